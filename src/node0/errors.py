@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error this project raises on purpose.
+
+    Node0Error
+    ├── RetriableError               try again later; `call_with_retries` does.     exit 75
+    │   ├── ScrubberUnavailable      a scrubbing component could not run
+    │   ├── RunInUse                 another process holds the run directory
+    │   ├── StoreUnavailable         the store is locked or cannot be reached
+    │   └── NonFiniteGradients       gradients held NaN or infinity
+    └── NonRetriableError            a person or a setting must change.             exit 1
+        ├── ConfigError              a setting is missing, unknown or of a wrong type
+        ├── NotFound                 a named thing does not exist
+        ├── BadCheckpoint            weights, adapter or state cannot be used
+        ├── BadCorpus                nothing to train on, or an entry cannot be read
+        ├── VocabMismatch            tokenizer and model do not fit
+        ├── DoesNotFit               the run needs more memory than is free
+        ├── HubUnavailable           a hub id could not be resolved or fetched
+        └── GateRefused              a gate said no.                                exit 3
+
+A message names what failed, the value, and what to do next, in one line.
+`node0.console.run` is the only place that turns an error into an exit code.
+"""
+
+
+class Node0Error(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class RetriableError(Node0Error):
+    """The same call may succeed later."""
+
+    exit_code = 75
+
+
+class NonRetriableError(Node0Error):
+    """The same call will fail again until a person or a setting changes."""
+
+
+class ScrubberUnavailable(RetriableError):
+    """A scrubbing component could not run, so nothing was stored."""
+
+
+class RunInUse(RetriableError):
+    """Another process is writing to this run directory."""
+
+
+class StoreUnavailable(RetriableError):
+    """The store is locked or cannot be reached."""
+
+
+class NonFiniteGradients(RetriableError):
+    """Gradients held NaN or infinity; the step was skipped."""
+
+
+class ConfigError(NonRetriableError):
+    """A setting is missing, unknown or of a wrong type."""
+
+
+class NotFound(NonRetriableError):
+    """A named file, model or entry does not exist."""
+
+
+class BadCheckpoint(NonRetriableError):
+    """Weights, an adapter or training state cannot be used."""
+
+
+class BadCorpus(NonRetriableError):
+    """There is nothing to train on, or an entry cannot be read."""
+
+
+class VocabMismatch(NonRetriableError):
+    """The tokenizer produces ids that the model does not have."""
+
+
+class DoesNotFit(NonRetriableError):
+    """The run needs more memory than is free."""
+
+
+class HubUnavailable(NonRetriableError):
+    """A hub id could not be resolved or fetched."""
+
+
+class GateRefused(NonRetriableError):
+    """A gate refused the operation."""
+
+    exit_code = 3

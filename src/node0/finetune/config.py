@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of one training run. Every field says what it does."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from node0.finetune.lora.config import LoRAConfig
+
+
+class SelectConfig(BaseModel):
+    """Which corpus entries are trained on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcomes: list[str] = Field(default_factory=lambda: ["success", "collected", "curated"])
+    "Outcomes that are taken. Curated entries are taken whatever their outcome."
+
+    min_quality: float | None = None
+    "Lowest quality taken; an entry without one passes."
+
+    sources: list[str] = Field(default_factory=lambda: ["claude-code", "curated", "document", "import"])
+    "Sources taken. tmux captures and operational entries only when named."
+
+    task_types: list[str] | None = None
+    "Task types taken; None takes all."
+
+    rigs: list[str] | None = None
+    "Rigs taken; None takes all."
+
+    since: str | None = None
+    "ISO 8601 date; older entries are left out."
+
+    max_per_session: int | None = Field(None, ge=1)
+    "At most this many entries of one session."
+
+
+class FineTuneConfig(BaseModel):
+    """One run: what to train, on what, how, and where the result goes."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    mode: Literal["sft", "dpo", "pretrain"] = "sft"
+    "sft trains on assistant turns, dpo on pairs, pretrain on every token."
+
+    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    "Role whose entries are trained on; `all` takes every role."
+
+    corpus_path: Path
+    "Corpus directory, or the directory of one role in it."
+
+    checkpoint_dir: Path
+    "Run directory."
+
+    base_model: str | None = None
+    "Directory or hub id of the base; None builds a fresh model from model_config."
+
+    base_revision: str | None = None
+    "Commit of the hub id."
+
+    tokenizer: str | None = None
+    "Directory or hub id of the tokenizer; None takes the base's."
+
+    lora: LoRAConfig | None = None
+    "Adapter; None trains every weight."
+
+    select: SelectConfig = Field(default_factory=SelectConfig)
+    "Which entries are trained on."
+
+    max_steps: int | None = Field(None, ge=1)
+    "Optimizer steps; None derives them from epochs."
+
+    epochs: float = Field(1.0, gt=0)
+    "Passes over the data when max_steps is not set."
+
+    max_length: int = Field(2048, ge=8)
+    "Longest row, in tokens."
+
+    over_length: Literal["split", "drop", "refuse"] = "split"
+    "What happens to a longer example: split at a turn, drop, or refuse the run."
+
+    packing: bool = True
+    "Fill rows with several examples that do not see each other."
+
+    tokens_per_microbatch: int = Field(4096, ge=8)
+    "Rows times tokens that pass the stages together."
+
+    microbatches_per_step: int = Field(4, ge=1)
+    "Microbatches per optimizer step (gradient accumulation)."
+
+    num_stages: int = Field(1, ge=1)
+    "Stages the model is cut into."
+
+    layers_per_stage: list[int] | None = None
+    "Layers of each stage; None balances FLOPs including the LM head."
+
+    lr: float = Field(3e-5, gt=0)
+    "Peak learning rate."
+
+    scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    "Shape of the learning rate after warm-up."
+
+    num_warmup_steps: int = Field(100, ge=0)
+    "Steps over which the rate rises from 0."
+
+    weight_decay: float = Field(0.0, ge=0)
+    "AdamW's decoupled decay."
+
+    max_grad_norm: float | None = Field(1.0, gt=0)
+    "Clip of the global gradient norm; null never clips."
+
+    max_skipped_steps: int = Field(3, ge=1)
+    "Skipped steps in a row that end the run."
+
+    dpo_beta: float = Field(0.1, gt=0)
+    "Strength of the pull towards the reference."
+
+    reference_free: bool = False
+    "Drop the reference terms of DPO."
+
+    seed: int = 0
+    "Seeds order, initial weights and dropout."
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    "Type of the frozen base and of matrix products."
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    "Where tensors live."
+
+    graph_budget_mb: int | None = Field(None, ge=0)
+    "Memory for autograd graphs; beyond it blocks are recomputed. None derives it."
+
+    val_split: float = Field(0.05, ge=0, lt=1)
+    "Share of sessions held out."
+
+    eval_every_n_steps: int = Field(500, ge=1)
+    "Steps between validations."
+
+    checkpoint_every_n_steps: int = Field(100, ge=1)
+    "Steps between checkpoints."
+
+    keep_last: int = Field(2, ge=1)
+    "Checkpoints kept."
+
+    keep_best: bool = True
+    "Also keep the step with the lowest validation loss."
+
+    early_stopping_patience: int | None = Field(None, ge=1)
+    "Validations without improvement that end the run."
+
+    tensorboard: bool = False
+    "Also write TensorBoard events."

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One record of the corpus."""
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Role(StrEnum):
+    """The roles that Gas Town knows today. An entry may name another."""
+
+    MAYOR = "mayor"
+    DEACON = "deacon"
+    WITNESS = "witness"
+    REFINERY = "refinery"
+    POLECAT = "polecat"
+    CREW = "crew"
+    DOG = "dog"
+    BOOT = "boot"
+
+
+class RecordedCall(BaseModel):
+    """One call that the harness made: its answer is the assistant turn at `messages[n_messages]`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n_messages: int = Field(ge=0)
+    "How many of the entry's messages the request held."
+
+    system: str
+    "Key into the entry's `systems`."
+
+    tools: str
+    "Key into the entry's `toolsets`."
+
+    exact: bool = False
+    "The request was rebuilt from a log and proven by its hash."
+
+
+class CorpusEntry(BaseModel):
+    """One bead window of one conversation, a curated example, or a document.
+
+    Messages and tools are in Messages form (`node0.finetune.chat.messages`). The file of an
+    entry is this model as JSON.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    rig: str
+    task_type: str
+    outcome: str
+    created_at: str
+    "ISO 8601, UTC."
+
+    messages: list[dict[str, Any]] = Field(default_factory=list)
+    chosen: list[dict[str, Any]] | None = None
+    rejected: list[dict[str, Any]] | None = None
+
+    bead_id: str | None = None
+    source: Literal["claude-code", "tmux", "curated", "document", "operational", "import"] = "curated"
+    session_id: str | None = None
+    systems: dict[str, str] = Field(default_factory=dict)
+    "System texts by digest."
+
+    toolsets: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    "Tool lists by digest."
+
+    requests: list[RecordedCall] = Field(default_factory=list)
+    "Recorded calls, in order. Without any, every assistant turn counts as one call."
+
+    tools: list[dict[str, Any]] = Field(default_factory=list)
+    "The tool list of an entry without recorded calls."
+
+    quality: float | None = Field(None, ge=0, le=1)
+    quarantined: bool = False
+    scrub_version: str = ""
+    content_digest: str = ""
+    "sha256 over what a model could learn from; set by the store."
+
+    def digest(self) -> str:
+        """The sha256, in hex, of messages, preferences, systems, tools and recorded calls."""
+        content = self.model_dump(
+            include={"messages", "chosen", "rejected", "systems", "toolsets", "requests", "tools"},
+            mode="json",
+        )
+        line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(line.encode()).hexdigest()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every model family's stage needs to know about itself."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from node0.finetune.lora.config import ATTENTION
+
+
+class ModelArguments(BaseModel):
+    """Shape of one pipeline stage. `num_hidden_layers` counts the layers of this stage."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    hidden_dim: int = Field(4096, ge=1)
+    "Width of the residual stream."
+
+    n_heads: int = Field(32, ge=1)
+    "Query heads."
+
+    num_hidden_layers: int = Field(32, ge=0)
+    "Transformer layers of this stage."
+
+    stage: int = Field(0, ge=0)
+    "Index of this stage in the pipeline."
+
+    first_layer: int = Field(0, ge=0)
+    "Index, in the whole model, of this stage's first layer."
+
+    lora_rank: int | None = None
+    "Rank of the adapter made at construction; None makes none."
+
+    lora_alpha: float = 128.0
+    "Scale numerator of that adapter."
+
+    lora_dropout: float = 0.05
+    "Dropout of that adapter."
+
+    lora_target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION))
+    "Linear layers of that adapter."
