@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Token ids to text while they come: whole characters only, and never a part of a stop string."""
+
+from collections.abc import Callable, Sequence
+
+Decode = Callable[[list[int]], str]
+"Token ids to text, special tokens left out."
+
+BROKEN = "\N{REPLACEMENT CHARACTER}"
+
+
+class TextStream:
+    """Text of a growing sequence of ids.
+
+    A tokenizer cannot decode ids one by one: a character may need several, and a first piece may
+    lose its leading space. So a short window is decoded together, and what may still change waits.
+    """
+
+    def __init__(self, decode: Decode, stop_strings: Sequence[str] = ()) -> None:
+        self._decode = decode
+        self._stops = [stop for stop in stop_strings if stop]
+        self._window: list[int] = []
+        self._settled = 0
+        "How many ids of the window were printed before; they only give the others their context."
+        self._printed = 0
+        "How many characters of the window were passed on."
+        self._waiting = ""
+        "Whole characters that may begin a stop string."
+        self.stopped = False
+
+    def push(self, token_id: int) -> str:
+        """The text that is certain now, without what was returned before."""
+        self._window.append(token_id)
+        text = self._decode(self._window)
+        certain = text.rstrip(BROKEN)
+        piece = certain[self._printed :]
+        self._printed = max(self._printed, len(certain))
+        if certain == text and piece:
+            self._slide()
+        return self._release(piece)
+
+    def finish(self) -> str:
+        """The rest: half characters and the beginning of a stop string that never came."""
+        rest = self._decode(self._window)[self._printed :] if self._window else ""
+        self._window, self._settled, self._printed = [], 0, 0
+        text = self._release(rest)
+        waiting, self._waiting = self._waiting, ""
+        return text + waiting
+
+    def _slide(self) -> None:
+        self._window = self._window[self._settled :]
+        self._settled = len(self._window)
+        self._printed = len(self._decode(self._window))
+
+    def _release(self, piece: str) -> str:
+        if self.stopped:
+            return ""
+        text = self._waiting + piece
+        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if ends:
+            self.stopped, self._waiting = True, ""
+            return text[: min(ends)]
+        held = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._waiting = text[len(text) - held :]
+        return text[: len(text) - held]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many of the last characters of `text` begin `stop`."""
+    longest = min(len(text), len(stop) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One version of a registered model."""
+
+import hashlib
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from node0.errors import ConfigError
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+
+
+class DeploymentStatus(StrEnum):
+    """Where a version is in its life."""
+
+    REGISTERED = "registered"
+    EVALUATED = "evaluated"
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    FLAGGED = "flagged"
+    HOLDS_ROLLOUT = "holds_rollout"
+    ARCHIVED = "archived"
+
+
+class Artefact(BaseModel):
+    """One file of a version."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, max_length=512)
+    "Below the version's `artifact_path`, with forward slashes."
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    "Bytes."
+
+
+class ModelRegistryEntry(BaseModel):
+    """A row of the registry. Evaluation and deployment may change later; the rest never does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    name: str = Field(pattern=f"^{NAME}$")
+    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    base_model: str = Field("", max_length=1024)
+    "Directory or hub id of the base; empty for a model that is its own base."
+
+    version: int = Field(0, ge=0)
+    "1, 2, ... under one name; 0 until it is registered."
+
+    corpus_hash: str = ""
+    "Of the corpus at training time."
+
+    eval_score: float | None = None
+    eval_scores_by_category: dict[str, float] = Field(default_factory=dict)
+    lora_adapters: list[str] = Field(default_factory=list)
+    "Directories of its adapters, below `artifact_path`; empty for whole weights."
+
+    deployment_status: DeploymentStatus = DeploymentStatus.REGISTERED
+    deployed_to: list[str] = Field(default_factory=list)
+    "Rigs."
+
+    created_at: str = ""
+    "ISO 8601, UTC; set at registration."
+
+    training_config: dict[str, Any] = Field(default_factory=dict)
+    artifact_path: str = Field(max_length=1024)
+    "Directory of its files."
+
+    artefacts: list[Artefact] = Field(default_factory=list)
+    base_digest: str = ""
+    "sha256 over the base's weights."
+
+    entries_sha256: str = ""
+    "sha256 of the list of entries it was trained on."
+
+    @property
+    def spelled(self) -> str:
+        """`NAME:VER`."""
+        return f"{self.name}:{self.version}"
+
+    @property
+    def content_digest(self) -> str:
+        """sha256, in hex, over the paths and digests of its files."""
+        lines = (f"{file.sha256}  {file.path}\n" for file in sorted(self.artefacts, key=lambda a: a.path))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class ModelName(NamedTuple):
+    """What a person types: `NAME` is the newest version, `NAME:VER` that one."""
+
+    name: str
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelName":
+        """Read it.
+
+        Raises:
+            ConfigError: the version is not a positive whole number.
+        """
+        name, colon, version = text.partition(":")
+        if not colon:
+            return cls(name, None)
+        if not (version.isdecimal() and int(version) > 0):
+            raise ConfigError(
+                f"model version {version!r} in {text!r} is not 1, 2, ...; see: node0 model list"
+            )
+        return cls(name, int(version))
