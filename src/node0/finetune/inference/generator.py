@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generate token ids one by one over a pipeline."""
 
-from collections.abc import Iterator, Sequence
+from collections import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node0.errors import ConfigError
@@ -54,7 +55,7 @@ class Generator:
         top_k: int = 0,
         seed: int | None = None,
         stop_strings: Sequence[str] = (),
-    ) -> Iterator[int]:
+    ) -> abc.Generator[int, None, None]:
         """Yield ids as they are sampled, until a stop, `max_new_tokens` or the end of the context.
 
         A stop id is not yielded; the id that completes a stop string is the last one. Closing the
@@ -83,7 +84,9 @@ class Generator:
             )
         return self.context - n_prompt
 
-    def _run(self, prompt: list[int], params: SamplingParams, limits: _Limits) -> Iterator[int]:
+    def _run(
+        self, prompt: list[int], params: SamplingParams, limits: _Limits
+    ) -> abc.Generator[int, None, None]:
         if limits.max_new_tokens <= 0:
             return
         text = TextStream(self._decode, limits.stop_strings) if self._decode and limits.stop_strings else None
