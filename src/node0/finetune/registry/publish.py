@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn a run directory or a model directory into a registered version."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from node0.errors import BadCheckpoint, ConfigError
+from node0.finetune.registry.artefacts import copy_into, scan
+from node0.finetune.registry.schema import Artefact, ModelRegistryEntry
+from node0.finetune.registry.store import ModelRegistry
+from node0.settings import read_tree
+
+PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
+ADAPTER_CONFIG = "adapter_config.json"
+DIGEST_LENGTH = 16
+
+
+class Lineage(NamedTuple):
+    """What a model directory says about where it comes from."""
+
+    role: str | None
+    base_model: str
+    base_digest: str
+    corpus_hash: str
+    entries_sha256: str
+    lora_adapters: list[str]
+    training_config: dict[str, Any]
+
+
+def publish(
+    registry: ModelRegistry,
+    directory: Path,
+    *,
+    name: str | None = None,
+    role: str | None = None,
+    models: Path | None = None,
+) -> ModelRegistryEntry:
+    """Register the model in `directory` as the next version of `name`.
+
+    Args:
+        registry: where.
+        directory: a run directory, an adapter in PEFT's format, or a Hugging Face model directory.
+        name: None takes the role.
+        role: None takes the run's.
+        models: where to keep a copy, in a directory named by content; None registers the files where
+            they are.
+
+    Raises:
+        NotFound: no such directory, or it is empty.
+        BadCheckpoint: it holds no model, or weights as pickle.
+        ConfigError: no role is known, or the copy cannot be written.
+    """
+    directory = directory.resolve()
+    artefacts = scan(directory)
+    _refuse_what_is_no_model(directory, artefacts)
+    lineage = read_lineage(directory, artefacts)
+    role = role or lineage.role
+    if role is None:
+        raise ConfigError(f"{directory} does not say its role; give --role")
+    entry = _entry(name or role, role, directory, artefacts, lineage)
+    if models is not None:
+        target = models.resolve() / entry.name / entry.content_digest[:DIGEST_LENGTH]
+        copy_into(directory, artefacts, target)
+        entry = entry.model_copy(update={"artifact_path": str(target)})
+    return registry.register(entry)
+
+
+def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
+    """What the files of a run say; what they do not say is empty."""
+    config = _tree(directory / "config.resolved.yaml")
+    manifest = _tree(directory / "MANIFEST.json")
+    adapter = _tree(directory / ADAPTER_CONFIG)
+    entries = next((file.sha256 for file in artefacts if file.path == "entries.jsonl"), "")
+    base = config.get("base_model") or adapter.get("base_model_name_or_path") or ""
+    return Lineage(
+        role=config.get("role"),
+        base_model=_absolute(str(base)),
+        base_digest=str(adapter.get("node0_base_digest") or manifest.get("base_digest") or ""),
+        corpus_hash=str(manifest.get("corpus_hash") or ""),
+        entries_sha256=entries,
+        lora_adapters=sorted(
+            str(PurePosixPath(file.path).parent)
+            for file in artefacts
+            if PurePosixPath(file.path).name == ADAPTER_CONFIG
+        ),
+        training_config=config,
+    )
+
+
+def _entry(
+    name: str, role: str, directory: Path, artefacts: list[Artefact], lineage: Lineage
+) -> ModelRegistryEntry:
+    try:
+        return ModelRegistryEntry(
+            **lineage._asdict() | {"role": role},
+            name=name,
+            artifact_path=str(directory),
+            artefacts=artefacts,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"cannot register {directory}: {field} {first['input']!r}: {first['msg']}"
+        ) from None
+
+
+def _refuse_what_is_no_model(directory: Path, artefacts: list[Artefact]) -> None:
+    names = {file.path for file in artefacts}
+    if pickle := next((name for name in sorted(names) if PurePosixPath(name).suffix in PICKLES), None):
+        raise BadCheckpoint(f"{directory}/{pickle} may be a pickle; convert it to safetensors")
+    weights = any(name.endswith(".safetensors") for name in names)
+    if not weights or not names & {ADAPTER_CONFIG, "config.json"}:
+        raise BadCheckpoint(
+            f"{directory} holds no model: it needs safetensors beside {ADAPTER_CONFIG} or config.json"
+        )
+
+
+def _tree(path: Path) -> dict[str, Any]:
+    return read_tree(path) if path.is_file() else {}
+
+
+def _absolute(base: str) -> str:
+    return str(Path(base).resolve()) if base and Path(base).is_dir() else base
