@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scrub rules for secrets, as a table: kind, where to look, what it looks like, how sure we are.
+
+A rule is tried only where one of its anchors (literal strings) stands, and its pattern is bounded, so
+that time is linear in the text. Formats: the providers' documents and gitleaks' published rules, in our
+own words. Checksums are never required: a redaction too many costs less than a leak.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node0.finetune.corpus.rules_value import Tier as Tier
+from node0.finetune.corpus.rules_value import (
+    assigned_value_tier,
+    looks_random,
+    stands_for_a_value,
+)
+
+WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+QUOTE = r"(?:\\{0,3}[\"'`])?"
+SEPARATOR = r"\s{0,3}(?:=>|:=|==?|:|>)\s{0,3}"
+Judge = Callable[[re.Match[str]], Tier | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of secret.
+
+    The group `secret` of the pattern is what goes; without one, the whole match.
+    """
+
+    kind: str
+    anchors: tuple[str, ...]
+    pattern: re.Pattern[str]
+    judge: Judge
+    fold: bool = False
+    "Anchors are lower case and found in either case."
+
+    before: str = ""
+    "Characters that belong to the match when they stand before the anchor."
+
+    reach: int = 0
+    "How many of them are looked at."
+
+
+def token(match: re.Match[str]) -> Tier | None:
+    """A token with a known prefix: redact, unless it is somebody's example."""
+    return Tier.KEEP if stands_for_a_value(_secret(match)) else Tier.REDACT
+
+
+def random_token(match: re.Match[str]) -> Tier | None:
+    """As `token`, for formats whose prefix is an ordinary word too."""
+    return token(match) if looks_random(_secret(match)) else None
+
+
+def opaque(match: re.Match[str]) -> Tier | None:
+    """Anything that is not a variable or a placeholder."""
+    value = _secret(match)
+    return Tier.KEEP if stands_for_a_value(value) else Tier.REDACT
+
+
+def assigned(match: re.Match[str]) -> Tier | None:
+    """The value in `name = value`, judged by both."""
+    flag = match.group("flag") is not None
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    if "==" in (match.group("sep") or "") and not match.group("quote"):
+        return None
+    if flag and not re.search(r"(?:^|\s)--[\w-]*$", before):
+        return None
+    name = re.split(r"[^\w-]", before)[-1] + match.group("name")
+    return assigned_value_tier(name, match.group("secret"), quoted=bool(match.group("quote")))
+
+
+def private_key(match: re.Match[str]) -> Tier | None:
+    """A private key block, whole or torn; not the mere mention of one."""
+    return Tier.REDACT if re.search(r"[A-Za-z0-9+/=]{16}", match.group("body")[:400]) else None
+
+
+def aws_secret(match: re.Match[str]) -> Tier | None:
+    """Forty characters of mixed base64; git hashes are not."""
+    value = match.group("secret")
+    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and re.search("[0-9]", value)
+    return token(match) if mixed else None
+
+
+def basic(match: re.Match[str]) -> Tier | None:
+    """Base64 after the word Basic."""
+    value = match.group("secret")
+    return token(match) if len(value) % 4 == 0 and looks_random(value) else None
+
+
+def url_password(match: re.Match[str]) -> Tier | None:
+    """User and password in a URL, unless the password is a variable."""
+    login = match.group("secret")
+    return Tier.KEEP if login.startswith("[") or stands_for_a_value(login.partition(":")[2]) else Tier.REDACT
+
+
+def _secret(match: re.Match[str]) -> str:
+    return match.group("secret") if "secret" in match.re.groupindex else match.group()
+
+
+def _rule(kind: str, anchors: str, pattern: str, judge: Judge = token, **options: object) -> Rule:
+    flags = re.IGNORECASE if options.get("fold") else re.NOFLAG
+    words = tuple(anchor.replace("␣", " ") for anchor in anchors.split())
+    return Rule(kind, words, re.compile(pattern, flags | re.ASCII), judge, **options)  # type: ignore[arg-type]
+
+
+SECRET_RULES: tuple[Rule, ...] = (
+    _rule(
+        "private-key",
+        "-----BEGIN",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<body>(?s:.*?))"
+        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        private_key,
+    ),
+    _rule("github-token", "ghp_ gho_ ghu_ ghr_", r"gh[pour]_(?:[A-Za-z0-9]{20,255})"),
+    _rule("github-token", "ghs_", r"ghs_[A-Za-z0-9](?:[A-Za-z0-9._-]{18,1500}[A-Za-z0-9_])"),
+    _rule("github-token", "github_pat_", r"github_pat_\w{22,255}"),
+    _rule("anthropic-key", "sk-ant-", r"sk-ant-[a-z0-9]{2,12}-[\w-]{20,512}"),
+    _rule("openai-key", "sk-proj- sk-svcacct- sk-admin-", r"sk-(?:proj|svcacct|admin)-[\w-]{40,300}"),
+    _rule(
+        "openai-key",
+        "T3BlbkFJ",
+        r"[\w-]{0,100}?(?P<secret>sk-[\w-]{10,90}T3BlbkFJ[\w-]{16,90})",
+        before=WORD + "-",
+        reach=100,
+    ),
+    _rule(
+        "aws-access-key",
+        "AKIA ASIA ABIA ACCA A3T",
+        r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])",
+    ),
+    _rule(
+        "aws-secret-key",
+        "aws secret",
+        r"(?:aws|secret)[^\n]{0,60}?(?<![A-Za-z0-9/+])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        aws_secret,
+        fold=True,
+    ),
+    _rule("gcp-key", "AIza", r"AIza[\w-]{35}"),
+    _rule("gcp-token", "ya29.", r"ya29\.[\w.-]{20,2048}"),
+    _rule("gcp-token", "GOCSPX-", r"GOCSPX-[\w-]{20,64}"),
+    _rule("slack-token", "xox", r"xox[abeprs](?:\.xox[bp])?-[\w-]{10,512}"),
+    _rule("slack-token", "xapp-", r"xapp-\d-[\w-]{10,512}"),
+    _rule(
+        "slack-webhook",
+        "hooks.slack.com/",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[\w/-]{20,255})",
+    ),
+    _rule("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,64}"),
+    _rule("pypi-token", "pypi-AgE", r"pypi-AgE[\w-]{50,1024}"),
+    _rule(
+        "gitlab-token",
+        "glpat- gldt- glrt- glrtr- glcbt- glptt- glsoat- glft- glimt- glagent- glffct-",
+        r"gl(?:pat|dt|rtr?|cbt|ptt|soat|ft|imt|agent|ffct)-[\w-]{16,300}(?:\.[\w-]{2,64}){0,3}",
+    ),
+    _rule("huggingface-token", "hf_", r"hf_[A-Za-z0-9]{30,64}"),
+    _rule("huggingface-token", "api_org_", r"api_org_[A-Za-z0-9]{30,64}"),
+    _rule(
+        "wandb-key",
+        "wandb",
+        r"wandb[^\n]{0,60}?(?<![0-9a-f])(?P<secret>[0-9a-f]{40})(?![0-9a-f])",
+        fold=True,
+    ),
+    _rule(
+        "stripe-key", "k_live_ k_test_ k_prod_", r"[sr]k_(?:live|test|prod)_\w{10,99}", before="sr", reach=1
+    ),
+    _rule("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/=]{24,99}"),
+    _rule("vault-token", "hvs. hvb. hvr.", r"hv[sbr]\.[\w-]{24,300}"),
+    _rule("databricks-token", "dapi", r"dapi[a-f0-9]{32}(?:-\d)?"),
+    _rule("age-key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[0-9A-Z]{40,64}"),
+    _rule("sendgrid-key", "SG.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
+    _rule("azure-key", "accountkey=", r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,100}={0,2})", fold=True),
+    _rule(
+        "jwt",
+        ".eyJ",
+        r"[\w-]*?(?P<secret>eyJ[\w-]{10,}+\.eyJ[\w-]{10,}+(?:\.[\w-]*+){0,3})",
+        before=WORD + "-",
+        reach=4096,
+    ),
+    _rule(
+        "ssh-public-key",
+        "ssh-rsa ssh-ed25519 ssh-dss ecdsa-sha2-",
+        r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp\d{3})\s{1,2}"
+        r"(?P<secret>AAAA[A-Za-z0-9+/]{20,2000}={0,3}(?:[ \t]{1,2}[\w.-]{1,64}@[\w.-]{1,64})?)",
+    ),
+    _rule(
+        "authorization",
+        "authorization",
+        rf"authorization{QUOTE}\s{{0,3}}[:=]\s{{0,3}}{QUOTE}(?:(?:bearer|basic|token|digest|negotiate)\s{{1,3}})?"
+        r"(?P<secret>[^\s\"'`\\,]{8,4096})",
+        opaque,
+        fold=True,
+    ),
+    _rule(
+        "authorization", "bearer␣", r"bearer {1,2}(?P<secret>[\w.~+/=-]{16,4096})", random_token, fold=True
+    ),
+    _rule(
+        "authorization", "basic␣", r"basic {1,2}(?P<secret>[A-Za-z0-9+/]{12,1024}={0,2})", basic, fold=True
+    ),
+    _rule("cookie", "cookie:", r"cookie:\s{0,3}(?P<secret>[^\n\r\"']{8,4096})", opaque, fold=True),
+    _rule(
+        "url-credentials", "://", r"://(?P<secret>[^\s/@:\"'<>\\]{0,64}:[^\s/@\"'<>\\]{1,256})@", url_password
+    ),
+    _rule("url-credentials", "://", r"://(?P<secret>[\w-]{20,256})@", random_token),
+    _rule("cli-password", "-p' -p\"", r"-p(?P<quote>['\"])(?P<secret>[^'\"\n]{4,128})(?P=quote)", opaque),
+    _rule("cli-password", "mysql", r"mysql\w{0,12}[^\n|;]{0,80}?\s-p(?P<secret>[^\s'\"]{4,128})", opaque),
+    _rule(
+        "cli-password", "-u", r"-u\s{1,2}['\"]?[^\s:'\"]{1,64}:(?P<secret>[^\s'\"@:]{6,128})", random_token
+    ),
+    _rule(
+        "assigned-secret",
+        "passw passphrase pwd secret token credential apikey api_key api-key accesskey access_key access-key "
+        "private_key signing_key encryption_key",
+        rf"(?P<name>[\w-]{{3,40}}?){QUOTE}\]?(?:\s{{0,2}}:\s{{0,2}}[A-Za-z][\w\[\]|. ]{{1,24}}?(?=\s?=))?"
+        rf"(?:(?P<sep>{SEPARATOR})|(?P<flag>[ \t]{{1,2}}))(?P<quote>\\{{0,3}}[\"'`])?"
+        r"(?P<secret>[^\s\"'`,;<>\\]{6,512})",
+        assigned,
+        fold=True,
+    ),
+)
+"Layer 1. Where two overlap, the one that covers more is kept."

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scrub rules for personal data: what is found by arithmetic and context, not by a prefix.
+
+Each finder yields (kind, start, end, tier, name) in one pass. `name` is what is numbered, so that the same
+person, address or host keeps one placeholder in an entry.
+
+Kept: loopback, unspecified, broadcast and documentation addresses, versions (`v1.2.3.4`), example.com
+and no-reply mail, `git@host:` remotes, `/root` (names nobody), `/home/USER_1` (ours).
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import phonenumbers
+
+from node0.finetune.corpus.rules_value import Tier
+
+
+class Personal(NamedTuple):
+    """One place of personal data."""
+
+    kind: str
+    start: int
+    end: int
+    tier: Tier
+    name: str
+
+
+Finder = Callable[[str], Iterator[Personal]]
+
+LOCAL_PART = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
+HEX = "0123456789abcdefABCDEFabcdef:"
+DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])", re.ASCII)
+LOGIN = re.compile(r"://[^\s/@]*:$")
+ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", "user", "you", "someone"})
+EXAMPLE_DOMAIN = re.compile(
+    r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE
+)
+IPV4 = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}", re.ASCII)
+IPV6_CORE = re.compile(r":[0-9A-Fa-f]{0,4}:")
+MAC = re.compile(r"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
+MAC_DASHED = re.compile(r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-")
+DOCUMENTATION = [
+    ipaddress.ip_network(net)
+    for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+]
+HOME = re.compile(r"/(?:home|Users)/(?P<name>[A-Za-z0-9_][\w.-]{0,63})")
+HOME_WINDOWS = re.compile(r":\\{1,4}Users\\{1,4}(?P<name>[^\\/:*?\"<>|\s']{1,32})", re.IGNORECASE)
+HOME_DASHED = re.compile(r"-(?:home|Users)-(?P<name>[A-Za-z0-9_]{1,63})")
+HOME_TILDE = re.compile(r"~(?P<name>[a-z_][a-z0-9_-]{1,31})(?=/)")
+HOMES = (("/home/", HOME), ("/Users/", HOME), ("-home-", HOME_DASHED), ("-Users-", HOME_DASHED))
+NOBODY = re.compile(
+    r"USER_\d+|user|users|username|you|yourname|name|runner|shared|public|default|all", re.IGNORECASE
+)
+PHONE = re.compile(
+    r"\+\d[\d ().-]{6,20}\d"
+    r"|\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
+    r"|\d{3}[-. ]\d{3}[-. ]\d{4}"
+    r"|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}",
+    re.ASCII,
+)
+CARD = re.compile(r"[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5}", re.ASCII)
+IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", re.ASCII)
+SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
+TRAILER = re.compile(
+    r"(?:author|committer|co-authored-by|signed-off-by|reviewed-by|acked-by):"
+    r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<",
+    re.IGNORECASE,
+)
+TRAILERS = ("author:", "committer:", "ed-by:")
+
+
+def emails(text: str) -> Iterator[Personal]:
+    """Mail addresses."""
+    floor = 0
+    at = text.find("@")
+    while at >= 0:
+        window = text[max(floor, at - 64) : at]
+        start = at - (len(window) - len(window.rstrip(LOCAL_PART)))
+        start += len(text[start:at]) - len(text[start:at].lstrip(".-%+"))
+        login = LOGIN.search(text[max(floor, start - 64) : start])
+        domain = DOMAIN.match(text, at + 1) if start < at and not login else None
+        if domain:
+            local = text[start:at]
+            nobody = local.lower() in ROBOTS or EXAMPLE_DOMAIN.search(domain.group())
+            address = text[start : domain.end()]
+            yield Personal(
+                "email", start, domain.end(), Tier.KEEP if nobody else Tier.REDACT, address.lower()
+            )
+            floor = domain.end()
+        at = text.find("@", max(at + 1, floor))
+
+
+def addresses(text: str) -> Iterator[Personal]:
+    """IPv4 and IPv6 addresses and hardware addresses."""
+    if "." in text:
+        for match in IPV4.finditer(text):
+            if not _glued(text, match.start(), match.end(), "."):
+                yield from _address(text, match.start(), match.end())
+    if ":" in text:
+        yield from _colon_runs(text)
+    if MAC_DASHED.search(text):
+        for match in MAC.finditer(text):
+            if match.group(1) == "-" and not _glued(text, match.start(), match.end(), "-"):
+                yield Personal("mac", match.start(), match.end(), Tier.REDACT, match.group().lower())
+
+
+def _colon_runs(text: str) -> Iterator[Personal]:
+    found = IPV6_CORE.search(text)
+    while found:
+        window = text[max(0, found.start() - 40) : found.start()]
+        start = found.start() - (len(window) - len(window.rstrip(HEX)))
+        end = found.end()
+        stretch = text[end : end + 40]
+        end += len(stretch) - len(stretch.lstrip(HEX))
+        run = text[start:end].rstrip(":") if not text[start:end].endswith("::") else text[start:end]
+        end = start + len(run)
+        if not _glued(text, start, end, ""):
+            if MAC.fullmatch(run):
+                yield Personal("mac", start, end, Tier.REDACT, run.lower())
+            elif len(run) >= 6 and ("::" in run or run.count(":") == 7) and run.count(":") >= 3:
+                yield from _address(text, start, end)
+        found = IPV6_CORE.search(text, max(end, found.end()))
+
+
+def _address(text: str, start: int, end: int) -> Iterator[Personal]:
+    try:
+        address = ipaddress.ip_address(text[start:end])
+    except ValueError:
+        return
+    version = text[max(0, start - 1) : start] in ("v", "V") or re.search(
+        r"ersion\W{0,3}$", text[max(0, start - 10) : start]
+    )
+    harmless = (
+        address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or str(address).startswith("255.")
+    )
+    documented = any(address in network for network in DOCUMENTATION if network.version == address.version)
+    tier = Tier.KEEP if version or harmless or documented else Tier.REDACT
+    yield Personal("private-ip" if address.is_private else "ip", start, end, tier, str(address))
+
+
+def homes(text: str) -> Iterator[Personal]:
+    """User names in home directories, also dash-munged as Claude Code's project folders are."""
+    for anchor, pattern in HOMES:
+        at = text.find(anchor)
+        while at >= 0:
+            match = pattern.match(text, at)
+            if match and not (anchor[0] == "-" and _word_before(text, at)) and not _in_url(text, at):
+                yield _user(match)
+            at = text.find(anchor, at + len(anchor) - 1)
+    if ":\\" in text:
+        yield from (_user(match) for match in HOME_WINDOWS.finditer(text))
+    at = text.find("~")
+    while at >= 0:
+        match = HOME_TILDE.match(text, at)
+        if match and not _word_before(text, at):
+            yield _user(match)
+        at = text.find("~", at + 1)
+
+
+def _user(match: re.Match[str]) -> Personal:
+    name = match.group("name").rstrip(".-")
+    start = match.start("name")
+    tier = Tier.KEEP if NOBODY.fullmatch(name) else Tier.REDACT
+    return Personal("user", start, start + len(name), tier, name.lower())
+
+
+def phones(text: str) -> Iterator[Personal]:
+    """Phone numbers with a country code or in a written grouping; bare digits are ids."""
+    for match in PHONE.finditer(text):
+        if _glued(text, match.start(), match.end(), "-.+/:=_"):
+            continue
+        try:
+            number = phonenumbers.parse(match.group(), "GB" if match.group().startswith("0") else "US")
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number):
+            yield Personal("phone", match.start(), match.end(), Tier.REDACT, str(number.national_number))
+
+
+def numbers(text: str) -> Iterator[Personal]:
+    """Card numbers (Luhn), bank accounts (mod 97) and US social security numbers."""
+    for match in CARD.finditer(text):
+        digits = re.sub(r"\D", "", match.group())
+        if (
+            len(digits) in _card_lengths(digits)
+            and _luhn(digits)
+            and not _glued(text, match.start(), match.end(), "-.")
+        ):
+            yield Personal("card", match.start(), match.end(), Tier.REDACT, digits)
+    for match in IBAN.finditer(text):
+        end = _iban_end(match.group())
+        if end and not _glued(text, match.start(), match.start() + end, ""):
+            yield Personal("iban", match.start(), match.start() + end, Tier.REDACT, match.group()[:end])
+    for match in SSN.finditer(text):
+        area, group, serial = match.group().split("-")
+        real = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+        if real and not _glued(text, match.start(), match.end(), "-./:"):
+            yield Personal("ssn", match.start(), match.end(), Tier.REDACT, match.group())
+
+
+def people(text: str) -> Iterator[Personal]:
+    """Names in git's author lines and trailers."""
+    folded = text.lower()
+    if "<" not in text or len(folded) != len(text) or not any(word in folded for word in TRAILERS):
+        return
+    for match in TRAILER.finditer(text):
+        name = match.group("name").strip()
+        robot = text[match.end() : match.end() + 24].lower().startswith(("noreply@", "no-reply@", "git@"))
+        tier = Tier.KEEP if robot or name.startswith("[NAME_") else Tier.REDACT
+        yield Personal("name", match.start("name"), match.start("name") + len(name), tier, name.lower())
+
+
+FINDERS: tuple[Finder, ...] = (emails, addresses, homes, phones, numbers, people)
+"Layer 2."
+
+
+def _glued(text: str, start: int, end: int, joints: str) -> bool:
+    """Whether the match is only part of a longer token."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    if before and (before.isalnum() or before in "_" + joints) and not _escaped(text, start):
+        return True
+    if after and after in joints and after not in ".:":
+        return True
+    following = text[end + 1 : end + 2]
+    return bool(after) and (after.isalnum() or after == "_" or (after in joints and following.isdigit()))
+
+
+def _escaped(text: str, start: int) -> bool:
+    """Whether the letter before is the end of an escape such as \\n in text that holds JSON."""
+    return text[max(0, start - 2) : start] in ("\\n", "\\t", "\\r")
+
+
+def _word_before(text: str, at: int) -> bool:
+    return at > 0 and (text[at - 1].isalnum() or text[at - 1] == "_") and not _escaped(text, at)
+
+
+def _in_url(text: str, at: int) -> bool:
+    window = re.split(r"[\s\"'<>]", text[max(0, at - 200) : at])[-1]
+    return "://" in window and "file://" not in window
+
+
+def _card_lengths(digits: str) -> tuple[int, ...]:
+    if digits[:2] in ("34", "37"):
+        return (15,)
+    if digits[:2] in ("36", "38", "39") or "300" <= digits[:3] <= "305":
+        return (14,)
+    if digits[0] == "4":
+        return (13, 16, 19)
+    known = "51" <= digits[:2] <= "55" or digits[:2] in ("62", "65", "35") or digits[:4] == "6011"
+    return (16,) if known else ()
+
+
+def _luhn(digits: str) -> bool:
+    total = sum(
+        int(digit) if place % 2 == 0 else sum(divmod(2 * int(digit), 10))
+        for place, digit in enumerate(digits[::-1])
+    )
+    return total % 10 == 0 and len(set(digits)) > 1
+
+
+def _iban_end(text: str) -> int:
+    """Length of the longest prefix that is a valid account number, else 0."""
+    for end in range(len(text), 14, -1):
+        account = text[:end].replace(" ", "")
+        if not 15 <= len(account) <= 34 or text[end - 1] == " ":
+            continue
+        turned = account[4:] + account[:4]
+        if int("".join(str(int(letter, 36)) for letter in turned)) % 97 == 1:
+            return end
+    return 0

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging a single value: is it a secret, an example of one, or a reference to one?"""
+
+import math
+import re
+from collections import Counter
+from enum import StrEnum
+
+
+class Tier(StrEnum):
+    """What happens to a finding."""
+
+    REDACT = "redact"
+    QUARANTINE = "quarantine"
+    "Somebody must look; until then nothing is trained on the entry."
+
+    KEEP = "keep"
+    "Looks like a secret and is none: an example, a variable, a placeholder."
+
+
+REFERENCE = re.compile(
+    r"""[$<{\[(%*]                                      # a variable, a template, a placeholder of ours
+      | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
+      | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
+      | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
+      | (?:[./~]|https?://)[\w./~-]*$                   # a path
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+EXAMPLE = re.compile(r"example|x{4}|\*{3}|\.{3}|your[_-]|changeme|placeholder|dummy|redacted", re.IGNORECASE)
+IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[._-][A-Za-z_]+)*[:.?!)]*")
+DIGEST = re.compile(r"[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+PASSWORD = re.compile(r"passw|passphrase|pwd|secret|credential", re.IGNORECASE)
+COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
+
+
+def stands_for_a_value(value: str) -> bool:
+    """Whether this is an example, a variable or a placeholder, not a value."""
+    if REFERENCE.match(value) or EXAMPLE.search(value):
+        return True
+    return len(set(value[-24:])) < min(5, len(value) // 2)
+
+
+def looks_random(value: str) -> bool:
+    """Letters and digits mixed, with the spread of a random string."""
+    if not (re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value)):
+        return False
+    return entropy(value) >= min(3.0, 0.7 * math.log2(len(value)))
+
+
+def entropy(value: str) -> float:
+    """Shannon entropy of the characters, in bits."""
+    counts = Counter(value)
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+
+
+def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
+    """How sure we are that `value` is a secret, given the name that it is assigned to."""
+    value = value.rstrip(".)]}:")
+    if len(value) < 6 or value.isdigit() or COUNTER.search(name):
+        return None
+    if stands_for_a_value(value):
+        return Tier.KEEP
+    judge = _password_tier if PASSWORD.search(name) else _token_tier
+    return judge(value, quoted=quoted)
+
+
+def _token_tier(value: str, *, quoted: bool) -> Tier | None:
+    if DIGEST.fullmatch(value):
+        return Tier.REDACT
+    if IDENTIFIER.fullmatch(value) and entropy(value) < 4.0:
+        return None
+    if len(value) >= 10 and looks_random(value):
+        return Tier.REDACT
+    return Tier.QUARANTINE if quoted and len(value) >= 20 and entropy(value) >= 4.0 else None
+
+
+def _password_tier(value: str, *, quoted: bool) -> Tier | None:
+    if not IDENTIFIER.fullmatch(value):
+        return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else None
+    if entropy(value) >= 3.8 and len(value) >= 16:
+        return Tier.REDACT
+    return Tier.QUARANTINE if quoted and len(value) >= 8 and "_" not in value and "." not in value else None

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus on disk: one JSON file an entry, `<root>/<role>/<id>.json`.
+
+A file has two lines that are together one JSON object. The first holds the scalar fields, so that
+listing ten thousand entries reads one line of each. Files are written whole or not at all.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.town import Town, write_atomically
+
+
+class Added(StrEnum):
+    """What `CorpusStore.add` did."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class EntryHeader(BaseModel):
+    """The scalar fields of an entry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    role: str
+    rig: str
+    task_type: str
+    outcome: str
+    created_at: str
+    bead_id: str | None
+    source: str
+    session_id: str | None
+    quality: float | None
+    quarantined: bool
+    scrub_version: str
+    content_digest: str
+    bytes: int = 0
+    "Size of the entry's file."
+
+
+SCALARS = tuple(name for name in EntryHeader.model_fields if name != "bytes")
+
+
+class CorpusStore:
+    """Entries under one directory.
+
+    Args:
+        place: The corpus directory, a town, or None for the corpus of the town that is found.
+    """
+
+    def __init__(self, place: Path | Town | None = None) -> None:
+        self.root = place if isinstance(place, Path) else (place or Town.locate()).corpus
+
+    def add(self, entry: CorpusEntry) -> Added:
+        """Store an entry under its id, replacing an older one; sets `content_digest`."""
+        entry = entry.model_copy(update={"content_digest": entry.digest()})
+        path = self._path(entry.role, entry.id)
+        text = _file_text(entry)
+        existed = [
+            found for found in self.root.glob(f"*/{entry.id}.json") if not found.parent.name.startswith(".")
+        ]
+        if path in existed and path.read_text(encoding="utf-8") == text:
+            return Added.UNCHANGED
+        write_atomically(path, text)
+        for stale in existed:
+            if stale != path:
+                stale.unlink(missing_ok=True)
+        return Added.UPDATED if existed else Added.NEW
+
+    def get(self, entry_id: str) -> CorpusEntry:
+        """The entry of this id.
+
+        Raises:
+            NotFound: there is none.
+            BadCorpus: its file cannot be read, or was changed by hand.
+        """
+        return _read_entry(self._find(entry_id))
+
+    def list(self, role: str | None = None) -> list[CorpusEntry]:
+        """Every entry of a role, or of all, sorted by id."""
+        return list(self.entries(role))
+
+    def entries(self, role: str | None = None) -> Iterator[CorpusEntry]:
+        """As `list`, one at a time."""
+        return (_read_entry(path) for path in self._paths(role))
+
+    def headers(self, role: str | None = None) -> Sequence[EntryHeader]:
+        """The scalar fields of every entry of a role, or of all, sorted by id.
+
+        Raises:
+            BadCorpus: a file cannot be read.
+        """
+        return [_read_header(path) for path in self._paths(role)]
+
+    def roles(self) -> Sequence[str]:
+        """The roles that have entries, sorted."""
+        return sorted({path.parent.name for path in self._paths(None)})
+
+    def delete(self, entry_id: str) -> None:
+        """Remove an entry.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._find(entry_id).unlink()
+
+    def corpus_hash(self, role: str | None = None) -> str:
+        """The sha256, in hex, over the sorted (id, content digest) of a role's entries, or of all."""
+        lines = sorted(f"{header.id} {header.content_digest}\n" for header in self.headers(role))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def _path(self, role: str, entry_id: str) -> Path:
+        return self.root / role / f"{entry_id}.json"
+
+    def _find(self, entry_id: str) -> Path:
+        for directory in self._role_directories():
+            path = directory / f"{entry_id}.json"
+            if path.is_file():
+                return path
+        raise NotFound(f"no entry {entry_id!r} in {self.root}: see `node0-corpus list`")
+
+    def _role_directories(self) -> Sequence[Path]:
+        if not self.root.is_dir():
+            return []
+        return sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def _paths(self, role: str | None) -> Sequence[Path]:
+        directories = self._role_directories() if role is None else [self.root / role]
+        files = (path for directory in directories if directory.is_dir() for path in directory.iterdir())
+        kept = (path for path in files if path.suffix == ".json" and not path.name.startswith("."))
+        return sorted(kept, key=lambda path: path.name)
+
+
+def _file_text(entry: CorpusEntry) -> str:
+    content = entry.model_dump(mode="json")
+    head = {name: content.pop(name) for name in SCALARS}
+    return _dumps(head)[:-1] + ",\n" + _dumps(content)[1:] + "\n"
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read_entry(path: Path) -> CorpusEntry:
+    try:
+        entry = CorpusEntry.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadCorpus(f"entry file {path} cannot be read ({reason}): delete it or collect again") from error
+    if entry.content_digest != entry.digest():
+        raise BadCorpus(
+            f"entry file {path} was changed by hand: store it again with `node0-corpus add {path}`"
+        )
+    return entry
+
+
+def _read_header(path: Path) -> EntryHeader:
+    try:
+        with path.open(encoding="utf-8") as file:
+            line = file.readline().rstrip().removesuffix(",")
+            size = path.stat().st_size
+        return EntryHeader.model_validate({**json.loads(line + "}"), "bytes": size})
+    except (ValueError, OSError):
+        return _slow_header(path)
+
+
+def _slow_header(path: Path) -> EntryHeader:
+    """The header of a file that another tool laid out differently."""
+    entry = _read_entry(path)
+    return EntryHeader.model_validate(
+        {**{name: getattr(entry, name) for name in SCALARS}, "bytes": path.stat().st_size}
+    )

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a Gas Town lives on disk. Every other module asks here for a path.
+
+Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT, GT_ROOT (as `gt` reads
+them) and CLAUDE_CONFIG_DIR. What is ours in a town lies in `.corpus`, `.models`, `.checkpoints` and
+`.rag`; the town's own files are read, and only `settings/config.json` is ever written.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node0.errors import ConfigError, NotFound
+
+MARK = Path("mayor") / "town.json"
+HOME_TOWN = "~/gt"
+
+
+@dataclass(frozen=True)
+class Town:
+    """One town, by its root directory."""
+
+    root: Path
+
+    @classmethod
+    def locate(cls, given: Path | None = None) -> "Town":
+        """The town that is meant: given, GT_TOWN_ROOT, GT_ROOT, a parent of here, or ~/gt.
+
+        Raises:
+            NotFound: the place named is no town, or none is found.
+        """
+        named = given or _from_environment()
+        if named is not None:
+            root = named.expanduser().resolve()
+            if not root.is_dir():
+                raise NotFound(f"no town at {root}: the directory does not exist; name another with --town")
+            return cls(root)
+        here = Path.cwd()
+        for place in (here, *here.parents, Path(HOME_TOWN).expanduser()):
+            if (place / MARK).is_file():
+                return cls(place)
+        raise NotFound(f"no town found from {here} upwards: name one with --town or GT_TOWN_ROOT")
+
+    @property
+    def corpus(self) -> Path:
+        """Entries, one directory a role."""
+        return self.root / ".corpus"
+
+    @property
+    def models(self) -> Path:
+        """The registry and the artefacts of registered models."""
+        return self.root / ".models"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Run directories."""
+        return self.root / ".checkpoints"
+
+    @property
+    def rag(self) -> Path:
+        """Retrieval indexes."""
+        return self.root / ".rag"
+
+    @property
+    def store_file(self) -> Path:
+        """The SQLite file of the default store."""
+        return self.models / "store.sqlite"
+
+    @property
+    def formulas(self) -> Path:
+        """Formula files."""
+        return self.root / ".beads" / "formulas"
+
+    @property
+    def directives(self) -> Path:
+        """Texts that `gt prime` appends, one file a role."""
+        return self.root / "directives"
+
+    @property
+    def docs(self) -> Path:
+        """The town's own documents."""
+        return self.root / "docs"
+
+    @property
+    def claude_md(self) -> Path:
+        """Instructions to every agent."""
+        return self.root / "CLAUDE.md"
+
+    @property
+    def agents_md(self) -> Path:
+        """The same, for other harnesses."""
+        return self.root / "AGENTS.md"
+
+    @property
+    def events_file(self) -> Path:
+        """What happened, one JSON object a line; gt rewrites it and drops old lines."""
+        return self.root / ".events.jsonl"
+
+    @property
+    def settings_file(self) -> Path:
+        """Agents and roles; a fresh town has none."""
+        return self.root / "settings" / "config.json"
+
+    @property
+    def accounts_file(self) -> Path:
+        """Claude accounts, each with its configuration directory."""
+        return self.root / "mayor" / "accounts.json"
+
+    @property
+    def rigs_file(self) -> Path:
+        """The rigs of the town."""
+        return self.root / "mayor" / "rigs.json"
+
+    def expand(self, path: str | Path) -> Path:
+        """A path as a setting spells it: `~/gt` is this town, another `~` the home directory."""
+        text = str(path)
+        if text == HOME_TOWN or text.startswith(HOME_TOWN + "/"):
+            return self.root / text.removeprefix(HOME_TOWN).lstrip("/")
+        return Path(text).expanduser()
+
+    def rigs(self) -> list[str]:
+        """The names of the rigs, sorted."""
+        rigs = _read_json(self.rigs_file).get("rigs", {})
+        return sorted(rigs) if isinstance(rigs, dict) else []
+
+    def claude_dirs(self, given: Sequence[Path] = ()) -> list[Path]:
+        """Claude configuration directories that hold session files.
+
+        Those given, or else: CLAUDE_CONFIG_DIR, each account's, and `.claude` in the town. The
+        user's own `~/.claude` is read only when neither the variable nor the town names a place.
+        """
+        if given:
+            return [self.expand(path) for path in given]
+        accounts = _read_json(self.accounts_file).get("accounts", {})
+        entries = accounts.values() if isinstance(accounts, dict) else accounts
+        places = [self.expand(entry["config_dir"]) for entry in entries if entry.get("config_dir")]
+        named = os.environ.get("CLAUDE_CONFIG_DIR")
+        inside = self.root / ".claude"
+        if named:
+            places.insert(0, Path(named))
+        if (inside / "projects").is_dir():
+            places.append(inside)
+        elif not named:
+            places.append(Path("~/.claude").expanduser())
+        return [place for place in dict.fromkeys(places) if (place / "projects").is_dir()]
+
+    def read_settings(self) -> dict[str, Any]:
+        """`settings/config.json`, or {} in a town that has none.
+
+        Raises:
+            ConfigError: the file is not a JSON object.
+        """
+        return _read_json(self.settings_file)
+
+    @contextlib.contextmanager
+    def edit_settings(self) -> Iterator[dict[str, Any]]:
+        """Change `settings/config.json` under a lock; every key that is not touched stays.
+
+        Nothing is written when the block raises.
+        """
+        self.settings_file.parent.mkdir(parents=True, exist_ok=True)
+        with (self.settings_file.parent / ".config.json.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            settings = self.read_settings()
+            yield settings
+            write_atomically(self.settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: temporary file beside it, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(handle, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _from_environment() -> Path | None:
+    named = os.environ.get("GT_TOWN_ROOT") or os.environ.get("GT_ROOT")
+    return Path(named) if named else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not JSON ({error}): repair it") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no JSON object: repair it")
+    return content
