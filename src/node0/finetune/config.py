@@ -2,7 +2,7 @@
 """Settings of one training run. Every field says what it does."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,10 +54,13 @@ class FineTuneConfig(BaseModel):
     "Run directory."
 
     base_model: str | None = None
-    "Directory or hub id of the base; None builds a fresh model from model_config."
+    "Directory or hub id of the base; None builds a fresh model from fresh_model."
 
     base_revision: str | None = None
     "Commit of the hub id."
+
+    fresh_model: dict[str, Any] | None = None
+    "`class_name` and `init_args` of a model that starts from random weights."
 
     tokenizer: str | None = None
     "Directory or hub id of the tokenizer; None takes the base's."
@@ -65,7 +68,7 @@ class FineTuneConfig(BaseModel):
     lora: LoRAConfig | None = None
     "Adapter; None trains every weight."
 
-    select: SelectConfig = Field(default_factory=SelectConfig)
+    select: SelectConfig = SelectConfig()
     "Which entries are trained on."
 
     max_steps: int | None = Field(None, ge=1)
@@ -103,6 +106,12 @@ class FineTuneConfig(BaseModel):
 
     num_warmup_steps: int = Field(100, ge=0)
     "Steps over which the rate rises from 0."
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    "AdamW's decay of the gradient's first and second moment."
+
+    eps: float = Field(1e-8, gt=0)
+    "AdamW's guard against division by zero."
 
     weight_decay: float = Field(0.0, ge=0)
     "AdamW's decoupled decay."

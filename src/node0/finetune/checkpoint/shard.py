@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one stage has learned at one step: `{checkpoint_dir}/step_{step}/{stage}_lora.safetensors`.
+
+Adapters when the stage has any, all weights that train otherwise (`{stage}_full.safetensors`).
+"""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from node0.errors import BadCheckpoint, NotFound
+
+logger = logging.getLogger(__name__)
+
+STAGE = re.compile(r"^[A-Za-z0-9_-]+$")
+
+
+def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -> Path:
+    """Write the stage's trainable weights and return the file. The file is whole or absent.
+
+    Raises `BadCheckpoint` when nothing trains in `module`.
+    """
+    weights = trainable_weights(module)
+    if not weights:
+        raise BadCheckpoint(f"stage {stage} has no weight that trains; apply an adapter before saving")
+    path = shard_path(checkpoint_dir, stage, step, lora=_is_lora(weights))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    tensors = {name: weight.detach().contiguous().cpu() for name, weight in weights.items()}
+    save_file(tensors, beside, metadata={"format": "pt", "node0": json.dumps({"stage": stage, "step": step})})
+    beside.replace(path)
+    logger.info("Checkpoint saved: step %d stage %s", step, stage)
+    return path
+
+
+def load_shard(checkpoint_dir: Path, stage: str, step: int) -> dict[str, Tensor]:
+    """Read back what `save_shard` wrote, by parameter name.
+
+    Raises `NotFound` when there is no such shard, `BadCheckpoint` when it cannot be read.
+    """
+    paths = [shard_path(checkpoint_dir, stage, step, lora=lora) for lora in (True, False)]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise NotFound(f"no checkpoint {paths[0]}; check the step and the stage")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (SafetensorError, OSError) as error:
+        raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
+
+
+def restore_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -> None:
+    """Put a shard's weights into `module`.
+
+    Raises `BadCheckpoint` when names or shapes are not those of the module.
+    """
+    weights = trainable_weights(module)
+    shard = load_shard(checkpoint_dir, stage, step)
+    expected = {name: tuple(weight.shape) for name, weight in weights.items()}
+    if expected != {name: tuple(tensor.shape) for name, tensor in shard.items()}:
+        raise BadCheckpoint(
+            f"checkpoint of stage {stage} at step {step} is of another model; use its own run"
+        )
+    for name, weight in weights.items():
+        weight.data.copy_(shard[name])
+
+
+def shard_path(checkpoint_dir: Path, stage: str, step: int, *, lora: bool = True) -> Path:
+    """Where a shard lies."""
+    if not STAGE.match(stage):
+        raise BadCheckpoint(f"stage name {stage!r} is not a file name; use letters, digits, - and _")
+    return Path(checkpoint_dir) / f"step_{step}" / f"{stage}_{'lora' if lora else 'full'}.safetensors"
+
+
+def trainable_weights(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The adapter weights of `module` by name; without any, every parameter that trains."""
+    weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+    adapters = {name: weight for name, weight in weights.items() if "lora_" in name}
+    return adapters or weights
+
+
+def _is_lora(weights: dict[str, nn.Parameter]) -> bool:
+    return all("lora_" in name for name in weights)
