@@ -73,3 +73,8 @@ def text_of(message: Message) -> str:
 def tool_uses(message: Message) -> list[ToolUseBlock]:
     """The calls that this turn makes, in order."""
     return [block for block in blocks(message) if block["type"] == "tool_use"]
+
+
+def says_something(message: Message) -> bool:
+    """Whether the turn holds words or a call; one of thoughts alone does not."""
+    return bool(text_of(message).strip() or tool_uses(message))

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From Messages form to the turns that Hugging Face chat templates take.
+
+A tool result becomes a turn of its own (role `tool`), a call a `tool_calls` item, as in
+https://huggingface.co/docs/transformers/chat_extras. What a template refuses is folded into what it
+takes. Everything here looks only backwards from an answer, so a prompt stays a prefix of its
+continuation.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from node0.finetune.chat.harness import result_text
+from node0.finetune.chat.messages import Message, Tool, ToolUseBlock, blocks
+
+FILLER = "Continue."
+"Stands where a template wants a user turn and the conversation has none."
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+Turn = dict[str, Any]
+"One turn in Hugging Face form: role, content, for an assistant also tool_calls."
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a chat template takes, and how it renders. Found by probing."""
+
+    tools: bool = True
+    "Tool lists, calls and results."
+
+    system: bool = True
+    "A system turn at the start."
+
+    middle_system: bool = True
+    "System turns later on."
+
+    user_runs: bool = True
+    "Several user turns in a row."
+
+    user_after_tool: bool = True
+    "A user turn after a tool's."
+
+    assistant_first: bool = True
+    "An assistant turn with no user turn before it."
+
+    assistant_runs: bool = True
+    "Several assistant turns in a row."
+
+    prefix_preserving: bool = True
+    "A conversation's rendering begins with that of any earlier request in it."
+
+    generation_prompt: str = ""
+    "What starts every answer; empty where it varies or could be forged by content."
+
+    end: str = ""
+    "The special token that ends an answer; empty where there is none."
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A request, or one with its answers, ready for the template."""
+
+    turns: list[Turn]
+    answers: dict[int, int]
+    "Index of an assistant message -> index of its turn."
+
+    tools: list[dict[str, Any]] | None
+
+
+def to_conversation(
+    system: str,
+    tools: Sequence[Tool],
+    messages: Sequence[Message | None],
+    traits: Traits,
+    *,
+    neutral: Callable[[str], str],
+    prompt: bool,
+) -> Conversation:
+    """Turns that the template takes: a `prompt`'s up to its next answer, else up to the last answer.
+
+    `neutral` rewrites words that would read as special tokens. Messages that are None keep their
+    place in the numbering and render as nothing.
+    """
+    builder = _Builder(traits, neutral)
+    builder.start(system, tools)
+    for number, message in enumerate(messages):
+        if message is None:
+            continue
+        if message["role"] == "assistant":
+            builder.answer(number, message)
+        else:
+            builder.context(message)
+    if prompt:
+        builder.lay_down()
+    functions = [_function(tool, neutral) for tool in tools] if traits.tools and tools else None
+    return Conversation(builder.turns, builder.answers, functions)
+
+
+class _Builder:
+    """Collects the turns between two answers, folds them, and lays them down."""
+
+    def __init__(self, traits: Traits, neutral: Callable[[str], str]) -> None:
+        self.traits = traits
+        self.neutral = neutral
+        self.turns: list[Turn] = []
+        self.answers: dict[int, int] = {}
+        self.group: list[Turn] = []
+
+    def start(self, system: str, tools: Sequence[Tool]) -> None:
+        """The system prompt; with the tool list in words where the template has no place for it."""
+        text = self.neutral(system)
+        if tools and not self.traits.tools:
+            text = "\n\n".join(filter(None, [text, _tools_in_words(tools, self.neutral)]))
+        if not text:
+            return
+        if self.traits.system:
+            self.turns.append({"role": "system", "content": text})
+        else:
+            self.group.append({"role": "user", "content": text})
+
+    def context(self, message: Message) -> None:
+        """A user or system message."""
+        for block in blocks(message):
+            if block["type"] == "tool_result":
+                self._result(block["tool_use_id"], self.neutral(result_text(block)))
+            elif block["type"] == "text" and block["text"].strip():
+                self.group.append({"role": message["role"], "content": self.neutral(block["text"])})
+
+    def answer(self, number: int, message: Message) -> None:
+        """An assistant message; one without words and calls is left out."""
+        parts = blocks(message)
+        text = self.neutral("\n\n".join(part["text"] for part in parts if part["type"] == "text").strip())
+        calls = [_call(part, self.neutral) for part in parts if part["type"] == "tool_use"]
+        if not text and not calls:
+            return
+        self.lay_down()
+        turn: Turn = {"role": "assistant", "content": text}
+        if calls and self.traits.tools:
+            turn["tool_calls"] = calls
+        elif calls:
+            turn["content"] = text + "".join(map(_call_in_words, calls))
+        self.answers[number] = len(self.turns)
+        self.turns.append(turn)
+
+    def lay_down(self) -> None:
+        """Fold what stands before an answer and lay it down; a filler where the template wants words."""
+        group = self._folded(self.group)
+        self.group = []
+        if not any(turn["role"] != "system" for turn in group) and self._wants_words(group):
+            group.append({"role": "user", "content": FILLER})
+        self.turns += group
+
+    def _wants_words(self, group: list[Turn]) -> bool:
+        spoken = any(turn["role"] != "system" for turn in self.turns)
+        if not spoken:
+            return not self.traits.assistant_first or not (self.turns or group)
+        return not self.traits.assistant_runs and not group
+
+    def _result(self, call_id: str, text: str) -> None:
+        has_call = any(turn["role"] == "assistant" for turn in self.turns)
+        if self.traits.tools and has_call:
+            self.group.append({"role": "tool", "content": text, "tool_call_id": short_id(call_id)})
+        else:
+            self.group.append({"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"})
+
+    def _folded(self, group: list[Turn]) -> list[Turn]:
+        if not self.traits.middle_system:
+            group = [{**turn, "role": "user"} if turn["role"] == "system" else turn for turn in group]
+            # A result must follow its call at once.
+            group = sorted(group, key=lambda turn: turn["role"] != "tool")
+        folded: list[Turn] = []
+        for turn in group:
+            if folded and self._joins(folded[-1]["role"], turn["role"]):
+                last = folded[-1]
+                folded[-1] = {**last, "content": f"{last['content']}\n\n{turn['content']}"}
+            else:
+                folded.append(turn)
+        return folded
+
+    def _joins(self, before: str, after: str) -> bool:
+        if before == after == "user":
+            return not self.traits.user_runs
+        return before == "tool" and after == "user" and not self.traits.user_after_tool
+
+
+def short_id(call_id: str) -> str:
+    """Nine letters and digits for a call's id, the only form that every template takes."""
+    number = int.from_bytes(hashlib.sha256(call_id.encode()).digest()[:8], "big")
+    letters = []
+    for _ in range(9):
+        number, rest = divmod(number, 62)
+        letters.append(_BASE62[rest])
+    return "".join(letters)
+
+
+def neutralizer(specials: Iterable[str]) -> Callable[[str], str]:
+    """A function that parts each special token in a text, so that content cannot forge a turn."""
+    tokens = sorted({token for token in specials if len(token) > 1}, key=len, reverse=True)
+
+    def neutral(text: str) -> str:
+        for token in tokens:
+            if token in text:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    return neutral
+
+
+def _call(block: ToolUseBlock, neutral: Callable[[str], str]) -> dict[str, Any]:
+    function = {"name": block["name"], "arguments": _neutral_leaves(block["input"], neutral)}
+    return {"id": short_id(block["id"]), "type": "function", "function": function}
+
+
+def _call_in_words(call: dict[str, Any]) -> str:
+    return f"<tool_call>{_compact(call['function'])}</tool_call>"
+
+
+def _function(tool: Tool, neutral: Callable[[str], str]) -> dict[str, Any]:
+    function = {
+        "name": tool["name"],
+        "description": neutral(tool.get("description", "")),
+        "parameters": _neutral_leaves(tool["input_schema"], neutral),
+    }
+    return {"type": "function", "function": function}
+
+
+def _tools_in_words(tools: Sequence[Tool], neutral: Callable[[str], str]) -> str:
+    lines = [_compact(_function(tool, neutral)["function"]) for tool in tools]
+    call = '<tool_call>{"name":...,"arguments":{...}}</tool_call>'
+    return "\n".join([f"Tools, called as {call}:", *lines])
+
+
+def _neutral_leaves(value: Any, neutral: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return neutral(value)
+    if isinstance(value, dict):
+        return {key: _neutral_leaves(item, neutral) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_neutral_leaves(item, neutral) for item in value]
+    return value
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
