@@ -5,49 +5,83 @@ Exit codes: 0 done, 1 a person or a setting must change, 2 usage, 3 a gate refus
 75 try again later, 130 interrupted.
 """
 
+import errno
 import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from node0.errors import Node0Error
 
-INTERRUPTED = 130
+FAILED = 1
 USAGE = 2
+INTERRUPTED = 130
+
+_PIPE_WIDTH = 1000
+_EXTRA_OF_PACKAGE = {
+    "huggingface_hub": "finetune",
+    "jinja2": "finetune",
+    "matplotlib": "finetune",
+    "numpy": "finetune",
+    "safetensors": "finetune",
+    "tokenizers": "finetune",
+    "torch": "finetune",
+    "transformers": "finetune",
+    "tensorboard": "tensorboard",
+}
+
+
+class _Console(Console):
+    """A rich console that leaves a broken pipe to `run`."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Let `run` decide, where rich would end the process."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads this output")
 
 
 def stdout() -> Console:
     """Results go here."""
-    return Console(soft_wrap=True, highlight=False)
+    return _console(to_stderr=False)
 
 
 def stderr() -> Console:
     """Everything that is not a result goes here."""
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return _console(to_stderr=True)
+
+
+def write(text: str) -> None:
+    """Put text on stdout as it is and at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def note(message: str) -> None:
     """Say something to the person, on stderr."""
-    stderr().print(message, markup=False)
+    if sys.stderr is not None:
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
 
 
 def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None = None) -> None:
     """Print records: one JSON document for machines, a table for people."""
     if as_json:
-        sys.stdout.write(json.dumps(list(rows), ensure_ascii=False, default=str) + "\n")
+        write(json.dumps(list(rows), ensure_ascii=False, default=str) + "\n")
         return
     table = Table(title=title, title_justify="left")
     for column in rows[0] if rows else ():
-        table.add_column(str(column), overflow="fold")
+        table.add_column(Text(str(column)), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        # Text, not str: rich would read "[REDACTED:token]" as markup and swallow it.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     stdout().print(table)
 
 
@@ -66,39 +100,102 @@ def progress() -> Progress:
 
 
 def run(app: typer.Typer, argv: Sequence[str] | None = None, *, name: str) -> int:
-    """Run a typer app and turn whatever happens into an exit code and at most one line on stderr."""
+    """Run a typer app and turn whatever happens into an exit code and at most one line on stderr.
+
+    `--debug` may stand anywhere on the command line; it adds debug logs and tracebacks.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, format="%(message)s", stream=sys.stderr)
+    _configure_logging(debug=debug)
+    return _exit_code(lambda: _invoke(app, arguments, name=name), debug=debug)
+
+
+def _invoke(app: typer.Typer, arguments: list[str], *, name: str) -> object:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed; redirect it to a file or to /dev/null")
+    # Not Command.main: it ends the process by itself on a broken pipe and hides Ctrl-C.
     command = typer.main.get_command(app)
-    return _exit_code(lambda: command.main(args=arguments, prog_name=name, standalone_mode=False), debug=debug)
+    with command.make_context(name, arguments) as context:
+        result: object = command.invoke(context)
+    sys.stdout.flush()
+    return result
 
 
-def _exit_code(call: Callable[[], Any], *, debug: bool) -> int:
+def _exit_code(call: Callable[[], object], *, debug: bool) -> int:
     try:
         result = call()
-    except Node0Error as error:
-        if debug:
-            raise
-        note(f"error: {error}")
-        return error.exit_code
+    except typer.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        # Stdout goes elsewhere so that the interpreter's last flush is silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        note("stopped: nobody reads the output any more")
+        return 0
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader left. Point stdout elsewhere so that the interpreter's last flush is silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except typer.Exit as done:
-        return done.exit_code
-    except Exception as error:
-        if debug or not _is_usage(error):
-            raise
-        note(f"error: {error.format_message()}")  # type: ignore[attr-defined]  # click's, by _is_usage
-        return USAGE
+    except Exception as error:  # noqa: BLE001  # the border between the program and a person
+        if debug:
+            traceback.print_exc()
+        message, code = _explain(error)
+        note(message if "\n" in message else f"error: {message}")
+        return code
     return result if isinstance(result, int) else 0
 
 
-def _is_usage(error: Exception) -> bool:
-    return hasattr(error, "format_message")
+def _explain(error: Exception) -> tuple[str, int]:
+    """The line to show and the exit code."""
+    if isinstance(error, Node0Error):
+        return _one_line(str(error)), error.exit_code
+    if hasattr(error, "format_message"):
+        return _usage(error, error.format_message()), USAGE
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return _one_line(f"{error.strerror}{place}"), FAILED
+    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF_PACKAGE.get(error.name or "")):
+        return f"{error.name} is not installed; run: pip install 'gastown-finetune[{extra}]'", FAILED
+    kind = type(error).__name__
+    text = _one_line(str(error))[:300]
+    return f"unexpected {kind}: {text}; run again with --debug to see where", FAILED
+
+
+def _usage(error: Exception, message: str) -> str:
+    """The usage error in one line; the whole help where the command was called without anything."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return message
+    context = getattr(error, "ctx", None)
+    hint = f"; see: {context.command_path} --help" if context else ""
+    return _one_line(message).rstrip(".") + hint
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _console(*, to_stderr: bool) -> Console:
+    no_color = bool(os.environ.get("NO_COLOR"))
+    console = _Console(
+        stderr=to_stderr, soft_wrap=True, highlight=False, color_system=None if no_color else "auto"
+    )
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+class _NoteHandler(logging.Handler):
+    """Logs go where notes go, also when stderr is replaced later."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(self.format(record))
+
+
+def _configure_logging(*, debug: bool) -> None:
+    """Our own records from INFO, other packages' from WARNING; one step lower with --debug."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, _NoteHandler) for handler in root.handlers):
+        root.addHandler(_NoteHandler())
+    root.setLevel(logging.INFO if debug else logging.WARNING)
+    logging.getLogger("node0").setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if debug else logging.ERROR)

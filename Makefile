@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# The only entry for people, pre-commit and CI. `make help` lists the targets.
+
+PYTHON  ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+PYTEST  := $(BIN)/python -m pytest
+LOCK    := constraints.txt
+RUN_DEPS := $(VENV)/.run-deps
+DEV_DEPS := $(VENV)/.dev-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help demo base bench setup setup-demo check lint unit test integration fix readme hooks clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: setup-demo  ## Sessions of a sample town become a model that answers
+	@$(BIN)/python -m examples.town.demo
+
+base: setup-demo  ## Train the sample town's tiny base model and its tokenizer again
+	@$(BIN)/python -m examples.town.base
+
+check: lint unit  ## Format, lint, types, layers, unit and architecture tests
+
+lint: setup  ## Format, lint, types and layers only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: setup  ## Unit and architecture tests
+	$(PYTEST)
+
+test: unit integration  ## All tests: unit, architecture, and integration with real parts and oracles
+
+integration: setup
+	$(PYTEST) -m integration tests/integration
+
+bench: setup  ## Measure speed and memory beside TRL and transformers
+	$(BIN)/python bench/train_vs_trl.py
+	$(BIN)/python bench/generate_vs_transformers.py
+
+fix: setup  ## Format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+readme: setup  ## Write README's file tree from the module docstrings
+	$(BIN)/python tools/readme_tree.py
+
+hooks: setup  ## Run `make lint` before each commit and `make check` before each push
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
+setup: $(DEV_DEPS)  ## Create .venv with everything needed to develop and test
+
+setup-demo: $(RUN_DEPS)  ## Create .venv with what training and answering need
+
+clean:  ## Remove what was built: .venv, caches, the demo's town
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist examples/town/gt
+	find src tests bench examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A venv that holds torch already, such as its CPU build, keeps it: the pin accepts any local version.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_DEPS): pyproject.toml $(LOCK) | $(VENV)/bin/python
+	@start=$$(date +%s); \
+	$(BIN)/python -m pip install -q -c $(LOCK) --upgrade pip && \
+	$(BIN)/python -m pip install -q -c $(LOCK) -e '.[finetune]' && \
+	echo "installed in $$(( $$(date +%s) - start )) s" && touch $@
+
+$(DEV_DEPS): $(RUN_DEPS)
+	@start=$$(date +%s); \
+	$(BIN)/python -m pip install -q -c $(LOCK) -e '.[finetune,tensorboard,oracles]' --group dev && \
+	$(BIN)/python -m pip check && \
+	echo "installed in $$(( $$(date +%s) - start )) s" && touch $@

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0`: a table of commands, each imported when it is called."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Annotated, NamedTuple
+
+import typer
+
+from node0 import console
+
+
+class Command(NamedTuple):
+    """A module with `main(argv) -> int`, and what it is for."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "corpus": Command("node0.run_corpus", "Collect, scrub, list and show what a town's sessions left."),
+    "finetune": Command("node0.run_finetune", "Train an adapter, or a whole model, on a corpus."),
+    "measure": Command("node0.run_measure", "Measure a model on sessions that it has not seen."),
+    "model": Command("node0.run_model", "Register, list and show the models of a town."),
+    "infer": Command("node0.run_inference", "Answer prompts from standard input."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hand over to the named command; its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = next((argument for argument in arguments if argument != "--debug"), "")
+    if name in available():
+        arguments.remove(name)
+        return int(import_module(COMMANDS[name].module).main(arguments))
+    return console.run(_listing(), arguments, name="node0")
+
+
+def available() -> dict[str, Command]:
+    """The commands whose module is installed."""
+    return {name: command for name, command in COMMANDS.items() if find_spec(command.module)}
+
+
+def _listing() -> typer.Typer:
+    """An app that knows the commands by name only: for --help, --version and misspelt names."""
+    app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app.callback(help="Turn a Gas Town's own sessions into models for its roles.")(_options)
+    for name, command in available().items():
+        app.command(name, help=command.help)(lambda: None)
+    return app
+
+
+def _options(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda on: on and _show_version())
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; any command takes it.")] = False,
+) -> None:
+    """Options of `node0` itself; `console.run` has already taken --debug."""
+
+
+def _show_version() -> None:
+    console.write(f"gastown-finetune {version('gastown-finetune')}\n")
+    raise typer.Exit

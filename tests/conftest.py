@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for all tests, and what no test may do: reach a network, touch the home, leave a process."""
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node0.models.llama.arguments import LlamaArguments
+
+INTEGRATION = Path(__file__).parent / "integration"
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run, and the processes that it starts, a home of its own."""
+    home = tempfile.TemporaryDirectory(prefix="node0-home-")
+    config.add_cleanup(home.cleanup)
+    for name in [name for name in os.environ if name.startswith(("GT_", "HF_", "XDG_", "CLAUDE_"))]:
+        del os.environ[name]
+    os.environ["HOME"] = home.name
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect tests/integration only when it is asked for, by `-m integration` or by its path."""
+    asked = "integration" in config.option.markexpr or any("integration" in word for word in config.args)
+    return True if collection_path == INTEGRATION and not asked else None
+
+
+@pytest.fixture
+def minimal_llama_args() -> LlamaArguments:
+    """The smallest model that has every part."""
+    return LlamaArguments(hidden_dim=64, n_heads=2, num_hidden_layers=2, n_kv_heads=2)
+
+
+@pytest.fixture
+def town_root(tmp_path: Path) -> Path:
+    """A directory that `Town.locate` accepts."""
+    root = tmp_path / "gt"
+    (root / "mayor").mkdir(parents=True)
+    (root / "mayor" / "town.json").write_text('{"type": "town", "version": 2, "name": "gt"}\n')
+    (root / "settings").mkdir()
+    (root / "settings" / "config.json").write_text('{"type": "town-settings", "version": 1}\n')
+    return root
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every address outside this machine."""
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def connect_here(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise OSError(f"tests have no network: {address[0]}")
+        connect(self, address)  # type: ignore[arg-type]  # typeshed's address is a private name
+
+    def resolve_here(host: object, *rest: object, **more: object) -> object:
+        if host is not None and not str(host).startswith(LOOPBACK):
+            raise socket.gaierror(f"tests have no network: {host!r}")
+        return resolve(host, *rest, **more)  # type: ignore[arg-type]  # passed through as it came
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Fail a test that ends before the processes that it started."""
+    before = _children()
+    yield
+    deadline = time.monotonic() + 2
+    while (left := _children() - before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not left, f"the test left processes behind: {sorted(map(_command, left))}"
+
+
+def _children() -> set[int]:
+    """Living children of this process; empty where there is no /proc."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(word) for file in lists for word in file.read_text().split() if _command(int(word))}
+
+
+def _command(pid: int) -> str:
+    """Command line of a process; empty for one that has ended. multiprocessing's tracker is not counted."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+    return "" if "multiprocessing.resource_tracker" in line else line
