@@ -11,19 +11,19 @@ class ModelArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    hidden_dim: int = Field(4096, ge=1)
+    hidden_dim: int = Field(default=4096, ge=1)
     "Width of the residual stream."
 
-    n_heads: int = Field(32, ge=1)
+    n_heads: int = Field(default=32, ge=1)
     "Query heads."
 
-    num_hidden_layers: int = Field(32, ge=0)
+    num_hidden_layers: int = Field(default=32, ge=0)
     "Transformer layers of this stage."
 
-    stage: int = Field(0, ge=0)
+    stage: int = Field(default=0, ge=0)
     "Index of this stage in the pipeline."
 
-    first_layer: int = Field(0, ge=0)
+    first_layer: int = Field(default=0, ge=0)
     "Index, in the whole model, of this stage's first layer."
 
     lora_rank: int | None = None

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making the stages of a model, fresh or from a base on disk."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+
+from node0.models.base import BaseModelDir
+from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert, fresh_tensor
+from node0.models.split import stage_arguments
+from node0.models.weights import TensorSource
+
+StageKind = Literal["solo", "head", "body", "tail"]
+
+_CLASSES: dict[StageKind, type[LlamaStage]] = {
+    "solo": SoloExpert,
+    "head": HeadExpert,
+    "body": BodyExpert,
+    "tail": TailExpert,
+}
+
+
+def stage_kind(stage: int, num_stages: int) -> StageKind:
+    """What a stage is by its place."""
+    if num_stages == 1:
+        return "solo"
+    return "head" if stage == 0 else "tail" if stage == num_stages - 1 else "body"
+
+
+def build_stages(
+    args_whole: LlamaArguments,
+    num_stages: int = 1,
+    *,
+    layers_per_stage: Sequence[int] | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> list[LlamaStage]:
+    """Fresh stages. The weights depend on `seed` and their names alone, not on the split.
+
+    Matrices are in `dtype`; norms stay float32.
+    """
+    stages: list[LlamaStage] = []
+    for stage in _meta_stages(args_whole, num_stages, layers_per_stage):
+        for name, parameter in list(stage.named_parameters()):
+            if parameter.dim() == 1:
+                fill = torch.zeros if name.endswith("bias") else torch.ones
+                value = fill(parameter.shape, dtype=torch.float32)
+            else:
+                value = fresh_tensor(name, parameter.shape, stage.args, seed)
+            _assign(stage, name, value.to(device, _stored_dtype(name, dtype)))
+        stages.append(_finish(stage))
+    return stages
+
+
+def load_stages(
+    base: BaseModelDir,
+    num_stages: int = 1,
+    *,
+    layers_per_stage: Sequence[int] | None = None,
+    stages: Sequence[int] | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> list[LlamaStage]:
+    """Stages with a base's weights; only the tensors of the wanted `stages` (default all) are read."""
+    wanted = range(num_stages) if stages is None else stages
+    whole = _meta_stages(base.args, num_stages, layers_per_stage)
+    source = TensorSource(base.path)
+    return [_load(whole[index], source, device, dtype) for index in wanted]
+
+
+def _load(
+    stage: LlamaStage, source: TensorSource, device: torch.device | str, dtype: torch.dtype
+) -> LlamaStage:
+    for name, parameter in list(stage.named_parameters()):
+        value = source.read(name, parameter.shape, tied=stage.args.tie_embeddings)
+        _assign(stage, name, value.to(device, _stored_dtype(name, dtype)))
+    return _finish(stage)
+
+
+def _meta_stages(
+    args_whole: LlamaArguments, num_stages: int, layers_per_stage: Sequence[int] | None
+) -> list[LlamaStage]:
+    plain = args_whole.model_copy(update={"lora_rank": None})
+    with torch.device("meta"):
+        return [
+            _CLASSES[stage_kind(index, num_stages)](args)
+            for index, args in enumerate(stage_arguments(plain, num_stages, layers_per_stage))
+        ]
+
+
+def _stored_dtype(name: str, dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if name.endswith("norm.weight") else dtype
+
+
+def _assign(stage: LlamaStage, name: str, value: torch.Tensor) -> None:
+    owner, _, leaf = name.rpartition(".")
+    setattr(stage.get_submodule(owner), leaf, nn.Parameter(value))
+
+
+def _finish(stage: LlamaStage) -> LlamaStage:
+    if stage.has_embedding and stage.has_head and stage.args.tie_embeddings:
+        stage.output.weight = stage.tok_embeddings.weight
+    stage.rope.to_empty(device=stage.device)
+    return stage

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of a Llama: head (embeds), body, tail (predicts), and solo (all of it).
+
+Layers and tensors carry their names in the whole model, so that a tensor is the same whatever
+the split. Between stages goes the residual stream; the final norm belongs to the tail.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.lora.config import LoRAConfig
+from node0.finetune.lora.linear import keyed_generator
+from node0.models.kv_cache import KVCache
+from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.attention import training_layout
+from node0.models.llama.blocks import Context, RMSNorm, TransformerBlock
+from node0.models.llama.head_loss import head_logps, head_loss
+from node0.models.llama.rope import RotaryEmbedding, head_dim
+from node0.models.loss import IGNORE
+
+
+class LlamaStage(nn.Module):
+    """A run of layers; the base of all four kinds and of itself a body.
+
+    Fresh weights depend on `seed` and each tensor's name alone. On the meta device none are drawn.
+    """
+
+    has_embedding = False
+    has_head = False
+
+    def __init__(self, model_args: LlamaArguments, *, seed: int = 0) -> None:
+        super().__init__()
+        args = self.args = model_args
+        if self.has_embedding:
+            self.tok_embeddings = nn.Embedding(args.vocab_size, args.hidden_dim)
+        indices = range(args.first_layer, args.first_layer + args.num_hidden_layers)
+        self.layers = nn.ModuleDict({str(index): TransformerBlock(args, index) for index in indices})
+        self.rope = RotaryEmbedding(args)
+        if self.has_head:
+            self.norm = RMSNorm(args.hidden_dim, args.norm_eps)
+            self.output = nn.Linear(args.hidden_dim, args.vocab_size, bias=False)
+        if self.has_embedding and self.has_head and args.tie_embeddings:
+            self.output.weight = self.tok_embeddings.weight
+        self.init_weights(seed)
+        if args.lora_rank is not None:
+            apply_lora(self, _lora_config(args), seed=seed)
+
+    @torch.no_grad()
+    def init_weights(self, seed: int) -> None:
+        """Draw fresh weights: normal matrices, zero biases, unit norms."""
+        for name, parameter in self.named_parameters():
+            if parameter.is_meta or "lora_" in name:
+                continue
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                parameter.copy_(fresh_tensor(name, parameter.shape, self.args, seed))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the matrices, and of what passes between them."""
+        return next((p.dtype for p in self.parameters() if p.dim() > 1), torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    def new_cache(self, max_length: int, *, batch_size: int = 1) -> KVCache:
+        """An empty cache for one session of at most `max_length` tokens on this stage."""
+        args = self.args
+        return KVCache(
+            args.num_hidden_layers,
+            max_length,
+            n_kv_heads=args.n_kv_heads or args.n_heads,
+            head_dim=head_dim(args),
+            first_layer=args.first_layer,
+            batch_size=batch_size,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    def forward_hidden(
+        self, x: Tensor, positions: Tensor, cache: KVCache | None = None, *, recompute: bool = False
+    ) -> Tensor:
+        """The residual stream behind this stage's layers: (batch, tokens, hidden).
+
+        x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
+        positions: int64 (batch, tokens). Without a cache 0 starts a document and documents do not see
+        each other; with one, the tokens follow what the cache holds and positions count on.
+        recompute: keep only each layer's input for the backward pass and compute the rest again.
+        """
+        hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
+        context = self._context(positions, cache)
+        for layer in self.layers.values():
+            if recompute and torch.is_grad_enabled():
+                hidden = checkpoint(layer, hidden, context, use_reentrant=False, preserve_rng_state=False)
+            else:
+                hidden = layer(hidden, context)
+        return hidden
+
+    def _context(self, positions: Tensor, cache: KVCache | None) -> Context:
+        if cache is None:
+            cos, sin = self.rope(positions, positions.shape[1])
+            return Context(cos, sin, layout=training_layout(positions, self.args.sliding_window))
+        cos, sin = self.rope(positions, len(cache) + positions.shape[1])
+        return Context(cos, sin, cache=cache)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`forward_hidden` of rows that each hold one document."""
+        return self.forward_hidden(hidden, _positions(hidden))
+
+
+class _HeadMixin(LlamaStage):
+    """The LM head of a tail."""
+
+    has_head = True
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32 (..., vocab) of any rows of the residual stream (..., hidden)."""
+        return self.output(self.norm(hidden)).float()  # type: ignore[no-any-return]
+
+    def chunked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+        """Sum of cross-entropies over supervised positions (float32 scalar), and their number.
+
+        hidden (batch, tokens, hidden), labels int64 (batch, tokens) with IGNORE elsewhere. The head
+        sees supervised rows only and no tensor of all their logits exists.
+        """
+        rows, targets, _ = self._supervised(hidden, labels)
+        return head_loss(rows, self.output.weight, targets), targets.shape[0]
+
+    def label_logps(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """Log probability of each label, float32 (batch, tokens), 0 where IGNORE. Differentiable."""
+        rows, targets, where = self._supervised(hidden, labels)
+        logps = head_logps(rows, self.output.weight, targets)
+        flat = torch.zeros(labels.numel(), dtype=torch.float32, device=hidden.device)
+        return flat.index_put((where,), logps).view(labels.shape)
+
+    def _supervised(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normed rows (n, hidden), their labels (n,), their places among all rows (n,)."""
+        flat = labels.flatten()
+        where = (flat != IGNORE).nonzero().squeeze(1)
+        rows = hidden.flatten(0, 1).index_select(0, where)
+        return self.norm(rows), flat.index_select(0, where), where
+
+
+class HeadExpert(LlamaStage):
+    """First stage: ids (batch, tokens) to the residual stream."""
+
+    has_embedding = True
+
+
+class BodyExpert(LlamaStage):
+    """Middle stage: residual stream to residual stream."""
+
+
+class TailExpert(_HeadMixin):
+    """Last stage: residual stream and labels to the loss of each token."""
+
+    def forward(self, hidden: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Cross-entropy per token, float32 (batch, tokens), 0 where the label is IGNORE."""
+        return -self.label_logps(self.forward_hidden(hidden, _positions(hidden)), labels)
+
+
+class SoloExpert(_HeadMixin):
+    """The whole model in one stage."""
+
+    has_embedding = True
+
+    def forward(self, input_ids: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits, float32 (batch, tokens, vocab), or with labels the loss of each token (batch, tokens)."""
+        hidden = self.forward_hidden(input_ids, _positions(input_ids))
+        return self.logits(hidden) if labels is None else -self.label_logps(hidden, labels)
+
+
+def fresh_tensor(name: str, shape: torch.Size, args: LlamaArguments, seed: int) -> Tensor:
+    """float32 normal draws for a tensor, from its name in the whole model."""
+    # Tied copies at both ends of the pipeline are one tensor.
+    key = "tok_embeddings.weight" if args.tie_embeddings and name == "output.weight" else name
+    generator = keyed_generator("init", seed, key)
+    return torch.empty(shape, dtype=torch.float32).normal_(std=args.init_std, generator=generator)
+
+
+def _positions(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[1], device=x.device).expand(x.shape[0], -1)
+
+
+def _lora_config(args: LlamaArguments) -> LoRAConfig:
+    return LoRAConfig(
+        rank=args.lora_rank or 1,
+        alpha=args.lora_alpha,
+        dropout=args.lora_dropout,
+        target_modules=args.lora_target_modules,
+    )

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drawing the next token."""
+
+import torch
+from torch import Tensor
+
+_COLDEST = 0.01
+"Temperatures below this divide by too little; they are greedy."
+
+
+def sample_token(
+    logits: Tensor,
+    temperature: float = 1.0,
+    top_p: float = 0.9,
+    top_k: int = 0,
+    *,
+    generator: torch.Generator | None = None,
+) -> int:
+    """Draw a token id from logits (vocab,). Temperature 0 is greedy.
+
+    `top_k=0` and `top_p=1.0` keep every token.
+    """
+    flat = logits.reshape(-1)
+    if temperature < _COLDEST or top_k == 1:
+        return int(flat.argmax())
+    probabilities = token_probabilities(flat, temperature=temperature, top_p=top_p, top_k=top_k)
+    return int(torch.multinomial(probabilities, 1, generator=generator))
+
+
+def token_probabilities(
+    logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0
+) -> Tensor:
+    """The distribution that `sample_token` draws from, float32 (vocab,).
+
+    The k likeliest tokens are kept, then, of what they share among them, the likeliest ones until
+    `top_p` is reached (Holtzman et al. 2019, arXiv:1904.09751); the token that reaches it is kept.
+    """
+    scaled = logits.float() / max(temperature, _COLDEST)
+    if 0 < top_k < scaled.shape[-1]:
+        kept = scaled.topk(top_k)
+        scaled = torch.full_like(scaled, -torch.inf).scatter_(-1, kept.indices, kept.values)
+    probabilities = torch.softmax(scaled, dim=-1)
+    if top_p >= 1.0:
+        return probabilities
+    ordered, order = probabilities.sort(descending=True, stable=True)
+    ordered[ordered.cumsum(-1) - ordered >= top_p] = 0.0
+    # The likeliest token is kept even by top_p = 0.
+    ordered[0] = probabilities[order[0]]
+    return torch.zeros_like(probabilities).scatter_(-1, order, ordered / ordered.sum())
