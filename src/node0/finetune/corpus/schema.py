@@ -76,7 +76,7 @@ class CorpusEntry(BaseModel):
     tools: list[dict[str, Any]] = Field(default_factory=list)
     "The tool list of an entry without recorded calls."
 
-    quality: float | None = Field(None, ge=0, le=1)
+    quality: float | None = Field(default=None, ge=0, le=1)
     quarantined: bool = False
     scrub_version: str = ""
     content_digest: str = ""

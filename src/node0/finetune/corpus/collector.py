@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fill the corpus from a town: session transcripts, named by its events, and its documents.
+
+A pull: nothing in the town has to signal an end. Each `session_start` names a transcript, found by its
+uuid under every Claude configuration directory. Collecting twice adds nothing; a transcript that grew, an
+outcome that became known or new scrub rules update the entries. What was collected is remembered in
+`<corpus>/.collector.json`, because gt drops old events. Outcomes: see `sessions`.
+"""
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from node0.errors import NotFound
+from node0.finetune.corpus.formatter import CorpusFormatter, estimated_tokens
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.sessions import (
+    ROLES,
+    TOWN_RIG,
+    Session,
+    Window,
+    moment_of,
+    read_events,
+    sessions_of,
+    task_of,
+)
+from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.transcript import Transcript
+from node0.town import Town, write_atomically
+
+logger = logging.getLogger(__name__)
+
+EVERY_ROLE = "all"
+"The role of documents that concern every role."
+
+MIN_TOKENS = 100
+STATE = ".collector.json"
+
+
+@dataclass
+class Report:
+    """What one collection did."""
+
+    sessions: int = 0
+    "Sessions with a transcript."
+
+    exact_calls: int = 0
+    reconstructed_calls: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
+    "Entries by what happened to them: new, updated, unchanged."
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    redacted: Counter[str] = field(default_factory=Counter)
+    uncertain: Counter[str] = field(default_factory=Counter)
+    "Findings that put an entry into quarantine."
+
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The report as a table: what, which, how many."""
+        rows: list[dict[str, Any]] = [
+            {"what": "sessions", "which": "read", "count": self.sessions},
+            {"what": "requests", "which": "exact", "count": self.exact_calls},
+            {"what": "requests", "which": "reconstructed", "count": self.reconstructed_calls},
+        ]
+        parts = {
+            "entries": self.entries,
+            "outcome": self.outcomes,
+            "redacted": self.redacted,
+            "quarantined": self.uncertain,
+            "skipped": self.skipped,
+        }
+        for what, counts in parts.items():
+            rows += [{"what": what, "which": which, "count": counts[which]} for which in sorted(counts)]
+        return rows
+
+
+class CorpusCollector:
+    """Collects into one store.
+
+    Args:
+        store: Where entries go.
+        scrubber: Made before anything is read, so that nothing is stored when it cannot run.
+        min_tokens: Shorter conversations are counted and left out.
+    """
+
+    def __init__(
+        self, store: CorpusStore, scrubber: CorpusScrubber | None = None, *, min_tokens: int = MIN_TOKENS
+    ) -> None:
+        self._store = store
+        self._scrubber = scrubber or CorpusScrubber()
+        self._formatter = CorpusFormatter(self._scrubber)
+        self._min_tokens = min_tokens
+
+    def collect_town(
+        self,
+        town: Town,
+        *,
+        claude_dirs: Sequence[Path] = (),
+        since: datetime | None = None,
+        advance: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Report:
+        """Every session that the town's events name or that an earlier collection remembers.
+
+        Args:
+            since: Leave out sessions that started earlier.
+            advance: Called with how many sessions are done, and of how many.
+        """
+        report = Report()
+        state = _State(self._store.root / STATE)
+        named = {
+            session.session_id: session
+            for session in sessions_of(read_events(town.events_file, report.skipped))
+        }
+        sessions = {**state.sessions(), **named}
+        wanted = [session for session in sessions.values() if not since or _started(session) >= since]
+        report.skipped["session before --since"] += len(sessions) - len(wanted)
+        files = _transcripts(town.claude_dirs(claude_dirs))
+        for number, session in enumerate(wanted):
+            paths = files.get(session.session_id, [])
+            if not paths:
+                report.skipped["session without a transcript"] += 1
+            elif state.seen(session, paths, self._scrubber.version):
+                report.sessions += 1
+                report.skipped["session that has not changed"] += 1
+            else:
+                mark = _fingerprint(session, paths, self._scrubber.version)
+                self._session(session, paths, report)
+                state.remember(session, mark)
+            advance(number + 1, len(wanted))
+        state.save()
+        report.skipped = +report.skipped
+        return report
+
+    def collect_transcript(
+        self,
+        path: Path,
+        role: str,
+        *,
+        rig: str = TOWN_RIG,
+        bead_id: str | None = None,
+        outcome: str = "",
+    ) -> Report:
+        """One session file, as one window; an empty outcome is derived from the transcript.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        if not path.is_file():
+            raise NotFound(f"no transcript at {path}: name a .jsonl file of a session")
+        report = Report()
+        window = Window(datetime.min.replace(tzinfo=UTC), bead_id, task_of(role), outcome)
+        name = Transcript(path).session_id or path.stem
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+        beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+        self._session(Session(name, role, rig, changed, (window,)), [path, *beside], report)
+        report.skipped = +report.skipped
+        return report
+
+    def collect_documents(self, town: Town) -> Report:
+        """The town's instructions, formulas, directives and documents, each as one system turn."""
+        report = Report()
+        for path, role, task in _documents(town):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if not text.strip():
+                report.skipped["empty document"] += 1
+                continue
+            name = path.relative_to(town.root).as_posix()
+            entry = CorpusEntry(
+                id=hashlib.sha256(name.encode()).hexdigest()[:16],
+                role=role,
+                rig=_rig_of(town, name),
+                task_type=task,
+                outcome="collected",
+                created_at=datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat(),
+                messages=[{"role": "system", "content": text}],
+                source="document",
+            )
+            self._add(entry, report)
+        return report
+
+    def _session(self, session: Session, paths: Sequence[Path], report: Report) -> None:
+        report.sessions += 1
+        for path in paths:
+            transcript = Transcript(path)
+            for row in transcript.rows():
+                for entry in self._formatter.format_row(row, session, report.skipped):
+                    if estimated_tokens(entry.messages) < self._min_tokens:
+                        logger.warning("entry of session %s left out: too short", session.session_id)
+                        report.skipped[f"entry under {self._min_tokens} tokens"] += 1
+                        continue
+                    report.exact_calls += sum(call.exact for call in entry.requests)
+                    report.reconstructed_calls += sum(not call.exact for call in entry.requests)
+                    self._add(entry, report)
+            report.skipped.update(transcript.skipped)
+
+    def _add(self, entry: CorpusEntry, report: Report) -> Added:
+        scrubbed = self._scrubber.scrub_entry(entry)
+        added = self._store.add(scrubbed.entry)
+        report.entries[added.value] += 1
+        report.outcomes[entry.outcome] += 1
+        report.redacted += scrubbed.redacted
+        report.uncertain += scrubbed.quarantined
+        return added
+
+
+class _State:
+    """What was collected, by session."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sessions: dict[str, dict[str, Any]] = {}
+        if path.is_file():
+            try:
+                self._sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"]
+            except (ValueError, KeyError, TypeError):
+                logger.warning("%s cannot be read: every session is collected again", path)
+
+    def sessions(self) -> dict[str, Session]:
+        return {name: _session_from(name, known) for name, known in self._sessions.items()}
+
+    def seen(self, session: Session, paths: Sequence[Path], version: str) -> bool:
+        known = self._sessions.get(session.session_id)
+        return known is not None and known["mark"] == _fingerprint(session, paths, version)
+
+    def remember(self, session: Session, mark: str) -> None:
+        windows = [
+            {"start": window.start.isoformat(), "bead_id": window.bead_id, "outcome": window.outcome}
+            | {"task_type": window.task_type}
+            for window in session.windows
+        ]
+        facts = {"role": session.role, "rig": session.rig, "started": session.started}
+        self._sessions[session.session_id] = {"mark": mark, **facts, "windows": windows}
+
+    def save(self) -> None:
+        content = {"version": 1, "sessions": dict(sorted(self._sessions.items()))}
+        write_atomically(self._path, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def _session_from(name: str, known: dict[str, Any]) -> Session:
+    windows = tuple(
+        Window(
+            datetime.fromisoformat(window["start"]), window["bead_id"], window["task_type"], window["outcome"]
+        )
+        for window in known["windows"]
+    )
+    return Session(name, known["role"], known["rig"], known["started"], windows)
+
+
+def _fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
+    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr((session, sizes, version)).encode()).hexdigest()
+
+
+def _started(session: Session) -> datetime:
+    return moment_of(session.started) or datetime.min.replace(tzinfo=UTC)
+
+
+def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
+    """Session files by session uuid, the main file before its subagents."""
+    found: dict[str, list[Path]] = {}
+    for directory in claude_dirs:
+        for path in sorted((directory / "projects").glob("*/*.jsonl")):
+            beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+            # The same session may lie under two accounts: the longer file holds the shorter one.
+            known = found.get(path.stem)
+            if known is None or known[0].stat().st_size < path.stat().st_size:
+                found[path.stem] = [path, *beside]
+    return found
+
+
+def _documents(town: Town) -> Iterator[tuple[Path, str, str]]:
+    """Path, role and task type of every document."""
+    homes = [town.root, *(town.root / rig for rig in town.rigs())]
+    seen: set[Path] = set()
+    for path, role, task in [item for home in homes for item in _documents_in(home)]:
+        # AGENTS.md is often a link to CLAUDE.md.
+        if path.is_file() and path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield path, role, task
+
+
+def _documents_in(home: Path) -> Iterator[tuple[Path, str, str]]:
+    yield home / "CLAUDE.md", EVERY_ROLE, "convention_doc"
+    yield home / "AGENTS.md", EVERY_ROLE, "convention_doc"
+    for path in sorted((home / ".beads" / "formulas").glob("*.formula.toml")):
+        yield path, EVERY_ROLE, "formula_definition"
+    for path in sorted((home / "directives").glob("*.md")):
+        yield path, path.stem if path.stem in ROLES else EVERY_ROLE, "directive"
+    for path in sorted((home / "docs").rglob("*.md")):
+        yield path, EVERY_ROLE, "document"
+    for path in sorted((home / "plans").glob("*/02-spec/**/spec.md")):
+        yield path, EVERY_ROLE, "spec_doc"
+
+
+def _rig_of(town: Town, name: str) -> str:
+    first = name.partition("/")[0]
+    return first if first in town.rigs() else TOWN_RIG
