@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from node0 import cli
+
+ROOT = Path(__file__).parents[2]
+HELP_SECONDS = 0.3
+HEAVY = {"torch", "transformers", "tokenizers", "numpy", "safetensors", "matplotlib", "huggingface_hub"}
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+TOWN_HALF = next(
+    rule["source_modules"] for rule in CONTRACTS if rule["name"] == "The town half runs without torch"
+)
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in sys.argv[1:]:
+    module = importlib.import_module(name)
+    for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
+        importlib.import_module(found.name)
+print(" ".join(sys.modules))
+"""
+
+
+def _loaded(code: str, *argv: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_whole_town_half_loads_without_the_heavy_packages() -> None:
+    assert _loaded(IMPORT_ALL, *TOWN_HALF).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", sorted(cli.available()))
+def test_the_help_of_a_command_loads_no_heavy_package(name: str) -> None:
+    code = f"import sys; from node0 import cli; cli.main([{name!r}, '--help']); print(); print(*sys.modules)"
+
+    assert _loaded(code).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("argv", [[], *([name] for name in sorted(cli.available()))], ids=" ".join)
+def test_help_comes_in_a_blink(argv: list[str]) -> None:
+    command = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit(main())"]
+    seconds = []
+
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([*command, *argv, "--help"], check=True, capture_output=True, env=os.environ)
+        seconds.append(time.perf_counter() - start)
+        if seconds[-1] <= HELP_SECONDS:
+            break
+
+    assert min(seconds) <= HELP_SECONDS

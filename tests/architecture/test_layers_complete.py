@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "node0"
+# Between the halves: they read the corpus and hold tensors.
+BRIDGE = {
+    "node0.finetune.data",
+    "node0.finetune.checkpoint",
+    "node0.finetune.inference",
+    "node0.finetune.training",
+}
+
+
+def _contract(name: str) -> dict[str, Any]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (found,) = [rule for rule in settings["tool"]["importlinter"]["contracts"] if rule["name"] == name]
+    return dict(found)
+
+
+def _units() -> set[str]:
+    """What a layer names: modules and packages of node0, and those of node0.finetune."""
+    return {
+        f"{package}.{path.stem}"
+        for package, folder in (("node0", SOURCE), ("node0.finetune", SOURCE / "finetune"))
+        for path in folder.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists())
+        and path.stem not in ("__init__", "finetune")
+    }
+
+
+def _layered() -> list[str]:
+    return [name for layer in _contract("Layers")["layers"] for name in re.findall(r"node0[\w.]+", layer)]
+
+
+def test_every_module_has_one_place_in_the_layers() -> None:
+    layered = _layered()
+
+    assert len(layered) == len(set(layered))
+    assert _units() <= set(layered), f"no layer for {sorted(_units() - set(layered))}"
+
+
+def test_only_a_part_that_does_not_exist_yet_is_optional_in_the_layers() -> None:
+    optional = {
+        name for layer in _contract("Layers")["layers"] for name in re.findall(r"\((node0[\w.]+)\)", layer)
+    }
+
+    assert optional.isdisjoint(_units()), f"take away the brackets of {sorted(optional & _units())}"
+
+
+def test_every_module_below_the_entries_is_in_a_half_or_on_the_bridge() -> None:
+    town = set(_contract("The town half runs without torch")["source_modules"])
+    swarm = set(_contract("The swarm half does not know the town")["source_modules"])
+    entries = {name for name in _units() if re.fullmatch(r"node0\.(cli|run_\w+)", name)}
+
+    assert town.isdisjoint(swarm)
+    assert _units() - entries == town | swarm | BRIDGE
+
+
+@pytest.mark.parametrize("name", ["torch", "hivemind", "node0.server", "node0.models", "node0.pipeline"])
+def test_the_town_half_may_import_nothing_of_the_swarm_half(name: str) -> None:
+    assert name in _contract("The town half runs without torch")["forbidden_modules"]
