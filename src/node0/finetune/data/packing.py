@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fill rows with documents, and microbatches with rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def pack(lengths: Sequence[int], capacity: int, *, order: Sequence[int]) -> list[list[int]]:
@@ -53,15 +53,25 @@ def steps(
     """
     at = 0
     while at < len(order):
-        batch = [[order[at]]]
-        end = at + 1
+        end = at + _surely_fitting((widths[row] for row in order[at:]), microbatches, tokens)
+        batch = _balanced(order[at:end], widths, microbatches, tokens) or [[order[at]]]
         while end < len(order):
-            larger = _balanced([order[i] for i in range(at, end + 1)], widths, microbatches, tokens)
+            larger = _balanced(order[at : end + 1], widths, microbatches, tokens)
             if larger is None:
                 break
             batch, end = larger, end + 1
         yield batch
         at = end
+
+
+def _surely_fitting(widths: Iterable[int], microbatches: int, tokens: int) -> int:
+    """How many of the first rows fit however they are laid."""
+    count, widest = -1, 0
+    for count, width in enumerate(widths):
+        widest = max(widest, width)
+        if count + 1 > microbatches * max(1, tokens // widest):
+            return count
+    return count + 1
 
 
 def _balanced(
