@@ -1,43 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base model: found by directory or hub id, checked, named by a digest, exported."""
+"""A base model: found by directory or hub id, checked, exported."""
 
-import hashlib
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from node0.errors import BadCheckpoint, HubUnavailable, NotFound
-from node0.models.hf_config import read_arguments
+from node0.models.digest import base_digest, digest_of, fresh_digest, tensor_shapes
+from node0.models.hf_config import config_from_arguments, read_arguments
 from node0.models.llama.arguments import LlamaArguments
-from node0.models.llama.layers import LlamaStage, SoloExpert
+from node0.models.llama.layers import LlamaStage
 from node0.models.weights import TensorSource, hf_name
 
-_WHOLE_TENSOR = 1 << 20
-"Bytes up to which a tensor's content is hashed whole."
+__all__ = ["BaseModelDir", "base_digest", "export_base", "fresh_digest", "resolve_base", "whole_arguments"]
 
-_SAMPLES, _SAMPLE_BYTES = 16, 1 << 16
-"Blocks, spread evenly, that stand for a larger one."
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json",
+)  # fmt: skip
+"Files that go with a model's weights, copied where they exist."
 
-_HUB_FILES = [
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "*.json",
-    "*.jinja",
-    "tokenizer*",
-    "*.model",
-    "merges.txt",
-]
+_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "merges.txt"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-
-# These change no logit of any token, or belong to one stage.
-_NOT_IN_DIGEST = {
-    "stage", "first_layer", "max_seq_len", "init_std", "lora_rank", "lora_alpha", "lora_dropout",
-    "lora_target_modules",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +70,11 @@ def resolve_base(name_or_dir: str | Path, revision: str | None = None) -> BaseMo
     return BaseModelDir(
         path=path,
         args=args,
-        digest=_digest(source, args),
+        digest=digest_of(source, args),
         tokenizer_path=path if has_tokenizer else None,
         name=name,
         revision=commit,
     )
-
-
-def base_digest(directory: Path) -> str:
-    """Identity of a base: `sha256:` over its architecture and its tensors, whatever its files' layout.
-
-    A tensor counts with name, type, shape and content; of one over 1 MiB, 16 blocks of 64 KiB. This
-    tells bases apart in a moment whatever their size. It is no proof against someone who edits the
-    bytes between the blocks.
-    """
-    return _digest(TensorSource(directory), read_arguments(directory))
-
-
-def fresh_digest(args: LlamaArguments, seed: int) -> str:
-    """Identity of the weights that `build_stages` draws."""
-    return _sha256(_architecture(args), {"fresh": seed, "init_std": args.init_std})
 
 
 def whole_arguments(stages: Sequence[LlamaStage]) -> LlamaArguments:
@@ -109,11 +85,40 @@ def whole_arguments(stages: Sequence[LlamaStage]) -> LlamaArguments:
     )
 
 
-def tensor_shapes(args: LlamaArguments) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of the whole model; a tied head is not one."""
-    with torch.device("meta"):
-        solo = SoloExpert(args.model_copy(update={"first_layer": 0, "lora_rank": None}))
-    return {name: tuple(parameter.shape) for name, parameter in solo.named_parameters()}
+def base_tensors(stages: Sequence[LlamaStage]) -> dict[str, Tensor]:
+    """The whole model's weights by our names, detached; merged adapters are inside, others left out."""
+    tied = stages[0].args.tie_embeddings
+    return {
+        name: parameter.detach()
+        for stage in stages
+        for name, parameter in stage.named_parameters()
+        if "lora_" not in name and not (tied and name == "output.weight")
+    }
+
+
+def export_base(stages: Sequence[LlamaStage], directory: Path, tokenizer_dir: Path | None = None) -> None:
+    """Write the model that all stages make as a Hugging Face directory, with the tokenizer's files.
+
+    `AutoModelForCausalLM.from_pretrained` of transformers 4 and 5 loads it. Matrices keep their type.
+
+    Raises:
+        ConfigError: the family's code in transformers cannot compute this shape.
+    """
+    dtype = next(stage.dtype for stage in stages)
+    config = config_from_arguments(whole_arguments(stages), dtype=str(dtype).removeprefix("torch."))
+    directory.mkdir(parents=True, exist_ok=True)
+    if tokenizer_dir is not None:
+        config |= _special_ids(tokenizer_dir)
+        for name in TOKENIZER_FILES:
+            source = tokenizer_dir / name
+            if source.is_file() and source.resolve() != (directory / name).resolve():
+                shutil.copyfile(source, directory / name)
+    tensors = {hf_name(name): value.to(dtype).contiguous() for name, value in base_tensors(stages).items()}
+    # A reader must never meet half a file under the final name.
+    partial = directory / "model.safetensors.partial"
+    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.replace(directory / "model.safetensors")
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
@@ -130,7 +135,7 @@ def _fetch(hub_id: str, revision: str | None) -> tuple[Path, str | None]:
 
     try:
         snapshot = Path(snapshot_download(hub_id, revision=revision, allow_patterns=_HUB_FILES))
-    except Exception as error:
+    except Exception as error:  # the client raises its own, its HTTP library's and OSError kinds
         at = f" at {revision}" if revision else ""
         raise HubUnavailable(
             f"base {hub_id}{at} cannot be fetched ({type(error).__name__}); "
@@ -141,50 +146,26 @@ def _fetch(hub_id: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def _check_tensors(source: TensorSource, args: LlamaArguments) -> None:
-    known = set()
-    for name, shape in tensor_shapes(args).items():
-        known.add(source.require(name, shape))
+    known = {source.require(name, shape) for name, shape in tensor_shapes(args).items()}
     for stored in source.headers:
-        foreign = stored not in known and stored.startswith("model.layers.") and "rotary_emb" not in stored
-        if foreign:
+        if stored not in known and stored.startswith("model.layers.") and "rotary_emb" not in stored:
             raise BadCheckpoint(
                 f"{source.directory} has tensor {stored}, "
                 f"which a {args.family} of this config.json does not use; the architecture is not supported"
             )
 
 
-def _digest(source: TensorSource, args: LlamaArguments) -> str:
-    tensors = {}
-    for name in tensor_shapes(args):
-        stored = hf_name(name)
-        entry = source.headers.get(stored)
-        if entry is None:
-            raise BadCheckpoint(
-                f"{source.directory} has no tensor {stored}; download or export the base again"
-            )
-        content = _content_digest(source.files[stored], *entry["data_offsets"])
-        tensors[name] = [entry["dtype"], list(entry["shape"]), content]
-    return _sha256(_architecture(args), tensors)
-
-
-def _content_digest(path: Path, start: int, end: int) -> str:
-    hasher = hashlib.sha256()
-    size = end - start
-    with path.open("rb") as file:
-        if size <= _WHOLE_TENSOR:
-            file.seek(start)
-            hasher.update(file.read(size))
-        else:
-            for sample in range(_SAMPLES):
-                file.seek(start + (size - _SAMPLE_BYTES) * sample // (_SAMPLES - 1))
-                hasher.update(file.read(_SAMPLE_BYTES))
-    return hasher.hexdigest()
-
-
-def _architecture(args: LlamaArguments) -> object:
-    return args.model_dump(mode="json", exclude=_NOT_IN_DIGEST)
-
-
-def _sha256(*parts: object) -> str:
-    encoded = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
-    return f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+def _special_ids(tokenizer_dir: Path) -> dict[str, Any]:
+    """bos, eos and pad ids for config.json; transformers' own defaults belong to other vocabularies."""
+    ids: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    config, table = tokenizer_dir / "tokenizer_config.json", tokenizer_dir / "tokenizer.json"
+    if not (config.is_file() and table.is_file()):
+        return ids
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    added = json.loads(table.read_text(encoding="utf-8")).get("added_tokens", [])
+    by_text = {entry["content"]: entry["id"] for entry in added}
+    for name in ("bos", "eos", "pad"):
+        token = settings.get(f"{name}_token")
+        text = token.get("content") if isinstance(token, dict) else token
+        ids[f"{name}_token_id"] = by_text.get(text)
+    return ids

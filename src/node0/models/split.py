@@ -22,10 +22,10 @@ def split_layers(
     """
     depth = args.num_hidden_layers
     counts = list(layers_per_stage) if layers_per_stage is not None else _balanced(args, num_stages)
-    if len(counts) != num_stages or sum(counts) != depth or min(counts) < 0:
+    if len(counts) != num_stages or sum(counts) != depth or min(counts) < 1:
         raise ConfigError(
             f"layers_per_stage {counts} does not cut {depth} layers into {num_stages} stages; "
-            f"give {num_stages} counts whose sum is {depth}"
+            f"give {num_stages} counts of at least 1 whose sum is {depth}"
         )
     starts = [sum(counts[:stage]) for stage in range(num_stages)]
     return [range(start, start + count) for start, count in zip(starts, counts, strict=True)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapters on all the layers of a module."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 import torch
@@ -14,17 +14,25 @@ from node0.finetune.lora.linear import DropoutKey, LoRALinear
 M = TypeVar("M", bound=nn.Module)
 
 
-def apply_lora(module: M, config: LoRAConfig, name: str = "default", *, seed: int = 0) -> M:
+def apply_lora(
+    module: M,
+    config: LoRAConfig,
+    name: str = "default",
+    *,
+    seed: int = 0,
+    only: Collection[str] | None = None,
+) -> M:
     """Put a fresh adapter on every linear layer that `config` names, activate it, freeze the rest.
 
     A layer's first values depend on (seed, adapter, layer name) alone, so any split draws the same.
-    A bare `nn.Linear` cannot be replaced inside itself; a `LoRALinear` around it is returned.
+    `only` narrows it to layers of these paths. A bare `nn.Linear` cannot be replaced inside itself:
+    a `LoRALinear` around it is returned.
     """
     if isinstance(module, nn.Linear):
         wrapped = LoRALinear.from_base(module, config, name=name, seed=seed)
         freeze_base_params(wrapped)
         return wrapped  # type: ignore[return-value]
-    targets = list(_targets(module, config))
+    targets = [found for found in _targets(module, config) if only is None or found[0] in only]
     if not targets:
         raise ConfigError(f"no linear layer is named {config.target_modules}; take from wq wk wv wo w1 w2 w3")
     for path, layer in targets:

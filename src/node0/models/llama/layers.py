@@ -5,6 +5,8 @@ Layers and tensors carry their names in the whole model, so that a tensor is the
 the split. Between stages goes the residual stream; the final norm belongs to the tail.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -85,19 +87,25 @@ class LlamaStage(nn.Module):
         )
 
     def forward_hidden(
-        self, x: Tensor, positions: Tensor, cache: KVCache | None = None, *, recompute: bool = False
+        self,
+        x: Tensor,
+        positions: Tensor,
+        cache: KVCache | None = None,
+        *,
+        recompute: Callable[[], bool] | None = None,
     ) -> Tensor:
         """The residual stream behind this stage's layers: (batch, tokens, hidden).
 
         x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
         positions: int64 (batch, tokens). Without a cache 0 starts a document and documents do not see
         each other; with one, the tokens follow what the cache holds and positions count on.
-        recompute: keep only each layer's input for the backward pass and compute the rest again.
+        recompute: asked before each layer; True keeps only its input and computes the rest again in
+        the backward pass.
         """
         hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
         context = self._context(positions, cache)
         for layer in self.layers.values():
-            if recompute and torch.is_grad_enabled():
+            if recompute is not None and torch.is_grad_enabled() and recompute():
                 hidden = checkpoint(layer, hidden, context, use_reentrant=False, preserve_rng_state=False)
             else:
                 hidden = layer(hidden, context)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adapters in PEFT's directory format, both ways.
+
+`adapter_config.json` carries one key of ours, `node0_base_digest`: the base that the adapter was
+trained on. PEFT ignores it with a warning.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from node0.errors import BadCheckpoint, NotFound
+from node0.finetune.lora.adapter import (
+    apply_lora,
+    load_lora_state_dict,
+    lora_layers,
+    lora_state_dict,
+    set_adapter,
+)
+from node0.finetune.lora.config import LoRAConfig
+from node0.models.llama.layers import LlamaStage
+from node0.models.weights import HF_LINEAR, hf_module, read_header
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+_PREFIX = "base_model.model."
+_OUR_MODULE = {
+    f"{hf}": f"{'attention' if name in ('wq', 'wk', 'wv', 'wo') else 'feed_forward'}.{name}"
+    for name, hf in HF_LINEAR.items()
+}
+_KEY = re.compile(r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
+_OUR_KEY = re.compile(r"(layers\.\d+\.(\w+\.\w+))\.lora_A\.weight")
+
+
+def export_peft(
+    stages: Sequence[LlamaStage],
+    directory: Path,
+    *,
+    adapter: str = "default",
+    base_name: str,
+    base_digest: str | None,
+    config: LoRAConfig | None = None,
+) -> None:
+    """Write one adapter of all stages as PEFT would: float32 weights and adapter_config.json.
+
+    Raises:
+        NotFound: no stage has an adapter of that name.
+    """
+    tensors: dict[str, Tensor] = {}
+    for stage in stages:
+        for key, value in lora_state_dict(stage, adapter).items():
+            path, matrix = key.rsplit(".lora_", 1)
+            tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float().cpu().contiguous()
+    held = config or _held_config(stages, adapter)
+    if not tensors or held is None:
+        raise NotFound(f"no adapter {adapter!r} to export; name one that was applied or loaded")
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = directory / f"{WEIGHTS}.partial"
+    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.replace(directory / WEIGHTS)
+    described = _peft_config(held, base_name, base_digest)
+    (directory / CONFIG).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_peft(
+    directory: Path, stages: Sequence[LlamaStage], *, name: str = "default", base_digest: str | None = None
+) -> LoRAConfig:
+    """Add an adapter that we or PEFT wrote, under `name`, to every stage, and make it active.
+
+    With `base_digest`, the digest of the base under the stages, an adapter of another base is refused;
+    adapters without a digest, such as PEFT's own, are checked by shape.
+
+    Raises:
+        NotFound: no such directory.
+        BadCheckpoint: another base, a file that is not whole, or a kind of adapter other than LoRA.
+    """
+    described = read_adapter_config(directory)
+    _check_base(described, base_digest, directory)
+    tensors = _read_tensors(directory)
+    config = _lora_config(described, tensors, directory)
+    wanted = {match[1] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
+    placed: set[str] = set()
+    for stage in stages:
+        paths = wanted & {path for path, _ in stage.named_modules()}
+        if paths:
+            apply_lora(stage, config, name, only=paths)
+            load_lora_state_dict(stage, tensors, name)
+        elif list(lora_layers(stage)):
+            set_adapter(stage, None)
+        placed |= paths
+    if placed != wanted:
+        raise BadCheckpoint(
+            f"{directory}: the model has no layer {min(wanted - placed)}; the adapter is of another base"
+        )
+    return config
+
+
+def read_adapter_config(directory: Path) -> dict[str, Any]:
+    """`adapter_config.json` of a PEFT directory.
+
+    Raises:
+        NotFound: no such file.
+        BadCheckpoint: it is not a JSON object.
+    """
+    path = directory / CONFIG
+    if not path.is_file():
+        raise NotFound(f"no adapter in {directory}: {CONFIG} is absent; name a run or PEFT directory")
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadCheckpoint(f"{path} is not JSON ({error}); export the adapter again") from error
+    if not isinstance(described, dict):
+        raise BadCheckpoint(f"{path} is not a JSON object; export the adapter again")
+    return described
+
+
+def _held_config(stages: Sequence[LlamaStage], adapter: str) -> LoRAConfig | None:
+    held = (layer.configs.get(adapter) for stage in stages for _, layer in lora_layers(stage))
+    return next((config for config in held if config is not None), None)
+
+
+def _peft_config(config: LoRAConfig, base_name: str, base_digest: str | None) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_name,
+        "r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": config.dropout,
+        "target_modules": sorted(HF_LINEAR[name].rpartition(".")[2] for name in config.target_modules),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "use_rslora": False,
+        "modules_to_save": None,
+    }
+    if base_digest is not None:
+        described["node0_base_digest"] = base_digest
+    return described
+
+
+def _check_base(described: Mapping[str, Any], base_digest: str | None, directory: Path) -> None:
+    made_for = described.get("node0_base_digest")
+    if base_digest is not None and made_for is not None and made_for != base_digest:
+        raise BadCheckpoint(
+            f"{directory} is an adapter of another base: made for {made_for[:12]} "
+            f"({described.get('base_model_name_or_path')}), this base is {base_digest[:12]}; take its own"
+        )
+
+
+def _read_tensors(directory: Path) -> dict[str, Tensor]:
+    """The adapter's tensors under our names."""
+    path = directory / WEIGHTS
+    if not path.is_file():
+        pickle = directory / "adapter_model.bin"
+        if pickle.is_file():
+            raise BadCheckpoint(
+                f"{pickle} is pickle, which can run code when read; save the adapter as safetensors"
+            )
+        raise BadCheckpoint(f"{directory} has no {WEIGHTS}; export the adapter again")
+    read_header(path)
+    tensors: dict[str, Tensor] = {}
+    for key, value in load_file(path).items():
+        match = _KEY.fullmatch(key)
+        if match is None or match[2] not in _OUR_MODULE:
+            raise BadCheckpoint(f"{path}: tensor {key} is not LoRA on a linear layer; only that is supported")
+        tensors[f"layers.{match[1]}.{_OUR_MODULE[match[2]]}.lora_{match[3]}.weight"] = value
+    return tensors
+
+
+def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], directory: Path) -> LoRAConfig:
+    unsupported = {
+        "peft_type": described.get("peft_type") != "LORA",
+        "use_dora": bool(described.get("use_dora")),
+        "bias": described.get("bias", "none") != "none",
+        "modules_to_save": bool(described.get("modules_to_save")),
+        "rank_pattern": bool(described.get("rank_pattern")),
+        "alpha_pattern": bool(described.get("alpha_pattern")),
+    }
+    for field, is_set in unsupported.items():
+        if is_set:
+            raise BadCheckpoint(
+                f"{directory}/{CONFIG}: {field}={described.get(field)} is not supported; only plain LoRA is"
+            )
+    rank = int(described["r"])
+    alpha = float(described["lora_alpha"])
+    if described.get("use_rslora"):
+        # rsLoRA divides by the root of the rank; ours always by the rank.
+        alpha *= math.sqrt(rank)
+    modules = {match[2].rpartition(".")[2] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
+    if not modules:
+        raise BadCheckpoint(f"{directory}/{WEIGHTS} holds no LoRA tensors; export the adapter again")
+    order = [name for name in HF_LINEAR if name in modules]
+    return LoRAConfig(
+        rank=rank, alpha=alpha, dropout=float(described.get("lora_dropout") or 0.0), target_modules=order
+    )
