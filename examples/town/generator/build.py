@@ -13,6 +13,7 @@ from typing import Any
 from town.generator import deacon, names, planted, polecat, witness
 from town.generator.documents import documents
 from town.generator.planted import Plant
+from town.generator.rolls import roll
 from town.generator.script import Dice, Script
 from town.generator.transcript import session_lines
 
@@ -35,6 +36,11 @@ class TownPlan:
     sessions: dict[str, int] = field(default_factory=lambda: {"deacon": 400, "witness": 100, "polecat": 100})
     secrets: int = 62
     people: int = 16
+    rolls: int = 12
+    "Roll calls among the documents."
+
+    long_patrols: bool = False
+    "Witnesses go through most of their checks each time."
 
 
 @dataclass(frozen=True)
@@ -60,22 +66,30 @@ def build_town(root: Path, manifest: Path, plan: TownPlan) -> Made:
         session_id = Dice(f"{plan.seed} id {number}").uuid()
         events += _session(root, script, Dice(f"{plan.seed} lines {number}"), number, session_id)
         rows += [_row(plant, script, session_id) for plant in placed.get(number, [])]
-    for path, text in {**documents(), **_settings()}.items():
+    texts = {**documents(), **_rolls(plan)}
+    for path, text in {**texts, **_settings()}.items():
         _write(root / path, text)
     _write(root / ".events.jsonl", _jsonl(events))
     _write(manifest, json.dumps({"seed": plan.seed, "planted": rows}, indent=1) + "\n")
     people = sum(row["personal"] for row in rows)
-    return Made(len(scripts), len(documents()), len(rows) - people, people)
+    return Made(len(scripts), len(texts), len(rows) - people, people)
 
 
 def _scripts(plan: TownPlan) -> list[Script]:
     """Sessions of all roles in one fixed, mixed order."""
+    scripts = {**SCRIPTS, **({"witness": witness.long_patrol} if plan.long_patrols else {})}
     made = [
-        SCRIPTS[role](Dice(f"{plan.seed} {role} {number}"))
+        scripts[role](Dice(f"{plan.seed} {role} {number}"))
         for role, count in plan.sessions.items()
         for number in range(count)
     ]
     return Dice(f"{plan.seed} order").some(made, len(made))
+
+
+def _rolls(plan: TownPlan) -> dict[str, str]:
+    return {
+        f"docs/rolls/{number:05}.md": roll(Dice(f"{plan.seed} roll {number}")) for number in range(plan.rolls)
+    }
 
 
 def _plant(scripts: list[Script], plants: list[Plant]) -> tuple[list[Script], dict[int, list[Plant]]]:
@@ -134,6 +148,7 @@ def _event(moment: datetime, kind: str, actor: str, payload: dict[str, str]) -> 
 def _row(plant: Plant, script: Script, session_id: str) -> dict[str, Any]:
     return {
         "kind": plant.kind,
+        "rule": planted.RULES.get(plant.kind, plant.kind),
         "personal": plant.personal,
         "role": script.role,
         "session_id": session_id,

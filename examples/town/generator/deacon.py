@@ -52,149 +52,122 @@ def _check(dice: Dice, command: str, rows: list[Row], *, titles: tuple[str, ...]
 
 
 def _agents(dice: Dice) -> list[Step]:
-    rows = [_sick_agent(dice, who) for who in agents(dice, dice.between(1, 2))]
-    for who in agents(dice, dice.between(2, 3)):
-        if not any(text.startswith(who) for text, _ in rows):
-            rows.append((f"{who} {dice.pick(FINE)} {age(dice)}", []))
-    return _check(dice, "gt agents list", rows, titles=("AGENT STATE SEEN", "agents:", "Agents of the town"))
+    sick = dice.between(1, 2)
+    everyone = agents(dice, sick + dice.between(2, 3))
+    rows = [_sick_agent(dice, who) for who in everyone[:sick]]
+    rows += [(f"{dice.pick(FINE)} {who} {age(dice)}", []) for who in everyone[sick:]]
+    return _check(dice, "gt agents list", rows, titles=("STATE AGENT SEEN", "agents:", "Agents of the town"))
 
 
 def _sick_agent(dice: Dice, who: str) -> Row:
     if dice.chance(0.5):
         nudge = Step(f'gt nudge {who} "heartbeat stale: report status"', dice.pick(("nudged", "delivered")))
-        return f"{who} {dice.pick(STALE)} {age(dice, old=True)}", [nudge]
+        return f"{dice.pick(STALE)} {who} {age(dice, old=True)}", [nudge]
     warrant = Step(f'gt warrant file {who} --reason "session dead"', dice.pick(("warrant filed", "filed")))
-    return f"{who} {dice.pick(DEAD)} {age(dice, old=True)}", [warrant]
+    return f"{dice.pick(DEAD)} {who} {age(dice, old=True)}", [warrant]
 
 
 def _services(dice: Dice) -> list[Step]:
-    rigs = dice.some(names.RIGS, dice.between(3, 4))
-    rows: list[Row] = []
-    for number, rig in enumerate(rigs):
-        service = dice.pick(("witness", "refinery"))
-        if number == 0:
-            restart = Step(f"gt {service} restart {rig}", dice.pick(("started", "running")))
-            rows.append((f"{rig} {service} {dice.pick(DEAD)}", [restart]))
-        else:
-            rows.append((f"{rig} {service} {dice.pick(('running', 'alive'))}", []))
-    return _check(dice, "gt rig list", rows, titles=("RIG SERVICE STATE", "rigs:"))
+    first, *others = dice.some(names.RIGS, dice.between(3, 4))
+    service = dice.pick(("witness", "refinery"))
+    restart = Step(f"gt {service} restart {first}", dice.pick(("started", "running")))
+    rows: list[Row] = [(f"{dice.pick(DEAD)} {first} {service}", [restart])]
+    for rig in others:
+        rows.append((f"{dice.pick(('running', 'alive'))} {rig} {dice.pick(('witness', 'refinery'))}", []))
+    return _check(dice, "gt rig list", rows, titles=("STATE RIG SERVICE", "rigs:"))
 
 
 def _hooks(dice: Dice) -> list[Step]:
+    gone = dice.between(1, 2)
+    hooked = beads(dice, gone + 2)
     rows: list[Row] = []
-    for number, bead in enumerate(beads(dice, dice.between(3, 4))):
-        who = dice.pick(names.POLECATS)
-        if number == 0 or (number == 1 and dice.chance(0.4)):
+    for number, (bead, who) in enumerate(zip(hooked, agents(dice, len(hooked)), strict=True)):
+        if number < gone:
             release = Step(f"gt release {bead}", dice.pick(("released", "open again")))
-            rows.append((f"{bead} {who} {dice.pick(('agent gone', 'no session'))}", [release]))
+            rows.append((f"{dice.pick(('agent gone', 'no session'))} {bead} {who}", [release]))
         else:
-            rows.append((f"{bead} {who} {dice.pick(('alive', 'working'))}", []))
-    return _check(dice, "gt deacon stale-hooks", rows, titles=("BEAD HOOKED BY", "hooked beads:"))
+            rows.append((f"{dice.pick(('alive', 'working'))} {bead} {who}", []))
+    return _check(dice, "gt deacon stale-hooks", rows, titles=("STATE BEAD AGENT", "hooked beads:"))
 
 
 def _convoys(dice: Dice) -> list[Step]:
-    convoys = dice.some(names.CONVOYS, dice.between(3, 4))
+    first, *others = dice.some(names.CONVOYS, dice.between(3, 4))
+    bead, *going = beads(dice, 4)
     rows: list[Row] = []
-    for number, (convoy, bead) in enumerate(zip(convoys, beads(dice, 4), strict=False)):
-        if number == 0 and dice.chance(0.5):
-            close = Step(f'gt convoy close {convoy} --reason "all beads closed"', "closed")
-            rows.append((f"{convoy} {dice.pick(('4/4 closed', 'all closed'))}", [close]))
-        elif number == 0:
-            sling = Step(f"gt sling {bead} {rig_of(bead)}", dice.pick(("slung", "polecat spawned")))
-            rows.append((f"{convoy} {bead} {rig_of(bead)} {dice.pick(('ready', 'stranded'))}", [sling]))
-        else:
-            rows.append((f"{convoy} {bead} {rig_of(bead)} {dice.pick(('in progress', 'hooked'))}", []))
-    return _check(dice, "gt convoy list", rows, titles=("CONVOY NEXT", "convoys:"))
+    if dice.chance(0.5):
+        close = Step(f'gt convoy close {first} --reason "all beads closed"', "closed")
+        rows.append((f"{dice.pick(('4/4 closed', 'all closed'))} {first}", [close]))
+    else:
+        sling = Step(f"gt sling {bead} {rig_of(bead)}", dice.pick(("slung", "polecat spawned")))
+        rows.append((f"{dice.pick(('ready', 'stranded'))} {bead} {rig_of(bead)} {first}", [sling]))
+    for convoy, other in zip(others, going, strict=False):
+        rows.append((f"{dice.pick(('in progress', 'hooked'))} {other} {rig_of(other)} {convoy}", []))
+    return _check(dice, "gt convoy list", rows, titles=("NEXT CONVOY", "convoys:"))
 
 
 def _dogs(dice: Dice) -> list[Step]:
-    rows: list[Row] = []
-    for number, dog in enumerate(dice.some(names.DOGS, dice.between(3, 4))):
-        if number == 0:
-            rows.append(
-                (
-                    f"{dog} {dice.pick(('stuck', 'hung'))} {age(dice, old=True)}",
-                    [Step(f"gt dog clear {dog}", "idle")],
-                )
-            )
-        else:
-            rows.append((f"{dog} {dice.pick(('idle', 'working'))} {age(dice)}", []))
-    return _check(dice, "gt dog list", rows, titles=("DOG STATE", "kennel:"))
+    first, *others = dice.some(names.DOGS, dice.between(3, 4))
+    rows: list[Row] = [(f"{dice.pick(('stuck', 'hung'))} {first}", [Step(f"gt dog clear {first}", "idle")])]
+    rows += [(f"{dice.pick(('idle', 'working'))} {dog}", []) for dog in others]
+    return _check(dice, "gt dog list", rows, titles=("STATE DOG", "kennel:"))
 
 
 def _plugins(dice: Dice) -> list[Step]:
-    rows: list[Row] = []
-    for number, plugin in enumerate(dice.some(names.PLUGINS, dice.between(3, 4))):
-        if number == 0:
-            run = Step(f"gt dog dispatch --plugin {plugin}", dice.pick(("dispatched", "a dog runs it")))
-            rows.append((f"{plugin} {dice.pick(('gate open', 'due'))}", [run]))
-        else:
-            rows.append((f"{plugin} {dice.pick(('gate closed', 'cooling down'))} {age(dice)}", []))
-    return _check(dice, "gt plugin list", rows, titles=("PLUGIN GATE", "plugins:"))
+    first, *others = dice.some(names.PLUGINS, dice.between(3, 4))
+    run = Step(f"gt dog dispatch --plugin {first}", dice.pick(("dispatched", "a dog runs it")))
+    rows: list[Row] = [(f"{dice.pick(('gate open', 'due'))} {first}", [run])]
+    rows += [(f"{dice.pick(('gate closed', 'cooling down'))} {plugin}", []) for plugin in others]
+    return _check(dice, "gt plugin list", rows, titles=("GATE PLUGIN", "plugins:"))
 
 
 def _gates(dice: Dice) -> list[Step]:
-    rows: list[Row] = []
-    for number, gate in enumerate(dice.some(names.GATES, dice.between(3, 4))):
-        if number == 0:
-            close = Step(
-                f'bd gate close {gate} --reason "timer elapsed"', dice.pick(("closed", "gate closed"))
-            )
-            rows.append((f"{gate} timer {dice.pick(('elapsed', 'expired'))}", [close]))
-        else:
-            rows.append((f"{gate} {dice.pick(('timer running', 'human waiting'))}", []))
-    return _check(dice, "bd gate list", rows, titles=("GATE TYPE STATE", "gates:"))
+    first, *others = dice.some(names.GATES, dice.between(3, 4))
+    close = Step(f'bd gate close {first} --reason "timer elapsed"', dice.pick(("closed", "gate closed")))
+    rows: list[Row] = [(f"{dice.pick(('timer elapsed', 'timer expired'))} {first}", [close])]
+    rows += [(f"{dice.pick(('timer running', 'human waiting'))} {gate}", []) for gate in others]
+    return _check(dice, "bd gate list", rows, titles=("STATE GATE", "gates:"))
 
 
 def _recovered(dice: Dice) -> list[Step]:
-    rows: list[Row] = []
-    for number, bead in enumerate(beads(dice, dice.between(2, 3))):
-        if number > 0:
-            rows.append((f"{bead} attempt 1 {dice.pick(('cooling down', 'waiting'))}", []))
-        elif dice.chance(0.5):
-            again = Step(f"gt deacon redispatch {bead}", dice.pick(("slung", "redispatched")))
-            rows.append(
-                (f"{bead} attempt {dice.pick('12')} {dice.pick(('cooled', 'cooldown over'))}", [again])
-            )
-        else:
-            rows.append(
-                (
-                    f"{bead} attempt 3 {dice.pick(('failed', 'gave up'))}",
-                    [_escalate(f"{bead} failed 3 times")],
-                )
-            )
-    return _check(dice, "gt deacon redispatch-state", rows, titles=("BEAD ATTEMPT STATE", "recovered beads:"))
+    first, *others = beads(dice, dice.between(3, 4))
+    if dice.chance(0.5):
+        again = Step(f"gt deacon redispatch {first}", dice.pick(("slung", "redispatched")))
+        rows: list[Row] = [
+            (f"attempt {dice.pick('12')} {dice.pick(('cooled', 'cooldown over'))} {first}", [again])
+        ]
+    else:
+        rows = [
+            (f"attempt 3 {dice.pick(('failed', 'gave up'))} {first}", [_escalate(f"{first} failed 3 times")])
+        ]
+    rows += [(f"attempt 1 {dice.pick(('cooling down', 'waiting'))} {bead}", []) for bead in others]
+    return _check(dice, "gt deacon redispatch-state", rows, titles=("STATE BEAD", "recovered beads:"))
 
 
 def _queue(dice: Dice) -> list[Step]:
     rows: list[Row] = []
     for number, who in enumerate(agents(dice, dice.between(3, 4))):
-        rig = who.split("/")[0]
-        request = dice.pick(names.REQUESTS[rig])
+        request = dice.pick(names.REQUESTS[who.split("/")[0]])
         if number == 0:
-            nudge = Step(
-                f'gt nudge {who} "conflict: rebase on main and run gt done"',
-                dice.pick(("nudged", "delivered")),
-            )
-            rows.append((f"{request} {who} {dice.pick(('conflict', 'cannot merge'))}", [nudge]))
+            words = "conflict: rebase on main and run gt done"
+            nudge = Step(f'gt nudge {who} "{words}"', dice.pick(("nudged", "delivered")))
+            rows.append((f"{dice.pick(('conflict', 'cannot merge'))} {who} {request}", [nudge]))
         else:
-            rows.append((f"{request} {who} {dice.pick(('queued', 'testing'))}", []))
-    return _check(dice, "gt mq list --all", rows, titles=("REQUEST WORKER STATE", "merge queue:"))
+            rows.append((f"{dice.pick(('queued', 'testing'))} {who} {request}", []))
+    return _check(dice, "gt mq list --all", rows, titles=("STATE WORKER REQUEST", "merge queue:"))
 
 
 def _inbox(dice: Dice) -> list[Step]:
-    mails = dice.some(names.MAILS, dice.between(2, 3))
+    first, *others = dice.some(names.MAILS, dice.between(2, 3))
     bead = beads(dice, 1)[0]
     trouble = dice.pick(("tests cannot run", "no access to the remote", "the plan is unclear"))
-    body = f"{bead} is blocked: {trouble}."
     actions = [
-        Step(f"gt mail read {mails[0]}", f"from {agents(dice, 1)[0]}\n{body}"),
+        Step(f"gt mail read {first}", f"from {agents(dice, 1)[0]}\nblocked {bead}: {trouble}"),
         _escalate(f"{bead} is blocked"),
-        Step(f"gt mail archive {mails[0]}", "archived"),
+        Step(f"gt mail archive {first}", "archived"),
     ]
-    rows: list[Row] = [(f"{mails[0]} {dice.pick(('HELP', 'BLOCKED'))}", actions)]
-    rows.extend((f"{mail} {dice.pick(('digest', 'note'))} read", []) for mail in mails[1:])
-    return _check(dice, "gt mail inbox", rows, titles=("MAIL SUBJECT", "inbox:"))
+    rows: list[Row] = [(f"{dice.pick(('HELP', 'BLOCKED'))} {first}", actions)]
+    rows += [(f"{dice.pick(('digest', 'note'))} {mail}", []) for mail in others]
+    return _check(dice, "gt mail inbox", rows, titles=("SUBJECT MAIL", "inbox:"))
 
 
 def _escalate(what: str) -> Step:

@@ -4,23 +4,27 @@
 import random
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
     return tuple(text.split())
 
 
 RIGS = {"harbor": "hb", "lantern": "ln", "orchard": "or", "quarry": "qy", "meadow": "md", "foundry": "fd"}
 "Rigs and the prefix of their beads."
 
-POLECATS = _words(
+POLECATS = words(
     "nux slit rictus furiosa toast capable cheedo keeper morsov ace jasper opal onyx topaz garnet quartz "
     "flint cobalt umber ochre sable hazel rowan alder"
 )
 
-DOGS = _words("rex fido bruno luna biscuit pepper")
+AGENTS = {rig: tuple(f"{rig}/{name}" for name in POLECATS[at::6]) for at, rig in enumerate(RIGS)}
+"Addresses of the polecats of each rig. A polecat belongs to one rig."
 
-PLUGINS = _words("dolt-backup dolt-snapshots quality-review stuck-agent compactor rebuild-gt")
+DOGS = words("rex fido bruno luna biscuit pepper")
 
-SYMBOLS = _words(
+PLUGINS = words("dolt-backup dolt-snapshots quality-review stuck-agent compactor rebuild-gt")
+
+SYMBOLS = words(
     "parse_header load_config retry_request merge_rows split_batch open_socket read_chunk flush_cache "
     "route_event render_row check_quota hash_block"
 )
@@ -81,5 +85,6 @@ PATROLS = _codes("hq-wisp", count=16)
 def whole_words() -> list[str]:
     """Every name and id, sorted."""
     beads = [bead for group in (*BEADS.values(), *REQUESTS.values()) for bead in group]
-    named = (*RIGS, *POLECATS, *DOGS, *PLUGINS, *SYMBOLS, *PATHS)
+    agents = [agent for group in AGENTS.values() for agent in group]
+    named = (*RIGS, *POLECATS, *agents, *DOGS, *PLUGINS, *SYMBOLS, *PATHS)
     return sorted({*beads, *CONVOYS, *MAILS, *GATES, *PATROLS, *named})

@@ -152,6 +152,27 @@ SECRETS: dict[str, Maker] = {
     "password": _token("", WORD, 20, shown='DB_PASSWORD="{}"'),
 }
 
+RULES = {
+    "github-oauth": "github-token",
+    "github-app": "github-token",
+    "github-pat": "github-token",
+    "anthropic-oauth": "anthropic-key",
+    "anthropic-refresh": "anthropic-key",
+    "openai-legacy": "openai-key",
+    "aws-key-id": "aws-access-key",
+    "aws-secret": "aws-secret-key",
+    "google-key": "gcp-key",
+    "google-oauth": "gcp-token",
+    "openssh-key": "private-key",
+    "cut-private-key": "private-key",
+    "url-password": "url-credentials",
+    "bearer-token": "authorization",
+    "password": "assigned-secret",
+    "ip-address": "ip",
+    "home-path": "user",
+}
+"What the scrubber calls a kind, where it calls it otherwise."
+
 PERSONAL: dict[str, Maker] = {"email": _mail, "phone": _phone, "ip-address": _address, "home-path": _home}
 
 

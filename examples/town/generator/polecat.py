@@ -17,7 +17,7 @@ from town.generator.script import Dice, Happening, Script, Step, beads
 def work(dice: Dice) -> Script:
     """One session of one or two beads."""
     rig = dice.pick(tuple(names.RIGS))
-    name = dice.pick(names.POLECATS)
+    name = dice.pick(names.AGENTS[rig]).split("/")[1]
     wanted = beads(dice, 2 if dice.chance(0.15) else 1, rig=rig)
     steps: list[Step] = []
     happenings: list[Happening] = []

@@ -87,9 +87,9 @@ def age(dice: Dice, *, old: bool = False) -> str:
 
 
 def agents(dice: Dice, count: int, *, rig: str | None = None) -> list[str]:
-    """Addresses `rig/polecat`, each polecat name once."""
-    places = [rig] if rig else list(names.RIGS)
-    return [f"{dice.pick(places)}/{name}" for name in dice.some(names.POLECATS, count)]
+    """Different addresses of polecats, of one rig or of all."""
+    groups = [names.AGENTS[rig]] if rig else list(names.AGENTS.values())
+    return dice.some((agent for group in groups for agent in group), count)
 
 
 def beads(dice: Dice, count: int, *, rig: str | None = None) -> list[str]:

@@ -91,7 +91,10 @@ class _Recorder:
         )
         self._user(beacon)
         self._attach("hook_additional_context", prime(script.role, script.actor))
-        self._attach("environment", f"Working directory: {self._cwd}\nToday's date is {self._now.date()}.")
+        self._attach(
+            "environment",
+            f"# Environment\nWorking directory: {self._cwd}\nToday's date is {self._now.date()}.",
+        )
         system = [
             f"x-anthropic-billing-header: cc_version={VERSION}; cc_entrypoint=cli;",
             "You are Claude Code, Anthropic's official CLI for Claude.",

@@ -15,8 +15,17 @@ Check = Callable[[Dice, str], list[Step]]
 
 def patrol(dice: Dice) -> Script:
     """One round over one rig."""
+    return _round(dice, n_checks=dice.between(2, 3))
+
+
+def long_patrol(dice: Dice) -> Script:
+    """A round with most of the checks."""
+    return _round(dice, n_checks=dice.between(6, len(CHECKS)))
+
+
+def _round(dice: Dice, *, n_checks: int) -> Script:
     rig = dice.pick(tuple(names.RIGS))
-    checks = dice.some(CHECKS, dice.between(2, 4))
+    checks = dice.some(CHECKS, n_checks)
     listed = "\n".join(f"{number}. {name}" for number, name in enumerate(checks, start=1))
     steps = [Step("gt patrol new", f"{dice.pick(names.PATROLS)} open\n{listed}", say=dice.pick(OPENINGS))]
     for name in checks:
@@ -28,21 +37,22 @@ def patrol(dice: Dice) -> Script:
 def _pick_out(
     dice: Dice, look: str, ids: list[str], *, states: dict[str, tuple[str, str]], dull: tuple[str, ...]
 ) -> list[Step]:
-    """A table with one or two rows that call for something.
+    """A table of which some rows call for something.
 
     `states` maps what a row may show to the command it calls for (with `{}` for the id) and its reply.
     """
-    bad = 1 + (len(ids) > 3 and dice.chance(0.4))
+    bad = dice.between(1, len(ids) - 2)
     rows: list[tuple[str, Step | None]] = []
     for number, name in enumerate(ids):
+        seen = f" {age(dice, old=number < bad)}" if dice.chance(0.3) else ""
         if number < bad:
             state = dice.pick(tuple(states))
             command, reply = states[state]
-            rows.append((f"{name} {state} {age(dice, old=True)}", Step(command.format(name), reply)))
+            rows.append((f"{state} {name}{seen}", Step(command.format(name), reply)))
         else:
-            rows.append((f"{name} {dice.pick(dull)} {age(dice)}", None))
+            rows.append((f"{dice.pick(dull)} {name}{seen}", None))
     rows = dice.some(rows, len(rows))
-    text = table(dice, [row for row, _ in rows], titles=("ID STATE SEEN", "rows:", "found:"))
+    text = table(dice, [row for row, _ in rows], titles=("STATE ID", "rows:", "found:"))
     return [Step(look, text), *(step for _, step in rows if step)]
 
 
