@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0-corpus`: collect what a town's sessions left, and look at it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node0 import console
+
+if TYPE_CHECKING:
+    from node0.finetune.corpus.collector import CorpusCollector, Report
+    from node0.finetune.corpus.schema import CorpusEntry
+    from node0.finetune.corpus.store import CorpusStore, EntryHeader
+    from node0.town import Town
+
+app = typer.Typer(
+    help="Collect what a town's sessions left, scrub it, and look at it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+TownOption = Annotated[
+    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
+]
+RoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an entry; see `node0-corpus list`.")]
+DenyOption = Annotated[
+    list[str] | None,
+    typer.Option("--deny", help="A word that always goes (a name, a host); may be repeated."),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0-corpus")
+
+
+@app.command()
+def collect(  # noqa: PLR0913  # options of one command
+    *,
+    town: TownOption = None,
+    claude_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--claude-dir", help="Claude configuration directory; may be repeated. Default: the town's."
+        ),
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="ISO 8601 date; leave out older sessions.")] = None,
+    documents: Annotated[
+        bool, typer.Option("--documents", help="Also the town's instructions and documents.")
+    ] = False,
+    transcript: Annotated[Path | None, typer.Option(help="Only this session file.")] = None,
+    role: Annotated[str | None, typer.Option(help="Role of --transcript.")] = None,
+    rig: Annotated[str, typer.Option(help="Rig of --transcript.")] = "hq",
+    bead_id: Annotated[str | None, typer.Option("--bead-id", help="Bead of --transcript.")] = None,
+    outcome: Annotated[str, typer.Option(help="Outcome of --transcript; default: derived from it.")] = "",
+    min_tokens: Annotated[int, typer.Option(help="Leave out shorter conversations.")] = 100,
+    deny: DenyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Collect the town's sessions: new ones, and those that have grown."""
+    if transcript is not None and role is None:
+        raise typer.BadParameter("--transcript needs --role")
+    collector, place = _collector(town, deny=deny or (), min_tokens=min_tokens)
+    if transcript is not None:
+        report = collector.collect_transcript(
+            transcript, str(role), rig=rig, bead_id=bead_id, outcome=outcome
+        )
+    else:
+        report = _collect_town(collector, place, claude_dir or (), since)
+    _print_report("sessions", report, as_json=as_json and not documents)
+    if documents:
+        pages = collector.collect_documents(place)
+        if as_json:
+            console.emit(
+                [*report.rows(), *({**row, "of": "documents"} for row in pages.rows())], as_json=True
+            )
+        else:
+            _print_report("documents", pages, as_json=False)
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON or JSON lines.")],
+    *,
+    role: Annotated[str | None, typer.Option(help="For examples that name none.")] = None,
+    town: TownOption = None,
+    deny: DenyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add curated examples: entries, or objects with a role and messages."""
+    from node0.finetune.corpus.curated import read_curated
+
+    _, store = _store(town)
+    scrubber = _scrubber(deny or ())
+    # Everything is read before anything is stored, so that a bad file adds nothing.
+    entries = [scrubber.scrub_entry(entry) for file in files for entry in read_curated(file, role=role)]
+    rows = [
+        {"id": scrubbed.entry.id, "role": scrubbed.entry.role, "did": store.add(scrubbed.entry).value}
+        for scrubbed in entries
+    ]
+    console.emit(rows, as_json=as_json)
+
+
+@app.command("list")
+def list_entries(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """List entries."""
+    _, store = _store(town)
+    headers = store.headers(role)
+    if as_json:
+        console.emit([header.model_dump() for header in headers], as_json=True)
+    elif headers:
+        console.emit([_row(header) for header in headers], as_json=False)
+    else:
+        console.note(f"no entries in {store.root}; see: node0-corpus collect --help")
+
+
+@app.command()
+def stats(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """Count entries by role, task type and outcome."""
+    _, store = _store(town)
+    headers = store.headers(role)
+    counts = Counter((header.role, header.source, header.task_type, header.outcome) for header in headers)
+    sizes: Counter[tuple[str, ...]] = Counter()
+    waiting: Counter[tuple[str, ...]] = Counter()
+    for header in headers:
+        key = (header.role, header.source, header.task_type, header.outcome)
+        sizes[key] += header.bytes
+        waiting[key] += header.quarantined
+    names = ("role", "source", "task_type", "outcome")
+    rows = [
+        {
+            **dict(zip(names, key, strict=True)),
+            "entries": counts[key],
+            "quarantined": waiting[key],
+            "bytes": sizes[key],
+        }
+        for key in sorted(counts)
+    ]
+    console.emit(rows, as_json=as_json)
+    if not as_json:
+        console.note(f"{len(headers)} entries, corpus hash {store.corpus_hash(role)}")
+
+
+@app.command()
+def show(entry_id: IdArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """Show one entry, as it will be trained on."""
+    _, store = _store(town)
+    entry = store.get(entry_id)
+    if as_json:
+        console.write(entry.model_dump_json() + "\n")
+        return
+    console.write("\n".join(_page(entry)) + "\n")
+
+
+@app.command()
+def preview(
+    entry_id: IdArgument,
+    *,
+    tokenizer: Annotated[str, typer.Option(help="Directory or hub id of a tokenizer.")],
+    profile: Annotated[Path | None, typer.Option(help="Deployment profile; default: the role's.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Split longer rows, as training does.")] = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an entry's tokens: trained ones are green, between ⟦ and ⟧ where there is no colour."""
+    from node0.finetune.chat.profile import load_profile
+    from node0.finetune.chat.render import Renderer
+    from node0.finetune.data.preview import preview as preview_rows
+    from node0.finetune.data.tokenizer import load_tokenizer
+
+    _, store = _store(town)
+    entry = store.get(entry_id)
+    renderer = Renderer(load_tokenizer(tokenizer), load_profile(entry.role, profile))
+    rows = preview_rows(entry, renderer, max_length=max_length)
+    counts = [
+        {"row": number, "tokens": row.n_tokens, "trained": row.n_trained} for number, row in enumerate(rows)
+    ]
+    if as_json:
+        texts = [[asdict(segment) for segment in row.segments] for row in rows]
+        console.emit(
+            [{**count, "segments": text} for count, text in zip(counts, texts, strict=True)], as_json=True
+        )
+        return
+    for row in rows:
+        _print_coloured((segment.text, segment.trained) for segment in row.segments)
+    console.emit(counts, as_json=False)
+
+
+@app.command()
+def scrub(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: standard input.")] = None,
+    *,
+    jsonl: Annotated[
+        bool,
+        typer.Option("--jsonl", help='Lines {"id", "text"} in, {"id", "text", "findings"} out, in order.'),
+    ] = False,
+    deny: DenyOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The findings instead of the text.")] = False,
+) -> None:
+    """Scrub a text; nothing is stored."""
+    scrubber = _scrubber(deny or ())
+    if jsonl:
+        from node0.finetune.corpus.scrub_lines import scrub_line
+
+        for line in _lines(file):
+            console.write(scrub_line(scrubber, line) + "\n")
+        return
+    text = "".join(_lines(file))
+    if as_json:
+        console.emit([finding._asdict() for finding in scrubber.findings(text)], as_json=True)
+        return
+    scrubbed, found = scrubber.scrub(text)
+    console.write(scrubbed)
+    for what, count in sorted(Counter(found).items()):
+        console.note(f"{what}: {count}")
+
+
+def _store(town: Path | None) -> "tuple[Town, CorpusStore]":
+    from node0.finetune.corpus.store import CorpusStore
+    from node0.town import Town
+
+    place = Town.locate(town)
+    return place, CorpusStore(place)
+
+
+def _scrubber(deny: Sequence[str]) -> Any:
+    from node0.finetune.corpus.scrubber import CorpusScrubber
+
+    return CorpusScrubber(deny)
+
+
+def _collector(town: Path | None, *, deny: Sequence[str], min_tokens: int) -> "tuple[CorpusCollector, Town]":
+    from node0.finetune.corpus.collector import CorpusCollector
+
+    place, store = _store(town)
+    return CorpusCollector(store, _scrubber(deny), min_tokens=min_tokens), place
+
+
+def _collect_town(
+    collector: "CorpusCollector", town: "Town", claude_dirs: Sequence[Path], since: str | None
+) -> "Report":
+    from node0.finetune.corpus.sessions import moment_of
+
+    moment = moment_of(since) if since else None
+    if since and moment is None:
+        raise typer.BadParameter(f"--since {since!r} is no ISO 8601 date, such as 2026-01-31")
+    with console.progress() as bar:
+        task = bar.add_task("collect", total=None, detail="")
+        return collector.collect_town(
+            town,
+            claude_dirs=claude_dirs,
+            since=moment,
+            advance=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _print_report(what: str, report: "Report", *, as_json: bool) -> None:
+    console.emit(report.rows(), as_json=as_json, title=f"Collected {what}")
+
+
+def _row(header: "EntryHeader") -> dict[str, Any]:
+    return {
+        "id": header.id,
+        "role": header.role,
+        "rig": header.rig,
+        "task": header.task_type,
+        "outcome": header.outcome,
+        "bead": header.bead_id,
+        "created": header.created_at[:19],
+        "bytes": header.bytes,
+        "waits": "quarantine" if header.quarantined else None,
+    }
+
+
+def _page(entry: "CorpusEntry") -> Iterator[str]:
+    facts = entry.model_dump(
+        exclude={"messages", "chosen", "rejected", "systems", "toolsets", "requests", "tools"}
+    )
+    yield from (f"{name}: {value}" for name, value in facts.items() if value is not None)
+    exact = sum(call.exact for call in entry.requests)
+    yield f"calls: {len(entry.requests)}, of them exact: {exact}"
+    for text in entry.systems.values():
+        yield f"\n--- system prompt\n{text}"
+    for turn in [*entry.messages, *(entry.chosen or ()), *(entry.rejected or ())]:
+        yield f"\n--- {turn['role']}"
+        content = turn["content"]
+        yield from [content] if isinstance(content, str) else (_block_text(block) for block in content)
+
+
+def _block_text(block: dict[str, Any]) -> str:
+    import json
+
+    if block.get("type") == "text":
+        return str(block.get("text"))
+    if block.get("type") == "tool_use":
+        return f"[call {block.get('name')}] {json.dumps(block.get('input'), ensure_ascii=False)}"
+    content = block.get("content")
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return "[result] " + "\n".join(str(part.get("text", "")) for part in parts)
+
+
+def _print_coloured(parts: Iterable[tuple[str, bool]]) -> None:
+    from rich.text import Text
+
+    out = console.stdout()
+    coloured = out.is_terminal and out.color_system is not None
+    line = Text()
+    for text, trained in parts:
+        marked = text if coloured or not trained else f"⟦{text}⟧"
+        line.append(marked, style="bold green" if trained else "dim")
+    out.print(line)
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    import sys
+
+    from node0.errors import NotFound
+
+    if file is None:
+        yield from sys.stdin
+        return
+    if not file.is_file():
+        raise NotFound(f"no file {file}: name one, or pipe the text in")
+    with file.open(encoding="utf-8", errors="replace", newline="") as source:
+        yield from source
