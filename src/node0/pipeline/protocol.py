@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-IGNORE = -100
-"Label of a position that is not trained on."
+from node0.models.loss import IGNORE as IGNORE
+from node0.server.trained import OptimizerConfig as OptimizerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,6 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
-class OptimizerConfig:
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
-
-    lr: float = 3e-5
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    max_grad_norm: float | None = 1.0
-    "Global clip over all stages; None never clips."
-
-
-@dataclass(frozen=True, slots=True)
 class Preference:
     """How pairs become a loss (Rafailov et al. 2023, arXiv:2305.18290).
 
@@ -85,7 +73,10 @@ class Session(Protocol):
     """One sequence being generated, with its cache on every stage."""
 
     def extend(self, ids: Sequence[int]) -> int:
-        """Append these ids to the sequence, sample and return the next id (not yet appended)."""
+        """Append these ids to the sequence, sample and return the next id (not yet appended).
+
+        The draw depends on the seed and the sequence's length alone, so a rollback or a replay repeats it.
+        """
         ...
 
     def rollback(self, length: int) -> None:
@@ -126,11 +117,11 @@ class Pipeline(Protocol):
         ...
 
     def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> Session:
-        """Open a sequence of at most `max_length` tokens."""
+        """Open a sequence of at most `max_length` tokens. `adapter=None` is the one the pipeline has on."""
         ...
 
     def save(self, directory: Path) -> None:
-        """Write every stage's trainable weights and optimizer state below `directory`."""
+        """Write all stages' trained weights and optimizer state below `directory`; same state, same bytes."""
         ...
 
     def load(self, directory: Path) -> None:

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All stages of a model in this process."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from node0.errors import ConfigError
+from node0.finetune.lora.linear import DropoutKey
+from node0.models.llama.layers import LlamaStage
+from node0.pipeline.preference import preference_loss
+from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, StepResult, TrainStep
+from node0.pipeline.session import LocalSession
+from node0.server.executor import StageExecutor, StageInput
+from node0.server.graphs import GraphBudget
+from node0.server.state import PATTERN, StateReader
+
+logger = logging.getLogger(__name__)
+
+CLIP_EPS = 1e-6
+"Added to the norm that a clip divides by, as `torch.nn.utils.clip_grad_norm_` does."
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the microbatches of a global batch add up to, before any weight moves."""
+
+    loss_sum: float = 0.0
+    count: int = 0
+    "Supervised tokens, or pairs."
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(self.loss_sum + other.loss_sum, self.count + other.count)
+
+
+class LocalPipeline:
+    """A `Pipeline` whose stages are called one after the other.
+
+    `train_step` is `accumulate` and `commit`; between the two every gradient can be read from
+    `executors`.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[LlamaStage],
+        *,
+        optimizer: OptimizerConfig | None = None,
+        graph_budget: int | None = None,
+        adapter: str | None = None,
+    ) -> None:
+        """Drive these stages, first to last.
+
+        Args:
+            stages: their weights; those that require a gradient train, and must be float32.
+            optimizer: AdamW's settings and the clip.
+            graph_budget: bytes that autograd may keep; beyond it layers are recomputed.
+            adapter: the adapter that is trained and used; None takes the one that is active.
+        """
+        if not stages or not stages[0].has_embedding or not stages[-1].has_head:
+            raise ConfigError("stages must run from the one that embeds to the one that predicts")
+        self.optimizer = optimizer or OptimizerConfig()
+        graphs = GraphBudget(graph_budget)
+        self.executors = tuple(
+            StageExecutor(stage, optimizer=self.optimizer, graphs=graphs, adapter=adapter) for stage in stages
+        )
+        self.adapter = adapter or next((e.adapter for e in self.executors if e.adapter), None)
+
+    @property
+    def stages(self) -> list[LlamaStage]:
+        """The stages, first to last."""
+        return [executor.stage for executor in self.executors]
+
+    @property
+    def version(self) -> int:
+        """Optimizer steps that were applied."""
+        return self.executors[0].trained.version
+
+    def train_step(self, microbatches: Sequence[Microbatch], step: TrainStep) -> StepResult:
+        """Forward, backward, one clipped optimizer step; skipped everywhere or nowhere."""
+        return self.commit(self.accumulate(microbatches, step), step)
+
+    def accumulate(self, microbatches: Sequence[Microbatch], step: TrainStep) -> Totals:
+        """Forward and backward of all microbatches. Gradients are summed, no weight moves."""
+        totals, row = Totals(), 0
+        try:
+            for index, microbatch in enumerate(microbatches):
+                key = DropoutKey(step.seed, step.step, index)
+                if step.loss == "sft":
+                    totals += self._supervised(microbatch, key)
+                    continue
+                rows = slice(row, row := row + microbatch.input_ids.shape[0])
+                totals += self._preference(microbatch, key, step, rows)
+            self._join_tied()
+        except BaseException:
+            self.abort()
+            raise
+        return totals
+
+    def commit(self, totals: Totals, step: TrainStep) -> StepResult:
+        """One optimizer step on the gradients that were accumulated, or none if they are not finite."""
+        prepared = [executor.trained.prepare() for executor in self.executors]
+        count = max(totals.count, 1)
+        norms = tuple(math.sqrt(stage.squared_norm) / count for stage in prepared)
+        norm = math.sqrt(sum(stage.squared_norm for stage in prepared)) / count
+        reason = _reason_to_skip(totals, [stage.finite for stage in prepared])
+        if reason is not None:
+            logger.warning("step %d skipped, no weight moved: %s", step.step, reason)
+            self.abort()
+            return StepResult(totals.loss_sum, totals.count, norm, skipped=True, stage_norms=norms)
+        scale = _clip(norm, self.optimizer.max_grad_norm) / count
+        version = self.version + 1
+        for executor in self.executors:
+            executor.trained.apply(version, lr=step.lr, scale=scale)
+        return StepResult(totals.loss_sum, totals.count, norm, stage_norms=norms)
+
+    def abort(self) -> None:
+        """Forget the gradients of a step that was not committed."""
+        for executor in self.executors:
+            executor.abort()
+
+    def score(self, microbatch: Microbatch, *, adapter: bool = True) -> Tensor:
+        """Log probability of each label: float32 (rows, tokens), 0 where not supervised."""
+        name = self.adapter if adapter else None
+        x, positions = microbatch.input_ids, microbatch.positions
+        for executor in self.executors[:-1]:
+            x = executor.hidden(x, positions, adapter=name)
+        return self.executors[-1].score(x, positions, microbatch.labels, adapter=name)
+
+    def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> LocalSession:
+        """Open a sequence of at most `max_length` tokens. `adapter=None` is the one the pipeline has on."""
+        return LocalSession(self.executors, params, max_length=max_length, adapter=adapter or self.adapter)
+
+    def save(self, directory: Path) -> None:
+        """Write all stages' trained weights and optimizer state below `directory`; same state, same bytes."""
+        names = [f"state-{index:03}.safetensors" for index in range(len(self.executors))]
+        for name, executor in zip(names, self.executors, strict=True):
+            executor.trained.save(directory / name)
+        for path in directory.glob(PATTERN):
+            if path.name not in names:
+                path.unlink()
+
+    def load(self, directory: Path) -> None:
+        """Read back what `save` wrote, whatever the number of stages was then.
+
+        Raises:
+            BadCheckpoint: a tensor is absent or of another shape, or there is no state.
+        """
+        self.abort()
+        with StateReader(directory) as reader:
+            for executor in self.executors:
+                executor.trained.load(reader)
+
+    def close(self) -> None:
+        """Free what the stages hold."""
+        self.abort()
+
+    def _supervised(self, microbatch: Microbatch, key: DropoutKey) -> Totals:
+        x = self._forward(microbatch, key)
+        given = self._input(len(self.executors) - 1, x, microbatch.positions, key)
+        result = self.executors[-1].train_tail(given, microbatch.labels)
+        self._backward(key.microbatch, result.gradient)
+        return Totals(result.loss_sum, result.n_tokens)
+
+    def _preference(self, microbatch: Microbatch, key: DropoutKey, step: TrainStep, rows: slice) -> Totals:
+        reference = self._reference(microbatch, step, rows)
+        x = self._forward(microbatch, key)
+        given = self._input(len(self.executors) - 1, x, microbatch.positions, key)
+        logps = self.executors[-1].forward_logps(given, microbatch.labels)
+        loss_sum, gradient = preference_loss(logps, reference, preference=step.preference)
+        self._backward(key.microbatch, self.executors[-1].backward(key.microbatch, gradient))
+        return Totals(loss_sum, logps.shape[0] // 2)
+
+    def _reference(self, microbatch: Microbatch, step: TrainStep, rows: slice) -> Tensor | None:
+        if step.preference.reference_free:
+            return None
+        if step.reference_logps is not None:
+            return step.reference_logps[rows]
+        if self.adapter is None:
+            raise ConfigError("without an adapter the reference is gone after one step; give reference_logps")
+        return self.score(microbatch, adapter=False).sum(dim=1)
+
+    def _forward(self, microbatch: Microbatch, key: DropoutKey) -> Tensor:
+        """Through all stages but the last."""
+        x = microbatch.input_ids
+        for index, executor in enumerate(self.executors[:-1]):
+            x = executor.forward(self._input(index, x, microbatch.positions, key))
+        return x
+
+    def _backward(self, microbatch: int, gradient: Tensor | None) -> None:
+        """Back through all stages but the last; each takes part, so that none waits for this microbatch."""
+        for executor in reversed(self.executors[:-1]):
+            gradient = executor.backward(microbatch, gradient)
+
+    def _input(self, index: int, x: Tensor, positions: Tensor, key: DropoutKey) -> StageInput:
+        trains_below = any(executor.trained.weights for executor in self.executors[:index])
+        return StageInput(x, positions, key, input_gradient=trains_below)
+
+    def _join_tied(self) -> None:
+        """Both copies of a tied table get the sum of their gradients; the norm counts it once."""
+        head, tail = self.executors[0].trained, self.executors[-1].trained
+        at_head, at_tail = head.tied_gradient(), tail.tied_gradient()
+        if at_head is None or at_tail is None:
+            return
+        total = at_head + at_tail.to(at_head.device)
+        head.set_tied_gradient(total, counted=True)
+        tail.set_tied_gradient(total.to(at_tail.device), counted=False)
+
+
+def _reason_to_skip(totals: Totals, finite: list[bool]) -> str | None:
+    if totals.count == 0:
+        return "the global batch has no supervised token"
+    if not math.isfinite(totals.loss_sum):
+        return f"the loss is {totals.loss_sum}"
+    bad = [str(stage) for stage, is_finite in enumerate(finite) if not is_finite]
+    return f"gradients of stage {', '.join(bad)} are not finite" if bad else None
+
+
+def _clip(norm: float, max_norm: float | None) -> float:
+    return 1.0 if max_norm is None else min(1.0, max_norm / (norm + CLIP_EPS))
