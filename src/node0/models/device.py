@@ -22,7 +22,7 @@ def pick_device(wanted: str) -> str:
 def multiplies_bfloat16(device: str) -> bool:
     """Whether matrices are multiplied in bfloat16 by the hardware itself."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device == "cpu":
         # The public names of these checks exist in newer versions only.
         checks = (getattr(torch.cpu, f"_is_{unit}_supported", None) for unit in ("avx512_bf16", "amx_tile"))
