@@ -191,3 +191,16 @@ def test_a_budget_in_the_middle_recomputes_some_layers() -> None:
     assert n_layers < some < 2 * n_layers
     assert 0 < less <= held * 2 // 3
     assert forwards(None) == (n_layers, 0)
+
+
+def test_recomputed_microbatches_in_flight_keep_their_own_dropout_masks() -> None:
+    gradients = []
+    for limit in (None, 0):
+        executor = StageExecutor(_stage(0), graphs=GraphBudget(limit))
+        for index in range(3):
+            executor.forward(_given(index))
+        for index in range(3):
+            executor.backward(index, _gradient(index))
+        gradients.append(executor.trained.gradients())
+
+    assert gradients[0] and all(torch.equal(gradients[1][name], kept) for name, kept in gradients[0].items())
