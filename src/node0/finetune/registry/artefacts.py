@@ -2,6 +2,7 @@
 """The files of a model version: which they are, their digests, and whether they are still the same."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,8 +12,8 @@ from pathlib import Path
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.registry.schema import Artefact
 
-LEFT_BEHIND = frozenset({"training_state", "checkpoints", "runs", "last", "best", "__pycache__"})
-"Directories of a run that resume training and are not part of the model."
+LEFT_BEHIND = frozenset({"training_state", "checkpoints", "runs"})
+"Directories of a run that let it go on and are not part of the model."
 
 
 def scan(directory: Path) -> list[Artefact]:
@@ -27,6 +28,19 @@ def scan(directory: Path) -> list[Artefact]:
     if not paths:
         raise NotFound(f"{directory} holds no files; give a run directory or a model directory")
     return [_artefact(path, directory) for path in paths]
+
+
+def listed(manifest: Path) -> list[Artefact]:
+    """The files that a run's MANIFEST.json names.
+
+    Raises:
+        BadCheckpoint: the manifest cannot be read.
+    """
+    try:
+        files = json.loads(manifest.read_text(encoding="utf-8"))["files"].items()
+        return [Artefact(path=path, sha256=file["sha256"], size=file["size"]) for path, file in files]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BadCheckpoint(f"{manifest} cannot be read; finish the run or restore the file") from None
 
 
 def problems(directory: Path, artefacts: Iterable[Artefact]) -> list[str]:
@@ -86,8 +100,7 @@ def _copy_files(directory: Path, artefacts: Iterable[Artefact], copy: Path) -> N
 
 def _belongs(path: Path, directory: Path) -> bool:
     parts = path.relative_to(directory).parts
-    hidden = any(part.startswith(".") for part in parts)
-    return not hidden and not LEFT_BEHIND.intersection(parts[:-1])
+    return parts[0] not in LEFT_BEHIND and not any(part.startswith(".") for part in parts)
 
 
 def _artefact(path: Path, directory: Path) -> Artefact:

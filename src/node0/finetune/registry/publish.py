@@ -73,7 +73,7 @@ def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
     manifest = _tree(directory / "MANIFEST.json")
     adapter = _tree(directory / ADAPTER_CONFIG)
     entries = next((file.sha256 for file in artefacts if file.path == "entries.jsonl"), "")
-    base = config.get("base_model") or adapter.get("base_model_name_or_path") or ""
+    base = adapter.get("base_model_name_or_path") or config.get("base_model") or ""
     return Lineage(
         role=config.get("role"),
         base_model=_absolute(str(base)),

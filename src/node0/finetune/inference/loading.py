@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load a model by any of its names, ready to answer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from node0.errors import ConfigError, NotFound
+from node0.finetune.chat.profile import load_profile
+from node0.finetune.chat.render import Renderer
+from node0.finetune.checkpoint.peft import load_peft
+from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.inference.generator import Generator
+from node0.finetune.inference.source import ModelSource, find_adapter, find_model
+from node0.finetune.lora.adapter import lora_layers
+from node0.models.device import multiplies_bfloat16, pick_device
+from node0.models.digest import tensor_shapes
+from node0.models.factory import load_stages
+from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.layers import LlamaStage
+from node0.pipeline.local import LocalPipeline
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+FITS_CACHES = 1 << 23
+"Weights up to this many are read from the processor's caches: a narrower type saves no time there."
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory and what stands between it and text."""
+
+    name: str
+    role: str | None
+    pipeline: LocalPipeline
+    args: LlamaArguments
+    "Of the whole model."
+
+    base_digest: str
+    tokenizer: PreTrainedTokenizerFast | None
+    renderer: Renderer | None
+    "None without a tokenizer."
+
+    @property
+    def context(self) -> int:
+        """Most tokens that a prompt and its answer may have together."""
+        return self.args.max_seq_len
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Ids that end an answer."""
+        return self.renderer.stop_ids if self.renderer else ()
+
+    def generator(self, *, stop_ids: Sequence[int] | None = None) -> Generator:
+        """A generator over it, stopping at `stop_ids`; None takes the chat template's."""
+        return Generator(
+            self.pipeline,
+            context=self.context,
+            stop_ids=self.stop_ids if stop_ids is None else stop_ids,
+            decode=self.decode if self.tokenizer else None,
+        )
+
+    def encode_chat(self, text: str) -> list[int]:
+        """The ids with which the role's model is asked `text` by a user."""
+        if self.renderer is None:
+            raise self._no_tokenizer()
+        profile = self.renderer.profile
+        tools = profile.tool_list() if profile else []
+        turn = {"role": "user", "content": text}
+        return self.renderer.prompt_ids({"system": "", "tools": tools, "messages": [turn]})  # type: ignore[list-item]
+
+    def encode_text(self, text: str) -> list[int]:
+        """The ids of the text itself, with the tokens that the tokenizer puts before any text."""
+        if self.tokenizer is None:
+            raise self._no_tokenizer()
+        return list(self.tokenizer(text)["input_ids"])
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of these ids, special tokens left out."""
+        if self.tokenizer is None:
+            raise self._no_tokenizer()
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _no_tokenizer(self) -> NotFound:
+        return NotFound(f"model {self.name} has no tokenizer; put its tokenizer.json beside the weights")
+
+
+def load_model(  # noqa: PLR0913  each is a choice of the person who asks
+    name: str,
+    *,
+    town: Path | None = None,
+    adapters: Sequence[str] = (),
+    role: str | None = None,
+    profile: Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    num_stages: int = 1,
+) -> LoadedModel:
+    """Find, check and load a model, with its adapters inside its weights.
+
+    Args:
+        name: `NAME`, `NAME:VER`, a run, adapter or base directory, or a hub id.
+        town: root of the town whose registry is meant; None finds it.
+        adapters: more adapters of the same base, by directory or registered name; all are added up.
+        role: role to answer as; None takes the one it was trained for.
+        profile: a profile file, or a directory of them; None takes the shipped one of the role.
+        device: auto, cpu, cuda or mps.
+        dtype: auto, float32 or bfloat16; auto takes bfloat16 where that is faster.
+        num_stages: stages to split it into.
+
+    Raises:
+        NotFound: no such model or adapter.
+        BadCheckpoint: a file differs from the registered one, or an adapter is of another base.
+        ConfigError: no such device or type.
+        VocabMismatch: the tokenizer has ids that the model has not.
+    """
+    source = find_model(name, town=town)
+    more = tuple(find_adapter(adapter, town=town) for adapter in adapters)
+    source = replace(source, adapters=(*source.adapters, *more))
+    args = source.base.args
+    tokenizer = None
+    if source.tokenizer is not None:
+        tokenizer = load_tokenizer(source.tokenizer, args.max_seq_len, model_vocab_size=args.vocab_size)
+    role = role or source.role
+    deployed = load_profile(role, profile) if role else None
+    return LoadedModel(
+        name=source.name,
+        role=role,
+        pipeline=LocalPipeline(_stages(source, pick_device(device), dtype, num_stages)),
+        args=args,
+        base_digest=source.base.digest,
+        tokenizer=tokenizer,
+        renderer=Renderer(tokenizer, deployed) if tokenizer else None,
+    )
+
+
+def _stages(source: ModelSource, device: str, dtype: str, num_stages: int) -> list[LlamaStage]:
+    chosen = _dtype(dtype, device, source)
+    stages = load_stages(source.base, num_stages, device=device, dtype=chosen)
+    for index, directory in enumerate(source.adapters):
+        load_peft(directory, stages, name=f"adapter{index}", base_digest=source.base.digest)
+        for stage in stages:
+            _bake(stage)
+    for stage in stages:
+        stage.eval().requires_grad_(requires_grad=False)
+    return stages
+
+
+def _bake(stage: LlamaStage) -> None:
+    """Make adapted layers plain ones with the adapter inside; a kept base would double the memory."""
+    for path, layer in list(lora_layers(stage)):
+        layer.merge()
+        plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+        plain.weight, plain.bias = nn.Parameter(layer.weight.detach()), layer.bias  # type: ignore[assignment]
+        parent, _, child = path.rpartition(".")
+        setattr(stage.get_submodule(parent), child, plain)
+
+
+def _dtype(wanted: str, device: str, source: ModelSource) -> torch.dtype:
+    if wanted in DTYPES:
+        return DTYPES[wanted]
+    if wanted != "auto":
+        raise ConfigError(f"dtype {wanted!r} is unknown; use auto, {', '.join(DTYPES)}")
+    small = device == "cpu" and _parameters(source) <= FITS_CACHES
+    return torch.float32 if small or not multiplies_bfloat16(device) else torch.bfloat16
+
+
+def _parameters(source: ModelSource) -> int:
+    return sum(math.prod(shape) for shape in tensor_shapes(source.base.args).values())

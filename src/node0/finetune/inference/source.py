@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's name means: a registered version, a run, an adapter or a base; checked, not loaded."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from node0.errors import BadCheckpoint, NotFound
+from node0.finetune.checkpoint.peft import CONFIG as ADAPTER_CONFIG
+from node0.finetune.checkpoint.peft import read_adapter_config
+from node0.finetune.registry.artefacts import check, listed
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.store import ModelRegistry
+from node0.models.base import BaseModelDir, resolve_base
+from node0.settings import read_tree
+from node0.town import Town
+
+MANIFEST = "MANIFEST.json"
+RUN_CONFIG = "config.resolved.yaml"
+BASE_CONFIG = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model's parts are."""
+
+    name: str
+    "`NAME:VER` or the directory."
+
+    base: BaseModelDir
+    adapters: tuple[Path, ...] = ()
+    "Directories, in the order in which they are added."
+
+    tokenizer: Path | None = None
+    "Directory; None when there is none."
+
+    role: str | None = None
+    "Role it was trained for."
+
+
+def find_model(name: str, *, town: Path | None = None) -> ModelSource:
+    """Find and check a model.
+
+    Args:
+        name: `NAME` or `NAME:VER` of the registry; a run, adapter or base directory; or a hub id.
+        town: root of the town whose registry is meant; None finds it.
+
+    Raises:
+        NotFound: no such model; the message names the nearest registered ones.
+        BadCheckpoint: a file is not the one that was registered or that the run wrote.
+    """
+    if Path(name).is_dir() and (os.sep in name or not _is_registered(name, town)):
+        return _from_directory(Path(name))
+    if os.sep not in name:
+        return _from_registry(ModelRegistry(Town.locate(town), create=False).require(name))
+    if name.startswith((".", "~", os.sep)):
+        raise NotFound(f"no model directory {name}; give one, or a name from: node0 model list")
+    return _from_base(name, resolve_base(name))
+
+
+def find_adapter(name: str, *, town: Path | None = None) -> Path:
+    """The directory of an adapter that is named by directory or registry, checked.
+
+    Raises:
+        NotFound: no such adapter.
+        BadCheckpoint: it is not the one that was registered or that a run wrote.
+    """
+    if Path(name).is_dir():
+        _check_manifest(Path(name))
+        read_adapter_config(Path(name))
+        return Path(name)
+    entry = ModelRegistry(Town.locate(town), create=False).require(name)
+    if not entry.lora_adapters:
+        raise NotFound(f"model {entry.spelled} is no adapter; load it with --model")
+    check(Path(entry.artifact_path), entry.artefacts)
+    return Path(entry.artifact_path) / entry.lora_adapters[0]
+
+
+def _is_registered(name: str, town: Path | None) -> bool:
+    try:
+        return ModelRegistry(Town.locate(town), create=False).get(name) is not None
+    except NotFound:
+        return False
+
+
+def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
+    directory = Path(entry.artifact_path)
+    check(directory, entry.artefacts)
+    if entry.lora_adapters:
+        revision = entry.training_config.get("base_revision")
+        found = _with_adapter(directory / entry.lora_adapters[0], entry.base_model, revision=revision)
+    else:
+        found = _from_base(entry.spelled, resolve_base(directory))
+    if entry.lora_adapters and entry.base_digest not in ("", found.base.digest):
+        raise BadCheckpoint(
+            f"{entry.spelled} needs base {entry.base_digest[:12]}, but {entry.base_model} is now "
+            f"{found.base.digest[:12]}; restore that base"
+        )
+    return replace(found, name=entry.spelled, role=entry.role)
+
+
+def _from_directory(directory: Path) -> ModelSource:
+    _check_manifest(directory)
+    run = _run_config(directory)
+    if (directory / ADAPTER_CONFIG).is_file():
+        base = read_adapter_config(directory).get("base_model_name_or_path") or run.get("base_model")
+        found = _with_adapter(directory, str(base or ""), revision=run.get("base_revision"))
+    elif (directory / BASE_CONFIG).is_file():
+        found = _from_base(str(directory), resolve_base(directory))
+    else:
+        raise NotFound(
+            f"{directory} holds neither {ADAPTER_CONFIG} nor {BASE_CONFIG}; give a finished run, an adapter "
+            "or a base"
+        )
+    return replace(found, role=run.get("role"))
+
+
+def _with_adapter(directory: Path, base: str, *, revision: str | None = None) -> ModelSource:
+    if not base:
+        raise BadCheckpoint(f"{directory}/{ADAPTER_CONFIG} names no base; add base_model_name_or_path")
+    found = _from_base(str(directory), resolve_base(_near(base, directory), revision))
+    tokenizer = directory if (directory / "tokenizer.json").is_file() else found.tokenizer
+    return replace(found, adapters=(directory,), tokenizer=tokenizer)
+
+
+def _near(base: str, directory: Path) -> str:
+    """A base named by a relative path is looked for from here, then from the adapter."""
+    beside = directory / base
+    return str(beside) if not Path(base).is_dir() and beside.is_dir() else base
+
+
+def _from_base(name: str, base: BaseModelDir) -> ModelSource:
+    return ModelSource(name, base, tokenizer=base.tokenizer_path)
+
+
+def _run_config(directory: Path) -> dict[str, Any]:
+    path = directory / RUN_CONFIG
+    return read_tree(path) if path.is_file() else {}
+
+
+def _check_manifest(directory: Path) -> None:
+    path = directory / MANIFEST
+    if path.is_file():
+        check(directory, listed(path))
