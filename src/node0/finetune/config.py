@@ -32,7 +32,7 @@ class SelectConfig(BaseModel):
     since: str | None = None
     "ISO 8601 date; older entries are left out."
 
-    max_per_session: int | None = Field(None, ge=1)
+    max_per_session: int | None = Field(default=None, ge=1)
     "At most this many entries of one session."
 
 
@@ -68,16 +68,22 @@ class FineTuneConfig(BaseModel):
     lora: LoRAConfig | None = None
     "Adapter; None trains every weight."
 
+    init_adapter: Path | None = None
+    "Adapter directory to start from, with the same rank and layers; None starts a fresh one."
+
+    profile: Path | None = None
+    "Deployment profile, or a directory of them by role; None takes the shipped one of the role."
+
     select: SelectConfig = SelectConfig()
     "Which entries are trained on."
 
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     "Optimizer steps; None derives them from epochs."
 
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(default=1.0, gt=0)
     "Passes over the data when max_steps is not set."
 
-    max_length: int = Field(2048, ge=8)
+    max_length: int = Field(default=2048, ge=8)
     "Longest row, in tokens."
 
     over_length: Literal["split", "drop", "refuse"] = "split"
@@ -86,43 +92,43 @@ class FineTuneConfig(BaseModel):
     packing: bool = True
     "Fill rows with several examples that do not see each other."
 
-    tokens_per_microbatch: int = Field(4096, ge=8)
+    tokens_per_microbatch: int = Field(default=4096, ge=8)
     "Rows times tokens that pass the stages together."
 
-    microbatches_per_step: int = Field(4, ge=1)
+    microbatches_per_step: int = Field(default=4, ge=1)
     "Microbatches per optimizer step (gradient accumulation)."
 
-    num_stages: int = Field(1, ge=1)
+    num_stages: int = Field(default=1, ge=1)
     "Stages the model is cut into."
 
     layers_per_stage: list[int] | None = None
     "Layers of each stage; None balances FLOPs including the LM head."
 
-    lr: float = Field(3e-5, gt=0)
+    lr: float = Field(default=3e-5, gt=0)
     "Peak learning rate."
 
     scheduler: Literal["linear", "cosine", "constant"] = "linear"
     "Shape of the learning rate after warm-up."
 
-    num_warmup_steps: int = Field(100, ge=0)
+    num_warmup_steps: int = Field(default=100, ge=0)
     "Steps over which the rate rises from 0."
 
     betas: tuple[float, float] = (0.9, 0.999)
     "AdamW's decay of the gradient's first and second moment."
 
-    eps: float = Field(1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0)
     "AdamW's guard against division by zero."
 
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     "AdamW's decoupled decay."
 
-    max_grad_norm: float | None = Field(1.0, gt=0)
+    max_grad_norm: float | None = Field(default=1.0, gt=0)
     "Clip of the global gradient norm; null never clips."
 
-    max_skipped_steps: int = Field(3, ge=1)
+    max_skipped_steps: int = Field(default=3, ge=1)
     "Skipped steps in a row that end the run."
 
-    dpo_beta: float = Field(0.1, gt=0)
+    dpo_beta: float = Field(default=0.1, gt=0)
     "Strength of the pull towards the reference."
 
     reference_free: bool = False
@@ -137,25 +143,25 @@ class FineTuneConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     "Where tensors live."
 
-    graph_budget_mb: int | None = Field(None, ge=0)
+    graph_budget_mb: int | None = Field(default=None, ge=0)
     "Memory for autograd graphs; beyond it blocks are recomputed. None derives it."
 
-    val_split: float = Field(0.05, ge=0, lt=1)
+    val_split: float = Field(default=0.05, ge=0, lt=1)
     "Share of sessions held out."
 
-    eval_every_n_steps: int = Field(500, ge=1)
+    eval_every_n_steps: int = Field(default=500, ge=1)
     "Steps between validations."
 
-    checkpoint_every_n_steps: int = Field(100, ge=1)
+    checkpoint_every_n_steps: int = Field(default=100, ge=1)
     "Steps between checkpoints."
 
-    keep_last: int = Field(2, ge=1)
+    keep_last: int = Field(default=2, ge=1)
     "Checkpoints kept."
 
     keep_best: bool = True
     "Also keep the step with the lowest validation loss."
 
-    early_stopping_patience: int | None = Field(None, ge=1)
+    early_stopping_patience: int | None = Field(default=None, ge=1)
     "Validations without improvement that end the run."
 
     tensorboard: bool = False

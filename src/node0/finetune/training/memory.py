@@ -11,6 +11,8 @@ from pathlib import Path
 from node0.errors import DoesNotFit
 from node0.finetune.lora.config import LoRAConfig
 from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.blocks import ffn_dim
+from node0.models.llama.rope import head_dim
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -104,7 +106,7 @@ def count_parameters(args: LlamaArguments) -> int:
         width_in * width_out + (width_out if bias else 0)
         for width_in, width_out, bias in _linears(args).values()
     )
-    norms = args.num_hidden_layers * (2 * args.hidden_dim + (2 * _head_dim(args) if args.qk_norm else 0))
+    norms = args.num_hidden_layers * (2 * args.hidden_dim + (2 * head_dim(args) if args.qk_norm else 0))
     tables = args.vocab_size * args.hidden_dim * (1 if args.tie_embeddings else 2)
     return layers + norms + tables + args.hidden_dim
 
@@ -126,23 +128,11 @@ def free_bytes(device: str) -> int:
     return min(limit for limit in limits if limit is not None)
 
 
-def feed_forward_width(args: LlamaArguments) -> int:
-    """`ffn_dim`, or what Llama derives: 2/3 of 4 H, times the multiplier, rounded up to `multiple_of`."""
-    if args.ffn_dim is not None:
-        return args.ffn_dim
-    width = int(int(8 * args.hidden_dim / 3) * (args.ffn_dim_multiplier or 1.0))
-    return -(-width // args.multiple_of) * args.multiple_of
-
-
-def _head_dim(args: LlamaArguments) -> int:
-    return args.head_dim or args.hidden_dim // args.n_heads
-
-
 def _linears(args: LlamaArguments) -> dict[str, tuple[int, int, bool]]:
     """Input width, output width and bias of each linear of a layer."""
-    hidden, wide = args.hidden_dim, feed_forward_width(args)
-    queries = args.n_heads * _head_dim(args)
-    keys = (args.n_kv_heads or args.n_heads) * _head_dim(args)
+    hidden, wide = args.hidden_dim, ffn_dim(args)
+    queries = args.n_heads * head_dim(args)
+    keys = (args.n_kv_heads or args.n_heads) * head_dim(args)
     return {
         "wq": (hidden, queries, args.qkv_bias),
         "wk": (hidden, keys, args.qkv_bias),

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a plan to loaded stages, an adapter and a pipeline."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from node0.errors import ConfigError
+from node0.finetune.checkpoint.peft import load_peft
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.lora.config import LoRAConfig
+from node0.finetune.training.plan import RunPlan
+from node0.models.factory import build_stages, load_stages, stage_kind
+from node0.models.llama.layers import LlamaStage
+from node0.pipeline.local import LocalPipeline
+from node0.pipeline.protocol import OptimizerConfig
+
+ADAPTER = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The loaded model and what moves its weights."""
+
+    stages: list[LlamaStage]
+    pipeline: LocalPipeline
+
+    @property
+    def stage_names(self) -> list[str]:
+        """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
+        count = len(self.stages)
+        return [f"{stage_kind(index, count)}-{index}" for index in range(count)]
+
+
+def build_engine(plan: RunPlan) -> Engine:
+    """Load or draw the weights, put the adapter on, and make the pipeline.
+
+    Raises `BadCheckpoint` when base or initial adapter cannot be used.
+    """
+    config = plan.config
+    stages = _stages(plan)
+    if config.lora is None:
+        for stage in stages:
+            stage.requires_grad_(requires_grad=True)
+    elif config.init_adapter is not None:
+        _load_adapter(plan, stages, config.init_adapter, config.lora)
+    else:
+        for stage in stages:
+            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
+    pipeline = LocalPipeline(stages, optimizer=_optimizer(config), graph_budget=plan.graph_budget)
+    return Engine(stages, pipeline)
+
+
+def _load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:
+    found = load_peft(directory, stages, name=ADAPTER, base_digest=plan.base_digest)
+    if _comparable(found) != _comparable(wanted):
+        raise ConfigError(
+            f"init_adapter {directory} has {_comparable(found)} and the run has {_comparable(wanted)}; "
+            "set lora as the adapter has it"
+        )
+
+
+def _comparable(config: LoRAConfig) -> dict[str, object]:
+    return {**config.model_dump(), "target_modules": sorted(config.target_modules)}
+
+
+def _stages(plan: RunPlan) -> list[LlamaStage]:
+    config = plan.config
+    device = torch.device(plan.device)
+    if plan.base is None:
+        return build_stages(
+            plan.args,
+            config.num_stages,
+            layers_per_stage=config.layers_per_stage,
+            device=device,
+            dtype=plan.dtype,
+            seed=config.seed,
+        )
+    return load_stages(
+        plan.base,
+        config.num_stages,
+        layers_per_stage=config.layers_per_stage,
+        device=device,
+        dtype=plan.dtype,
+    )
+
+
+def _optimizer(config: FineTuneConfig) -> OptimizerConfig:
+    return OptimizerConfig(
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+    )

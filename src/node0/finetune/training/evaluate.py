@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses without training: validation, and the reference of DPO."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from node0.models.loss import dpo_loss_from_logps
+from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline, Preference
+
+
+class Reference:
+    """Log probability that the model gave each answer before this run, computed once a pair.
+
+    With `adapter=False` that is the base under an adapter, at any time; otherwise the values must be
+    asked for before the first step. A pair is scored by itself, without its neighbours' padding, so
+    that its value does not depend on the microbatch in which it is met first and a resumed run finds
+    the same.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, adapter: bool = False) -> None:
+        self._pipeline = pipeline
+        self._adapter = adapter
+        self._known: dict[bytes, Tensor] = {}
+
+    def logps(self, microbatches: Sequence[Microbatch]) -> Tensor:
+        """float32 (rows of all microbatches,): summed over supervised tokens."""
+        pairs = [pair for microbatch in microbatches for pair in _pairs(microbatch)]
+        return torch.cat([self._pair(pair) for pair in pairs])
+
+    def _pair(self, pair: Microbatch) -> Tensor:
+        key = _digest(pair)
+        if key not in self._known:
+            self._known[key] = self._pipeline.score(pair, adapter=self._adapter).sum(dim=1).cpu()
+        return self._known[key]
+
+
+def token_loss(pipeline: Pipeline, held_out: Sequence[Microbatch]) -> float:
+    """Mean cross-entropy over supervised tokens."""
+    total, count = 0.0, 0
+    for microbatch in held_out:
+        total -= float(pipeline.score(microbatch).double().sum())
+        count += int((microbatch.labels != IGNORE).sum())
+    return total / max(1, count)
+
+
+def pair_loss(
+    pipeline: Pipeline, held_out: Sequence[Microbatch], *, preference: Preference, reference: Reference | None
+) -> float:
+    """Mean DPO loss over pairs."""
+    total, count = 0.0, 0
+    for microbatch in held_out:
+        logps = pipeline.score(microbatch).sum(dim=1).cpu()
+        chosen, rejected = logps[0::2], logps[1::2]
+        before = None if reference is None else reference.logps([microbatch])
+        loss = dpo_loss_from_logps(
+            chosen,
+            rejected,
+            beta=preference.beta,
+            reference_chosen_logps=None if before is None else before[0::2],
+            reference_rejected_logps=None if before is None else before[1::2],
+        )
+        total += float(loss) * len(chosen)
+        count += len(chosen)
+    return total / max(1, count)
+
+
+def _pairs(microbatch: Microbatch) -> list[Microbatch]:
+    """Each pair of rows alone, cut after its last supervised token."""
+    found = []
+    for row in range(0, microbatch.labels.shape[0], 2):
+        labels = microbatch.labels[row : row + 2]
+        length = int((labels != IGNORE).any(dim=0).nonzero().max()) + 1
+        rows = (slice(row, row + 2), slice(0, length))
+        found.append(Microbatch(microbatch.input_ids[rows], microbatch.positions[rows], labels[:, :length]))
+    return found
+
+
+def _digest(pair: Microbatch) -> bytes:
+    hasher = hashlib.sha256()
+    for tensor in (pair.input_ids, pair.labels):
+        hasher.update(str(tuple(tensor.shape)).encode())
+        hasher.update(tensor.cpu().contiguous().numpy().tobytes())
+    return hasher.digest()

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step loop: one run from its plan to its artefacts, and on from where it stopped."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from node0.errors import NonFiniteGradients
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.artefacts import CONFIG_NAME, MANIFEST_NAME, write_entries
+from node0.finetune.training.engine import Engine, build_engine
+from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
+from node0.finetune.training.finish import draw, export
+from node0.finetune.training.interrupt import Interrupt, watch_signals
+from node0.finetune.training.keeper import Keeper, clear
+from node0.finetune.training.lock import hold, refuse_unusable
+from node0.finetune.training.metrics import Metrics, StepRecord, forget_after
+from node0.finetune.training.plan import RunPlan, make_plan, refuse_oversize_plan
+from node0.finetune.training.resume import (
+    PIPELINE_DIRECTORY,
+    Resume,
+    TrainerState,
+    find_state,
+    read_state,
+    refuse_other_run,
+)
+from node0.finetune.training.schedule import Schedule
+from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
+from node0.settings import Resolved
+from node0.town import write_atomically
+
+logger = logging.getLogger(__name__)
+
+Watch = Callable[[StepRecord, int], None]
+"Called with each record and the number of steps of the run."
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run left behind."""
+
+    run_dir: Path
+    best_step: int
+    "The step whose weights lie in the run directory."
+
+    val_loss: float | None
+    "Validation loss of those weights."
+
+    steps: int
+    "Optimizer steps done."
+
+    finished: bool = True
+    "False after `stop_after`: the weights are not exported yet."
+
+
+def train(
+    config: FineTuneConfig,
+    sources: Mapping[str, str],
+    *,
+    progress: Watch | None = None,
+    resume: Resume = "auto",
+    stop_after: int | None = None,
+) -> RunResult:
+    """Train as `config` says and leave the artefacts in its run directory.
+
+    Args:
+        config: the run.
+        sources: who set each setting, for `config.resolved.yaml`.
+        progress: told about each step.
+        resume: `auto` goes on where the run directory stands, `never` starts over, a path names a state.
+        stop_after: save and return after this step, so that a later call can go on.
+
+    Raises:
+        RunInUse: another process trains in this directory.
+        DoesNotFit: the run needs more memory than is free.
+        NonFiniteGradients: too many skipped steps in a row; the last state is kept.
+        KeyboardInterrupt: interrupted; the state is saved.
+    """
+    refuse_unusable(config.checkpoint_dir)
+    plan = make_plan(config)
+    refuse_oversize_plan(plan)
+    return run_plan(plan, sources, progress=progress, resume=resume, stop_after=stop_after)
+
+
+def run_plan(
+    plan: RunPlan,
+    sources: Mapping[str, str],
+    *,
+    progress: Watch | None = None,
+    resume: Resume = "auto",
+    stop_after: int | None = None,
+) -> RunResult:
+    """`train`, from a plan that was made and checked."""
+    run_dir = plan.config.checkpoint_dir
+    with hold(run_dir), watch_signals() as interrupt:
+        found = find_state(run_dir, resume)
+        if found is not None:
+            refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
+        engine = build_engine(plan)
+        trainer = Trainer(plan, engine, interrupt, stop_after=stop_after)
+        trainer.begin(found)
+        write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
+        watch = None if progress is None else lambda record: progress(record, plan.total_steps)
+        with Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics:
+            finished = trainer.loop(metrics)
+        return trainer.end(finished=finished)
+
+
+class Trainer:
+    """Holds what changes during a run: the weights behind `engine`, and `state`."""
+
+    def __init__(
+        self, plan: RunPlan, engine: Engine, interrupt: Interrupt, *, stop_after: int | None = None
+    ) -> None:
+        config = plan.config
+        self.plan, self.engine, self.interrupt, self.stop_after = plan, engine, interrupt, stop_after
+        self.run_dir = config.checkpoint_dir
+        self.keeper = Keeper(config, engine)
+        self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
+        self.preference = Preference(config.dpo_beta, config.reference_free)
+        self.reference: Reference | None = None
+        self.state = TrainerState(fingerprint=plan.fingerprint)
+
+    def begin(self, found: Path | None) -> None:
+        """Start anew, or go to the state in `found`."""
+        if self.plan.config.mode == "dpo" and not self.preference.reference_free:
+            self.reference = self._make_reference()
+        if found is None:
+            clear(self.run_dir)
+            return
+        self.state = read_state(found)
+        self.engine.pipeline.load(found / PIPELINE_DIRECTORY)
+        self.plan.data.steps.restore(self.state.data)
+        forget_after(self.run_dir, self.state.step)
+        # From here on the directory is no longer the finished run that its manifest names.
+        (self.run_dir / MANIFEST_NAME).unlink(missing_ok=True)
+        logger.info("resuming at step %d of %d", self.state.step, self.plan.total_steps)
+
+    def loop(self, metrics: Metrics) -> bool:
+        """Train until the last step, early stopping or a stop; whether the run is finished."""
+        if self.state.step == 0 and self.plan.data.held_out:
+            metrics.write(StepRecord(step=0, val_loss=self._validate()))
+        while self.state.step < self.plan.total_steps and not self._is_stale():
+            self._one_step(metrics)
+            if self.interrupt.requested:
+                self._save()
+                draw(self.plan, self.run_dir)
+                logger.warning("saved step %d; run again to go on", self.state.step)
+                raise KeyboardInterrupt
+            if self.state.step == self.stop_after:
+                self._save()
+                return self.state.step >= self.plan.total_steps
+        return True
+
+    def end(self, *, finished: bool) -> RunResult:
+        """Export the best weights, or say where the run stopped."""
+        state, config = self.state, self.plan.config
+        write_entries(self.run_dir, self.plan.data.entries, self.plan.data.steps.seen())
+        last = state.step
+        best = state.best_step if config.keep_best and state.best_step is not None else last
+        loss = state.best_val_loss if best == state.best_step else state.last_val_loss
+        if finished:
+            if best != last:
+                self.keeper.restore_weights(best)
+            export(self.plan, self.engine, state, exported_step=best, val_loss=loss)
+        else:
+            draw(self.plan, self.run_dir)
+        return RunResult(self.run_dir, best, loss, last, finished=finished)
+
+    def _one_step(self, metrics: Metrics) -> None:
+        started = time.monotonic()
+        microbatches = next(self.plan.data.steps)
+        step = self._step(microbatches)
+        result = self.engine.pipeline.train_step(microbatches, step)
+        self.state.step += 1
+        tokens = sum(map(real_tokens, microbatches))
+        self.state.tokens += tokens
+        seconds = time.monotonic() - started
+        is_last = self.state.step == self.plan.total_steps
+        val_loss = self._validate_if_due(is_last=is_last)
+        metrics.write(
+            StepRecord(
+                step=self.state.step,
+                loss=_finite(result.loss_sum / max(1, result.n_tokens)),
+                val_loss=val_loss,
+                lr=step.lr,
+                grad_norm=_finite(result.grad_norm),
+                n_tokens=result.n_tokens,
+                tokens=tokens,
+                tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
+                skipped=result.skipped,
+            )
+        )
+        self._count_skips(result)
+        if is_last or self._is_stale() or self.state.step % self.plan.config.checkpoint_every_n_steps == 0:
+            self._save()
+
+    def _step(self, microbatches: list[Microbatch]) -> TrainStep:
+        config = self.plan.config
+        return TrainStep(
+            step=self.state.step,
+            lr=self.schedule.lr(self.state.step),
+            seed=config.seed,
+            loss="dpo" if config.mode == "dpo" else "sft",
+            preference=self.preference,
+            reference_logps=None if self.reference is None else self.reference.logps(microbatches),
+        )
+
+    def _count_skips(self, result: StepResult) -> None:
+        state, most = self.state, self.plan.config.max_skipped_steps
+        state.skipped_in_a_row = state.skipped_in_a_row + 1 if result.skipped else 0
+        if not result.skipped:
+            return
+        logger.warning("skipped %d of at most %d steps in a row", state.skipped_in_a_row, most)
+        if state.skipped_in_a_row < most:
+            return
+        # The weights are those of the last good step; what is saved can be used and resumed.
+        state.skipped_in_a_row = 0
+        self._save()
+        raise NonFiniteGradients(
+            f"{most} steps in a row were not finite up to step {state.step}; the weights before them are "
+            f"saved in {self.run_dir}; lower lr (now {self.plan.config.lr:g}) or look at the data"
+        )
+
+    def _validate_if_due(self, *, is_last: bool) -> float | None:
+        config, state = self.plan.config, self.state
+        if not self.plan.data.held_out or not (is_last or state.step % config.eval_every_n_steps == 0):
+            return None
+        loss = self._validate()
+        state.last_val_loss = loss
+        if state.best_val_loss is None or loss < state.best_val_loss:
+            state.best_step, state.best_val_loss, state.stale_evaluations = state.step, loss, 0
+            if config.keep_best:
+                self.keeper.save_weights(self.state)
+        else:
+            state.stale_evaluations += 1
+        return loss
+
+    def _validate(self) -> float:
+        pipeline, held_out = self.engine.pipeline, self.plan.data.held_out
+        if self.plan.config.mode == "dpo":
+            return pair_loss(pipeline, held_out, preference=self.preference, reference=self.reference)
+        return token_loss(pipeline, held_out)
+
+    def _is_stale(self) -> bool:
+        patience = self.plan.config.early_stopping_patience
+        return patience is not None and self.state.stale_evaluations >= patience
+
+    def _make_reference(self) -> Reference:
+        """Before any weight moves: without a fresh adapter to switch off, every pair is scored now."""
+        config, data = self.plan.config, self.plan.data
+        if config.lora is not None and config.init_adapter is None:
+            return Reference(self.engine.pipeline)
+        reference = Reference(self.engine.pipeline, adapter=True)
+        for microbatch in chain(data.steps.epoch(), data.held_out):
+            reference.logps([microbatch])
+        return reference
+
+    def _save(self) -> None:
+        self.state.data = self.plan.data.steps.state()
+        self.keeper.save(self.state)
+        write_entries(self.run_dir, self.plan.data.entries, self.plan.data.steps.seen())
+
+
+def real_tokens(microbatch: Microbatch) -> int:
+    """Tokens of documents of two or more; padding repeats position 0."""
+    positions = microbatch.positions
+    return int((positions > 0).sum() + (positions == 1).sum())
+
+
+def _finite(value: float) -> float | None:
+    # JSON has no infinity.
+    return value if math.isfinite(value) else None

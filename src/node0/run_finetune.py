@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0-finetune`: train a role's adapter, or all weights, on the corpus."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from node0 import console
+from node0.errors import ConfigError
+
+if TYPE_CHECKING:
+    from node0.finetune.config import FineTuneConfig
+    from node0.finetune.training.plan import RunPlan
+    from node0.finetune.training.resume import Resume
+    from node0.finetune.training.trainer import RunResult
+    from node0.settings import Resolved
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+NEEDED = ("role", "corpus_path", "checkpoint_dir")
+STAGE_NAMES = ("solo", "head", "body", "tail")
+RUN_JSON_FLAGS = ("local_mode", "local_stage")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0-finetune")
+
+
+@app.command()
+def finetune(  # noqa: PLR0913  # one parameter a flag
+    *,
+    config: Annotated[
+        str | None, typer.Option("--config", "-c", help="YAML file, or the name of a shipped one.")
+    ] = None,
+    corpus_path: Annotated[str | None, typer.Option(help="Corpus, or one role's directory in it.")] = None,
+    checkpoint_dir: Annotated[str | None, typer.Option(help="Run directory.")] = None,
+    role: Annotated[str | None, typer.Option(help="Role to train for; all takes every role.")] = None,
+    base_model: Annotated[str | None, typer.Option(help="Directory or hub id of the base.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: lora.rank=8. Repeatable.")
+    ] = None,
+    run_config: Annotated[str | None, typer.Option(help="run.json; beats the YAML file.")] = None,
+    resume: Annotated[str, typer.Option(help="auto, never, or a run or state directory.")] = "auto",
+    stop_after: Annotated[
+        int | None, typer.Option(min=1, help="Save and leave after this step; a later call goes on.")
+    ] = None,
+    register: Annotated[
+        str | None, typer.Option(help="Register the result in the town under this name.")
+    ] = None,
+    town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
+    local_mode: Annotated[
+        bool, typer.Option("--local-mode", help="Train in this process, without authorization.")
+    ] = False,
+    local_stage: Annotated[
+        str | None, typer.Option(help="This machine's stage, as head-0; a single process runs all.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
+    ] = False,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Show every setting and who set it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+) -> int:
+    """Train, and leave weights, card and metrics in the run directory.
+
+    Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
+    command again goes on where the last one stopped.
+    """
+    flags = _flags(
+        {
+            "corpus_path": corpus_path,
+            "checkpoint_dir": checkpoint_dir,
+            "role": role,
+            "base_model": base_model,
+            "device": device,
+        },
+        settings or [],
+    )
+    resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
+    _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
+    if print_settings:
+        console.emit(resolved.rows(), as_json=as_json)
+        return 0
+    from node0.finetune.training.lock import refuse_unusable
+    from node0.finetune.training.plan import describe, make_plan, refuse_oversize_plan
+
+    refuse_unusable(resolved.values.checkpoint_dir)
+    plan = make_plan(resolved.values)
+    if dry_run:
+        console.emit(describe(plan), as_json=as_json, title="Plan")
+        refuse_oversize_plan(plan)
+        return 0
+    refuse_oversize_plan(plan)
+    _banner(resolved, plan)
+    result = _train(plan, resolved, resume=_resume(resume), stop_after=stop_after)
+    console.emit([_summary(result, plan, register=register, town=town)], as_json=as_json)
+    return 0
+
+
+def _flags(named: Mapping[str, str | None], settings: list[str]) -> dict[str, Any]:
+    from node0.settings import assignments
+
+    return {
+        **assignments(settings),
+        **{name: value for name, value in named.items() if value is not None},
+    }
+
+
+def _resolve(
+    flags: dict[str, Any], *, config: str | None, run_config: str | None, town: Path | None
+) -> "tuple[Resolved[FineTuneConfig], dict[str, Any]]":
+    """The settings, and what run.json says about local mode."""
+    from node0.finetune.config import FineTuneConfig
+    from node0.finetune.training.sections import read_training_file
+    from node0.settings import read_tree, resolve
+
+    path = _config_path(config) if config is not None else None
+    run_json = read_tree(Path(run_config)) if run_config is not None else {}
+    local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
+    # Without a file, an adapter is what someone with a base wants; a file says it itself.
+    defaults: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
+    if path is None and not run_json:
+        _refuse_missing(flags)
+    resolved = resolve(
+        FineTuneConfig,
+        flags=flags,
+        run_json=run_json,
+        yaml=read_training_file(path) if path is not None else {},
+        defaults=defaults,
+        names={
+            "yaml": path.name if path is not None else "yaml",
+            "run.json": Path(run_config).name if run_config is not None else "run.json",
+        },
+    )
+    return _expanded(resolved, town), local
+
+
+def _has_base(flags: Mapping[str, Any], run_json: Mapping[str, Any]) -> bool:
+    return any(tree.get("base_model") is not None for tree in (flags, run_json))
+
+
+def _refuse_missing(flags: Mapping[str, Any]) -> None:
+    missing = [f"--{name.replace('_', '-')}" for name in NEEDED if name not in flags]
+    if missing:
+        raise typer.BadParameter(f"missing {', '.join(missing)}; give them, or --config FILE")
+
+
+def _config_path(name: str) -> Path:
+    """A file as named, or a shipped configuration by its name."""
+    from importlib import resources
+
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("node0.configs"))) / "finetune"
+    known = sorted(file.stem for file in shipped.glob("*.yaml"))
+    if name.removesuffix(".yaml") in known:
+        return shipped / f"{name.removesuffix('.yaml')}.yaml"
+    raise ConfigError(f"no configuration {name}; give a YAML file, or one of {', '.join(known)}")
+
+
+def _expanded(resolved: "Resolved[FineTuneConfig]", town: Path | None) -> "Resolved[FineTuneConfig]":
+    """`~/gt` means the town, another `~` the home directory."""
+    from node0.settings import Resolved
+
+    config = resolved.values
+    paths = {
+        name: getattr(config, name) for name in ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
+    }
+    names = {name: getattr(config, name) for name in ("base_model", "tokenizer")}
+    home = {
+        name: value
+        for name, value in {**paths, **names}.items()
+        if value is not None and str(value).startswith("~")
+    }
+    if not home:
+        return resolved
+    changed = {name: _expand(str(value), town) for name, value in home.items()}
+    update = {name: value if name in paths else str(value) for name, value in changed.items()}
+    return Resolved(config.model_copy(update=update), resolved.sources)
+
+
+def _expand(path: str, town: Path | None) -> Path:
+    from node0.town import HOME_TOWN, Town
+
+    if path == HOME_TOWN or path.startswith(f"{HOME_TOWN}/"):
+        return Town.locate(town).expand(path)
+    return Path(path).expanduser()
+
+
+def _announce_local(local_mode: bool, local_stage: object) -> None:
+    if local_stage is not None:
+        kind, _, number = str(local_stage).partition("-")
+        if kind not in STAGE_NAMES or not number.isdigit():
+            raise ConfigError(
+                f"local stage {local_stage!r} is no stage; write head-0, body-N, tail-N or solo-0"
+            )
+        if not local_mode:
+            raise ConfigError("--local-stage needs --local-mode; without it a coordinator assigns the stage")
+        console.note(f"local stage {local_stage}: this process runs every stage")
+    if local_mode:
+        console.note("WARNING: running in local mode: no external auth. NOT for production.")
+
+
+def _resume(text: str) -> "Resume":
+    if text == "auto":
+        return "auto"
+    return "never" if text == "never" else Path(text)
+
+
+def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
+    console.note(
+        f"{plan.config.mode} for {plan.config.role}: {plan.data.kept} entries, "
+        f"{plan.data.examples} examples, {plan.total_steps} steps, "
+        f"{plan.trained_parameters:,} trained weights on {plan.device} ({str(plan.dtype).removeprefix('torch.')})"
+    )
+    for row in resolved.rows():
+        if row["from"] != "default":
+            console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
+
+
+def _train(
+    plan: "RunPlan", resolved: "Resolved[FineTuneConfig]", *, resume: "Resume", stop_after: int | None
+) -> "RunResult":
+    from node0.finetune.training.reporter import watching
+    from node0.finetune.training.trainer import run_plan
+
+    with watching(terminal=sys.stderr.isatty(), total=plan.total_steps) as watch:
+        return run_plan(plan, resolved.sources, progress=watch, resume=resume, stop_after=stop_after)
+
+
+def _summary(
+    result: "RunResult", plan: "RunPlan", *, register: str | None, town: Path | None
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "run_dir": str(result.run_dir),
+        "steps": result.steps,
+        "of": plan.total_steps,
+        "best_step": result.best_step,
+        "val_loss": result.val_loss,
+        "finished": result.finished,
+    }
+    if register is not None and result.finished:
+        summary["registered"] = _register(result.run_dir, register, town)
+    return summary
+
+
+def _register(run_dir: Path, name: str, town: Path | None) -> str:
+    from node0.finetune.registry.publish import publish
+    from node0.finetune.registry.store import ModelRegistry
+    from node0.town import Town
+
+    place = Town.locate(town)
+    registry = ModelRegistry(place)
+    try:
+        return publish(registry, run_dir, name=name, models=place.models).spelled
+    finally:
+        registry.close()
