@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -95,21 +95,17 @@ class DeploymentProfile(BaseModel):
                 raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return value
 
-    @cached_property
+    @property
     def rules(self) -> harness.Rules:
         """What happens to the harness's own turns."""
-        return harness.Rules(
-            self.role,
-            self.max_prime_chars,
-            *map(harness.compiled, (self.prime_sections, self.keep, self.drop)),
-        )
+        return _rules(self.role, self.max_prime_chars, self.prime_sections, self.keep, self.drop)
 
-    @cached_property
+    @property
     def by_name(self) -> dict[str, ProfileTool]:
         """The tools by name."""
         return {tool.name: tool for tool in self.tools}
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """sha256, in hex, of everything it says."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -208,6 +204,11 @@ def _reduced_result(block: ToolResultBlock, profile: DeploymentProfile) -> ToolR
     if block.get("is_error"):
         new["is_error"] = True
     return new
+
+
+@lru_cache(maxsize=64)
+def _rules(role: str, max_prime_chars: int, *patterns: tuple[str, ...]) -> harness.Rules:
+    return harness.Rules(role, max_prime_chars, *map(harness.compiled, patterns))
 
 
 def _shipped_tool(name: str) -> object:

@@ -6,6 +6,7 @@ token spans such a border, and the ids of a request are a prefix of those of its
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ from node0.finetune.chat.conversation import Conversation, Traits, Turn, neutral
 from node0.finetune.chat.messages import Message, Request, Tool
 from node0.finetune.chat.profile import DeploymentProfile, rewrite, rewrite_system, rewrite_tools
 from node0.finetune.chat.traits import answer_after, probe
+
+logger = logging.getLogger(__name__)
 
 
 class ChatTokenizer(Protocol):
@@ -98,6 +101,10 @@ class Renderer:
         self._template = None if tokenizer.chat_template else shipped_template()
         self._neutral = neutralizer(specials)
         self.traits: Traits = probe(self._rendered, sorted(specials))
+        if not self.traits.end:
+            logger.warning(
+                "the chat template ends answers with no special token: a model may not learn to stop"
+            )
 
     @property
     def one_answer(self) -> bool:

@@ -173,7 +173,5 @@ def _end(render: Render, specials: Sequence[str]) -> str:
     """The first special token after an answer's words."""
     text = render([_USER, _ANSWER], None, False)
     tail = text[text.index(_ANSWER["content"]) + len(_ANSWER["content"]) :]
-    first = min(
-        (tail.index(special), -len(special), special) for special in [*specials, tail] if special in tail
-    )
-    return first[2] if first[2] in specials else ""
+    found = [(tail.index(special), -len(special), special) for special in specials if special in tail]
+    return min(found)[2] if found else ""
