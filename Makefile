@@ -10,16 +10,16 @@ RUN_DEPS := $(VENV)/.run-deps
 DEV_DEPS := $(VENV)/.dev-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo base bench setup setup-demo check lint unit test integration fix readme hooks clean
+.PHONY: help demo base bench setup setup-demo check lint unit test integration fix docs hooks clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: setup-demo  ## Sessions of a sample town become a model that answers
-	@$(BIN)/python -m examples.town.demo
+	@$(BIN)/python examples/demo.py
 
 base: setup-demo  ## Train the sample town's tiny base model and its tokenizer again
-	@$(BIN)/python -m examples.town.base
+	@$(BIN)/python examples/train_base.py
 
 check: lint unit  ## Format, lint, types, layers, unit and architecture tests
 
@@ -45,8 +45,9 @@ fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-readme: setup  ## Write README's file tree from the module docstrings
+docs: setup  ## Write README's file tree and the command and settings references
 	$(BIN)/python tools/readme_tree.py
+	$(BIN)/python tools/cli_reference.py
 
 hooks: setup  ## Run `make lint` before each commit and `make check` before each push
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
@@ -74,4 +75,5 @@ $(DEV_DEPS): $(RUN_DEPS)
 	@start=$$(date +%s); \
 	$(BIN)/python -m pip install -q -c $(LOCK) -e '.[finetune,tensorboard,oracles]' --group dev && \
 	$(BIN)/python -m pip check && \
+	$(BIN)/python tests/integration/make_transformers4.py && \
 	echo "installed in $$(( $$(date +%s) - start )) s" && touch $@

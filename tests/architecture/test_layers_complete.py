@@ -65,3 +65,14 @@ def test_every_module_below_the_entries_is_in_a_half_or_on_the_bridge() -> None:
 @pytest.mark.parametrize("name", ["torch", "hivemind", "node0.server", "node0.models", "node0.pipeline"])
 def test_the_town_half_may_import_nothing_of_the_swarm_half(name: str) -> None:
     assert name in _contract("The town half runs without torch")["forbidden_modules"]
+
+
+def test_the_table_in_the_architecture_page_is_the_contract() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| modules | why here |\n|---|---|\n")[2].partition("\n\n")[0]
+
+    rows = [re.findall(r"`([\w.]+)`", re.split(r"(?<!\\)\|", row)[1]) for row in table.splitlines()]
+
+    assert [[f"node0.{name}" for name in row] for row in rows] == [
+        re.findall(r"node0[\w.]+", layer) for layer in _contract("Layers")["layers"]
+    ]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "bench", "examples", "tools", "docs", ".ci")
+ABOUT_PATHS = {"test_scrubber.py"}  # paths are what it scrubs
 SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ".jinja", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|Users|data|mnt|opt)/[\w.]")
 
@@ -14,7 +15,10 @@ def _files() -> list[Path]:
     return [
         path
         for path in [*ROOT.glob("*"), *inside]
-        if path.is_file() and path.suffix in SUFFIXES and not built & set(path.parts)
+        if path.is_file()
+        and path.name not in ABOUT_PATHS
+        and path.suffix in SUFFIXES
+        and not built & set(path.parts)
     ]
 
 
