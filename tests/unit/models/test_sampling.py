@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws against probabilities computed by hand."""
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node0.finetune.inference.sampling import sample_token, token_probabilities
+
+LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -3.0])
+
+
+def by_hand(temperature: float, top_p: float, top_k: int) -> list[float]:
+    """Plain Python: soften, keep k, keep the nucleus, divide by what is left."""
+    weights = [2.718281828459045 ** (logit / temperature) for logit in LOGITS.tolist()]
+    kept = weights[: top_k or len(weights)]
+    shares = [weight / sum(kept) for weight in kept]
+    nucleus, mass = [], 0.0
+    for share in shares:
+        if mass >= top_p:
+            break
+        nucleus.append(share)
+        mass += share
+    return [share / mass for share in nucleus] + [0.0] * (len(weights) - len(nucleus))
+
+
+CONTROLS = [
+    (1.0, 1.0, 0),
+    (0.5, 1.0, 0),
+    (2.0, 1.0, 0),
+    (1.0, 1.0, 2),
+    (1.0, 0.7, 0),
+    (1.0, 0.9, 4),
+    (1.3, 0.8, 3),
+]
+
+
+@pytest.mark.parametrize(("temperature", "top_p", "top_k"), CONTROLS)
+def test_probabilities_equal_those_written_out_by_hand(temperature: float, top_p: float, top_k: int) -> None:
+    shuffled = torch.tensor([3, 0, 5, 1, 4, 2])
+    logits = LOGITS[shuffled]
+
+    ours = token_probabilities(logits, temperature=temperature, top_p=top_p, top_k=top_k)
+
+    wanted = torch.tensor(by_hand(temperature, top_p, top_k))[shuffled]
+    assert torch.allclose(ours, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("temperature", "top_p", "top_k"), CONTROLS)
+def test_draws_follow_the_probabilities(temperature: float, top_p: float, top_k: int) -> None:
+    generator = torch.Generator().manual_seed(11)
+    draws = 4000
+
+    counts = Counter(
+        sample_token(LOGITS, temperature, top_p, top_k, generator=generator) for _ in range(draws)
+    )
+
+    for token, share in enumerate(by_hand(temperature, top_p, top_k)):
+        # Five standard deviations of a binomial share.
+        assert abs(counts[token] / draws - share) <= 5 * (share * (1 - share) / draws) ** 0.5
+
+
+def test_a_cold_draw_is_the_likeliest_token() -> None:
+    assert {sample_token(LOGITS, 0.01) for _ in range(50)} == {0}
+    assert sample_token(LOGITS.flip(0), 0.0) == 5
+
+
+def test_a_seed_repeats_its_draws() -> None:
+    def draws(seed: int) -> list[int]:
+        generator = torch.Generator().manual_seed(seed)
+        return [sample_token(LOGITS, 2.0, 1.0, generator=generator) for _ in range(30)]
+
+    assert draws(1) == draws(1)
+    assert draws(1) != draws(2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(-30, 30), min_size=1, max_size=40),
+    st.floats(0, 3),
+    st.floats(0, 1),
+    st.integers(0, 50),
+)
+def test_every_draw_is_an_id(logits: list[float], temperature: float, top_p: float, top_k: int) -> None:
+    token = sample_token(torch.tensor(logits), temperature, top_p, top_k)
+
+    assert isinstance(token, int)
+    assert 0 <= token < len(logits)
