@@ -21,6 +21,9 @@ from node0.finetune.chat.traits import answer_after, probe
 
 logger = logging.getLogger(__name__)
 
+_KNOWN_TEXTS = 4096
+"Pieces of text whose ids are remembered."
+
 
 class ChatTokenizer(Protocol):
     """What the renderer asks of a tokenizer: a subset of `PreTrainedTokenizerFast`."""
@@ -98,6 +101,8 @@ class Renderer:
         self.profile = profile
         added = tokenizer.added_tokens_decoder.values()
         specials = {*tokenizer.all_special_tokens, *(str(token.content) for token in added if token.special)}
+        # Requests of one conversation, and pieces of a split, share most of their texts.
+        self._known: dict[str, list[int]] = {}
         self._template = None if tokenizer.chat_template else shipped_template()
         self._neutral = neutralizer(specials)
         self.traits: Traits = probe(self._rendered, sorted(specials))
@@ -268,7 +273,11 @@ class Renderer:
         return str(text)
 
     def _encoded(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        encoded = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
-        return [list(ids) for ids in encoded["input_ids"]]
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        if len(self._known) + len(new) > _KNOWN_TEXTS:
+            self._known.clear()
+            new = list(dict.fromkeys(texts))
+        if new:
+            encoded = self.tokenizer(new, add_special_tokens=False, return_attention_mask=False, verbose=False)
+            self._known.update(zip(new, encoded["input_ids"], strict=True))
+        return [self._known[text] for text in texts]
