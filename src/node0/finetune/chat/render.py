@@ -278,6 +278,8 @@ class Renderer:
             self._known.clear()
             new = list(dict.fromkeys(texts))
         if new:
-            encoded = self.tokenizer(new, add_special_tokens=False, return_attention_mask=False, verbose=False)
+            encoded = self.tokenizer(
+                new, add_special_tokens=False, return_attention_mask=False, verbose=False
+            )
             self._known.update(zip(new, encoded["input_ids"], strict=True))
         return [self._known[text] for text in texts]

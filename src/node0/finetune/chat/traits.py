@@ -69,9 +69,15 @@ def probe(render: Render, specials: Sequence[str]) -> Traits:
         user_after_tool=tools
         and _shows(render, [_USER, _CALL, _RESULT, _USER_AGAIN, _ANSWER], tools=[_FUNCTION]),
         assistant_first=_shows(render, [_ANSWER, _USER, _ANSWER_AGAIN]),
-        assistant_runs=_shows(render, [_USER, _ANSWER, _ANSWER_AGAIN]),
+        assistant_runs=_shows(render, [_USER, _ANSWER, _ANSWER_AGAIN])
+        and _trainable(render, [_USER, _ANSWER], None, _ANSWER_AGAIN),
     )
     traits = replace(traits, prefix_preserving=_preserves_prefixes(render, traits))
+    if not (traits.prefix_preserving or _answers_are_trainable(render, traits)):
+        raise ConfigError(
+            "the tokenizer's chat template rewrites a request when its answer is added, so nothing can be "
+            "trained with it: remove it from the tokenizer to use the shipped one"
+        )
     return replace(traits, generation_prompt=_generation_prompt(render, specials), end=_end(render, specials))
 
 
@@ -82,7 +88,7 @@ def answer_after(prompt: str, history: str, full: str, *, end: str) -> str:
     prompt may hold more than `full` does there, such as an opened reasoning block.
 
     Raises:
-        ConfigError: The template rewrites the request when the answer is added.
+        TemplateError: The template rewrites the request when the answer is added.
     """
     if full.startswith(prompt):
         answer = full[len(prompt) :]
@@ -91,10 +97,7 @@ def answer_after(prompt: str, history: str, full: str, *, end: str) -> str:
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(added, opening, strict=False))
         answer = added[len(list(shared)) :]
     else:
-        raise ConfigError(
-            "the tokenizer's chat template rewrites a request when its answer is added, so nothing can be "
-            "trained with it: remove it from the tokenizer to use the shipped one"
-        )
+        raise TemplateError("the chat template rewrites a request when its answer is added")
     return answer[: answer.index(end) + len(end)] if end and end in answer else answer
 
 
@@ -147,6 +150,23 @@ _CONVERSATION: list[Message] = [
     {"role": "user", "content": "probe-eleven"},
     {"role": "assistant", "content": "probe-twelve"},
 ]
+
+
+def _answers_are_trainable(render: Render, traits: Traits) -> bool:
+    whole = to_conversation("probe-system", [_TOOL], _CONVERSATION, traits, neutral=str, prompt=False)
+    return all(
+        _trainable(render, whole.turns[:place], whole.tools, whole.turns[place])
+        for place in whole.answers.values()
+    )
+
+
+def _trainable(render: Render, turns: list[Turn], tools: list[dict[str, Any]] | None, answer: Turn) -> bool:
+    try:
+        full = render([*turns, answer], tools, False)
+        answer_after(render(turns, tools, True), render(turns, tools, False), full, end="")
+    except _REFUSALS:
+        return False
+    return True
 
 
 def _preserves_prefixes(render: Render, traits: Traits) -> bool:

@@ -141,7 +141,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(turns=TURNS, name=st.sampled_from(sorted(TEMPLATES)))
 def test_prompts_are_prefixes_whatever_the_turns(turns: list[Any], name: str) -> None:
     n_answers = sum(turn["role"] == "assistant" for turn in turns)
@@ -208,6 +208,14 @@ def test_a_template_that_cannot_render_is_refused() -> None:
     tokenizer.chat_template = "{{ raise_exception('no') }}"
 
     with pytest.raises(ConfigError, match="chat template"):
+        Renderer(tokenizer)
+
+
+def test_a_template_that_rewrites_the_request_is_refused() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{{ messages | length }}" + TEMPLATES["chatml"]
+
+    with pytest.raises(ConfigError, match="rewrites a request"):
         Renderer(tokenizer)
 
 
