@@ -34,8 +34,9 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIALS))
-    words = [AddedToken(word, single_word=True, normalized=False) for word in whole_words()]
-    tokenizer.add_tokens([*(AddedToken(frame, normalized=False) for frame in FRAMES), *words])
+    # With the blank before it, as it stands in tables and commands: what follows a word is one token.
+    names = [AddedToken(f" {word}", normalized=False) for word in whole_words()]
+    tokenizer.add_tokens([*(AddedToken(frame, normalized=False) for frame in FRAMES), *names])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[],

@@ -137,7 +137,7 @@ def _recovered(dice: Dice) -> list[Step]:
         ]
     else:
         rows = [
-            (f"attempt 3 {dice.pick(('failed', 'gave up'))} {first}", [_escalate(f"{first} failed 3 times")])
+            (f"attempt 3 {dice.pick(('failed', 'gave up'))} {first}", [_escalate(f"failed 3 times: {first}")])
         ]
     rows += [(f"attempt 1 {dice.pick(('cooling down', 'waiting'))} {bead}", []) for bead in others]
     return _check(dice, "gt deacon redispatch-state", rows, titles=("STATE BEAD", "recovered beads:"))
@@ -162,7 +162,7 @@ def _inbox(dice: Dice) -> list[Step]:
     trouble = dice.pick(("tests cannot run", "no access to the remote", "the plan is unclear"))
     actions = [
         Step(f"gt mail read {first}", f"from {agents(dice, 1)[0]}\nblocked {bead}: {trouble}"),
-        _escalate(f"{bead} is blocked"),
+        _escalate(f"blocked: {bead}"),
         Step(f"gt mail archive {first}", "archived"),
     ]
     rows: list[Row] = [(f"{dice.pick(('HELP', 'BLOCKED'))} {first}", actions)]

@@ -40,7 +40,7 @@ def _bead(dice: Dice, bead: str, name: str) -> list[Step]:
             f"{dice.pick(('hooked:', 'Your hook:'))} {bead}",
             say=dice.pick(("Checking the hook.", "")),
         ),
-        Step(f"bd show {bead}", f"{bead} {title}\nin {symbol}\n{_dependency(dice)}"),
+        Step(f"bd show {bead}", f"{title}\nin {symbol}\n{_dependency(dice)}"),
         Step(f"bd update {bead} --status=in_progress", dice.pick(("updated", "in progress"))),
     ]
     if dice.chance(0.12):

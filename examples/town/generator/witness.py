@@ -102,7 +102,7 @@ def _plans(dice: Dice, rig: str) -> list[Step]:
 def _letters(dice: Dice, rig: str) -> list[Step]:
     states = {
         "DONE": ("gt mail archive {}", "archived"),
-        "HANDOFF": ("gt mail read {}", f"{beads(dice, 1)[0]} goes on"),
+        "HANDOFF": ("gt mail read {}", f"goes on: {beads(dice, 1)[0]}"),
     }
     ids = dice.some(names.MAILS, dice.between(3, 4))
     return _pick_out(dice, f"gt mail inbox {rig}", ids, states=states, dull=("digest", "note"))

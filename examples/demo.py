@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make demo`: sessions of a sample town become a model that answers.
+
+Everything is written below `build/demo`. Each stage runs the command that a user would type; the demo
+fails when one of the figures that it promises is missed.
+"""
+
+import contextlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from node0 import run_corpus, run_finetune, run_measure
+from node0.models.digest import base_digest
+from town.generator.build import TownPlan, build_town
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent / "build" / "demo"
+TOWN = ROOT / "gt"
+PLANTED = ROOT / "planted.json"
+"Outside the town, so that it is never collected."
+
+RUN = TOWN / ".checkpoints" / "deacon"
+BASE = HERE / "base"
+CONFIG = HERE / "configs" / "deacon.yaml"
+NAME = "deacon-sample"
+
+LOSS_FALL = 0.20
+EXACT = 0.50
+COMMONEST = 0.20
+
+BEACON = "[GAS TOWN] deacon <- daemon • 2026-02-02T08:00 • patrol\nRun `gt prime --hook` and begin patrol.\n"
+
+console = Console(highlight=False)
+
+
+@dataclass
+class Story:
+    """What the demo has done so far."""
+
+    started: float = field(default_factory=time.monotonic)
+    stages: list[tuple[str, str, str, float]] = field(default_factory=list)
+    "Stage, what it made, where, seconds."
+
+    broken: list[str] = field(default_factory=list)
+    "Promises that were not kept."
+
+    @contextlib.contextmanager
+    def stage(self, name: str, where: Path | str) -> Iterator[list[str]]:
+        """Time one stage; what it appends to the list is told."""
+        told: list[str] = []
+        begun = time.monotonic()
+        yield told
+        seconds = time.monotonic() - begun
+        self.stages.append((name, "; ".join(told), str(where), seconds))
+        console.print(f"[bold]{name}[/bold] {'; '.join(told)} [dim]({seconds:.1f} s)[/dim]")
+
+    def promise(self, kept: bool, what: str) -> None:
+        """Remember a promise that was not kept."""
+        if not kept:
+            self.broken.append(what)
+
+
+def main() -> int:
+    """Run every stage; 1 when a promise is broken."""
+    shutil.rmtree(ROOT, ignore_errors=True)
+    story = Story()
+    make_town(story)
+    collect(story)
+    check_base(story)
+    train(story)
+    measure(story)
+    answer(story)
+    return finish(story)
+
+
+def make_town(story: Story) -> None:
+    """Write the sample town."""
+    with story.stage("Town", TOWN) as told:
+        made = build_town(TOWN, PLANTED, TownPlan())
+        told.append(f"{made.sessions} sessions, {made.documents} documents")
+        told.append(f"{made.secrets} secrets and {made.people} pieces of personal data planted")
+
+
+def collect(story: Story) -> None:
+    """Collect and scrub it, then look for every planted value in the bytes of the corpus."""
+    with story.stage("Corpus", TOWN / ".corpus") as told:
+        rows = _json(run_corpus.main, "collect", "--town", TOWN, "--documents", "--json")
+        counts = Counter({(row["what"], row["which"]): 0 for row in rows})
+        for row in rows:
+            counts[row["what"], row["which"]] += row["count"]
+        planted = json.loads(PLANTED.read_text(encoding="utf-8"))["planted"]
+        wanted = Counter(row["rule"] for row in planted)
+        missed = {rule: count for rule, count in wanted.items() if counts["redacted", rule] < count}
+        left = _left_in_corpus(planted)
+        told.append(
+            f"{counts['entries', 'new']} entries, {counts['requests', 'exact']} requests proven by hash"
+        )
+        told.append(
+            f"{sum(wanted.values())} planted values, {len(missed)} kinds miscounted, {len(left)} left"
+        )
+        story.promise(not missed, f"kinds that the scrubber did not count: {missed}")
+        story.promise(not left, f"planted values left in the corpus: {left}")
+
+
+def _left_in_corpus(planted: Sequence[dict[str, Any]]) -> list[str]:
+    """Kinds of planted values of which any part is still in a file of the corpus."""
+    stored = b"\n".join(path.read_bytes() for path in (TOWN / ".corpus").rglob("*") if path.is_file())
+    return sorted(
+        {
+            row["kind"]
+            for row in planted
+            for part in row["parts"]
+            if part.encode() in stored or json.dumps(part)[1:-1].encode() in stored
+        }
+    )
+
+
+def check_base(story: Story) -> None:
+    """Compare the shipped base with its digest."""
+    with story.stage("Base", BASE) as told:
+        digest = base_digest(BASE)
+        told.append(f"digest {digest[:16]}")
+        size = (BASE / "model.safetensors").stat().st_size
+        told.append(f"{size / 1e6:.1f} MB of weights, trained without any deacon session")
+        same = digest == (BASE / "DIGEST").read_text(encoding="utf-8").strip()
+        story.promise(same, f"{BASE} is not the base that was shipped; run: make base")
+
+
+def train(story: Story) -> None:
+    """Train and register an adapter on every linear layer."""
+    with story.stage("Adapter", RUN) as told:
+        code = run_finetune.main(
+            [
+                *("--config", str(CONFIG), "--base-model", str(BASE), "--corpus-path", str(TOWN / ".corpus")),
+                *("--checkpoint-dir", str(RUN), "--register", NAME, "--town", str(TOWN)),
+            ]
+        )
+        if code:
+            raise SystemExit(code)
+        records = [json.loads(line) for line in (RUN / "metrics.jsonl").read_text().splitlines()]
+        told.append(f"{max(record.get('step', 0) for record in records)} steps, registered as {NAME}")
+        story.promise((RUN / "loss.png").stat().st_size > 0, "loss.png was not drawn")
+
+
+def measure(story: Story) -> None:
+    """Compare base and adapter on the sessions that were held out."""
+    with story.stage("Held-out sessions", RUN / "entries.jsonl") as told:
+        rows = _json(run_measure.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
+        before, after = rows
+        fall = 1 - after["loss"] / before["loss"]
+        told.append(f"{after['entries']} sessions, {after['turns']} turns that depend on a tool result")
+        told.append(f"loss {before['loss']:.3f} -> {after['loss']:.3f}, {fall:.0%} lower")
+        told.append(f"exact tool calls {before['exact_share']:.0%} -> {after['exact_share']:.0%}")
+        told.append(f"always the commonest call: {after['commonest_share']:.0%}")
+        story.promise(fall >= LOSS_FALL, f"held-out loss fell by {fall:.0%}, not {LOSS_FALL:.0%}")
+        story.promise(after["exact_share"] >= EXACT, f"exact tool calls reached {after['exact_share']:.0%}")
+        story.promise(after["commonest_share"] <= COMMONEST, "one constant call is right too often")
+
+
+def answer(story: Story) -> None:
+    """Ask the registered model through the command that a person would use."""
+    with story.stage("Answer", "node0-inference") as told:
+        command = [sys.executable, "-c", "import sys; from node0.run_inference import main; sys.exit(main())"]
+        options = ["--model", NAME, "--town", str(TOWN), "--temperature", "0", "--file", "-"]
+        console.print(f"[dim]$ node0-inference {' '.join(options)}[/dim]")
+        with subprocess.Popen(
+            [*command, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(BEACON)
+            process.stdin.close()
+            text = _echo(process.stdout)
+        told.append(text.strip().replace("\n", " "))
+        story.promise(process.returncode == 0 and bool(text.strip()), "node0-inference gave no answer")
+
+
+def _echo(stream: Any) -> str:
+    """Show the answer while it comes."""
+    text = ""
+    while piece := stream.read(1):
+        text += piece
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    return text
+
+
+def finish(story: Story) -> int:
+    """Say what was made, where, and what was broken."""
+    table = Table(title="What the demo made", title_justify="left")
+    for column in ("stage", "what", "where", "seconds"):
+        table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
+    for name, what, where, seconds in story.stages:
+        table.add_row(name, what, where.replace(f"{HERE.parent}/", ""), f"{seconds:.1f}")
+    table.add_row("All", "", "", f"{time.monotonic() - story.started:.1f}")
+    console.print(table)
+    for what in story.broken:
+        console.print(f"[red]not kept:[/red] {what}", markup=True)
+    return 1 if story.broken else 0
+
+
+def _json(command: Callable[[Sequence[str]], int], *arguments: object) -> list[dict[str, Any]]:
+    """Run a command of node0 and read the JSON that it prints."""
+    words = [str(argument) for argument in arguments]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = command(words)
+    if code:
+        raise SystemExit(code)
+    rows: list[dict[str, Any]] = json.loads(printed.getvalue())
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
