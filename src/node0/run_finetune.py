@@ -97,9 +97,10 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
         refuse_oversize_plan(plan)
         return 0
     refuse_oversize_plan(plan)
-    _banner(resolved, plan)
     result = _train(plan, resolved, resume=_resume(resume), stop_after=stop_after)
-    console.emit([_summary(result, plan, register=register, town=town)], as_json=as_json)
+    summary = _summary(result, plan, register=register, town=town)
+    rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
+    console.emit(rows, as_json=as_json)
     return 0
 
 
@@ -215,10 +216,10 @@ def _resume(text: str) -> "Resume":
 
 
 def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
+    data, dtype = plan.data, str(plan.dtype).removeprefix("torch.")
     console.note(
-        f"{plan.config.mode} for {plan.config.role}: {plan.data.kept} entries, "
-        f"{plan.data.examples} examples, {plan.total_steps} steps, "
-        f"{plan.trained_parameters:,} trained weights on {plan.device} ({str(plan.dtype).removeprefix('torch.')})"
+        f"{plan.config.mode} for {plan.config.role}: {data.kept} entries, {data.examples} examples, "
+        f"{plan.total_steps} steps, {plan.trained_parameters:,} trained weights on {plan.device} ({dtype})"
     )
     for row in resolved.rows():
         if row["from"] != "default":
@@ -232,7 +233,14 @@ def _train(
     from node0.finetune.training.trainer import run_plan
 
     with watching(terminal=sys.stderr.isatty(), total=plan.total_steps) as watch:
-        return run_plan(plan, resolved.sources, progress=watch, resume=resume, stop_after=stop_after)
+        return run_plan(
+            plan,
+            resolved.sources,
+            progress=watch,
+            resume=resume,
+            stop_after=stop_after,
+            started=lambda: _banner(resolved, plan),
+        )
 
 
 def _summary(

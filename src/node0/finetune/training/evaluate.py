@@ -41,7 +41,7 @@ def token_loss(pipeline: Pipeline, held_out: Sequence[Microbatch]) -> float:
     """Mean cross-entropy over supervised tokens."""
     total, count = 0.0, 0
     for microbatch in held_out:
-        total -= float(pipeline.score(microbatch).double().sum())
+        total -= float(pipeline.score(microbatch).cpu().double().sum())
         count += int((microbatch.labels != IGNORE).sum())
     return total / max(1, count)
 

@@ -16,8 +16,11 @@ LOCK_NAME = ".lock"
 def hold(run_dir: Path) -> Iterator[None]:
     """Create `run_dir` and keep every other process out of it.
 
+    A directory that was created here and is still empty at the end is removed.
+
     Raises `RunInUse` when another process holds it, `ConfigError` when it cannot be written.
     """
+    is_new = not run_dir.exists()
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         handle = os.open(run_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -29,6 +32,9 @@ def hold(run_dir: Path) -> Iterator[None]:
         os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
+        if is_new and [path.name for path in run_dir.iterdir()] == [LOCK_NAME]:
+            (run_dir / LOCK_NAME).unlink()
+            run_dir.rmdir()
         os.close(handle)
 
 

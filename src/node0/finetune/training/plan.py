@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.lora.config import ALL_LINEAR
 from node0.finetune.training.data import TrainingData
 from node0.finetune.training.device import pick_device, pick_dtype
 from node0.finetune.training.load_data import load_data
@@ -27,6 +28,7 @@ from node0.finetune.training.metrics import require_tensorboard
 from node0.models.base import BaseModelDir, fresh_digest, resolve_base
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.split import split_layers
+from node0.settings import nearest
 from node0.utils.common import build_cls
 
 GRAPH_SHARE = 0.6
@@ -156,6 +158,9 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
 def _refuse_contradictions(config: FineTuneConfig) -> None:
     if config.tensorboard:
         require_tensorboard()
+    for name in config.lora.target_modules if config.lora is not None else ():
+        if name not in ALL_LINEAR:
+            raise ConfigError(f"no layer to adapt is named {name!r}{nearest(name, list(ALL_LINEAR))}")
     if config.base_model is None and config.fresh_model is None:
         raise ConfigError("no model to train; give --base-model DIR|HUB_ID, or fresh_model in the YAML file")
     if config.base_model is None and config.lora is not None:

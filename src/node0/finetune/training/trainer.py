@@ -93,8 +93,9 @@ def run_plan(
     progress: Watch | None = None,
     resume: Resume = "auto",
     stop_after: int | None = None,
+    started: Callable[[], None] | None = None,
 ) -> RunResult:
-    """`train`, from a plan that was made and checked."""
+    """`train`, from a plan that was checked. `started` is called when nothing can be refused any more."""
     run_dir = plan.config.checkpoint_dir
     with hold(run_dir), watch_signals() as interrupt:
         found = find_state(run_dir, resume)
@@ -103,6 +104,8 @@ def run_plan(
         engine = build_engine(plan)
         trainer = Trainer(plan, engine, interrupt, stop_after=stop_after)
         trainer.begin(found)
+        if started is not None:
+            started()
         write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
         watch = None if progress is None else lambda record: progress(record, plan.total_steps)
         with Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics:

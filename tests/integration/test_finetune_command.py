@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0-finetune` from the corpus to the artefacts, on a model of a few thousand weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+from tiny_run import FRESH, make_base, make_corpus, settings
+
+from node0.finetune.training.artefacts import held_out, verify_manifest
+from node0.finetune.training.metrics import read_metrics
+from node0.run_finetune import main
+
+pytestmark = pytest.mark.integration
+
+ARTEFACTS = {
+    "MANIFEST.json",
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "chat_template.jinja",
+    "config.resolved.yaml",
+    "entries.jsonl",
+    "loss.png",
+    "metrics.jsonl",
+    "profile.yaml",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "training_state",
+}
+TOOL = [sys.executable, "-c", "import sys; from node0.run_finetune import main; sys.exit(main())"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    make_base(tmp_path)
+    make_corpus(tmp_path / "corpus")
+    return tmp_path
+
+
+def configured(place: Path, **changes) -> list[str]:
+    """Arguments that train with these settings."""
+    (place / "run.yaml").write_text(yaml.safe_dump(settings(place, **changes)))
+    return ["--config", str(place / "run.yaml")]
+
+
+def adapter(run_dir: Path) -> bytes:
+    return (run_dir / "adapter_model.safetensors").read_bytes()
+
+
+def test_sft_leaves_every_artefact_and_a_lower_validation_loss(place, capsys):
+    code = main([*configured(place), "--json"])
+
+    (summary,) = json.loads(capsys.readouterr().out)
+    run_dir = place / "run"
+    names = {path.name for path in run_dir.iterdir()}
+    losses = [record["val_loss"] for record in read_metrics(run_dir) if "val_loss" in record]
+    assert code == 0
+    assert names >= ARTEFACTS
+    assert losses[-1] < losses[0]
+    assert summary["best_step"] == 6
+    assert summary["val_loss"] == pytest.approx(min(losses[1:]))
+    assert verify_manifest(run_dir)["step"] == 6
+    assert 0 < len(held_out(run_dir)) < 12
+    assert any(
+        float(value.abs().max()) > 0
+        for name, value in load_file(run_dir / "adapter_model.safetensors").items()
+        if "lora_B" in name
+    )
+
+
+def test_steps_are_json_lines_on_stderr_when_nobody_watches(place, capsys):
+    main(configured(place))
+
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    steps = [json.loads(line) for line in lines]
+    assert [step["step"] for step in steps] == [0, 1, 2, 3, 4, 5, 6]
+    assert all(step["of"] == 6 for step in steps)
+    assert {"loss", "lr", "grad_norm", "tokens_per_second"} <= set(steps[1])
+
+
+def test_dpo_raises_the_margin_of_held_out_pairs(tmp_path):
+    make_base(tmp_path)
+    make_corpus(tmp_path / "corpus", kind="dpo")
+    code = main(configured(tmp_path, mode="dpo", max_steps=12, lr=0.02))
+
+    losses = [record["val_loss"] for record in read_metrics(tmp_path / "run") if "val_loss" in record]
+    assert code == 0
+    assert losses[0] == pytest.approx(0.693147, abs=1e-5)
+    assert losses[-1] < 0.6
+
+
+def test_dpo_of_all_weights_compares_with_the_weights_before_it(tmp_path):
+    make_base(tmp_path)
+    make_corpus(tmp_path / "corpus", kind="dpo")
+    changes = {"mode": "dpo", "lora": None, "max_steps": 8, "lr": 0.005}
+    main([*configured(tmp_path, **changes)])
+    straight = (tmp_path / "run" / "model.safetensors").read_bytes()
+    losses = [record["val_loss"] for record in read_metrics(tmp_path / "run") if "val_loss" in record]
+
+    assert losses[0] == pytest.approx(0.693147, abs=1e-5)
+    assert losses[-1] < losses[0]
+    two = [*configured(tmp_path, **changes), "--checkpoint-dir", str(tmp_path / "two")]
+    assert main([*two, "--stop-after", "4"]) == 0
+    assert main(two) == 0
+    assert (tmp_path / "two" / "model.safetensors").read_bytes() == straight
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_pretraining_from_nothing_leaves_a_base_that_trains_further(tmp_path, tied):
+    make_base(tmp_path)
+    make_corpus(tmp_path / "corpus")
+    fresh = {**FRESH, "init_args": {**FRESH["init_args"], "tie_embeddings": tied}}
+    changes = {
+        "mode": "pretrain", "lora": None, "base_model": None, "fresh_model": fresh, "max_steps": 20,
+        "tokenizer": str(tmp_path / "tokenizer"), "checkpoint_dir": str(tmp_path / "grown"), "num_stages": 2,
+    }  # fmt: skip
+
+    assert main(configured(tmp_path, **changes)) == 0
+    losses = [record["val_loss"] for record in read_metrics(tmp_path / "grown") if "val_loss" in record]
+    assert losses[-1] < losses[0] - 0.5
+    assert main(configured(tmp_path, base_model=str(tmp_path / "grown"))) == 0
+    first = next(record for record in read_metrics(tmp_path / "run") if record["step"] == 0)
+    assert first["val_loss"] < 5.0
+
+
+@pytest.mark.parametrize("scheduler", ["linear", "cosine", "constant"])
+def test_twenty_steps_and_ten_and_ten_give_the_same_bytes(place, scheduler):
+    arguments = configured(place, max_steps=20, scheduler=scheduler, eval_every_n_steps=4)
+    split = [*arguments, "--checkpoint-dir", str(place / "split")]
+
+    assert main(arguments) == 0
+    assert main([*split, "--stop-after", "10"]) == 0
+    assert not (place / "split" / "MANIFEST.json").exists()
+    assert main([*split, "--resume", "auto"]) == 0
+
+    assert adapter(place / "split") == adapter(place / "run")
+    assert (place / "split" / "entries.jsonl").read_bytes() == (place / "run" / "entries.jsonl").read_bytes()
+    compared = ("step", "loss", "val_loss", "lr", "grad_norm")
+    straight, resumed = (
+        [[record.get(name) for name in compared] for record in read_metrics(place / name)]
+        for name in ("run", "split")
+    )
+    assert resumed == straight
+
+
+def test_a_finished_run_is_not_trained_again_and_can_be_started_over(place):
+    arguments = configured(place)
+    main(arguments)
+    first = adapter(place / "run")
+    assert main(arguments) == 0
+    assert len(read_metrics(place / "run")) == 7
+    assert main([*arguments, "--resume", "never", "--set", "seed=1"]) == 0
+
+    assert adapter(place / "run") != first
+    assert len(read_metrics(place / "run")) == 7
+
+
+def test_the_best_step_is_exported_when_a_later_one_is_worse(place):
+    main(configured(place, max_steps=6, eval_every_n_steps=1, lr=0.3, scheduler="constant"))
+    card = (place / "run" / "README.md").read_text()
+    losses = {record["step"]: record["val_loss"] for record in read_metrics(place / "run") if record["step"]}
+    best = min(losses, key=losses.__getitem__)
+    manifest = verify_manifest(place / "run")
+    config = [*configured(place, max_steps=6, lr=0.3, scheduler="constant", checkpoint_every_n_steps=1)]
+
+    assert best < 6
+    assert manifest["step"] == best
+    assert f"(step {best})" in card
+    # The exported adapter is the one that a run up to that step leaves.
+    main([*config, "--checkpoint-dir", str(place / "short"), "--set", f"max_steps={best}"])
+    assert adapter(place / "short") == adapter(place / "run")
+
+
+def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(place):
+    arguments = configured(place, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=50)
+    assert main([*arguments, "--checkpoint-dir", str(place / "straight")]) == 0
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*TOOL, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith('{"step": 7,'):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    assert "run again to go on" in rest
+    assert "Traceback" not in rest
+    assert not (place / "run" / "MANIFEST.json").exists()
+    assert (place / "run" / "loss.png").exists()
+    done = read_metrics(place / "run")[-1]["step"]
+    assert 7 <= done < 60
+    again = subprocess.run([*TOOL, *arguments], capture_output=True, text=True, env=environment, check=False)
+    assert again.returncode == 0
+    assert f"resuming at step {done} of 60" in again.stderr
+    assert adapter(place / "run") == adapter(place / "straight")
+
+
+def test_the_resolved_settings_can_be_trained_again(place):
+    main([*configured(place), "--set", "lora.rank=2"])
+    resolved = (place / "run" / "config.resolved.yaml").read_text()
+
+    assert "  rank: 2  # flag" in resolved
+    assert "lr: 0.01  # run.yaml" in resolved
+    code = main(
+        ["--config", str(place / "run" / "config.resolved.yaml"), "--checkpoint-dir", str(place / "again")]
+    )
+    assert code == 0
+    assert adapter(place / "again") == adapter(place / "run")
+
+
+def test_an_adapter_can_be_trained_on(place):
+    arguments = configured(place)
+    main(arguments)
+    code = main(
+        [*arguments, "--set", f"init_adapter={place / 'run'}", "--checkpoint-dir", str(place / "more")]
+    )
+
+    before = next(r["val_loss"] for r in reversed(read_metrics(place / "run")) if "val_loss" in r)
+    after = read_metrics(place / "more")[0]["val_loss"]
+    assert code == 0
+    assert after == pytest.approx(before, abs=1e-6)
+
+
+def test_tensorboard_events_are_written_on_request(place):
+    assert main([*configured(place), "--set", "tensorboard=true"]) == 0
+
+    assert list((place / "run" / "runs").glob("events.out.tfevents.*"))
+    assert not any(name.startswith("runs/") for name in verify_manifest(place / "run")["files"])
+
+
+def test_a_run_that_needs_recomputation_gives_the_same_adapter(place):
+    main(configured(place))
+    main([*configured(place, graph_budget_mb=0), "--checkpoint-dir", str(place / "small")])
+
+    assert adapter(place / "small") == adapter(place / "run")
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(place, capsys):
+    arguments = configured(place)
+    before = sorted(place.rglob("*"))
+    code = main([*arguments, "--dry-run", "--json"])
+
+    rows = {row["plan"]: row["value"] for row in json.loads(capsys.readouterr().out)}
+    assert code == 0
+    assert sorted(place.rglob("*")) == before
+    assert rows["entries kept"] == 12
+    assert rows["steps"] == 6
+    assert rows["trained parameters"] > 0
+    assert 0 < rows["memory estimate (GiB)"] < rows["memory free (GiB)"]
+    assert rows["bytes on the wire"] == 0
+
+
+def test_a_dry_run_counts_what_is_left_out_by_reason(place, capsys):
+    main(
+        [
+            *configured(place),
+            "--dry-run",
+            "--json",
+            "--set",
+            "select.max_per_session=1",
+            "--set",
+            "select.outcomes=[]",
+        ]
+    )
+
+    captured = capsys.readouterr()
+    assert "outcome: 12" in captured.err

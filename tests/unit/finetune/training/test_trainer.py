@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step loop over a pipeline that answers from a script; everything else is real."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny_run import configure
+from torch import nn
+
+from node0.errors import NonFiniteGradients
+from node0.finetune.training.artefacts import MANIFEST_NAME
+from node0.finetune.training.data import EntryUse, TrainingData
+from node0.finetune.training.interrupt import Interrupt
+from node0.finetune.training.metrics import Metrics, read_metrics
+from node0.finetune.training.resume import find_state, read_state, step_numbers
+from node0.finetune.training.trainer import Trainer, real_tokens
+from node0.pipeline.protocol import IGNORE, Microbatch, StepResult
+
+
+class ScriptedPipeline:
+    """A `Pipeline` whose losses come from a list; its one weight counts the steps that were applied."""
+
+    def __init__(self, stage: nn.Module, *, losses=(), val_losses=()) -> None:
+        self.stage, self.losses, self.val_losses = stage, list(losses), list(val_losses)
+        self.steps = []
+
+    def train_step(self, microbatches, step):
+        self.steps.append(step)
+        loss = self.losses[step.step] if step.step < len(self.losses) else 1.0
+        skipped = not math.isfinite(loss)
+        if not skipped:
+            self.stage.lora_A.data += 1
+        return StepResult(loss_sum=loss, n_tokens=1, grad_norm=1.0, skipped=skipped)
+
+    def score(self, microbatch, *, adapter=True):
+        supervised = (microbatch.labels != IGNORE).float()
+        return -supervised * (self.val_losses.pop(0) if self.val_losses else 1.0)
+
+    def save(self, directory: Path) -> None:
+        (directory / "weight").write_text(str(self.stage.lora_A.item()))
+
+    def load(self, directory: Path) -> None:
+        self.stage.lora_A.data.fill_(float((directory / "weight").read_text()))
+
+
+class CountingSteps:
+    """Endless steps of one microbatch that know their position."""
+
+    def __init__(self) -> None:
+        self.position = 0
+
+    def __next__(self):
+        self.position += 1
+        return [microbatch()]
+
+    def state(self):
+        return {"position": self.position}
+
+    def restore(self, state):
+        self.position = state["position"]
+
+    def seen(self):
+        return {"e1": self.position}
+
+
+def microbatch() -> Microbatch:
+    ids = torch.tensor([[5, 6, 7, 0]])
+    return Microbatch(ids, torch.tensor([[0, 1, 2, 0]]), torch.tensor([[6, 7, IGNORE, IGNORE]]))
+
+
+def make_trainer(
+    directory: Path, *, losses=(), val_losses=(), stop_after=None, held_out=True, **changes
+) -> Trainer:
+    config = configure(directory, base_model="x", **{"max_steps": 6, **changes})
+    stage = nn.Module()
+    stage.lora_A = nn.Parameter(torch.zeros(1))
+    data = TrainingData(
+        steps=CountingSteps(),
+        held_out=[microbatch()] if held_out else [],
+        entries=[EntryUse("e1", "d1", "1", "train"), EntryUse("e2", "d2", "1", "val")],
+        kept=2,
+        dropped={},
+        examples=1,
+        tokens=3,
+        supervised=2,
+        corpus_hash="c",
+    )
+    plan = SimpleNamespace(config=config, data=data, total_steps=config.max_steps, fingerprint={"seed": 0})
+    pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
+    engine = SimpleNamespace(stages=[stage], stage_names=["solo-0"], pipeline=pipeline)
+    config.checkpoint_dir.mkdir(exist_ok=True)
+    return Trainer(plan, engine, Interrupt(), stop_after=stop_after)
+
+
+def run(trainer: Trainer) -> bool:
+    trainer.begin(find_state(trainer.run_dir, "auto"))
+    with Metrics(trainer.run_dir) as metrics:
+        return trainer.loop(metrics)
+
+
+def test_each_step_gets_its_rate_and_its_number(tmp_path):
+    trainer = make_trainer(tmp_path, lr=1.0, num_warmup_steps=2, max_steps=4)
+    run(trainer)
+
+    steps = trainer.engine.pipeline.steps
+
+    assert [step.step for step in steps] == [0, 1, 2, 3]
+    assert [step.lr for step in steps] == [0.0, 0.5, 1.0, 0.5]
+
+
+def test_the_metrics_hold_the_model_before_and_every_step_after(tmp_path):
+    trainer = make_trainer(tmp_path, val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3)
+    run(trainer)
+
+    records = read_metrics(trainer.run_dir)
+
+    assert [record["step"] for record in records] == [0, 1, 2, 3, 4, 5, 6]
+    assert {record["step"]: record["val_loss"] for record in records if "val_loss" in record} == {
+        0: 9,
+        3: 8,
+        6: 7,
+    }
+
+
+def test_the_best_step_is_kept_beside_the_last_ones(tmp_path):
+    trainer = make_trainer(
+        tmp_path,
+        val_losses=[9, 5, 3, 4, 6],
+        eval_every_n_steps=2,
+        checkpoint_every_n_steps=2,
+        max_steps=8,
+        keep_last=1,
+    )
+    run(trainer)
+
+    assert (trainer.state.best_step, trainer.state.best_val_loss) == (4, 3.0)
+    assert step_numbers(trainer.run_dir / "checkpoints") == [4, 8]
+    assert step_numbers(trainer.run_dir / "training_state") == [8]
+
+
+def test_the_best_steps_weights_can_be_put_back(tmp_path):
+    trainer = make_trainer(tmp_path, val_losses=[9, 5, 3, 4], eval_every_n_steps=2)
+    run(trainer)
+
+    trainer.keeper.restore_weights(trainer.state.best_step)
+
+    assert trainer.engine.stages[0].lora_A.item() == 4.0
+
+
+def test_early_stopping_ends_after_patience_runs_out(tmp_path):
+    trainer = make_trainer(
+        tmp_path, val_losses=[9, 5, 6, 7, 1], eval_every_n_steps=1, early_stopping_patience=2, max_steps=50
+    )
+    finished = run(trainer)
+
+    assert finished
+    assert trainer.state.step == 3
+    assert trainer.state.best_step == 1
+    assert step_numbers(trainer.run_dir / "training_state") == [3]
+
+
+def test_a_skipped_step_is_recorded_and_the_run_goes_on(tmp_path):
+    trainer = make_trainer(tmp_path, losses=[1.0, math.nan, 1.0], max_steps=3)
+    run(trainer)
+
+    records = [record for record in read_metrics(trainer.run_dir) if record["step"]]
+
+    assert [record["skipped"] for record in records] == [False, True, False]
+    assert "loss" not in records[1]
+    assert trainer.state.skipped_in_a_row == 0
+
+
+def test_too_many_skipped_steps_end_the_run_with_the_good_weights_saved(tmp_path):
+    trainer = make_trainer(tmp_path, losses=[1.0, math.nan, math.inf], max_skipped_steps=2, max_steps=9)
+
+    with pytest.raises(NonFiniteGradients, match="2 steps in a row") as caught:
+        run(trainer)
+
+    state = find_state(trainer.run_dir, "auto")
+    assert caught.value.exit_code == 75
+    assert read_state(state).step == 3
+    assert (state / "pipeline" / "weight").read_text() == "1.0"
+
+
+def test_an_interrupted_run_saves_its_step_and_goes_on_there(tmp_path):
+    trainer = make_trainer(tmp_path, max_steps=6)
+    trainer.interrupt.requested = True
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer)
+
+    again = make_trainer(tmp_path, max_steps=6)
+    finished = run(again)
+
+    assert finished
+    assert [step.step for step in again.engine.pipeline.steps] == [1, 2, 3, 4, 5]
+    assert again.plan.data.steps.position == 6
+    assert again.engine.stages[0].lora_A.item() == 6.0
+
+
+def test_a_run_that_stops_early_on_request_is_not_finished(tmp_path):
+    trainer = make_trainer(tmp_path, stop_after=2)
+
+    assert run(trainer) is False
+    assert step_numbers(trainer.run_dir / "training_state") == [2]
+
+
+def test_going_on_takes_the_manifest_of_the_finished_run_away(tmp_path):
+    run(make_trainer(tmp_path, stop_after=2))
+    (tmp_path / "run" / MANIFEST_NAME).write_text("{}")
+
+    run(make_trainer(tmp_path))
+
+    assert not (tmp_path / "run" / MANIFEST_NAME).exists()
+
+
+def test_resumed_metrics_have_each_step_once(tmp_path):
+    run(make_trainer(tmp_path, stop_after=4, checkpoint_every_n_steps=2))
+    (tmp_path / "run" / "training_state" / "step_4").rename(tmp_path / "lost")
+
+    run(make_trainer(tmp_path))
+
+    assert [record["step"] for record in read_metrics(tmp_path / "run")] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_without_held_out_sessions_the_last_step_is_the_one(tmp_path):
+    trainer = make_trainer(tmp_path, held_out=False)
+    run(trainer)
+
+    assert trainer.state.best_step is None
+    assert all("val_loss" not in record for record in read_metrics(trainer.run_dir))
+
+
+def test_entries_are_listed_with_their_split_and_how_often_they_were_seen(tmp_path):
+    trainer = make_trainer(tmp_path)
+    run(trainer)
+
+    lines = [json.loads(line) for line in (trainer.run_dir / "entries.jsonl").read_text().splitlines()]
+
+    assert [(line["id"], line["split"], line["times_seen"]) for line in lines] == [
+        ("e1", "train", 6),
+        ("e2", "val", 0),
+    ]
+
+
+def test_real_tokens_leave_padding_out():
+    assert real_tokens(microbatch()) == 3
