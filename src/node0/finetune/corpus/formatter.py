@@ -120,8 +120,8 @@ def capture_messages(text: str) -> list[dict[str, Any]]:
         if mark:
             role = "user" if mark.group("user") else "assistant" if mark.group("assistant") else "system"
             rest = line[mark.end() :]
-            prompted = role == "user" and not rest.strip()
-            if not prompted and turns and turns[-1]["role"] == role == "assistant":
+            idle, prompted = prompted, role == "user" and not rest.strip()
+            if not prompted and not idle and turns and turns[-1]["role"] == role == "assistant":
                 turns[-1]["content"] += "\n" + rest
             elif not prompted:
                 turns.append({"role": role, "content": rest})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from node0.finetune.corpus.rules_value import Tier as Tier
 from node0.finetune.corpus.rules_value import (
     assigned_value_tier,
+    is_example,
     looks_random,
     stands_for_a_value,
 )
@@ -46,7 +47,7 @@ class Rule:
 
 def token(match: re.Match[str]) -> Tier | None:
     """A token with a known prefix: redact, unless it is somebody's example."""
-    return Tier.KEEP if stands_for_a_value(_secret(match)) else Tier.REDACT
+    return Tier.KEEP if is_example(_secret(match)) else Tier.REDACT
 
 
 def random_token(match: re.Match[str]) -> Tier | None:
@@ -80,7 +81,7 @@ def private_key(match: re.Match[str]) -> Tier | None:
 def aws_secret(match: re.Match[str]) -> Tier | None:
     """Forty characters of mixed base64; git hashes are not."""
     value = match.group("secret")
-    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and re.search("[0-9]", value)
+    mixed = re.search("[a-z]", value) and re.search("[A-Z]", value) and re.search("[0-9/+]", value)
     return token(match) if mixed else None
 
 

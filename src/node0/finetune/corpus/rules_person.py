@@ -64,11 +64,7 @@ PHONE = re.compile(
 CARD = re.compile(r"[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5}", re.ASCII)
 IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", re.ASCII)
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
-TRAILER = re.compile(
-    r"(?:author|committer|co-authored-by|signed-off-by|reviewed-by|acked-by):"
-    r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<",
-    re.IGNORECASE,
-)
+TRAILER = re.compile(r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<")
 TRAILERS = ("author:", "committer:", "ed-by:")
 
 
@@ -207,13 +203,19 @@ def numbers(text: str) -> Iterator[Personal]:
 def people(text: str) -> Iterator[Personal]:
     """Names in git's author lines and trailers."""
     folded = text.lower()
-    if "<" not in text or len(folded) != len(text) or not any(word in folded for word in TRAILERS):
+    if "<" not in text or len(folded) != len(text):
         return
-    for match in TRAILER.finditer(text):
-        name = match.group("name").strip()
-        robot = text[match.end() : match.end() + 24].lower().startswith(("noreply@", "no-reply@", "git@"))
-        tier = Tier.KEEP if robot or name.startswith("[NAME_") else Tier.REDACT
-        yield Personal("name", match.start("name"), match.start("name") + len(name), tier, name.lower())
+    for word in TRAILERS:
+        at = folded.find(word)
+        while at >= 0:
+            match = TRAILER.match(text, at + len(word))
+            if match:
+                name = match.group("name").strip()
+                robot = folded.startswith(("noreply@", "no-reply@", "git@"), match.end())
+                tier = Tier.KEEP if robot or name.startswith("[NAME_") else Tier.REDACT
+                start = match.start("name")
+                yield Personal("name", start, start + len(name), tier, name.lower())
+            at = folded.find(word, at + len(word))
 
 
 FINDERS: tuple[Finder, ...] = (emails, addresses, homes, phones, numbers, people)

@@ -18,8 +18,14 @@ class Tier(StrEnum):
     "Looks like a secret and is none: an example, a variable, a placeholder."
 
 
+JUDGED = 128
+"Characters of a value that are looked at."
+
+VARIABLE = re.compile(
+    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
+)
 REFERENCE = re.compile(
-    r"""[$<{\[(%*]                                      # a variable, a template, a placeholder of ours
+    r"""[<{\[(*]                                        # a template, a placeholder of ours
       | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
       | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
       | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
@@ -27,8 +33,12 @@ REFERENCE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-EXAMPLE = re.compile(r"example|x{4}|\*{3}|\.{3}|your[_-]|changeme|placeholder|dummy|redacted", re.IGNORECASE)
+EXAMPLE = re.compile(
+    r"(?i:example|your[_-]|changeme|placeholder|redacted)|x{5}|X{5}|\*{3}|\.{3}$|^dummy|^DUMMY"
+)
 IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[._-][A-Za-z_]+)*[:.?!)]*")
+WORDS = re.compile(r"[a-z]*(?:[._-]?[A-Z][a-z]{2,}|[._-][a-z]{2,})*[:.?!)]*|[A-Z_.-]+")
+NAMES_ITSELF = re.compile(r"passw|secret|token|credential|key|field|input|label|name|value", re.IGNORECASE)
 DIGEST = re.compile(r"[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PASSWORD = re.compile(r"passw|passphrase|pwd|secret|credential", re.IGNORECASE)
 COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
@@ -36,7 +46,12 @@ COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", 
 
 def stands_for_a_value(value: str) -> bool:
     """Whether this is an example, a variable or a placeholder, not a value."""
-    if REFERENCE.match(value) or EXAMPLE.search(value):
+    return bool(VARIABLE.match(value) or REFERENCE.match(value)) or is_example(value)
+
+
+def is_example(value: str) -> bool:
+    """Whether this has a secret's form but nobody's content: words, or few different characters."""
+    if EXAMPLE.search(value):
         return True
     return len(set(value[-24:])) < min(5, len(value) // 2)
 
@@ -56,7 +71,7 @@ def entropy(value: str) -> float:
 
 def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
     """How sure we are that `value` is a secret, given the name that it is assigned to."""
-    value = value.rstrip(".)]}:")
+    value = value[:JUDGED].rstrip(".)]}:")
     if len(value) < 6 or value.isdigit() or COUNTER.search(name):
         return None
     if stands_for_a_value(value):
@@ -68,16 +83,19 @@ def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
 def _token_tier(value: str, *, quoted: bool) -> Tier | None:
     if DIGEST.fullmatch(value):
         return Tier.REDACT
-    if IDENTIFIER.fullmatch(value) and entropy(value) < 4.0:
+    if IDENTIFIER.fullmatch(value) and (entropy(value) < 4.0 or (WORDS.fullmatch(value) and not quoted)):
         return None
     if len(value) >= 10 and looks_random(value):
         return Tier.REDACT
-    return Tier.QUARANTINE if quoted and len(value) >= 20 and entropy(value) >= 4.0 else None
+    if len(value) < 20 or entropy(value) < 4.0:
+        return None
+    return Tier.QUARANTINE if WORDS.fullmatch(value) else Tier.REDACT
 
 
 def _password_tier(value: str, *, quoted: bool) -> Tier | None:
     if not IDENTIFIER.fullmatch(value):
         return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else None
-    if entropy(value) >= 3.8 and len(value) >= 16:
+    if len(value) >= 10 and not WORDS.fullmatch(value):
         return Tier.REDACT
-    return Tier.QUARANTINE if quoted and len(value) >= 8 and "_" not in value and "." not in value else None
+    plain = "_" in value or "." in value or NAMES_ITSELF.search(value)
+    return Tier.QUARANTINE if quoted and len(value) >= 8 and not plain else None

@@ -198,6 +198,7 @@ def _index_line(index: SessionIndex, place: Place, line: dict[str, Any]) -> None
         index.skipped[f"{kind} line" if kind in WITHOUT_CONTENT else "line of unknown type"] += 1
     uuid = line.get("uuid")
     if not isinstance(uuid, str):
+        index.skipped["turn without a uuid"] += kind in ("user", "assistant", "attachment")
         return
     if uuid in index.turns:
         index.skipped["duplicated line"] += 1
@@ -211,9 +212,8 @@ def _turn(kind: str, place: Place, line: dict[str, Any]) -> Turn:
     if boundary:
         parent = line.get("logicalParentUuid") or parent
     message = line["message"] if kind in ("user", "assistant") else {}
-    if message:
-        as_blocks(message["content"])
-        str(message["role"])
+    if message and not (isinstance(message["content"], str | list) and message["role"]):
+        raise TypeError("a message needs a role and content")
     return Turn(
         uuid=line["uuid"],
         parent=parent if isinstance(parent, str) else None,

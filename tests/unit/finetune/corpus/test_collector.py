@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.errors import NotFound
+from node0.finetune.corpus.collector import CorpusCollector
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.store import CorpusStore
+from node0.town import Town
+
+Make = Callable[..., Any]
+SCRUBBER = CorpusScrubber()
+SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+
+
+class Place:
+    """A small town with one session a name."""
+
+    def __init__(self, root: Path, harness: Make, blocks: dict[str, Make]) -> None:
+        self.town, self.store = Town(root), CorpusStore(root / ".corpus")
+        self._harness, self._blocks = harness, blocks
+        self._events: list[dict[str, Any]] = []
+        self.sessions: dict[str, Any] = {}
+
+    def begin(self, name: str, actor: str, **payload: str) -> Any:
+        session = self.sessions[name] = self._harness(session=name)
+        session.prompt("Start now. " + "Look at every agent of the town and say what you see. " * 8)
+        session.answer(self._blocks["call"]("t1", "gt agents"))
+        session.user(self._blocks["result"]("t1", f"token {SECRET}, /home/jane"))
+        session.answer(self._blocks["text"]("All well."))
+        self.event("session_start", actor, session_id=name, role=actor, **payload)
+        return self.write(name)
+
+    def event(self, kind: str, actor: str, at: str = "2026-01-05T06:00:00Z", **payload: str) -> None:
+        self._events.append({"ts": at, "type": kind, "actor": actor, "payload": payload})
+        lines = "".join(json.dumps(event) + "\n" for event in self._events)
+        self.town.events_file.write_text(lines)
+
+    def write(self, name: str) -> Any:
+        self.sessions[name].write(self.path(name))
+        return self.sessions[name]
+
+    def path(self, name: str) -> Path:
+        return self.town.root / ".claude" / "projects" / "-srv-gt" / f"{name}.jsonl"
+
+    def collect(self, **options: Any) -> Any:
+        return CorpusCollector(self.store, SCRUBBER).collect_town(self.town, **options)
+
+
+@pytest.fixture
+def place(tmp_path: Path, harness: Make, blocks: dict[str, Make]) -> Place:
+    return Place(tmp_path, harness, blocks)
+
+
+def test_the_sessions_that_events_name_are_collected_and_scrubbed(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.begin("s2", "demo/polecats/toast", topic="assigned:gt-a")
+    place.event("done", "demo/polecats/toast", at="2026-01-05T06:30:00Z", bead="gt-a")
+    place.event("session_start", "deacon", session_id="gone", role="deacon")
+
+    report = place.collect()
+
+    facts = {
+        (entry.role, entry.rig, entry.bead_id, entry.outcome, entry.task_type)
+        for entry in place.store.entries()
+    }
+    assert facts == {
+        ("deacon", "hq", None, "success", "patrol"),
+        ("polecat", "demo", "gt-a", "success", "bead_work"),
+    }
+    assert (report.sessions, report.exact_calls, report.entries["new"]) == (2, 4, 2)
+    assert report.redacted == {"github-token": 2, "user": 2}
+    assert report.skipped["session without a transcript"] == 1
+    assert SECRET not in "".join(path.read_text() for path in place.store.root.rglob("*.json"))
+
+
+def test_collecting_twice_adds_nothing(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    before = {path: path.stat().st_mtime_ns for path in place.store.root.glob("*/*.json")}
+
+    report = place.collect()
+
+    assert not report.entries
+    assert report.skipped["session that has not changed"] == 1
+    assert {path: path.stat().st_mtime_ns for path in place.store.root.glob("*/*.json")} == before
+
+
+def test_a_lost_memory_changes_no_entry(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    (place.store.root / ".collector.json").write_text("{")
+
+    assert place.collect().entries == {"unchanged": 1}
+
+
+def test_a_transcript_that_has_grown_updates_its_entry(place: Place, blocks: dict[str, Make]) -> None:
+    session = place.begin("s1", "deacon")
+    place.collect()
+    session.prompt("And again.")
+    session.answer(blocks["text"]("Again well."))
+    place.write("s1")
+
+    report = place.collect()
+
+    assert report.entries == {"updated": 1}
+    (entry,) = place.store.list()
+    assert len(entry.requests) == 3
+
+
+def test_an_outcome_that_becomes_known_updates_the_entry(place: Place) -> None:
+    place.begin("s1", "demo/polecats/toast", topic="assigned:gt-a")
+    place.collect()
+    assert [entry.outcome for entry in place.store.entries()] == ["unknown"]
+    place.event("done", "demo/polecats/toast", at="2026-01-05T06:30:00Z", bead="gt-a")
+
+    report = place.collect()
+
+    assert report.entries == {"updated": 1}
+    assert [entry.outcome for entry in place.store.entries()] == ["success"]
+
+
+def test_new_scrub_rules_collect_again(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+
+    report = CorpusCollector(place.store, CorpusScrubber(["agent"])).collect_town(place.town)
+
+    assert report.entries == {"updated": 1}
+    assert "[REDACTED:deny-list]" in place.store.list()[0].model_dump_json()
+
+
+def test_a_session_outlives_its_event(place: Place, blocks: dict[str, Make]) -> None:
+    """gt drops old events; the transcript may still grow."""
+    session = place.begin("s1", "deacon")
+    place.collect()
+    place.town.events_file.unlink()
+    session.prompt("More.")
+    session.answer(blocks["text"]("More well."))
+    place.write("s1")
+
+    assert place.collect().entries == {"updated": 1}
+
+
+def test_older_sessions_can_be_left_out(place: Place) -> None:
+    place.begin("s1", "deacon")
+
+    report = place.collect(since=datetime(2026, 2, 1, tzinfo=UTC))
+
+    assert not report.entries
+    assert report.skipped["session before --since"] == 1
+
+
+def test_short_sessions_are_counted_and_left_out(place: Place) -> None:
+    place.begin("s1", "deacon")
+
+    report = CorpusCollector(place.store, SCRUBBER, min_tokens=10_000).collect_town(place.town)
+
+    assert not place.store.list()
+    assert report.skipped["entry under 10000 tokens"] == 1
+
+
+def test_subagents_are_entries_of_their_session(place: Place, harness: Make, blocks: dict[str, Make]) -> None:
+    place.begin("s1", "deacon")
+    side = harness(session="s1", isSidechain=True, agentId="a7")
+    side.prompt("Look into it. " * 40)
+    side.answer(blocks["text"]("Looked."))
+    side.write(place.path("s1").with_suffix("") / "subagents" / "agent-a7.jsonl")
+
+    place.collect()
+
+    found = {(entry.task_type, entry.session_id, len(entry.requests)) for entry in place.store.entries()}
+    assert found == {("patrol", "s1", 2), ("subagent", "s1", 1)}
+
+
+def test_a_broken_transcript_does_not_stop_the_others(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.begin("s2", "deacon")
+    place.path("s1").write_bytes(b"\x00\xff" * 5000 + b"\n{")
+
+    report = place.collect()
+
+    assert report.entries == {"new": 1}
+    assert report.skipped["not JSON"] == 1
+    assert report.skipped["torn last line"] == 1
+
+
+def test_one_transcript_can_be_collected_by_its_path(place: Place) -> None:
+    place.begin("s1", "deacon")
+    collector = CorpusCollector(place.store, SCRUBBER)
+
+    report = collector.collect_transcript(
+        place.path("s1"), "crew", rig="demo", bead_id="gt-a", outcome="failure"
+    )
+
+    (entry,) = place.store.list()
+    assert (entry.role, entry.rig, entry.bead_id, entry.outcome) == ("crew", "demo", "gt-a", "failure")
+    assert (entry.session_id, report.entries) == ("s1", {"new": 1})
+    with pytest.raises(NotFound, match="nothing"):
+        collector.collect_transcript(Path("nothing.jsonl"), "crew")
+
+
+def test_the_towns_documents_are_collected_once(place: Place) -> None:
+    root = place.town.root
+    for name, text in {
+        "CLAUDE.md": f"Use {SECRET}.",
+        "docs/deep/gt.md": "# gt",
+        "docs/empty.md": " \n",
+        ".beads/formulas/patrol.formula.toml": 'formula = "patrol"',
+        "directives/deacon.md": "Be brief.",
+        "demo/CLAUDE.md": "# demo",
+        "mayor/rigs.json": '{"rigs": {"demo": {}}}',
+        "plans/p1/02-spec/spec.md": "# spec",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "AGENTS.md").symlink_to("CLAUDE.md")
+    collector = CorpusCollector(place.store, SCRUBBER)
+
+    report = collector.collect_documents(place.town)
+
+    found = {(entry.role, entry.rig, entry.task_type) for entry in place.store.entries()}
+    assert found == {
+        ("all", "hq", "convention_doc"),
+        ("all", "hq", "document"),
+        ("all", "hq", "formula_definition"),
+        ("deacon", "hq", "directive"),
+        ("all", "demo", "convention_doc"),
+        ("all", "hq", "spec_doc"),
+    }
+    assert {(entry.source, entry.outcome) for entry in place.store.entries()} == {("document", "collected")}
+    assert (report.entries, report.skipped, report.redacted) == (
+        {"new": 6},
+        {"empty document": 1},
+        {"github-token": 1},
+    )
+    assert collector.collect_documents(place.town).entries == {"unchanged": 6}
+    os.utime(root / "docs/deep/gt.md", (0, 0))
+    (root / "docs/deep/gt.md").write_text("# gt, changed")
+    assert collector.collect_documents(place.town).entries == {"unchanged": 5, "updated": 1}

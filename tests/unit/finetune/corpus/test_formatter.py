@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.errors import BadCorpus
+from node0.finetune.corpus.formatter import CorpusFormatter, capture_messages, estimated_tokens, messages_form
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.sessions import Session, Window
+from node0.finetune.corpus.transcript import Transcript
+
+Make = Callable[..., Any]
+FORMATTER = CorpusFormatter()
+
+
+def moment(second: int) -> datetime:
+    return datetime(2026, 1, 5, 6, 0, second, tzinfo=UTC)
+
+
+def entries(path: Path, *windows: Window) -> tuple[list[CorpusEntry], Counter[str]]:
+    session = Session("5e55-1", "polecat", "demo", "2026-01-05", windows)
+    skipped: Counter[str] = Counter()
+    rows = Transcript(path).rows()
+    return [entry for row in rows for entry in FORMATTER.format_row(row, session, skipped)], skipped
+
+
+def test_each_bead_window_supervises_its_own_answers_in_full_context(
+    harness: Make, blocks: dict[str, Make], tmp_path: Path
+) -> None:
+    text, call, result = blocks["text"], blocks["call"], blocks["result"]
+    session = harness()
+    session.prompt("Take gt-a.")
+    session.answer(call("t1", "gt done"))
+    session.user(result("t1"))
+    session.answer(text("First done."))
+    cut = moment(session._clock + 1)
+    session.prompt("Take gt-b.")
+    session.answer(text("Second begun."))
+    windows = Window(moment(0), "gt-a", "bead_work"), Window(cut, "gt-b", "bead_work", "deferred")
+
+    (first, second), _ = entries(session.write(tmp_path / "s.jsonl"), *windows)
+
+    assert [(entry.bead_id, entry.outcome) for entry in (first, second)] == [
+        ("gt-a", "success"),
+        ("gt-b", "deferred"),
+    ]
+    assert [call.n_messages for call in first.requests] == [1, 3]
+    assert [call.n_messages for call in second.requests] == [5]
+    assert second.messages[: len(first.messages)] == first.messages
+    assert second.messages[:5] == session.sent[2][0]
+    for entry in (first, second):
+        assert all(entry.messages[call.n_messages]["role"] == "assistant" for call in entry.requests)
+        assert all(call.exact for call in entry.requests)
+        assert entry.systems[entry.requests[0].system] == session.sent[0][1][0]
+        assert entry.toolsets[entry.requests[0].tools] == session.sent[0][2]
+    assert first.id != second.id
+
+
+def test_ids_stay_when_a_transcript_grows(harness: Make, blocks: dict[str, Make], tmp_path: Path) -> None:
+    session, window = harness(), Window(moment(0), None, "patrol")
+    session.prompt("Go.")
+    session.answer(blocks["text"]("One."))
+    (short,), _ = entries(session.write(tmp_path / "s.jsonl"), window)
+    session.prompt("On.")
+    session.answer(blocks["text"]("Two."))
+
+    (grown,), _ = entries(session.write(tmp_path / "s.jsonl"), window)
+
+    assert grown.id == short.id
+    assert grown.messages[:2] == short.messages
+
+
+def test_thinking_is_dropped_and_images_become_words(
+    harness: Make, blocks: dict[str, Make], tmp_path: Path
+) -> None:
+    session = harness()
+    image = {"type": "image", "source": {"type": "base64", "data": "aGVsbG8="}}
+    session.user(blocks["text"]("See."), image)
+    session.answer({"type": "thinking", "thinking": "hm", "signature": "s"}, blocks["call"]("t1"))
+    session.user(blocks["result"]("t1", [image, blocks["text"]("x")], is_error=True))
+    session.answer({"type": "thinking", "thinking": "only", "signature": "s"})
+    session.prompt("And?")
+    session.answer(blocks["text"]("Seen."))
+
+    (entry,), skipped = entries(session.write(tmp_path / "s.jsonl"), Window(moment(0), None, "patrol"))
+
+    assert entry.messages[0]["content"] == [blocks["text"]("See."), blocks["text"]("[image]")]
+    assert [block["type"] for block in entry.messages[1]["content"]] == ["tool_use"]
+    assert entry.messages[2]["content"][0]["content"] == [blocks["text"]("[image]"), blocks["text"]("x")]
+    assert entry.messages[2]["content"][0]["is_error"] is True
+    assert [call.n_messages for call in entry.requests] == [1, 4]
+    assert entry.messages[4] == {"role": "assistant", "content": [blocks["text"]("Seen.")]}
+    assert skipped == {"answer without words or calls": 1}
+    assert "aGVsbG8" not in entry.model_dump_json()
+
+
+def test_half_a_surrogate_does_not_stop_an_entry() -> None:
+    wire = [{"role": "user", "content": [{"type": "text", "text": "a\ud83db\U0001f3ed"}]}]
+
+    (message,) = messages_form(wire).messages
+
+    assert message["content"][0]["text"] == "a\ufffdb\U0001f3ed"
+
+
+CAPTURE = """\
+❯ Take the bead gt-abc12, write to jane@harbor-yard.net
+⏺ I look at it.
+  ⎿ two files
+⏺ I change them.
+
+❯ Is it done?
+⏺ Yes, it is done.
+❯
+"""
+
+
+def test_a_capture_becomes_turns_and_is_scrubbed() -> None:
+    entry = FORMATTER.format_session(CAPTURE, "polecat", "demo", "gt-abc12", "success", "bead_work")
+
+    assert [turn["role"] for turn in entry.messages] == ["user", "assistant", "user", "assistant"]
+    assert entry.messages[0]["content"] == "Take the bead gt-abc12, write to [EMAIL_1]"
+    assert entry.messages[1]["content"] == "I look at it.\n  ⎿ two files\nI change them."
+    assert (entry.source, entry.bead_id, entry.outcome) == ("tmux", "gt-abc12", "success")
+    again = FORMATTER.format_session(CAPTURE, "polecat", "demo", "gt-abc12", "success", "bead_work")
+    assert again.id == entry.id
+
+
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        ("⏺ I begin to wri", 4),
+        ("❯ One more thing", 4),
+        ("❯ More\n⏺ Here it is.", 6),
+        ("❯ More\n⏺ Cut of", 4),
+        ("", 4),
+    ],
+)
+def test_a_turn_that_was_cut_off_is_left_out(tail: str, kept: int) -> None:
+    turns = capture_messages(CAPTURE + tail)
+
+    assert len(turns) == kept
+    assert turns[-1]["role"] == "assistant"
+
+
+def test_a_capture_with_written_roles_is_read() -> None:
+    turns = capture_messages("System: be brief\nUser: hello\nAssistant: hi there.\nUser: bye")
+
+    assert [(turn["role"], turn["content"]) for turn in turns] == [
+        ("system", "be brief"),
+        ("user", "hello"),
+        ("assistant", "hi there."),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "no markers at all", "❯ only a question"])
+def test_a_capture_without_a_complete_turn_is_refused(text: str) -> None:
+    with pytest.raises(BadCorpus, match="complete turn"):
+        FORMATTER.format_session(text, "polecat", "demo", None, "success", "bead_work")
+
+
+def test_tokens_are_estimated_over_all_words() -> None:
+    assert (
+        estimated_tokens([{"role": "user", "content": "x" * 40}, {"content": [{"input": {"a": "y" * 40}}]}])
+        == 20
+    )

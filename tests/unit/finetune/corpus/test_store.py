@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import Added, CorpusStore
+
+
+def an_entry(**changes: object) -> CorpusEntry:
+    values = {
+        "id": "a1",
+        "role": "polecat",
+        "rig": "demo",
+        "task_type": "bead_work",
+        "outcome": "success",
+        "created_at": "2026-01-05T06:00:00Z",
+        "messages": [{"role": "user", "content": "größer"}, {"role": "assistant", "content": "ok"}],
+    }
+    return CorpusEntry.model_validate({**values, **changes})
+
+
+def test_an_entry_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+
+    assert store.add(an_entry()) is Added.NEW
+    stored = store.get("a1")
+
+    assert stored.messages == an_entry().messages
+    assert stored.content_digest == stored.digest()
+    assert (tmp_path / "polecat" / "a1.json").is_file()
+    assert json.loads((tmp_path / "polecat" / "a1.json").read_text())["id"] == "a1"
+
+
+def test_adding_twice_changes_nothing_and_a_change_updates(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    before = (tmp_path / "polecat" / "a1.json").stat().st_mtime_ns
+
+    assert store.add(an_entry()) is Added.UNCHANGED
+    assert (tmp_path / "polecat" / "a1.json").stat().st_mtime_ns == before
+    assert store.add(an_entry(outcome="failure")) is Added.UPDATED
+    assert store.get("a1").outcome == "failure"
+
+
+def test_an_entry_that_changes_its_role_lies_in_one_place(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+
+    assert store.add(an_entry(role="crew")) is Added.UPDATED
+    assert [header.role for header in store.headers()] == ["crew"]
+
+
+def test_entries_are_listed_by_role_and_sorted(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    for entry_id, role in (("b", "polecat"), ("a", "polecat"), ("c", "deacon")):
+        store.add(an_entry(id=entry_id, role=role))
+
+    assert [entry.id for entry in store.list(role="polecat")] == ["a", "b"]
+    assert [entry.id for entry in store.list()] == ["a", "b", "c"]
+    assert store.list(role="witness") == []
+    assert store.roles() == ["deacon", "polecat"]
+
+
+def test_headers_equal_the_entries_scalar_fields(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry(bead_id="gt-abc12", quarantined=True, quality=0.5))
+
+    header, entry = store.headers()[0], store.get("a1")
+
+    assert header.model_dump(exclude={"bytes"}) == entry.model_dump(
+        include=set(header.model_dump()) - {"bytes"}
+    )
+    assert header.bytes == (tmp_path / "polecat" / "a1.json").stat().st_size
+
+
+def test_a_file_that_another_tool_laid_out_is_listed_too(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    path = tmp_path / "polecat" / "a1.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=2))
+
+    assert [header.id for header in store.headers()] == ["a1"]
+
+
+def test_the_corpus_hash_knows_ids_and_contents_only(tmp_path: Path) -> None:
+    first, second = CorpusStore(tmp_path / "1"), CorpusStore(tmp_path / "2")
+    for store, order in ((first, ("a", "b")), (second, ("b", "a"))):
+        for entry_id in order:
+            store.add(an_entry(id=entry_id, created_at=f"2026-01-0{1 + len(store.list())}"))
+    same = first.corpus_hash("polecat")
+
+    assert second.corpus_hash("polecat") == same
+    second.add(an_entry(id="a", messages=[{"role": "user", "content": "other"}]))
+    assert second.corpus_hash("polecat") != same
+    second.delete("a")
+    assert second.corpus_hash("polecat") != same
+    assert first.corpus_hash("deacon") != same
+
+
+def test_a_file_that_was_edited_by_hand_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    path = tmp_path / "polecat" / "a1.json"
+    path.write_text(path.read_text().replace("ok", "no"))
+
+    with pytest.raises(BadCorpus, match="node0-corpus add"):
+        store.get("a1")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "a1"}', "\x00\x01"])
+def test_a_broken_file_is_one_clear_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "polecat").mkdir()
+    (tmp_path / "polecat" / "a1.json").write_text(content)
+
+    with pytest.raises(BadCorpus, match=r"a1\.json"):
+        CorpusStore(tmp_path).headers()
+
+
+def test_an_unknown_id_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="nope"):
+        CorpusStore(tmp_path).get("nope")
+    with pytest.raises(NotFound, match="nope"):
+        CorpusStore(tmp_path).delete("nope")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+
+    def full(_: int) -> None:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr("node0.town.os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        store.add(an_entry(outcome="failure"))
+
+    assert store.get("a1").outcome == "success"
+    assert [path.name for path in (tmp_path / "polecat").iterdir()] == ["a1.json"]
+
+
+def test_listing_reads_one_line_of_each_file(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry(id="big", messages=[{"role": "user", "content": "x" * 20_000_000}]))
+    start = time.perf_counter()
+
+    store.headers()
+
+    assert time.perf_counter() - start < 0.05

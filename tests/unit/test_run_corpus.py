@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0 import run_corpus
+from node0.errors import ScrubberUnavailable
+
+SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+Printed = pytest.CaptureFixture[str]
+
+
+def run(*argv: str) -> int:
+    return run_corpus.main(list(argv))
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Path:
+    example = {
+        "id": "one",
+        "role": "mayor",
+        "messages": [{"role": "user", "content": f"use {SECRET}"}, {"role": "assistant", "content": "no"}],
+    }
+    (tmp_path / "examples.jsonl").write_text(
+        json.dumps(example) + "\n" + json.dumps({**example, "id": "two"})
+    )
+    assert run("add", str(tmp_path / "examples.jsonl"), "--town", str(tmp_path)) == 0
+    return tmp_path
+
+
+def told(capsys: Printed) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_added_examples_are_listed_counted_and_shown_without_their_secrets(
+    town: Path, capsys: Printed
+) -> None:
+    place = ("--town", str(town))
+    capsys.readouterr()
+
+    assert run("list", *place, "--json") == 0
+    assert [row["id"] for row in told(capsys)] == ["one", "two"]
+    assert run("stats", *place, "--json") == 0
+    (row,) = told(capsys)
+    assert (row["role"], row["outcome"], row["entries"], row["quarantined"]) == ("mayor", "curated", 2, 0)
+    assert run("show", "one", *place, "--json") == 0
+    assert told(capsys)["messages"][0]["content"] == "use [REDACTED:github-token]"
+    for command in (("list",), ("stats",), ("show", "one")):
+        assert run(*command, *place) == 0
+        out = capsys.readouterr().out
+        assert "mayor" in out
+        assert SECRET not in out
+
+
+def test_adding_the_same_file_again_changes_nothing(town: Path, capsys: Printed) -> None:
+    capsys.readouterr()
+
+    assert run("add", str(town / "examples.jsonl"), "--town", str(town), "--json") == 0
+
+    assert [row["did"] for row in told(capsys)] == ["unchanged", "unchanged"]
+
+
+def test_a_bad_example_stores_nothing_of_its_file(tmp_path: Path, capsys: Printed) -> None:
+    good = {"role": "mayor", "messages": [{"role": "user", "content": "x"}]}
+    (tmp_path / "bad.jsonl").write_text(json.dumps(good) + "\n" + json.dumps({"role": "mayor"}))
+
+    assert run("add", str(tmp_path / "bad.jsonl"), "--town", str(tmp_path)) == 1
+
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / ".corpus").exists()
+
+
+def test_listing_an_empty_town_says_what_to_do(tmp_path: Path, capsys: Printed) -> None:
+    assert run("list", "--town", str(tmp_path)) == 0
+    assert "node0-corpus collect" in capsys.readouterr().err
+    assert run("list", "--town", str(tmp_path), "--json") == 0
+    assert told(capsys) == []
+
+
+def test_an_unknown_entry_is_one_line_and_exit_code_1(town: Path, capsys: Printed) -> None:
+    capsys.readouterr()
+
+    assert run("show", "nope", "--town", str(town)) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("collect", "--since", "soon"),
+        ("collect", "--transcript", "x.jsonl"),
+        ("collect", "--colour"),
+        ("paint",),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(tmp_path: Path, argv: tuple[str, ...], capsys: Printed) -> None:
+    assert run(*argv, *(["--town", str(tmp_path)] if argv != ("paint",) else [])) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_scrubber_that_cannot_run_stores_nothing(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object, __: object = ()) -> None:
+        raise ScrubberUnavailable("scrubbing cannot run: nothing was stored")
+
+    monkeypatch.setattr("node0.finetune.corpus.scrubber.CorpusScrubber.__init__", broken)
+
+    assert run("collect", "--town", str(town), "--documents") == 75
+    assert run("add", str(town / "examples.jsonl"), "--town", str(town)) == 75
+    assert run("scrub", str(town / "examples.jsonl")) == 75
+
+
+def test_text_is_scrubbed_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"a {SECRET}\nb jane@harbor-yard.net\n"))
+
+    assert run("scrub") == 0
+
+    printed = capsys.readouterr()
+    assert printed.out == "a [REDACTED:github-token]\nb [EMAIL_1]\n"
+    assert printed.err == "redact: email: 1\nredact: github-token: 1\n"
+
+
+def test_the_filter_answers_line_by_line_with_spans(tmp_path: Path, capsys: Printed) -> None:
+    lines = [{"id": 1, "text": f"x {SECRET}"}, {"id": "b", "text": "clean"}]
+    (tmp_path / "in").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert run("scrub", "--jsonl", str(tmp_path / "in")) == 0
+
+    one, two = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    finding = {"kind": "github-token", "tier": "redact", "start": 2, "end": 42}
+    assert one == {"id": 1, "text": "x [REDACTED:github-token]", "findings": [finding]}
+    assert two == {"id": "b", "text": "clean", "findings": []}
+    (tmp_path / "in").write_text("{}\n")
+    assert run("scrub", "--jsonl", str(tmp_path / "in")) == 1
