@@ -57,7 +57,7 @@ setup: $(DEV_DEPS)  ## Create .venv with everything needed to develop and test
 setup-demo: $(RUN_DEPS)  ## Create .venv with what training and answering need
 
 clean:  ## Remove what was built: .venv, caches, the demo's town
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist examples/town/gt
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find src tests bench examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A venv that holds torch already, such as its CPU build, keeps it: the pin accepts any local version.

@@ -19,6 +19,8 @@ PINS = (
     "tokenizers==0.22.2",
     "requests==2.32.5",
     "urllib3==2.6.3",
+    "certifi==2026.10.18",
+    "charset-normalizer==3.5.2",
 )
 
 
