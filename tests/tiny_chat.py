@@ -31,11 +31,16 @@ CHATML = (
     "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-# The same with markers around what the assistant says.
-GENERATION = CHATML.replace(
-    "{{ m.content }}",
-    "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
-    "{% else %}{{ m.content }}{% endif %}",
+# The same with markers around what the assistant says, through its end token.
+GENERATION = (
+    "{%- if tools %}<|im_start|>tools\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n"
+    "{% endif %}"
+    "{%- for m in messages %}<|im_start|>{{ m.role ~ '\n' }}"
+    "{%- if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+    "{%- for call in m.tool_calls or [] %}{{ '\n' }}<tool_call>\n{{ call.function | tojson }}\n</tool_call>"
+    "{% endfor -%}<|im_end|>{% endgeneration %}"
+    "{%- else %}{{ m.content }}<|im_end|>{% endif %}{{ '\n' }}{% endfor %}"
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 # Only the last answer shows its (empty) reasoning block, as in Qwen3.

@@ -46,6 +46,24 @@ def test_the_answers_and_their_end_tokens_are_trained_and_nothing_else(name: str
     assert sum(example.supervised) == len(b"two") + len(b"four") + 2
 
 
+def test_the_mask_equals_that_of_generation_markers() -> None:
+    renderer = RENDERERS["generation"]
+    turns: Any = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "three"},
+        {"role": "assistant", "content": "four"},
+    ]
+    tokenizer: Any = renderer.tokenizer
+
+    oracle = tokenizer.apply_chat_template(turns, return_dict=True, return_assistant_tokens_mask=True)
+    example = renderer.example(turns)
+
+    # The oracle also holds the newline after the last end token.
+    assert oracle["input_ids"][:-1] == example.ids
+    assert [bool(flag) for flag in oracle["assistant_masks"][:-1]] == example.supervised
+
+
 def test_an_assistant_turn_may_come_first() -> None:
     for name, renderer in RENDERERS.items():
         example = renderer.example([says("hello"), user("hi"), says("bye")])

@@ -2,9 +2,10 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 from tiny_chat import tiny_tokenizer
 
-from node0.errors import NotFound, VocabMismatch
+from node0.errors import HubUnavailable, NotFound, VocabMismatch
 from node0.finetune.chat.render import shipped_template
 from node0.finetune.data.tokenizer import load_tokenizer
 
@@ -56,3 +57,14 @@ def test_a_directory_without_a_tokenizer_is_not_found(tmp_path: Path) -> None:
 def test_a_missing_directory_is_not_asked_of_the_hub(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="is no directory"):
         load_tokenizer(tmp_path / "none")
+
+
+def test_an_unreachable_hub_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr("node0.finetune.data.tokenizer.snapshot_download", offline)
+
+    with pytest.raises(HubUnavailable, match="owner/name cannot be fetched") as caught:
+        load_tokenizer("owner/name")
+    assert "\n" not in str(caught.value)
