@@ -74,15 +74,15 @@ def collect(  # noqa: PLR0913  # options of one command
         )
     else:
         report = _collect_town(collector, place, claude_dir or (), since)
-    _print_report("sessions", report, as_json=as_json and not documents)
+    reports = {"sessions": report}
     if documents:
-        pages = collector.collect_documents(place)
-        if as_json:
-            console.emit(
-                [*report.rows(), *({**row, "of": "documents"} for row in pages.rows())], as_json=True
-            )
-        else:
-            _print_report("documents", pages, as_json=False)
+        reports["documents"] = collector.collect_documents(place)
+    if as_json:
+        rows = [{"of": what, **row} for what, report in reports.items() for row in report.rows()]
+        console.emit(rows, as_json=True)
+        return
+    for what, report in reports.items():
+        console.emit(report.rows(), as_json=False, title=f"Collected {what}")
 
 
 @app.command()
@@ -109,14 +109,24 @@ def add(
 
 
 @app.command("list")
-def list_entries(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List entries."""
+def list_entries(
+    *,
+    role: RoleOption = None,
+    limit: Annotated[int, typer.Option(min=0, help="Newest entries in the table; 0 shows all.")] = 100,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List entries, newest first; --json lists all of them by id."""
     _, store = _store(town)
     headers = store.headers(role)
     if as_json:
         console.emit([header.model_dump() for header in headers], as_json=True)
     elif headers:
-        console.emit([_row(header) for header in headers], as_json=False)
+        newest = sorted(headers, key=lambda header: header.created_at, reverse=True)
+        shown = newest[:limit] if limit else newest
+        console.emit([_row(header) for header in shown], as_json=False)
+        if len(shown) < len(headers):
+            console.note(f"{len(shown)} of {len(headers)} entries; --limit 0 shows all")
     else:
         console.note(f"no entries in {store.root}; see: node0-corpus collect --help")
 
@@ -259,10 +269,6 @@ def _collect_town(
             since=moment,
             advance=lambda done, total: bar.update(task, completed=done, total=total),
         )
-
-
-def _print_report(what: str, report: "Report", *, as_json: bool) -> None:
-    console.emit(report.rows(), as_json=as_json, title=f"Collected {what}")
 
 
 def _row(header: "EntryHeader") -> dict[str, Any]:

@@ -55,6 +55,16 @@ def test_added_examples_are_listed_counted_and_shown_without_their_secrets(
         assert SECRET not in out
 
 
+def test_a_long_list_shows_the_newest_and_says_so(town: Path, capsys: Printed) -> None:
+    capsys.readouterr()
+
+    assert run("list", "--town", str(town), "--limit", "1") == 0
+
+    printed = capsys.readouterr()
+    assert "1 of 2 entries" in printed.err
+    assert printed.out.count("mayor") == 1
+
+
 def test_adding_the_same_file_again_changes_nothing(town: Path, capsys: Printed) -> None:
     capsys.readouterr()
 

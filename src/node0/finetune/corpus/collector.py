@@ -114,6 +114,7 @@ class CorpusCollector:
             advance: Called with how many sessions are done, and of how many.
         """
         report = Report()
+        self._store.sweep()
         state = _State(self._store.root / STATE)
         named = {
             session.session_id: session

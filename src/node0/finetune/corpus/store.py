@@ -7,6 +7,7 @@ listing ten thousand entries reads one line of each. Files are written whole or 
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +115,18 @@ class CorpusStore:
             NotFound: there is none.
         """
         self._find(entry_id).unlink()
+
+    def sweep(self, *, older_than: float = 3600.0) -> int:
+        """Remove temporary files of writers that were killed; how many.
+
+        Args:
+            older_than: Seconds; a younger one may belong to a writer at work.
+        """
+        limit = time.time() - older_than
+        stale = [path for path in self.root.glob("*/.*.part") if path.stat().st_mtime < limit]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
 
     def corpus_hash(self, role: str | None = None) -> str:
         """The sha256, in hex, over the sorted (id, content digest) of a role's entries, or of all."""

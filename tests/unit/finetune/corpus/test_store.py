@@ -144,6 +144,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert [path.name for path in (tmp_path / "polecat").iterdir()] == ["a1.json"]
 
 
+def test_what_a_killed_writer_left_is_no_entry_and_is_swept(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    (tmp_path / "polecat" / ".a2.json.xyz.part").write_text('{"id": "a2"')
+
+    assert [header.id for header in store.headers()] == ["a1"]
+    assert store.sweep() == 0
+    assert store.sweep(older_than=-1) == 1
+    assert [path.name for path in (tmp_path / "polecat").iterdir()] == ["a1.json"]
+
+
 def test_listing_reads_one_line_of_each_file(tmp_path: Path) -> None:
     store = CorpusStore(tmp_path)
     store.add(an_entry(id="big", messages=[{"role": "user", "content": "x" * 20_000_000}]))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    home.mkdir(exist_ok=True)
+    return {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT / "examples")}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample town beside the list of what was planted in it."""
+    out = tmp_path_factory.mktemp("sample") / "gt"
+    sizes = ("--deacon", "40", "--witness", "12", "--polecat", "16")
+    subprocess.run(
+        [sys.executable, "-m", "town.generator", "--out", str(out), *sizes],
+        env=environment(out.parent / "home"),
+        check=True,
+        capture_output=True,
+    )
+    return out
+
+
+@pytest.fixture
+def town(sample: Path, tmp_path: Path) -> Path:
+    """The same sessions with a corpus of its own."""
+    place = tmp_path / "gt"
+    place.mkdir()
+    for part in sample.iterdir():
+        if part.name != ".corpus":
+            (place / part.name).symlink_to(part)
+    return place
+
+
+def corpus(town: Path, *argv: str, check: bool = True) -> Any:
+    command = [*TOOL, *argv, "--town", str(town), "--json"]
+    home = environment(town.parent / "home")
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return json.loads(done.stdout)
+
+
+def counts(rows: list[dict[str, Any]], what: str) -> dict[str, int]:
+    return {row["which"]: row["count"] for row in rows if row["what"] == what}
+
+
+def test_a_town_is_collected_once_and_clean(town: Path) -> None:
+    planted = json.loads(
+        (town.resolve() / "mayor").resolve().parent.with_name("gt-planted.json").read_text()
+    )["planted"]
+
+    first = corpus(town, "collect", "--documents")
+    again = corpus(town, "collect", "--documents")
+
+    sessions = [row for row in first if row["of"] == "sessions"]
+    assert counts(sessions, "sessions") == {"read": 68}
+    assert counts(sessions, "requests")["reconstructed"] == 0
+    assert counts(sessions, "requests")["exact"] > 500
+    assert sum(counts(sessions, "redacted").values()) >= len(planted)
+    assert counts([row for row in again if row["of"] == "sessions"], "entries") == {}
+    stored = "".join(path.read_text() for path in (town / ".corpus").glob("*/*.json"))
+    assert [part for plant in planted for part in plant["parts"] if part in stored] == []
+    roles = {row["role"] for row in corpus(town, "list")}
+    assert roles == {"all", "deacon", "witness", "polecat"}
+    assert {row["quarantined"] for row in corpus(town, "list")} == {False}
+    assert list((town.parent / "home").iterdir()) == []
+
+
+def test_every_call_of_the_sample_is_stored_as_it_was_logged(town: Path) -> None:
+    corpus(town, "collect")
+    logged = sum(
+        line.count('"type":"api-request","id"')
+        for path in (town / ".claude").resolve().glob("projects/*/*.jsonl")
+        for line in path.read_text().splitlines()
+    )
+
+    entries = [json.loads(path.read_text()) for path in (town / ".corpus").glob("*/*.json")]
+
+    calls = [(entry, call) for entry in entries for call in entry["requests"]]
+    assert len(calls) == logged
+    assert all(entry["messages"][call["n_messages"]]["role"] == "assistant" for entry, call in calls)
+    assert {call["exact"] for _, call in calls} == {True}
+
+
+def test_killed_and_competing_collectors_leave_whole_entries(town: Path) -> None:
+    rng = random.Random(0)
+    command = [*TOOL, "collect", "--town", str(town)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for _ in range(4):
+        killed = subprocess.Popen(command, env=environment(town.parent / "home"), **quiet)  # type: ignore[call-overload]
+        time.sleep(rng.uniform(0.2, 1.2))
+        killed.kill()
+        killed.wait()
+    pair = [
+        subprocess.Popen(command, env=environment(town.parent / "home"), **quiet)  # type: ignore[call-overload]
+        for _ in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in pair] == [0, 0]
+    corpus(town, "collect")
+
+    sessions = [row["session_id"] for row in corpus(town, "list")]
+    ids = [row["id"] for row in corpus(town, "list")]
+
+    assert len(set(sessions)) == 68
+    assert len(ids) == len(set(ids))
+    for path in (town / ".corpus").glob("*/*.json"):
+        assert corpus_entry_is_whole(path)
+
+
+def corpus_entry_is_whole(path: Path) -> bool:
+    from node0.finetune.corpus.store import CorpusStore
+
+    return CorpusStore(path.parents[1]).get(path.stem).id == path.stem
