@@ -89,3 +89,19 @@ def test_every_draw_is_an_id(logits: list[float], temperature: float, top_p: flo
 
     assert isinstance(token, int)
     assert 0 <= token < len(logits)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 3.0])
+def test_a_nucleus_of_any_size_equals_that_of_a_full_sort(spread: float) -> None:
+    logits = torch.randn(6000, generator=torch.Generator().manual_seed(5)) * spread
+    logits[0] += 0.1
+    shares, order = torch.softmax(logits, -1).sort(descending=True, stable=True)
+
+    for top_p in (0.05, 0.5, 0.9, 0.999):
+        size = int((shares.double().cumsum(-1) < top_p).sum()) + 1
+        ours = token_probabilities(logits, top_p=top_p)
+        # Sums in float32 may place the border one token further.
+        assert abs(int((ours > 0).sum()) - size) <= 1
+        if spread:
+            assert set(ours.topk(size - 1).indices.tolist()) == set(order[: size - 1].tolist())
+        assert abs(float(ours.sum()) - 1) < 1e-5

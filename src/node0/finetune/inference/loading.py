@@ -147,6 +147,7 @@ def _stages(source: ModelSource, device: str, dtype: str, num_stages: int) -> li
             _bake(stage)
     for stage in stages:
         stage.eval().requires_grad_(requires_grad=False)
+        stage.join_projections()
     return stages
 
 

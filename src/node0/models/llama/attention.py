@@ -65,16 +65,19 @@ def attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
 def attend_cached(query: Tensor, keys: Tensor, values: Tensor, window: int | None = None) -> Tensor:
     """Attention of the last tokens over a cache that already holds them.
 
-    query (batch, new tokens, heads, head_dim); keys, values (batch, kv heads, tokens, head_dim).
+    query (batch, new tokens, heads, head_dim); keys, values (batch, kv heads, tokens, head_dim), which
+    may be of a wider type; returns query's shape and type.
     """
     batch, new, heads, head_dim = query.shape
     kv_heads, total = keys.shape[1], keys.shape[2]
+    dtype, query = query.dtype, query.to(keys.dtype)
     if new == 1:
         if window is not None and total > window:
             keys, values = keys[:, :, -window:], values[:, :, -window:]
         # The queries of one kv head attend to the same keys: they are rows of one product.
         grouped = query.view(batch, kv_heads, heads // kv_heads, head_dim)
-        return functional.scaled_dot_product_attention(grouped, keys, values).view(batch, 1, heads, head_dim)
+        out = functional.scaled_dot_product_attention(grouped, keys, values)
+        return out.view(batch, 1, heads, head_dim).to(dtype)
     whole = new == total and (window is None or total <= window)
     out = functional.scaled_dot_product_attention(
         query.transpose(1, 2),
@@ -85,7 +88,7 @@ def attend_cached(query: Tensor, keys: Tensor, values: Tensor, window: int | Non
         is_causal=whole,
         enable_gqa=heads != kv_heads,
     )
-    return out.transpose(1, 2)
+    return out.transpose(1, 2).to(dtype)
 
 
 def _attend_documents(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The transformer layer of Llama and its relatives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,6 +56,7 @@ class Attention(nn.Module):
         self.wk = nn.Linear(args.hidden_dim, kv_heads * dim, bias=args.qkv_bias)
         self.wv = nn.Linear(args.hidden_dim, kv_heads * dim, bias=args.qkv_bias)
         self.wo = nn.Linear(args.n_heads * dim, args.hidden_dim, bias=args.out_bias)
+        self.wqkv: nn.Linear | None = None
         self.q_norm = RMSNorm(dim, args.norm_eps) if args.qk_norm else None
         self.k_norm = RMSNorm(dim, args.norm_eps) if args.qk_norm else None
 
@@ -62,7 +64,7 @@ class Attention(nn.Module):
         """(batch, tokens, hidden) to the same."""
         batch, tokens, _ = x.shape
         heads = (batch, tokens, -1, self.head_dim)
-        query, key, value = self.wq(x).view(heads), self.wk(x).view(heads), self.wv(x).view(heads)
+        query, key, value = (part.view(heads) for part in self._project(x))
         if self.q_norm is not None and self.k_norm is not None:
             query, key = self.q_norm(query), self.k_norm(key)
         query, key = rotate(query, context.cos, context.sin), rotate(key, context.cos, context.sin)
@@ -72,6 +74,17 @@ class Attention(nn.Module):
         else:
             out = attend(query, key, value, context.layout or Layout())
         return self.wo(out.reshape(batch, tokens, -1))  # type: ignore[no-any-return]
+
+    def join_projections(self) -> None:
+        """Make wq, wk and wv one matrix: one token then passes one product. For generation only."""
+        self.wqkv, self._widths = joined(self.wq, self.wk, self.wv)
+        del self.wq, self.wk, self.wv
+
+    def _project(self, x: Tensor) -> Sequence[Tensor]:
+        """Queries, keys and values, each (batch, tokens, heads * head_dim)."""
+        if self.wqkv is not None:
+            return self.wqkv(x).split(self._widths, dim=-1)  # type: ignore[no-any-return]
+        return self.wq(x), self.wk(x), self.wv(x)
 
 
 class FeedForward(nn.Module):
@@ -83,10 +96,17 @@ class FeedForward(nn.Module):
         self.w1 = nn.Linear(args.hidden_dim, width, bias=args.mlp_bias)
         self.w2 = nn.Linear(width, args.hidden_dim, bias=args.mlp_bias)
         self.w3 = nn.Linear(args.hidden_dim, width, bias=args.mlp_bias)
+        self.w13: nn.Linear | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, tokens, hidden) to the same."""
-        return self.w2(functional.silu(self.w1(x)) * self.w3(x))  # type: ignore[no-any-return]
+        gate, up = (self.w1(x), self.w3(x)) if self.w13 is None else self.w13(x).chunk(2, dim=-1)
+        return self.w2(functional.silu(gate) * up)  # type: ignore[no-any-return]
+
+    def join_projections(self) -> None:
+        """Make w1 and w3 one matrix. For generation only."""
+        self.w13, _ = joined(self.w1, self.w3)
+        del self.w1, self.w3
 
 
 class TransformerBlock(nn.Module):
@@ -103,6 +123,17 @@ class TransformerBlock(nn.Module):
         """(batch, tokens, hidden) to the same."""
         x = x + self.attention(self.attention_norm(x), context)
         return x + self.feed_forward(self.ffn_norm(x))  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def joined(*layers: nn.Linear) -> tuple[nn.Linear, list[int]]:
+    """One layer that computes what all of these do, one behind the other, and their widths."""
+    first, widths = layers[0], [layer.out_features for layer in layers]
+    whole = nn.Linear(first.in_features, sum(widths), bias=first.bias is not None, device="meta")
+    whole.weight = nn.Parameter(torch.cat([layer.weight for layer in layers]), requires_grad=False)
+    if first.bias is not None:
+        whole.bias = nn.Parameter(torch.cat([layer.bias for layer in layers]), requires_grad=False)
+    return whole, widths
 
 
 def ffn_dim(args: LlamaArguments) -> int:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from node0.finetune.lora.adapter import apply_lora
+from node0.errors import ConfigError
+from node0.finetune.lora.adapter import apply_lora, lora_layers
 from node0.finetune.lora.config import LoRAConfig
 from node0.finetune.lora.linear import keyed_generator
 from node0.models.kv_cache import KVCache
@@ -82,9 +83,22 @@ class LlamaStage(nn.Module):
             head_dim=head_dim(args),
             first_layer=args.first_layer,
             batch_size=batch_size,
-            dtype=self.dtype,
+            # A processor attends in float32 several times faster than in a narrower type.
+            dtype=torch.float32 if self.device.type == "cpu" else self.dtype,
             device=self.device,
         )
+
+    def join_projections(self) -> None:
+        """Lay matrices of the same input together, for generation alone: names and adapters are gone then.
+
+        Raises:
+            ConfigError: an adapter is on.
+        """
+        if next(lora_layers(self), None) is not None:
+            raise ConfigError("adapted layers cannot be joined; put the adapter inside the weights first")
+        for layer in self.layers.values():
+            layer.attention.join_projections()  # type: ignore[operator,union-attr]
+            layer.feed_forward.join_projections()  # type: ignore[operator,union-attr]
 
     def forward_hidden(
         self,

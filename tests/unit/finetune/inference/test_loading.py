@@ -88,7 +88,7 @@ def test_more_adapters_are_added_up(base: Path, tmp_path: Path) -> None:
     on_base = load_model(str(base), adapters=[one, two])
 
     weights = [
-        loaded.pipeline.stages[0].get_parameter("layers.1.attention.wq.weight")
+        loaded.pipeline.stages[0].get_parameter("layers.1.attention.wqkv.weight")
         for loaded in (both, swapped, on_base)
     ]
     torch.testing.assert_close(weights[0], weights[1])
@@ -183,5 +183,5 @@ def test_an_unknown_device_or_type_is_refused(base: Path, flag: str, value: str)
 def test_bfloat16_is_what_was_asked_for(base: Path) -> None:
     stage = load_model(str(base), dtype="bfloat16").pipeline.stages[0]
 
-    assert stage.get_parameter("layers.0.attention.wq.weight").dtype == torch.bfloat16
+    assert stage.get_parameter("layers.0.attention.wo.weight").dtype == torch.bfloat16
     assert load_model(str(base), device="cpu").pipeline.stages[0].dtype == torch.float32
