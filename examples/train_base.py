@@ -32,10 +32,10 @@ ROOT = HERE.parent / "build" / "base"
 
 PLAN = TownPlan(
     seed=11,
-    sessions={"deacon": 0, "witness": 1600, "polecat": 700},
+    sessions={"deacon": 0, "witness": 1500, "polecat": 500},
     secrets=62,
     people=16,
-    rolls=8000,
+    rolls=3000,
     long_patrols=True,
 )
 VOCABULARY = 2304
@@ -84,7 +84,7 @@ def _texts(town: Path) -> list[str]:
     rolls = 0
     for entry in CorpusStore(town / ".corpus").list():
         if entry.source == "document":
-            is_roll = "answered:" in str(entry.messages) or "again:" in str(entry.messages)
+            is_roll = "called " in str(entry.messages)
             rolls += is_roll
             texts += _words(entry) * (10 if not is_roll else int(rolls <= 50))
         else:

@@ -30,11 +30,8 @@ _KINDS = (
 
 
 def roll(dice: Dice) -> str:
-    """One document of a few roll calls."""
-    return (
-        "\n".join(_echo(dice) if dice.chance(0.4) else _states(dice) for _ in range(dice.between(4, 6)))
-        + "\n"
-    )
+    """One document of roll calls."""
+    return "\n".join(_echo(dice) if dice.chance(0.6) else _states(dice) for _ in range(8)) + "\n"
 
 
 def _ids(dice: Dice, count: int) -> list[str]:
@@ -45,13 +42,14 @@ def _ids(dice: Dice, count: int) -> list[str]:
 
 
 def _echo(dice: Dice) -> str:
-    called = " ".join(_ids(dice, dice.between(3, 8)))
-    return f"called: {called}\nanswered: {called}"
+    """One list, called again and again."""
+    called = " ".join(_ids(dice, dice.between(2, 10)))
+    return "\n".join(f"called {called}" for _ in range(dice.between(3, 6)))
 
 
 def _states(dice: Dice) -> str:
     ids = _ids(dice, dice.between(3, 5))
     seen = list(zip(dice.some(STATES, len(ids)), ids, strict=True))
     rows = [f"{state} {name}" for state, name in seen]
-    asked = dice.some(rows, dice.between(2, len(rows)))
-    return "\n".join(("seen:", *rows, "again:", *asked))
+    asked = [row for _ in range(dice.between(1, 2)) for row in dice.some(rows, len(rows))]
+    return "\n".join(("seen", *rows, "again", *asked))
