@@ -32,6 +32,9 @@ class Traits:
     tools: bool = True
     "Tool lists, calls and results."
 
+    parallel_calls: bool = True
+    "Several calls in one answer."
+
     system: bool = True
     "A system turn at the start."
 
@@ -109,6 +112,8 @@ class _Builder:
         self.turns: list[Turn] = []
         self.answers: dict[int, int] = {}
         self.group: list[Turn] = []
+        self.called: dict[str, str] = {}
+        "Tool names by call id."
 
     def start(self, system: str, tools: Sequence[Tool]) -> None:
         """The system prompt; with the tool list in words where the template has no place for it."""
@@ -139,7 +144,8 @@ class _Builder:
             return
         self.lay_down()
         turn: Turn = {"role": "assistant", "content": text}
-        if calls and self.traits.tools:
+        self.called |= {part["id"]: part["name"] for part in parts if part["type"] == "tool_use"}
+        if calls and self.traits.tools and (self.traits.parallel_calls or len(calls) == 1):
             turn["tool_calls"] = calls
         elif calls:
             turn["content"] = text + "".join(map(_call_in_words, calls))
@@ -163,7 +169,8 @@ class _Builder:
     def _result(self, call_id: str, text: str) -> None:
         has_call = any(turn["role"] == "assistant" for turn in self.turns)
         if self.traits.tools and has_call:
-            self.group.append({"role": "tool", "content": text, "tool_call_id": short_id(call_id)})
+            turn: Turn = {"role": "tool", "content": text, "tool_call_id": short_id(call_id)}
+            self.group.append({**turn, "name": self.called.get(call_id, "")})
         else:
             self.group.append({"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"})
 

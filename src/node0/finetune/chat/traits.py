@@ -63,6 +63,7 @@ def probe(render: Render, specials: Sequence[str]) -> Traits:
     tools = _takes_tools(render)
     traits = Traits(
         tools=tools,
+        parallel_calls=tools and _takes_two_calls(render),
         system=_shows(render, [_SYSTEM, _USER, _ANSWER]),
         middle_system=_shows(render, [_USER, _ANSWER, _SYSTEM, _USER_AGAIN, _ANSWER_AGAIN]),
         user_runs=_shows(render, [_USER, _USER_AGAIN, _ANSWER]),
@@ -124,6 +125,14 @@ def _takes_tools(render: Render) -> bool:
     except _REFUSALS:
         return False
     return listed and _shows(render, turns, tools=[_FUNCTION])
+
+
+def _takes_two_calls(render: Render) -> bool:
+    both: Turn = {**_CALL, "tool_calls": _CALL["tool_calls"] * 2}
+    try:
+        return render([_USER, both], [_FUNCTION], False).count("probe-seven") == 2
+    except _REFUSALS:
+        return False
 
 
 _CONVERSATION: list[Message] = [
