@@ -56,18 +56,26 @@ def collect(  # noqa: PLR0913  # options of one command
         bool, typer.Option("--documents", help="Also the town's instructions and documents.")
     ] = False,
     transcript: Annotated[Path | None, typer.Option(help="Only this session file.")] = None,
-    role: Annotated[str | None, typer.Option(help="Role of --transcript.")] = None,
-    rig: Annotated[str, typer.Option(help="Rig of --transcript.")] = "hq",
-    bead_id: Annotated[str | None, typer.Option("--bead-id", help="Bead of --transcript.")] = None,
-    outcome: Annotated[str, typer.Option(help="Outcome of --transcript; default: derived from it.")] = "",
+    session: Annotated[str | None, typer.Option(help="Only this live tmux session; lossy.")] = None,
+    role: Annotated[str | None, typer.Option(help="Role of --transcript or --session.")] = None,
+    rig: Annotated[str, typer.Option(help="Its rig.")] = "hq",
+    bead_id: Annotated[str | None, typer.Option("--bead-id", help="Its bead.")] = None,
+    outcome: Annotated[str, typer.Option(help="Its outcome; default: derived from the transcript.")] = "",
     min_tokens: Annotated[int, typer.Option(help="Leave out shorter conversations.")] = 100,
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Collect the town's sessions: new ones, and those that have grown."""
-    if transcript is not None and role is None:
-        raise typer.BadParameter("--transcript needs --role")
+    if (transcript or session) and role is None:
+        raise typer.BadParameter("--transcript and --session need --role")
     collector, place = _collector(town, deny=deny or (), min_tokens=min_tokens)
+    if session is not None:
+        sockets = (place.tmux_socket,)
+        entry = collector.collect_from_session(
+            session, bead_id, str(role), rig, outcome or "unknown", sockets=sockets
+        )
+        console.emit([{"id": entry.id, "role": entry.role}] if entry else [], as_json=as_json)
+        return
     if transcript is not None:
         report = collector.collect_transcript(
             transcript, str(role), rig=rig, bead_id=bead_id, outcome=outcome

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a Gas Town lives on disk. Every other module asks here for a path.
 
-Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT, GT_ROOT (as `gt` reads
-them) and CLAUDE_CONFIG_DIR. What is ours in a town lies in `.corpus`, `.models`, `.checkpoints` and
-`.rag`; the town's own files are read, and only `settings/config.json` is ever written.
+Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
+them), GT_TMUX_SOCKET and CLAUDE_CONFIG_DIR. What is ours in a town lies in `.corpus`, `.models`,
+`.checkpoints` and `.rag`; the town's own files are read, and only `settings/config.json` is ever written.
 """
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
@@ -116,6 +117,12 @@ class Town:
     def rigs_file(self) -> Path:
         """The rigs of the town."""
         return self.root / "mayor" / "rigs.json"
+
+    @property
+    def tmux_socket(self) -> str:
+        """Name of the tmux server that holds the town's sessions."""
+        digest = hashlib.sha256(str(self.root).encode()).hexdigest()
+        return os.environ.get("GT_TMUX_SOCKET") or f"{self.root.name}-{digest[:6]}"
 
     def expand(self, path: str | Path) -> Path:
         """A path as a setting spells it: `~/gt` is this town, another `~` the home directory."""

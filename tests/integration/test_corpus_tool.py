@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -125,3 +126,63 @@ def corpus_entry_is_whole(path: Path) -> bool:
     from node0.finetune.corpus.store import CorpusStore
 
     return CorpusStore(path.parents[1]).get(path.stem).id == path.stem
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_a_real_pane_is_collected_with_its_whole_scrollback(tmp_path: Path) -> None:
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "sockets").mkdir()
+    shown = tmp_path / "shown"
+    shown.write_text(
+        "❯ Look\n⏺ I look.\n" + "".join(f"  line {number}\n" for number in range(2000)) + "⏺ Done.\n❯\n"
+    )
+    variables = {
+        **environment(tmp_path / "home"),
+        "TMUX_TMPDIR": str(tmp_path / "sockets"),
+        "GT_TMUX_SOCKET": "town",
+    }
+    variables.pop("TMUX", None)
+    server = ["tmux", "-L", "town", "-f", "/dev/null"]
+    pane = f"cat {shown}; exec sleep 60"
+    options = [
+        "set-option",
+        "-g",
+        "history-limit",
+        "5000",
+        ";",
+        "new-session",
+        "-d",
+        "-s",
+        "de-toast",
+        "-x",
+        "80",
+        pane,
+    ]
+    subprocess.run([*server, *options], env=variables, check=True, timeout=20)
+    try:
+        time.sleep(1)
+        argv = [
+            "collect",
+            "--session",
+            "de-toast",
+            "--role",
+            "polecat",
+            "--rig",
+            "demo",
+            "--outcome",
+            "success",
+        ]
+        done = subprocess.run(
+            [*TOOL, *argv, "--town", str(tmp_path / "gt"), "--json"],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        subprocess.run([*server, "kill-server"], env=variables, check=False, timeout=20)
+
+    (row,) = json.loads(done.stdout)
+    entry = json.loads((tmp_path / "gt" / ".corpus" / "polecat" / f"{row['id']}.json").read_text())
+    assert entry["source"] == "tmux"
+    assert all(f"line {number}\n" in entry["messages"][1]["content"] for number in range(2000))

@@ -8,21 +8,22 @@ outcome that became known or new scrub rules update the entries. What was collec
 """
 
 import hashlib
-import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from node0.errors import NotFound
+from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.capture import capture_session
+from node0.finetune.corpus.collector_state import CollectorState, fingerprint
+from node0.finetune.corpus.documents import documents_of, rig_of
 from node0.finetune.corpus.formatter import CorpusFormatter, estimated_tokens
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.sessions import (
-    ROLES,
     TOWN_RIG,
     Session,
     Window,
@@ -33,12 +34,9 @@ from node0.finetune.corpus.sessions import (
 )
 from node0.finetune.corpus.store import Added, CorpusStore
 from node0.finetune.corpus.transcript import Transcript
-from node0.town import Town, write_atomically
+from node0.town import Town
 
 logger = logging.getLogger(__name__)
-
-EVERY_ROLE = "all"
-"The role of documents that concern every role."
 
 MIN_TOKENS = 100
 STATE = ".collector.json"
@@ -115,7 +113,7 @@ class CorpusCollector:
         """
         report = Report()
         self._store.sweep()
-        state = _State(self._store.root / STATE)
+        state = CollectorState(self._store.root / STATE)
         named = {
             session.session_id: session
             for session in sessions_of(read_events(town.events_file, report.skipped))
@@ -132,7 +130,7 @@ class CorpusCollector:
                 report.sessions += 1
                 report.skipped["session that has not changed"] += 1
             else:
-                mark = _fingerprint(session, paths, self._scrubber.version)
+                mark = fingerprint(session, paths, self._scrubber.version)
                 self._session(session, paths, report)
                 state.remember(session, mark)
             advance(number + 1, len(wanted))
@@ -165,10 +163,42 @@ class CorpusCollector:
         report.skipped = +report.skipped
         return report
 
+    def collect_from_session(
+        self,
+        session_name: str,
+        bead_id: str | None,
+        role: str,
+        rig: str,
+        outcome: str,
+        *,
+        sockets: Sequence[str] = (),
+    ) -> CorpusEntry | None:
+        """What a live tmux session shows; None, with a warning, when it is too short or has no complete turn.
+
+        Args:
+            sockets: Names of tmux servers to ask before the default one.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        text = capture_session(session_name, sockets)
+        if len(text) // 4 < self._min_tokens:
+            logger.warning(
+                "session %s shows fewer than %d tokens: nothing stored", session_name, self._min_tokens
+            )
+            return None
+        try:
+            entry = self._formatter.format_session(text, role, rig, bead_id, outcome, task_of(role))
+        except BadCorpus:
+            logger.warning("session %s shows no complete turn: nothing stored", session_name)
+            return None
+        self._store.add(entry)
+        return entry
+
     def collect_documents(self, town: Town) -> Report:
         """The town's instructions, formulas, directives and documents, each as one system turn."""
         report = Report()
-        for path, role, task in _documents(town):
+        for path, role, task in documents_of(town):
             text = path.read_text(encoding="utf-8", errors="replace")
             if not text.strip():
                 report.skipped["empty document"] += 1
@@ -177,7 +207,7 @@ class CorpusCollector:
             entry = CorpusEntry(
                 id=hashlib.sha256(name.encode()).hexdigest()[:16],
                 role=role,
-                rig=_rig_of(town, name),
+                rig=rig_of(town, name),
                 task_type=task,
                 outcome="collected",
                 created_at=datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat(),
@@ -212,58 +242,6 @@ class CorpusCollector:
         return added
 
 
-class _State:
-    """What was collected, by session."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._sessions: dict[str, dict[str, Any]] = {}
-        if path.is_file():
-            try:
-                self._sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"]
-            except (ValueError, KeyError, TypeError):
-                logger.warning("%s cannot be read: every session is collected again", path)
-
-    def sessions(self) -> dict[str, Session]:
-        return {name: _session_from(name, known) for name, known in self._sessions.items()}
-
-    def seen(self, session: Session, paths: Sequence[Path], version: str) -> bool:
-        known = self._sessions.get(session.session_id)
-        return known is not None and known["mark"] == _fingerprint(session, paths, version)
-
-    def remember(self, session: Session, mark: str) -> None:
-        windows = [
-            {"start": window.start.isoformat(), "bead_id": window.bead_id, "outcome": window.outcome}
-            | {"task_type": window.task_type}
-            for window in session.windows
-        ]
-        facts = {"role": session.role, "rig": session.rig, "started": session.started}
-        self._sessions[session.session_id] = {"mark": mark, **facts, "windows": windows}
-
-    def save(self) -> None:
-        content = {"version": 1, "sessions": dict(sorted(self._sessions.items()))}
-        write_atomically(self._path, json.dumps(content, ensure_ascii=False) + "\n")
-
-
-def _session_from(name: str, known: dict[str, Any]) -> Session:
-    windows = tuple(
-        Window(
-            datetime.fromisoformat(window["start"]), window["bead_id"], window["task_type"], window["outcome"]
-        )
-        for window in known["windows"]
-    )
-    return Session(name, known["role"], known["rig"], known["started"], windows)
-
-
-def _fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
-    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr((session, sizes, version)).encode()).hexdigest()
-
-
-def _started(session: Session) -> datetime:
-    return moment_of(session.started) or datetime.min.replace(tzinfo=UTC)
-
-
 def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
     """Session files by session uuid, the main file before its subagents."""
     found: dict[str, list[Path]] = {}
@@ -277,30 +255,5 @@ def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
     return found
 
 
-def _documents(town: Town) -> Iterator[tuple[Path, str, str]]:
-    """Path, role and task type of every document."""
-    homes = [town.root, *(town.root / rig for rig in town.rigs())]
-    seen: set[Path] = set()
-    for path, role, task in [item for home in homes for item in _documents_in(home)]:
-        # AGENTS.md is often a link to CLAUDE.md.
-        if path.is_file() and path.resolve() not in seen:
-            seen.add(path.resolve())
-            yield path, role, task
-
-
-def _documents_in(home: Path) -> Iterator[tuple[Path, str, str]]:
-    yield home / "CLAUDE.md", EVERY_ROLE, "convention_doc"
-    yield home / "AGENTS.md", EVERY_ROLE, "convention_doc"
-    for path in sorted((home / ".beads" / "formulas").glob("*.formula.toml")):
-        yield path, EVERY_ROLE, "formula_definition"
-    for path in sorted((home / "directives").glob("*.md")):
-        yield path, path.stem if path.stem in ROLES else EVERY_ROLE, "directive"
-    for path in sorted((home / "docs").rglob("*.md")):
-        yield path, EVERY_ROLE, "document"
-    for path in sorted((home / "plans").glob("*/02-spec/**/spec.md")):
-        yield path, EVERY_ROLE, "spec_doc"
-
-
-def _rig_of(town: Town, name: str) -> str:
-    first = name.partition("/")[0]
-    return first if first in town.rigs() else TOWN_RIG
+def _started(session: Session) -> datetime:
+    return moment_of(session.started) or datetime.min.replace(tzinfo=UTC)
