@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from node0.finetune.chat.messages import Message, Request, Tool, says_something, text_of, tool_uses
 from node0.finetune.chat.profile import DeploymentProfile, rewrite_system, rewrite_tools
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 
 
 class Call(NamedTuple):
@@ -54,12 +54,12 @@ def recorded_calls(entry: CorpusEntry, profile: DeploymentProfile | None) -> tup
     """The entry's messages and the calls made over them, each answer once, in order.
 
     An entry without recorded calls has one per assistant turn; its leading system turn is the
-    prompt. Where it lists no tools either, they are the profile's.
+    prompt. Where tools are not known (older session files do not name them), they are the profile's.
     """
     if entry.requests:
         last = {call.n_messages: call for call in entry.requests}
         calls = [
-            Call(entry.systems.get(call.system, ""), as_tools(entry.toolsets.get(call.tools, [])), number)
+            Call(entry.systems.get(call.system, ""), _tools(entry, call, profile), number)
             for number, call in sorted(last.items())
         ]
         return as_messages(entry.messages), calls
@@ -129,6 +129,13 @@ def as_messages(raw: Sequence[dict[str, Any]]) -> list[Message]:
 def as_tools(raw: Sequence[dict[str, Any]]) -> list[Tool]:
     """Stored tools, which the corpus has checked."""
     return cast(list[Tool], list(raw))
+
+
+def _tools(entry: CorpusEntry, call: RecordedCall, profile: DeploymentProfile | None) -> list[Tool]:
+    tools = as_tools(entry.toolsets.get(call.tools, []))
+    if tools or call.exact or profile is None:
+        return tools
+    return profile.tool_list()
 
 
 def _deployed(call: Call, profile: DeploymentProfile | None) -> tuple[str, str]:

@@ -241,6 +241,18 @@ def test_held_out_sessions_are_not_trained_on() -> None:
     assert len(made.train) + len(made.val) == 60
 
 
+def test_a_reconstructed_call_without_a_tool_list_gets_the_profiles() -> None:
+    older = recorded([user("go"), calls("ls")])
+    older.toolsets["t"] = []
+    older.requests[0].exact = False
+
+    (item,) = CorpusDataset([older], "deacon", TOKENIZER)
+
+    assert '"name":"Bash"' in TOKENIZER.decode(item["input_ids"])
+    older.requests[0].exact = True
+    assert CorpusDataset([older], "deacon", TOKENIZER).dropped == {"tool outside the profile": 1}
+
+
 def test_entries_without_a_tool_list_get_the_profiles() -> None:
     old = entry([user("go"), calls("ls")])
 
