@@ -2,7 +2,7 @@
 """How much memory a run needs, before anything is loaded.
 
 The estimate is an upper bound of what lives at once: weights, what the optimizer holds for each
-trained weight, the autograd graphs of one microbatch, and the rows of logits of one chunk.
+trained weight, the autograd graphs of one microbatch, and one chunk of logits.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,14 +16,14 @@ from node0.models.llama.rope import head_dim
 
 GIB = 1 << 30
 MIB = 1 << 20
-PROCESS_BYTES = 500 * MIB
-"Interpreter, libraries and allocator slack (torch 2.13 on a CPU: 420 MiB resident)."
+PROCESS_BYTES = 600 * MIB
+"Interpreter and libraries (torch 2.13 and transformers 5.23 on a CPU: 571 MiB resident)."
 
 TRAINED_BYTES = 4 + 4 + 8
 "A trained weight: itself, its gradient, and AdamW's two moments, in float32."
 
-LOGIT_ROWS = 1024
-"Supervised rows whose logits live together."
+CHUNK_LOGITS = 1 << 22
+"Logits that live together: the tail never makes all of a row's batch at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Memory:
     "Of one microbatch, at most the budget."
 
     workspace: int
-    "One layer being recomputed, and the logits."
+    "A layer's backward pass, every layer's input, a chunk of logits, and the mask of packed rows."
 
     process: int = PROCESS_BYTES
 
@@ -81,12 +81,14 @@ def estimate(args: LlamaArguments, shape: Shape) -> Memory:
     frozen = 0 if shape.lora is None else everything
     layer = _graph_bytes(args, shape)
     graphs = layer * args.num_hidden_layers
-    logits = 3 * 4 * min(shape.tokens, LOGIT_ROWS) * args.vocab_size
+    logits = 3 * 4 * max(CHUNK_LOGITS, args.vocab_size)
+    inputs = 4 * args.num_hidden_layers * shape.tokens * args.hidden_dim
+    mask = 5 * shape.tokens * shape.row_length
     return Memory(
         weights=frozen * shape.base_bytes,
         trained=trained * TRAINED_BYTES,
         graphs=graphs if shape.graph_budget is None else min(graphs, shape.graph_budget),
-        workspace=layer + logits,
+        workspace=2 * layer + inputs + logits + mask,
     )
 
 
@@ -148,13 +150,13 @@ def _graph_bytes(args: LlamaArguments, shape: Shape) -> int:
     """What autograd keeps of one layer for one microbatch."""
     linears = _linears(args)
     outputs = sum(width_out for _, width_out, _ in linears.values())
-    # Besides the linears: the residual twice, both norms in float32, rotated q and k, silu and product.
-    extra = 8 * args.hidden_dim + 2 * linears["w1"][1] + linears["wq"][1] + linears["wk"][1]
-    adapted = len(shape.lora.target_modules) if shape.lora is not None else 0
-    dropped = adapted * (args.hidden_dim + (shape.lora.rank if shape.lora is not None else 0))
-    elements = outputs + extra + dropped
-    attention = args.n_heads * shape.row_length
-    return shape.tokens * 4 * (elements + attention)
+    # Besides the linears: the residual twice, rotated q and k, silu and product; norms in float32.
+    extra = 2 * args.hidden_dim + linears["wq"][1] + linears["wk"][1] + 2 * linears["w1"][1]
+    norms = 4 * args.hidden_dim
+    lora = shape.lora
+    inputs = [linears[name][0] for name in lora.target_modules if name in linears] if lora else []
+    adapted = sum(width_in + lora.rank for width_in in inputs) if lora else 0
+    return shape.tokens * (shape.base_bytes * (outputs + extra) + 4 * (norms + adapted))
 
 
 def _available() -> int | None:
