@@ -134,8 +134,9 @@ class LoRALinear(nn.Module):
     def _forward_trainable_base(
         self, x: Tensor, lora_a: Tensor, lora_b: Tensor, scale: float, mask: "_Dropout | None"
     ) -> Tensor:
-        dropped = x if mask is None else x * mask.draw(x)
-        low = functional.linear(dropped, lora_a.to(x.dtype))
+        kept = x if mask is None else mask.apply(x)
+        scale = scale if mask is None else scale * mask.gain
+        low = functional.linear(kept, lora_a.to(x.dtype))
         return (
             functional.linear(x, self.weight, self.bias) + functional.linear(low, lora_b.to(x.dtype)) * scale
         )
@@ -167,8 +168,17 @@ class _Dropout:
     key: DropoutKey
     layer_name: str
 
+    @property
+    def gain(self) -> float:
+        """What keeps the mean: the adapter's scale is multiplied by it instead of every feature."""
+        return 1 / (1 - self.rate)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """x with its dropped features at 0."""
+        return x.masked_fill(self.draw(x), 0.0)
+
     def draw(self, x: Tensor) -> Tensor:
-        """Mask in x's shape and type: 0 where dropped, 1 / (1 - rate) elsewhere."""
+        """bool in x's shape: True where dropped."""
         key = self.key
         generator = keyed_generator(
             "dropout", key.seed, key.step, key.microbatch, self.layer_name, device=x.device
@@ -178,7 +188,7 @@ class _Dropout:
         words.random_(-(2**63), None, generator=generator)
         draws = words.view(torch.int16)[: x.numel()].view(x.shape)
         threshold = round(self.rate * 65536) - 32768
-        return (draws >= threshold).to(x.dtype).mul_(1 / (1 - self.rate))
+        return draws < threshold
 
 
 class _LoRA(torch.autograd.Function):
@@ -198,8 +208,9 @@ class _LoRA(torch.autograd.Function):
         scale, mask = options
         a, b = lora_a.to(x.dtype), lora_b.to(x.dtype)
         rows = x.reshape(-1, x.shape[-1])
-        dropped = rows if mask is None else rows * mask.draw(rows)
-        low = dropped @ a.t()  # (rows, rank)
+        if mask is not None:
+            scale *= mask.gain
+        low = (rows if mask is None else mask.apply(rows)) @ a.t()  # (rows, rank)
         y = functional.linear(rows, weight, bias)
         y.addmm_(low, b.t(), alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, low)
@@ -213,17 +224,17 @@ class _LoRA(torch.autograd.Function):
         """Gradients of x, A and B; the base is frozen."""
         rows, weight, a, b, low = ctx.saved_tensors
         grad = grad_outputs[0].reshape(-1, weight.shape[0])
-        keep = None if ctx.mask is None else ctx.mask.draw(rows)
+        dropped = None if ctx.mask is None else ctx.mask.draw(rows)
         grad_low = (grad @ b).mul_(ctx.scale)  # (rows, rank)
-        grad_a = grad_low.t() @ (rows if keep is None else rows * keep)
+        grad_a = grad_low.t() @ (rows if dropped is None else rows.masked_fill(dropped, 0.0))
         grad_b = (grad.t() @ low).mul_(ctx.scale)
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = grad @ weight
-            if keep is None:
+            if dropped is None:
                 grad_x.addmm_(grad_low, a)
             else:
-                grad_x.addcmul_(grad_low @ a, keep)
+                grad_x += (grad_low @ a).masked_fill_(dropped, 0.0)
             grad_x = grad_x.view(ctx.shape)
         return grad_x, None, None, grad_a.to(ctx.types[0]), grad_b.to(ctx.types[1]), None
 
