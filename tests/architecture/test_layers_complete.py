@@ -76,3 +76,11 @@ def test_the_table_in_the_architecture_page_is_the_contract() -> None:
     assert [[f"node0.{name}" for name in row] for row in rows] == [
         re.findall(r"node0[\w.]+", layer) for layer in _contract("Layers")["layers"]
     ]
+
+
+def test_every_package_is_checked_for_cycles() -> None:
+    packages = {
+        ".".join(("node0", *file.parent.relative_to(SOURCE).parts)) for file in SOURCE.rglob("__init__.py")
+    }
+
+    assert set(_contract("No cycles inside packages")["ancestors"]) == packages - {"node0", "node0.configs"}
