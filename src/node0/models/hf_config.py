@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from node0.errors import BadCheckpoint, ConfigError
 from node0.models.llama.arguments import LlamaArguments, RopeScaling
 from node0.models.llama.blocks import ffn_dim
@@ -44,7 +42,7 @@ def read_arguments(directory: Path) -> LlamaArguments:
         raise BadCheckpoint(f"{path} is not a JSON object; name a directory that holds a base")
     try:
         return arguments_from_config(config, where=str(path))
-    except (KeyError, ValidationError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
         detail = str(error).splitlines()[0]
         raise BadCheckpoint(
             f"{path}: a field is missing or wrong ({detail}); download the base again"
@@ -125,6 +123,11 @@ def _refuse_unsupported(config: Mapping[str, Any], where: str) -> None:
         method = config["quantization_config"].get("quant_method", "unknown")
         raise BadCheckpoint(
             f"{where}: the base is quantized ({method}), which is not supported; take the original weights"
+        )
+    heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads")
+    if kv_heads and heads % kv_heads:
+        raise BadCheckpoint(
+            f"{where}: {heads} heads cannot share {kv_heads} key heads; download the base again"
         )
     activation = config.get("hidden_act", "silu")
     if activation not in ("silu", "swish"):

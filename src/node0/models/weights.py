@@ -137,10 +137,11 @@ def _weight_files(directory: Path) -> list[Path]:
     index = directory / "model.safetensors.index.json"
     if index.is_file():
         try:
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
+            # Only names: an index must not point outside its directory.
+            names = sorted({Path(name).name for name in json.loads(index.read_text())["weight_map"].values()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadCheckpoint(f"{index} cannot be read ({error}); download the base again") from error
-        files = [directory / Path(name).name for name in names]
+        files = [directory / name for name in names]
     else:
         files = sorted(directory.glob("model*.safetensors"))
     absent = [path.name for path in files if not path.is_file()]

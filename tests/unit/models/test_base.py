@@ -116,6 +116,9 @@ def test_integers_in_place_of_floats_are_refused(base: Path) -> None:
         ({"hidden_act": "gelu"}, "hidden_act 'gelu'"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "rope_type 'yarn'"),
         ({"hidden_size": None}, "a field is missing or wrong"),
+        ({"num_attention_heads": 0}, "a field is missing or wrong"),
+        ({"rope_scaling": "llama3"}, "a field is missing or wrong"),
+        ({"num_key_value_heads": 3}, "4 heads cannot share 3 key heads"),
         ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window"),
     ],
 )
@@ -142,6 +145,34 @@ def test_a_hub_id_in_offline_mode_is_one_line(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(HubUnavailable, match="base someone/some-model at abc cannot be fetched"):
         resolve_base("someone/some-model", "abc")
+
+
+def test_a_hub_id_is_found_in_the_cache_at_its_commit(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "hub" / "models--someone--some-model"
+    (repository / "snapshots").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    base.rename(repository / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    found, pinned = resolve_base("someone/some-model"), resolve_base("someone/some-model", commit)
+
+    assert found == pinned
+    assert (found.name, found.revision) == ("someone/some-model", commit)
+    assert found.digest == base_digest(found.path)
+
+
+@pytest.mark.parametrize(
+    "index", ['{"weight_map": {"a": 1}}', "[]", "{", '{"weight_map": {"a": "absent.safetensors"}}']
+)
+def test_a_broken_index_is_refused(base: Path, index: str) -> None:
+    (base / "model.safetensors.index.json").write_text(index)
+
+    assert "download the base again" in refusal(base)
 
 
 def test_the_digest_does_not_depend_on_spelling_or_on_the_cut_into_files(base: Path, tmp_path: Path) -> None:
