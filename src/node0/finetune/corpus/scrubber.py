@@ -191,43 +191,33 @@ def _rule_matches(rule: Rule, text: str, folded: str) -> Iterator[Finding]:
 
 
 def _resolved(found: Iterator[Finding]) -> list[Finding]:
-    """Findings in order, overlapping ones joined under the name of the surest and longest."""
-    order = {Tier.REDACT: 0, Tier.QUARANTINE: 1, Tier.KEEP: 2}
-    kept: list[Finding] = []
-    # A keep says that its own rule is content; another rule may still redact a part of it.
-    ranked = sorted(found, key=lambda item: (order[item.tier] == 2, item.start, -item.end))
-    for finding in ranked:
+    """Findings in order, without overlaps.
+
+    What goes or is uncertain is joined where it overlaps, so that no part of either stays. A keep only
+    says that its own rule is content: it gives way to any other finding.
+    """
+    result: list[Finding] = []
+    for finding in sorted(found, key=_place):
+        last = result[-1] if result else None
         if finding.start >= finding.end:
             continue
-        if finding.tier is Tier.KEEP:
-            kept.append(finding)
-            continue
-        last = kept[-1] if kept else None
-        if last is None or last.start >= last.end or finding.start >= last.end:
-            kept.append(finding)
-            continue
-        kept[-1] = _joined(last, finding, order)
-    certain = [finding for finding in kept if finding.tier is not Tier.KEEP]
-    return _with_keeps(certain, [finding for finding in kept if finding.tier is Tier.KEEP])
+        if last is None or finding.start >= last.end:
+            result.append(finding)
+        elif finding.tier is not Tier.KEEP:
+            result[-1] = finding if last.tier is Tier.KEEP else _joined(last, finding)
+    return result
 
 
-def _joined(first: Finding, second: Finding, order: dict[Tier, int]) -> Finding:
-    better = min((first, second), key=lambda item: (order[item.tier], item.start - item.end))
+def _place(finding: Finding) -> tuple[int, bool, int]:
+    return finding.start, finding.tier is Tier.KEEP, -finding.end
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    """Both places under the name of the surer, then the longer one."""
+    better = min(first, second, key=lambda item: (item.tier is not Tier.REDACT, item.start - item.end))
     start, end = min(first.start, second.start), max(first.end, second.end)
     same = (better.start, better.end) == (start, end)
     return better._replace(start=start, end=end, name=better.name if same else "")
-
-
-def _with_keeps(certain: list[Finding], keeps: list[Finding]) -> list[Finding]:
-    merged = sorted([*certain, *keeps], key=lambda item: (item.start, item.tier is Tier.KEEP, -item.end))
-    result: list[Finding] = []
-    for finding in merged:
-        free = not result or finding.start >= result[-1].end
-        if not free and result[-1].tier is Tier.KEEP and finding.tier is not Tier.KEEP:
-            result[-1] = finding
-        elif free:
-            result.append(finding)
-    return result
 
 
 def _replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> str:
