@@ -3,19 +3,23 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 from tiny_run import FRESH, make_base, make_corpus, settings
 
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.training.artefacts import held_out, verify_manifest
 from node0.finetune.training.metrics import read_metrics
 from node0.run_finetune import main
+from node0.town import Town
 
 pytestmark = pytest.mark.integration
 
@@ -178,7 +182,7 @@ def test_the_best_step_is_exported_when_a_later_one_is_worse(place):
     assert adapter(place / "short") == adapter(place / "run")
 
 
-def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(place):
+def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(place, capsys):
     arguments = configured(place, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=50)
     assert main([*arguments, "--checkpoint-dir", str(place / "straight")]) == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -197,10 +201,90 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(p
     assert (place / "run" / "loss.png").exists()
     done = read_metrics(place / "run")[-1]["step"]
     assert 7 <= done < 60
-    again = subprocess.run([*TOOL, *arguments], capture_output=True, text=True, env=environment, check=False)
-    assert again.returncode == 0
-    assert f"resuming at step {done} of 60" in again.stderr
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert f"resuming at step {done} of 60" in capsys.readouterr().err
     assert adapter(place / "run") == adapter(place / "straight")
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(place):
+    arguments = configured(place, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=3)
+    assert main([*arguments, "--checkpoint-dir", str(place / "straight")]) == 0
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*TOOL, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith('{"step": 8,'))
+        process.kill()
+        process.stderr.read()
+
+    assert not (place / "run" / "MANIFEST.json").exists()
+    assert main(arguments) == 0
+    assert adapter(place / "run") == adapter(place / "straight")
+    assert [record["step"] for record in read_metrics(place / "run")] == list(range(61))
+
+
+def test_a_run_may_go_on_with_another_number_of_stages(place):
+    arguments = configured(place)
+    main([*arguments, "--checkpoint-dir", str(place / "straight")])
+    main([*arguments, "--stop-after", "4"])
+    assert main([*arguments, "--set", "num_stages=2"]) == 0
+
+    straight, split = (load_file(place / name / "adapter_model.safetensors") for name in ("straight", "run"))
+    assert straight.keys() == split.keys()
+    assert all(torch.allclose(straight[name], split[name], atol=1e-6) for name in straight)
+
+
+def test_the_best_step_of_an_earlier_split_is_exported(place):
+    arguments = configured(
+        place, max_steps=6, eval_every_n_steps=1, lr=0.3, scheduler="constant", keep_last=1
+    )
+    main([*arguments, "--checkpoint-dir", str(place / "straight")])
+    main([*arguments, "--stop-after", "5"])
+    assert main([*arguments, "--set", "num_stages=2"]) == 0
+
+    straight, split = (load_file(place / name / "adapter_model.safetensors") for name in ("straight", "run"))
+    assert verify_manifest(place / "run")["step"] == verify_manifest(place / "straight")["step"] < 6
+    assert all(torch.allclose(straight[name], split[name], atol=1e-5) for name in straight)
+
+
+def test_a_finished_run_is_registered_by_name(place, town_root, capsys):
+    code = main([*configured(place), "--register", "deacon-tiny", "--town", str(town_root), "--json"])
+
+    (summary,) = json.loads(capsys.readouterr().out)
+    registry = ModelRegistry(Town(town_root))
+    registered = registry.require("deacon-tiny")
+    registry.close()
+    assert code == 0
+    assert summary["registered"] == "deacon-tiny:1"
+    assert registered.role == "deacon"
+    assert registered.base_digest == verify_manifest(place / "run")["base_digest"]
+    assert registered.training_config["max_steps"] == 6
+    assert Path(registered.artifact_path).is_relative_to(town_root)
+
+
+def test_a_terminal_gets_a_bar_and_no_line_a_step(place):
+    """Under a pseudo-terminal, as a person sees it."""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"}
+    command = [*TOOL, *configured(place)]
+    with subprocess.Popen(command, stderr=slave, stdout=subprocess.PIPE, env=environment) as process:
+        os.close(slave)
+        seen = b"".join(iter(lambda: _read(master), b""))
+    os.close(master)
+
+    assert process.returncode == 0
+    assert b"6/6" in seen
+    assert b"tok/s" in seen
+    assert b'{"step"' not in seen
+    assert b"Training loss" not in seen
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 1 << 16)
+    except OSError:
+        # Linux reports the end of a pseudo-terminal as an input error.
+        return b""
 
 
 def test_the_resolved_settings_can_be_trained_again(place):

@@ -54,22 +54,6 @@ def load_shard(checkpoint_dir: Path, stage: str, step: int) -> dict[str, Tensor]
         raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
 
 
-def restore_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -> None:
-    """Put a shard's weights into `module`.
-
-    Raises `BadCheckpoint` when names or shapes are not those of the module.
-    """
-    weights = trainable_weights(module)
-    shard = load_shard(checkpoint_dir, stage, step)
-    expected = {name: tuple(weight.shape) for name, weight in weights.items()}
-    if expected != {name: tuple(tensor.shape) for name, tensor in shard.items()}:
-        raise BadCheckpoint(
-            f"checkpoint of stage {stage} at step {step} is of another model; use its own run"
-        )
-    for name, weight in weights.items():
-        weight.data.copy_(shard[name])
-
-
 def shard_path(checkpoint_dir: Path, stage: str, step: int, *, lora: bool = True) -> Path:
     """Where a shard lies."""
     if not STAGE.match(stage):

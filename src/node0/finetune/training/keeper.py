@@ -4,12 +4,13 @@
 import shutil
 from pathlib import Path
 
-from node0.finetune.checkpoint.shard import restore_shard, save_shard
+from node0.finetune.checkpoint.shard import save_shard
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.artefacts import CHECKPOINTS_DIRECTORY, MANIFEST_NAME
 from node0.finetune.training.engine import Engine
 from node0.finetune.training.metrics import EVENTS_DIRECTORY, METRICS_NAME
 from node0.finetune.training.resume import (
+    PIPELINE_DIRECTORY,
     STATE_DIRECTORY,
     TrainerState,
     prune_steps,
@@ -28,24 +29,21 @@ class Keeper:
         self._saved_step: int | None = None
 
     def save(self, state: TrainerState) -> None:
-        """Write weights and state of `state.step`."""
-        self.save_weights(state)
-        save_state(self.run_dir, state, self.engine.pipeline, keep_last=self.config.keep_last)
-
-    def save_weights(self, state: TrainerState) -> None:
-        """Write each stage's weights once a step, and drop what is too old and not the best."""
-        if self._saved_step != state.step:
-            for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
-                save_shard(stage, self.shards, name, state.step)
-            self._saved_step = state.step
-        best = [state.best_step] if self.config.keep_best and state.best_step is not None else []
-        last = [step for step in step_numbers(self.shards) if step not in best or step == state.step]
-        prune_steps(self.shards, keep=[*last[-self.config.keep_last :], *best])
+        """Write weights and state of `state.step`, once, and drop what is too old and not the best."""
+        if self._saved_step == state.step:
+            return
+        for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
+            save_shard(stage, self.shards, name, state.step)
+        save_state(self.run_dir, state, self.engine.pipeline)
+        self._saved_step = state.step
+        best = state.best_step if self.config.keep_best else None
+        for directory in (self.shards, self.run_dir / STATE_DIRECTORY):
+            others = [step for step in step_numbers(directory) if step != best]
+            prune_steps(directory, keep=[best, *others[-self.config.keep_last :]])
 
     def restore_weights(self, step: int) -> None:
-        """Put the weights of a kept step into the stages."""
-        for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
-            restore_shard(stage, self.shards, name, step)
+        """Put the weights of a kept step into the stages, whatever the split was then."""
+        self.engine.pipeline.load(self.run_dir / STATE_DIRECTORY / f"step_{step}" / PIPELINE_DIRECTORY)
 
 
 def clear(run_dir: Path) -> None:

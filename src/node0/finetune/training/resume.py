@@ -9,6 +9,7 @@ step: together they are the state of every random generator and of the schedule.
 import json
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,8 +69,8 @@ def find_state(run_dir: Path, resume: Resume) -> Path | None:
     return _newest(run_dir / STATE_DIRECTORY)
 
 
-def save_state(run_dir: Path, state: TrainerState, pipeline: Pipeline, *, keep_last: int) -> Path:
-    """Write the state of `state.step` whole, then drop all but the newest `keep_last`."""
+def save_state(run_dir: Path, state: TrainerState, pipeline: Pipeline) -> Path:
+    """Write the state of `state.step`, whole or not at all."""
     directory = run_dir / STATE_DIRECTORY / f"step_{state.step}"
 
     def fill(beside: Path) -> None:
@@ -78,7 +79,6 @@ def save_state(run_dir: Path, state: TrainerState, pipeline: Pipeline, *, keep_l
         write_atomically(beside / TRAINER_FILE, json.dumps(state.model_dump(mode="json"), indent=1) + "\n")
 
     write_directory(directory, fill)
-    prune_steps(run_dir / STATE_DIRECTORY, keep=step_numbers(run_dir / STATE_DIRECTORY)[-keep_last:])
     return directory
 
 
@@ -113,7 +113,7 @@ def step_numbers(directory: Path) -> list[int]:
     return sorted(int(match.group(1)) for match in matches if match is not None)
 
 
-def prune_steps(directory: Path, *, keep: list[int]) -> None:
+def prune_steps(directory: Path, *, keep: Collection[int | None]) -> None:
     """Remove every `step_N` directory whose number is not kept."""
     for step in step_numbers(directory):
         if step not in keep:

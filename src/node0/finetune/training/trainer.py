@@ -199,7 +199,9 @@ class Trainer:
             )
         )
         self._count_skips(result)
-        if is_last or self._is_stale() or self.state.step % self.plan.config.checkpoint_every_n_steps == 0:
+        is_best = self.state.best_step == self.state.step and self.plan.config.keep_best
+        is_due = self.state.step % self.plan.config.checkpoint_every_n_steps == 0
+        if is_last or is_best or is_due or self._is_stale():
             self._save()
 
     def _step(self, microbatches: list[Microbatch]) -> TrainStep:
@@ -237,8 +239,6 @@ class Trainer:
         state.last_val_loss = loss
         if state.best_val_loss is None or loss < state.best_val_loss:
             state.best_step, state.best_val_loss, state.stale_evaluations = state.step, loss, 0
-            if config.keep_best:
-                self.keeper.save_weights(self.state)
         else:
             state.stale_evaluations += 1
         return loss

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from torch import nn
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.checkpoint.shard import load_shard, restore_shard, save_shard
+from node0.finetune.checkpoint.shard import load_shard, save_shard
 
 
 class Adapted(nn.Module):
@@ -47,22 +47,6 @@ def test_a_module_without_adapter_saves_every_weight_that_trains(tmp_path):
 
     assert path.name == "solo_full.safetensors"
     assert set(load_shard(tmp_path, "solo", 1)) == {"weight", "bias"}
-
-
-def test_restoring_puts_the_weights_back(tmp_path):
-    module, other = Adapted(), Adapted()
-    save_shard(module, tmp_path, "solo", 1)
-
-    restore_shard(other, tmp_path, "solo", 1)
-
-    assert torch.equal(other.lora_B, module.lora_B)
-
-
-def test_a_shard_of_another_shape_is_refused(tmp_path):
-    save_shard(Adapted(rank=2), tmp_path, "solo", 1)
-
-    with pytest.raises(BadCheckpoint, match="another model"):
-        restore_shard(Adapted(rank=3), tmp_path, "solo", 1)
 
 
 def test_a_frozen_module_is_refused(tmp_path):

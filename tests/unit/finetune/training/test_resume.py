@@ -18,7 +18,7 @@ class Broken:
 
 def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10):
-        save_state(tmp_path, TrainerState(step=step), NoWeights(), keep_last=5)
+        save_state(tmp_path, TrainerState(step=step), NoWeights())
 
     assert find_state(tmp_path, "auto") == tmp_path / "training_state" / "step_10"
     assert find_state(tmp_path, "never") is None
@@ -26,7 +26,7 @@ def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
 
 
 def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
-    state = save_state(tmp_path, TrainerState(step=3), NoWeights(), keep_last=5)
+    state = save_state(tmp_path, TrainerState(step=3), NoWeights())
 
     assert find_state(tmp_path / "elsewhere", tmp_path) == state
     assert find_state(tmp_path / "elsewhere", state) == state
@@ -35,9 +35,9 @@ def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
 
 
 def test_a_state_is_whole_or_absent(tmp_path):
-    save_state(tmp_path, TrainerState(step=1), NoWeights(), keep_last=5)
+    save_state(tmp_path, TrainerState(step=1), NoWeights())
     with pytest.raises(OSError, match="disk full"):
-        save_state(tmp_path, TrainerState(step=2), Broken(), keep_last=5)
+        save_state(tmp_path, TrainerState(step=2), Broken())
 
     found = find_state(tmp_path, "auto")
 
@@ -45,15 +45,8 @@ def test_a_state_is_whole_or_absent(tmp_path):
     assert read_state(found).step == 1
 
 
-def test_only_the_last_states_are_kept(tmp_path):
-    for step in (1, 2, 3):
-        save_state(tmp_path, TrainerState(step=step), NoWeights(), keep_last=2)
-
-    assert sorted(path.name for path in (tmp_path / "training_state").iterdir()) == ["step_2", "step_3"]
-
-
 def test_a_damaged_state_is_one_line(tmp_path):
-    state = save_state(tmp_path, TrainerState(step=1), NoWeights(), keep_last=2)
+    state = save_state(tmp_path, TrainerState(step=1), NoWeights())
     (state / "trainer.json").write_text('{"step": 1')
 
     with pytest.raises(BadCheckpoint, match="use an older step"):

@@ -139,7 +139,7 @@ def test_the_best_step_is_kept_beside_the_last_ones(tmp_path):
 
     assert (trainer.state.best_step, trainer.state.best_val_loss) == (4, 3.0)
     assert step_numbers(trainer.run_dir / "checkpoints") == [4, 8]
-    assert step_numbers(trainer.run_dir / "training_state") == [8]
+    assert step_numbers(trainer.run_dir / "training_state") == [4, 8]
 
 
 def test_the_best_steps_weights_can_be_put_back(tmp_path):
@@ -160,7 +160,7 @@ def test_early_stopping_ends_after_patience_runs_out(tmp_path):
     assert finished
     assert trainer.state.step == 3
     assert trainer.state.best_step == 1
-    assert step_numbers(trainer.run_dir / "training_state") == [3]
+    assert step_numbers(trainer.run_dir / "training_state") == [1, 3]
 
 
 def test_a_skipped_step_is_recorded_and_the_run_goes_on(tmp_path):
