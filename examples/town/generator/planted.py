@@ -134,7 +134,7 @@ SECRETS: dict[str, Maker] = {
     "google-oauth": _token("ya29.", URLSAFE, 60, shown="access {}"),
     "slack-token": _token("xoxb-", DIGITS, 12, shown="SLACK={}-0000000000"),
     "slack-webhook": _slack_hook,
-    "npm-token": _token("npm_", WORD, 36, shown="//registry.npmjs.org/:_authToken={}"),
+    "npm-token": _token("npm_", WORD, 36, shown="//npm.example.com/:_authToken={}"),
     "pypi-token": _token("pypi-AgEIcHlwaS5vcmc", URLSAFE, 70, shown="password: {}"),
     "gitlab-token": _token("glpat-", URLSAFE, 20, shown="PRIVATE-TOKEN: {}"),
     "huggingface-token": _token("hf_", LOWER + LOWER.upper(), 34, shown="HF_TOKEN={}"),
