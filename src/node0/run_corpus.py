@@ -82,6 +82,8 @@ def collect(  # noqa: PLR0913  # options of one command
         )
     else:
         report = _collect_town(collector, place, claude_dir or (), since)
+    if not report.sessions and not report.entries:
+        console.note(f"no session with a transcript; events are read from {place.events_file}")
     reports = {"sessions": report}
     if documents:
         reports["documents"] = collector.collect_documents(place)
