@@ -55,6 +55,14 @@ def missing_config(place: Place) -> list[str]:
     return ["finetune", "--config", str(place.root / "nowhere.yaml")]
 
 
+def no_settings_at_all(_: Place) -> list[str]:
+    return ["finetune"]
+
+
+def unknown_option(place: Place) -> list[str]:
+    return [*place.finetune(), "--chekpoint-dir", "run"]
+
+
 def unknown_key(place: Place) -> list[str]:
     return place.finetune(num_warmup_step=3)
 
@@ -251,6 +259,8 @@ def _as_anybody() -> None:
 
 CASES: list[tuple[Case, int, tuple[str, ...]]] = [
     (missing_config, 1, ("nowhere.yaml", "give a YAML file")),
+    (no_settings_at_all, 2, ("--role", "--corpus-path", "--checkpoint-dir")),
+    (unknown_option, 2, ("--chekpoint-dir", "--help")),
     (unknown_key, 1, ("num_warmup_step", "num_warmup_steps")),
     (unknown_nested_key, 1, ("lora.rnak", "rank")),
     (wrong_type, 1, ("lr", "fast", "run.yaml")),
