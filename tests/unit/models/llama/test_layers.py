@@ -252,3 +252,20 @@ def test_a_cast_of_the_module_leaves_the_rotary_tables_exact() -> None:
     after = stage.rope(counted(40), 40)
 
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_a_bfloat16_base_points_the_gradient_the_same_way() -> None:
+    losses, gradients = [], []
+    for dtype in (torch.float32, torch.bfloat16):
+        (stage,) = build_stages(ARGS, dtype=dtype)
+        apply_lora(stage, CONFIG)
+        with torch.no_grad():
+            for parameter in get_lora_parameters(stage)[1::2]:
+                parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+        loss, found = loss_and_gradients(stage, [packed([60, 40], 0)])
+        losses.append(loss)
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+
+    assert all(parameter.dtype == torch.float32 for parameter in get_lora_parameters(stage))
+    assert abs(losses[1] / losses[0] - 1) < 0.01
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.99
