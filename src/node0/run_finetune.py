@@ -122,7 +122,7 @@ def _resolve(
     from node0.settings import read_tree, resolve
 
     path = _config_path(config) if config is not None else None
-    run_json = read_tree(Path(run_config)) if run_config is not None else {}
+    run_json = read_tree(Path(run_config).expanduser()) if run_config is not None else {}
     local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
     # Without a file, an adapter is what someone with a base wants; a file says it itself.
     defaults: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
@@ -212,7 +212,7 @@ def _announce_local(local_mode: bool, local_stage: object) -> None:
 def _resume(text: str) -> "Resume":
     if text == "auto":
         return "auto"
-    return "never" if text == "never" else Path(text)
+    return "never" if text == "never" else Path(text).expanduser()
 
 
 def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:

@@ -41,6 +41,11 @@ class Keeper:
             others = [step for step in step_numbers(directory) if step != best]
             prune_steps(directory, keep=[best, *others[-self.config.keep_last :]])
 
+    def forget_after(self, step: int) -> None:
+        """Remove checkpoints of steps that will be done again."""
+        for directory in (self.shards, self.run_dir / STATE_DIRECTORY):
+            prune_steps(directory, keep=[known for known in step_numbers(directory) if known <= step])
+
     def restore_weights(self, step: int) -> None:
         """Put the weights of a kept step into the stages, whatever the split was then."""
         self.engine.pipeline.load(self.run_dir / STATE_DIRECTORY / f"step_{step}" / PIPELINE_DIRECTORY)

@@ -53,6 +53,11 @@ class TrainerState(BaseModel):
     fingerprint: dict[str, Any] = Field(default_factory=dict)
     "What a resumed run must share with this one."
 
+    def without_best(self) -> "TrainerState":
+        """The same state, as if no validation had been made."""
+        nothing = {"best_step": None, "best_val_loss": None, "last_val_loss": None, "stale_evaluations": 0}
+        return self.model_copy(update=nothing)
+
 
 def find_state(run_dir: Path, resume: Resume) -> Path | None:
     """The state to go on from; None starts anew.

@@ -22,6 +22,7 @@ from node0.finetune.training.metrics import Metrics, StepRecord, forget_after
 from node0.finetune.training.plan import RunPlan, make_plan, refuse_oversize_plan
 from node0.finetune.training.resume import (
     PIPELINE_DIRECTORY,
+    STATE_DIRECTORY,
     Resume,
     TrainerState,
     find_state,
@@ -97,30 +98,31 @@ def run_plan(
 ) -> RunResult:
     """`train`, from a plan that was checked. `started` is called when nothing can be refused any more."""
     run_dir = plan.config.checkpoint_dir
-    with hold(run_dir), watch_signals() as interrupt:
+    with hold(run_dir):
         found = find_state(run_dir, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
         engine = build_engine(plan)
-        trainer = Trainer(plan, engine, interrupt, stop_after=stop_after)
+        trainer = Trainer(plan, engine, stop_after=stop_after)
         trainer.begin(found)
         if started is not None:
             started()
         write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
         watch = None if progress is None else lambda record: progress(record, plan.total_steps)
-        with Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics:
-            finished = trainer.loop(metrics)
+        with (
+            Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics,
+            watch_signals() as interrupt,
+        ):
+            finished = trainer.loop(metrics, interrupt)
         return trainer.end(finished=finished)
 
 
 class Trainer:
     """Holds what changes during a run: the weights behind `engine`, and `state`."""
 
-    def __init__(
-        self, plan: RunPlan, engine: Engine, interrupt: Interrupt, *, stop_after: int | None = None
-    ) -> None:
+    def __init__(self, plan: RunPlan, engine: Engine, *, stop_after: int | None = None) -> None:
         config = plan.config
-        self.plan, self.engine, self.interrupt, self.stop_after = plan, engine, interrupt, stop_after
+        self.plan, self.engine, self.stop_after = plan, engine, stop_after
         self.run_dir = config.checkpoint_dir
         self.keeper = Keeper(config, engine)
         self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
@@ -136,20 +138,28 @@ class Trainer:
             clear(self.run_dir)
             return
         self.state = read_state(found)
+        if found.resolve().parent != (self.run_dir / STATE_DIRECTORY).resolve():
+            # A run that branches off another one has none of its checkpoints.
+            clear(self.run_dir)
+            self.state = self.state.without_best()
         self.engine.pipeline.load(found / PIPELINE_DIRECTORY)
         self.plan.data.steps.restore(self.state.data)
         forget_after(self.run_dir, self.state.step)
+        self.keeper.forget_after(self.state.step)
         # From here on the directory is no longer the finished run that its manifest names.
         (self.run_dir / MANIFEST_NAME).unlink(missing_ok=True)
         logger.info("resuming at step %d of %d", self.state.step, self.plan.total_steps)
 
-    def loop(self, metrics: Metrics) -> bool:
-        """Train until the last step, early stopping or a stop; whether the run is finished."""
+    def loop(self, metrics: Metrics, interrupt: Interrupt) -> bool:
+        """Train until the last step, early stopping or a stop; whether the run is finished.
+
+        Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it.
+        """
         if self.state.step == 0 and self.plan.data.held_out:
             metrics.write(StepRecord(step=0, val_loss=self._validate()))
         while self.state.step < self.plan.total_steps and not self._is_stale():
             self._one_step(metrics)
-            if self.interrupt.requested:
+            if interrupt.requested:
                 self._save()
                 draw(self.plan, self.run_dir)
                 logger.warning("saved step %d; run again to go on", self.state.step)

@@ -93,13 +93,13 @@ def make_trainer(
     pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
     engine = SimpleNamespace(stages=[stage], stage_names=["solo-0"], pipeline=pipeline)
     config.checkpoint_dir.mkdir(exist_ok=True)
-    return Trainer(plan, engine, Interrupt(), stop_after=stop_after)
+    return Trainer(plan, engine, stop_after=stop_after)
 
 
-def run(trainer: Trainer) -> bool:
-    trainer.begin(find_state(trainer.run_dir, "auto"))
+def run(trainer: Trainer, *, resume="auto", interrupted=False) -> bool:
+    trainer.begin(find_state(trainer.run_dir, resume))
     with Metrics(trainer.run_dir) as metrics:
-        return trainer.loop(metrics)
+        return trainer.loop(metrics, Interrupt(requested=interrupted))
 
 
 def test_each_step_gets_its_rate_and_its_number(tmp_path):
@@ -188,9 +188,8 @@ def test_too_many_skipped_steps_end_the_run_with_the_good_weights_saved(tmp_path
 
 def test_an_interrupted_run_saves_its_step_and_goes_on_there(tmp_path):
     trainer = make_trainer(tmp_path, max_steps=6)
-    trainer.interrupt.requested = True
     with pytest.raises(KeyboardInterrupt):
-        run(trainer)
+        run(trainer, interrupted=True)
 
     again = make_trainer(tmp_path, max_steps=6)
     finished = run(again)
@@ -224,6 +223,27 @@ def test_resumed_metrics_have_each_step_once(tmp_path):
     run(make_trainer(tmp_path))
 
     assert [record["step"] for record in read_metrics(tmp_path / "run")] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_may_go_back_to_an_older_state_and_forgets_the_later_ones(tmp_path):
+    run(make_trainer(tmp_path, stop_after=4, checkpoint_every_n_steps=2))
+    older = tmp_path / "run" / "training_state" / "step_2"
+    run(make_trainer(tmp_path, stop_after=3), resume=older)
+
+    assert step_numbers(tmp_path / "run" / "training_state") == [2, 3]
+    assert [record["step"] for record in read_metrics(tmp_path / "run")] == [0, 1, 2, 3]
+
+
+def test_a_run_may_branch_off_another_one(tmp_path):
+    run(make_trainer(tmp_path, val_losses=[9, 1], eval_every_n_steps=2, stop_after=3))
+    other = {"checkpoint_dir": str(tmp_path / "branch"), "max_steps": 5, "eval_every_n_steps": 2}
+    branch = make_trainer(tmp_path, val_losses=[7, 8], **other)
+    run(branch, resume=tmp_path / "run")
+
+    assert [step.step for step in branch.engine.pipeline.steps] == [3, 4]
+    assert branch.state.best_step == 4
+    assert step_numbers(tmp_path / "branch" / "checkpoints") == [4, 5]
+    assert step_numbers(tmp_path / "run" / "training_state") == [2, 3]
 
 
 def test_without_held_out_sessions_the_last_step_is_the_one(tmp_path):
