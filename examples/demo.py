@@ -31,6 +31,9 @@ TOWN = ROOT / "gt"
 PLANTED = ROOT / "planted.json"
 "Outside the town, so that it is never collected."
 
+LOG = ROOT / "demo.log"
+"What the commands say on stderr, where that is no terminal."
+
 RUN = TOWN / ".checkpoints" / "deacon"
 BASE = HERE / "base"
 CONFIG = HERE / "configs" / "deacon.yaml"
@@ -75,13 +78,13 @@ class Story:
 def main() -> int:
     """Run every stage; 1 when a promise is broken."""
     shutil.rmtree(ROOT, ignore_errors=True)
+    ROOT.mkdir(parents=True)
     story = Story()
-    make_town(story)
-    collect(story)
-    check_base(story)
-    train(story)
-    measure(story)
-    answer(story)
+    with LOG.open("w", encoding="utf-8") as log:
+        # A terminal shows progress; a pipe would get a line for every step.
+        with contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(log):
+            for stage in (make_town, collect, check_base, train, measure, answer):
+                stage(story)
     return finish(story)
 
 
@@ -96,7 +99,7 @@ def make_town(story: Story) -> None:
 def collect(story: Story) -> None:
     """Collect and scrub it, then look for every planted value in the bytes of the corpus."""
     with story.stage("Corpus", TOWN / ".corpus") as told:
-        rows = _json(run_corpus.main, "collect", "--town", TOWN, "--documents", "--json")
+        rows = _run(run_corpus.main, "collect", "--town", TOWN, "--documents", "--json")
         counts = Counter({(row["what"], row["which"]): 0 for row in rows})
         for row in rows:
             counts[row["what"], row["which"]] += row["count"]
@@ -141,23 +144,20 @@ def check_base(story: Story) -> None:
 def train(story: Story) -> None:
     """Train and register an adapter on every linear layer."""
     with story.stage("Adapter", RUN) as told:
-        code = run_finetune.main(
-            [
-                *("--config", str(CONFIG), "--base-model", str(BASE), "--corpus-path", str(TOWN / ".corpus")),
-                *("--checkpoint-dir", str(RUN), "--register", NAME, "--town", str(TOWN)),
-            ]
+        printed = _run(
+            run_finetune.main,
+            *("--config", CONFIG, "--base-model", BASE, "--corpus-path", TOWN / ".corpus"),
+            *("--checkpoint-dir", RUN, "--register", NAME, "--town", TOWN, "--json"),
         )
-        if code:
-            raise SystemExit(code)
-        records = [json.loads(line) for line in (RUN / "metrics.jsonl").read_text().splitlines()]
-        told.append(f"{max(record.get('step', 0) for record in records)} steps, registered as {NAME}")
+        told.append(f"{printed[0]['steps']} steps, the best is {printed[0]['best_step']}")
+        told.append(f"registered as {printed[0]['registered']}")
         story.promise((RUN / "loss.png").stat().st_size > 0, "loss.png was not drawn")
 
 
 def measure(story: Story) -> None:
     """Compare base and adapter on the sessions that were held out."""
     with story.stage("Held-out sessions", RUN / "entries.jsonl") as told:
-        rows = _json(run_measure.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
+        rows = _run(run_measure.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
         before, after = rows
         fall = 1 - after["loss"] / before["loss"]
         told.append(f"{after['entries']} sessions, {after['turns']} turns that depend on a tool result")
@@ -210,13 +210,14 @@ def finish(story: Story) -> int:
     return 1 if story.broken else 0
 
 
-def _json(command: Callable[[Sequence[str]], int], *arguments: object) -> list[dict[str, Any]]:
+def _run(command: Callable[[Sequence[str]], int], *arguments: object) -> list[dict[str, Any]]:
     """Run a command of node0 and read the JSON that it prints."""
     words = [str(argument) for argument in arguments]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = command(words)
     if code:
+        console.print(f"[red]{words[0]} ... ended with {code}[/red]; see {LOG}")
         raise SystemExit(code)
     rows: list[dict[str, Any]] = json.loads(printed.getvalue())
     return rows
