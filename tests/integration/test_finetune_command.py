@@ -18,6 +18,7 @@ from tiny_run import FRESH, make_base, make_corpus, settings
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.training.artefacts import held_out, verify_manifest
 from node0.finetune.training.metrics import read_metrics
+from node0.finetune.training.resume import find_state
 from node0.run_finetune import main
 from node0.town import Town
 
@@ -134,9 +135,18 @@ def test_pretraining_from_nothing_leaves_a_base_that_trains_further(tmp_path, ti
     assert first["val_loss"] < 5.0
 
 
-@pytest.mark.parametrize("scheduler", ["linear", "cosine", "constant"])
-def test_twenty_steps_and_ten_and_ten_give_the_same_bytes(place, scheduler):
-    arguments = configured(place, max_steps=20, scheduler=scheduler, eval_every_n_steps=4)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scheduler": "linear"},
+        {"scheduler": "cosine", "num_stages": 2},
+        {"scheduler": "constant", "packing": False},
+        {"precision": "bfloat16"},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_twenty_steps_and_ten_and_ten_give_the_same_bytes(place, changes):
+    arguments = configured(place, max_steps=20, eval_every_n_steps=4, **changes)
     split = [*arguments, "--checkpoint-dir", str(place / "split")]
 
     assert main(arguments) == 0
@@ -260,6 +270,20 @@ def test_a_finished_run_is_registered_by_name(place, town_root, capsys):
     assert registered.base_digest == verify_manifest(place / "run")["base_digest"]
     assert registered.training_config["max_steps"] == 6
     assert Path(registered.artifact_path).is_relative_to(town_root)
+
+
+def test_losses_that_are_not_finite_end_the_run_with_75_and_its_last_state(place, capsys):
+    code = main(configured(place, lr=1e38, num_warmup_steps=0, max_steps=50, max_skipped_steps=2))
+
+    said = capsys.readouterr().err
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert code == 75
+    assert "2 steps in a row were not finite" in line
+    assert "skipped 1 of at most 2 steps in a row" in said
+    state = find_state(place / "run", "auto")
+    assert state is not None
+    assert (state / "pipeline").is_dir()
+    assert not (place / "run" / "MANIFEST.json").exists()
 
 
 def test_a_terminal_gets_a_bar_and_no_line_a_step(place):
