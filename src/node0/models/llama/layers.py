@@ -6,6 +6,7 @@ the split. Between stages goes the residual stream; the final norm belongs to th
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout
 from node0.models.llama.blocks import Context, RMSNorm, TransformerBlock
+from node0.models.llama.decode import DecodeLayer
 from node0.models.llama.head_loss import head_logps, head_loss
 from node0.models.llama.rope import RotaryEmbedding, head_dim
 from node0.models.loss import IGNORE
@@ -40,6 +42,7 @@ class LlamaStage(nn.Module):
             self.tok_embeddings = nn.Embedding(args.vocab_size, args.hidden_dim)
         indices = range(args.first_layer, args.first_layer + args.num_hidden_layers)
         self.layers = nn.ModuleDict({str(index): TransformerBlock(args, index) for index in indices})
+        self._decode_layers: list[DecodeLayer] = []
         self.rope = RotaryEmbedding(args)
         if self.has_head:
             self.norm = RMSNorm(args.hidden_dim, args.norm_eps)
@@ -96,9 +99,11 @@ class LlamaStage(nn.Module):
         """
         if next(lora_layers(self), None) is not None:
             raise ConfigError("adapted layers cannot be joined; put the adapter inside the weights first")
-        for layer in self.layers.values():
-            layer.attention.join_projections()  # type: ignore[operator,union-attr]
-            layer.feed_forward.join_projections()  # type: ignore[operator,union-attr]
+        blocks = [cast(TransformerBlock, layer) for layer in self.layers.values()]
+        for block in blocks:
+            block.attention.join_projections()
+            block.feed_forward.join_projections()
+        self._decode_layers = [DecodeLayer(block) for block in blocks]
 
     def forward_hidden(
         self,
@@ -118,12 +123,20 @@ class LlamaStage(nn.Module):
         """
         hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
         context = self._context(positions, cache)
+        if self._decode_layers and cache is not None and positions.numel() == 1:
+            return self._decode(hidden, context)
         for layer in self.layers.values():
             if recompute is not None and torch.is_grad_enabled() and recompute():
                 hidden = checkpoint(layer, hidden, context, use_reentrant=False, preserve_rng_state=False)
             else:
                 hidden = layer(hidden, context)
         return hidden
+
+    def _decode(self, hidden: Tensor, context: Context) -> Tensor:
+        wide = hidden.float()
+        for layer in self._decode_layers:
+            wide = layer(wide, context)
+        return wide.to(self.dtype)
 
     def _context(self, positions: Tensor, cache: KVCache | None) -> Context:
         if cache is None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joined projections compute what the separate ones do."""
+"""Joined projections, and one token at a time through them, compute what the plain layers do."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.lora.config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.layers import SoloExpert
 
 SHAPE = {"hidden_dim": 32, "n_heads": 4, "num_hidden_layers": 2, "vocab_size": 40, "ffn_dim": 48}
 KINDS = {
@@ -16,27 +19,63 @@ KINDS = {
     "gqa": {"n_kv_heads": 2},
     "qwen2": {"n_kv_heads": 2, "qkv_bias": True},
     "qwen3": {"n_kv_heads": 1, "qk_norm": True, "head_dim": 16},
+    "windowed": {"n_kv_heads": 2, "sliding_window": 5},
     "biased": {"qkv_bias": True, "mlp_bias": True, "out_bias": True},
 }
 
 
+IDS = torch.randint(0, 40, (1, 12), generator=torch.Generator().manual_seed(3))
+
+
+def _stage(kind: str) -> SoloExpert:
+    """With random biases and norms."""
+    args = LlamaArguments.model_validate(SHAPE | KINDS[kind] | {"init_std": 0.3})
+    (stage,) = build_stages(args, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in stage.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.rand(parameter.shape, generator=generator))
+    assert isinstance(stage, SoloExpert)
+    return stage
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_joined_projections_change_no_logit(kind: str) -> None:
-    args = LlamaArguments.model_validate(SHAPE | KINDS[kind] | {"init_std": 0.3})
-    (plain,), (joined,) = build_stages(args, seed=1), build_stages(args, seed=1)
-    for stage in (plain, joined):
-        generator = torch.Generator().manual_seed(2)
-        with torch.no_grad():
-            for parameter in stage.parameters():
-                if parameter.dim() == 1:
-                    parameter.add_(torch.rand(parameter.shape, generator=generator))
-    ids = torch.randint(0, 40, (1, 9), generator=torch.Generator().manual_seed(3))
+    plain, joined = _stage(kind), _stage(kind)
 
     joined.join_projections()
 
     assert sum(p.numel() for p in joined.parameters()) == sum(p.numel() for p in plain.parameters())
     with torch.no_grad():
-        assert torch.allclose(joined(ids), plain(ids), atol=1e-5)
+        assert torch.allclose(joined(IDS), plain(IDS), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_token_at_a_time_changes_no_logit(kind: str) -> None:
+    joined = _stage(kind)
+    joined.join_projections()
+
+    with torch.no_grad():
+        whole, steps = _stage(kind)(IDS), _step_by_step(joined, first=4)
+
+    assert torch.allclose(steps, whole, atol=2e-5)
+
+
+@torch.no_grad()
+def _step_by_step(stage: SoloExpert, *, first: int) -> torch.Tensor:
+    """Logits (1, 12, vocab): the first tokens in one pass, each other one alone."""
+    cache = stage.new_cache(12)
+    edges = [0, first, *range(first + 1, 13)]
+    return torch.cat(
+        [
+            stage.logits(
+                stage.forward_hidden(IDS[:, start:end], torch.arange(start, end).unsqueeze(0), cache)
+            )
+            for start, end in pairwise(edges)
+        ],
+        dim=1,
+    )
 
 
 def test_layers_with_an_adapter_are_not_joined() -> None:
@@ -48,16 +87,17 @@ def test_layers_with_an_adapter_are_not_joined() -> None:
 
 
 def test_a_bfloat16_model_on_a_processor_caches_in_float32_and_agrees_with_itself() -> None:
-    (stage,) = build_stages(LlamaArguments.model_validate(SHAPE | {"init_std": 0.2}), dtype=torch.bfloat16)
-    ids = torch.randint(0, 40, (1, 12), generator=torch.Generator().manual_seed(3))
-    cache = stage.new_cache(12)
-
+    args = LlamaArguments.model_validate(SHAPE | {"init_std": 0.2})
+    (stage,) = build_stages(args, dtype=torch.bfloat16)
+    assert isinstance(stage, SoloExpert)
     with torch.no_grad():
-        whole = stage(ids)
-        steps = [
-            stage.logits(stage.forward_hidden(ids[:, at : at + 1], torch.tensor([[at]]), cache))
-            for at in range(12)
-        ]
+        whole = stage(IDS)
 
-    assert cache.update(0, torch.zeros(1, 4, 0, 8), torch.zeros(1, 4, 0, 8))[0].dtype == torch.float32
-    assert torch.allclose(torch.cat(steps, dim=1), whole, atol=0.1)
+    stepped = _step_by_step(stage, first=1)
+    stage.join_projections()
+    joined = _step_by_step(stage, first=1)
+
+    keys, _ = stage.new_cache(1).update(0, torch.zeros(1, 4, 1, 8), torch.zeros(1, 4, 1, 8))
+    assert keys.dtype == torch.float32
+    assert torch.allclose(stepped, whole, atol=0.1)
+    assert torch.allclose(joined, whole, atol=0.1)
