@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from node0.models.llama.block_attention import attend_document, usable
+
 _CALL_COST = 4096
 "Pairs of tokens that cost about as much time as one more call of the kernel."
 
@@ -49,8 +51,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
 
     query (rows, tokens, heads, head_dim), key and value with kv heads; returns query's shape.
     """
-    if layout.documents is not None:
-        return _attend_documents(query, key, value, layout.documents)
+    documents = layout.documents
+    if documents is None and layout.mask is None and usable(query):
+        documents = ((query.shape[1], query.shape[1] == 1),) * query.shape[0]
+    if documents is not None:
+        return _attend_documents(query, key, value, documents)
     out = functional.scaled_dot_product_attention(
         query.transpose(1, 2),
         key.transpose(1, 2),
@@ -103,6 +108,9 @@ def _attend_documents(
         if single:
             # Softmax over one key is 1.
             outputs.append(v.repeat_interleave(groups, dim=1))
+            continue
+        if usable(q):
+            outputs.append(attend_document(q, k, v))
             continue
         out = functional.scaled_dot_product_attention(
             q.transpose(0, 1)[None],
