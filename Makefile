@@ -37,9 +37,10 @@ test: unit integration  ## All tests: unit, architecture, and integration with r
 integration: setup
 	$(PYTEST) -m integration tests/integration
 
-bench: setup  ## Measure speed and memory beside TRL and transformers
+bench: setup  ## Measure speed and memory beside TRL and transformers, and scrubbing
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/generate_vs_transformers.py
+	$(BIN)/python bench/scrub.py
 
 fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -62,7 +63,7 @@ clean:  ## Remove what was built: .venv, caches, the demo's town
 
 # A venv that holds torch already, such as its CPU build, keeps it: the pin accepts any local version.
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_DEPS): pyproject.toml $(LOCK) | $(VENV)/bin/python

@@ -159,7 +159,7 @@ def _tokenizer() -> Any:
     words = special + [f"w{index}" for index in range(SHAPE["vocab_size"] - 64 - len(special))]
     model = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
     model.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers'
         tokenizer_object=model, unk_token="<unk>", pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
 
