@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from node0 import run_corpus, run_finetune
 from node0.finetune.chat.messages import blocks
 from node0.finetune.chat.profile import load_profile
@@ -38,8 +40,8 @@ PLAN = TownPlan(
     rolls=3000,
     long_patrols=True,
 )
-VOCABULARY = 2304
-"Learnt pieces; names and call frames come on top."
+PIECES = 2016
+"Learnt pieces of the tokenizer; names and call frames come on top."
 
 KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -50,6 +52,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="setting of the second half, as KEY=VALUE")
     options = parser.parse_args()
     started = time.monotonic()
+    # The sample's matrices are so small that a second thread costs more than it gives.
+    torch.set_num_threads(1)
     town = ROOT / "gt"
     if not (town / ".corpus").is_dir():
         made = build_town(town, ROOT / "planted.json", PLAN)
@@ -57,7 +61,7 @@ def main() -> None:
         _run(run_corpus.main, "collect", "--town", town, "--documents")
     tokenizer = ROOT / "tokenizer"
     if not tokenizer.is_dir():
-        save_tokenizer(train_tokenizer(_texts(town), vocab_size=VOCABULARY), tokenizer, max_length=2048)
+        save_tokenizer(train_tokenizer(_texts(town), pieces=PIECES), tokenizer, max_length=2048)
     documents, sessions = ROOT / "documents", ROOT / "sessions"
     shared = ("--corpus-path", town / ".corpus", "--set", f"tokenizer={tokenizer}")
     _run(run_finetune.main, *_config("base_documents"), *shared, "--checkpoint-dir", documents)

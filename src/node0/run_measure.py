@@ -87,7 +87,7 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     settings = _settings(run)
     role = role or str(settings.get("role"))
     profile = settings.get("profile")
-    entries = _held_out(run, Path(corpus_path or settings.get("corpus_path", "")))
+    entries = _held_out(run, Path(corpus_path or settings.get("corpus_path", "")), str(settings.get("role")))
     rows = []
     for name in models:
         loaded = load_model(
@@ -186,7 +186,7 @@ def _settings(run: Path) -> dict[str, Any]:
     return read_tree(path)
 
 
-def _held_out(run: Path, corpus_path: Path) -> "list[CorpusEntry]":
+def _held_out(run: Path, corpus_path: Path, role: str) -> "list[CorpusEntry]":
     from node0.finetune.corpus.store import CorpusStore
     from node0.finetune.training.artefacts import held_out
 
@@ -195,7 +195,8 @@ def _held_out(run: Path, corpus_path: Path) -> "list[CorpusEntry]":
         raise NotFound(f"run {run} held nothing out; train with val_split above 0")
     if not corpus_path.is_dir():
         raise NotFound(f"no corpus directory {corpus_path}; give --corpus-path DIR")
-    root = corpus_path if any(path.is_dir() for path in corpus_path.iterdir()) else corpus_path.parent
+    is_of_role = corpus_path.name == role and not (corpus_path / role).is_dir()
+    root = corpus_path.parent if is_of_role else corpus_path
     found = [entry for entry in CorpusStore(root).list() if entry.id in ids]
     if len(found) < len(ids):
         raise NotFound(

@@ -52,7 +52,8 @@ def test_the_loss_is_the_one_that_training_reported(run: Path, capsys: pytest.Ca
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     reported = min(record["val_loss"] for record in records if record.get("val_loss") is not None)
 
-    assert measured["loss"] == pytest.approx(reported, abs=2e-3)
+    # Training may hold its base in bfloat16; measuring never does.
+    assert measured["loss"] == pytest.approx(reported, rel=5e-3)
 
 
 def test_a_run_without_its_corpus_is_one_clear_line(

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo must fail when a promise is broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import demo
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(demo, "TOWN", tmp_path)
+    (tmp_path / ".corpus" / "deacon").mkdir(parents=True)
+    return tmp_path / ".corpus" / "deacon"
+
+
+def test_a_planted_value_in_any_file_of_the_corpus_is_found(corpus: Path) -> None:
+    (corpus / "a.json").write_text(json.dumps({"text": 'it was a"b\\c and more'}))
+    (corpus / ".hidden").write_text("second-line")
+    planted = [
+        {"kind": "escaped", "parts": ['a"b\\c']},
+        {"kind": "part", "parts": ["first-line", "second-line"]},
+        {"kind": "gone", "parts": ["nowhere"]},
+    ]
+
+    assert demo._left_in_corpus(planted) == ["escaped", "part"]
+
+
+def test_a_broken_promise_makes_the_demo_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    story = demo.Story()
+    story.promise(True, "kept")
+
+    assert demo.finish(story) == 0
+
+    story.promise(False, "held-out loss fell by 3%")
+
+    assert demo.finish(story) == 1
+
+
+def test_a_command_that_fails_ends_the_demo() -> None:
+    with pytest.raises(SystemExit):
+        demo._run(lambda arguments: 1, "collect")
