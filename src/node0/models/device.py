@@ -15,7 +15,7 @@ def pick_device(wanted: str) -> str:
     if wanted == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present.get(wanted, False):
-        raise ConfigError(f"device {wanted!r} is not available here; use auto or cpu")
+        raise ConfigError(f"device {wanted!r} is not available here; use --device auto or cpu")
     return wanted
 
 

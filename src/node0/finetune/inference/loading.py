@@ -107,7 +107,8 @@ def load_model(  # noqa: PLR0913  each is a choice of the person who asks
         town: root of the town whose registry is meant; None finds it.
         adapters: more adapters of the same base, by directory or registered name; all are added up.
         role: role to answer as; None takes the one it was trained for.
-        profile: a profile file, or a directory of them; None takes the shipped one of the role.
+        profile: a profile file, or a directory of them; None takes the one it was trained with, or the
+            shipped one where the role is another.
         device: auto, cpu, cuda or mps.
         dtype: auto, float32 or bfloat16; auto takes bfloat16 where that is faster.
         num_stages: stages to split it into.
@@ -125,7 +126,8 @@ def load_model(  # noqa: PLR0913  each is a choice of the person who asks
     tokenizer = None
     if source.tokenizer is not None:
         tokenizer = load_tokenizer(source.tokenizer, args.max_seq_len, model_vocab_size=args.vocab_size)
-    role = role or source.role
+    if role in (None, source.role):
+        role, profile = source.role, profile or source.profile
     deployed = load_profile(role, profile) if role else None
     return LoadedModel(
         name=source.name,

@@ -19,6 +19,7 @@ from node0.town import Town
 MANIFEST = "MANIFEST.json"
 RUN_CONFIG = "config.resolved.yaml"
 BASE_CONFIG = "config.json"
+PROFILE = "profile.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class ModelSource:
 
     role: str | None = None
     "Role it was trained for."
+
+    profile: Path | None = None
+    "The deployment profile that it was trained with."
 
 
 def find_model(name: str, *, town: Path | None = None) -> ModelSource:
@@ -97,7 +101,7 @@ def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
             f"{entry.spelled} needs base {entry.base_digest[:12]}, but {entry.base_model} is now "
             f"{found.base.digest[:12]}; restore that base"
         )
-    return replace(found, name=entry.spelled, role=entry.role)
+    return replace(found, name=entry.spelled, role=entry.role, profile=_profile(directory))
 
 
 def _from_directory(directory: Path) -> ModelSource:
@@ -113,7 +117,7 @@ def _from_directory(directory: Path) -> ModelSource:
             f"{directory} holds neither {ADAPTER_CONFIG} nor {BASE_CONFIG}; give a finished run, an adapter "
             "or a base"
         )
-    return replace(found, role=run.get("role"))
+    return replace(found, role=run.get("role"), profile=_profile(directory))
 
 
 def _with_adapter(directory: Path, base: str, *, revision: str | None = None) -> ModelSource:
@@ -132,6 +136,11 @@ def _near(base: str, directory: Path) -> str:
 
 def _from_base(name: str, base: BaseModelDir) -> ModelSource:
     return ModelSource(name, base, tokenizer=base.tokenizer_path)
+
+
+def _profile(directory: Path) -> Path | None:
+    path = directory / PROFILE
+    return path if path.is_file() else None
 
 
 def _run_config(directory: Path) -> dict[str, Any]:

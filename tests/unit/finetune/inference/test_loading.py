@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_chat import tiny_tokenizer
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.checkpoint.peft import export_peft
@@ -146,6 +147,19 @@ def test_a_run_says_its_role_and_a_person_may_say_another(base: Path, tmp_path: 
 
     assert load_model(str(run)).role == "witness"
     assert load_model(str(run), role="deacon").role == "deacon"
+
+
+def test_the_profile_of_the_training_is_used_for_its_own_role_only(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    export_base(build_stages(ARGS.model_copy(update={"vocab_size": 272}), seed=1), run)
+    tiny_tokenizer().save_pretrained(run)
+    (run / "config.resolved.yaml").write_text("role: deacon\n")
+    (run / "profile.yaml").write_text("role: deacon\ncard: Card of the run.\n")
+
+    trained, other = load_model(str(run)), load_model(str(run), role="witness")
+
+    assert "Card of the run." in trained.decode(trained.encode_chat("hello"))
+    assert "Card of the run." not in other.decode(other.encode_chat("hello"))
 
 
 @pytest.mark.parametrize("name", ["./none", "/none/such", "nobody"])
