@@ -27,7 +27,8 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 "Files that go with a model's weights, copied where they exist."
 
-_HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "merges.txt"]
+# Some repositories hold the same weights again under other names.
+_HUB_FILES = ["model*.safetensors", "*.json", "*.jinja", "tokenizer*", "merges.txt"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 

@@ -57,7 +57,7 @@ def arguments_from_config(config: Mapping[str, Any], *, where: str = "config.jso
             f"{where}: model_type {family!r} is not supported; take one of {', '.join(ARCHITECTURES)}"
         )
     _refuse_unsupported(config, where)
-    attention_bias = bool(config.get("attention_bias", False))
+    attention_bias = family in ("llama", "qwen3") and bool(config.get("attention_bias", False))
     theta, scaling = _rope(config, where)
     return LlamaArguments(
         family=family,
@@ -73,7 +73,7 @@ def arguments_from_config(config: Mapping[str, Any], *, where: str = "config.jso
         rope_scaling=scaling,
         max_seq_len=config.get("max_position_embeddings", 2048),
         qkv_bias=family == "qwen2" or attention_bias,
-        out_bias=family in ("llama", "qwen3") and attention_bias,
+        out_bias=attention_bias,
         mlp_bias=family == "llama" and bool(config.get("mlp_bias", False)),
         qk_norm=family == "qwen3",
         tie_embeddings=bool(config.get("tie_word_embeddings", False)),
