@@ -19,7 +19,7 @@ from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.sessions import Session, outcome_of
 from node0.finetune.corpus.transcript import RebuiltCall, Row
-from node0.finetune.corpus.transcript_lines import Message, as_blocks
+from node0.finetune.corpus.transcript_lines import Message, Shape, as_blocks
 
 IMAGE = "[image]"
 DOCUMENT = "[document]"
@@ -78,7 +78,7 @@ class CorpusFormatter:
         rebased = messages_form(row.messages)
         for window in session.windows:
             calls = [call for call in row.calls if session.window_at(call.at) is window]
-            requests, systems, toolsets = _requests(calls, rebased, skipped)
+            requests, systems, toolsets = _requests(calls, row.messages, rebased, skipped)
             if not requests:
                 continue
             messages = rebased.messages[: requests[-1].n_messages + 1]
@@ -155,7 +155,7 @@ def _told_outcome(
 
 
 def _requests(
-    calls: Sequence[RebuiltCall], rebased: Rebased, skipped: Counter[str]
+    calls: Sequence[RebuiltCall], wire: Sequence[Message], rebased: Rebased, skipped: Counter[str]
 ) -> tuple[list[RecordedCall], dict[str, str], dict[str, list[dict[str, Any]]]]:
     requests: list[RecordedCall] = []
     systems: dict[str, str] = {}
@@ -166,11 +166,27 @@ def _requests(
             skipped["answer without words or calls"] += 1
             continue
         text = "\n\n".join(part for part in call.shape.system if not part.startswith(BILLING))
-        tools = [_plain(dict(tool)) for tool in call.shape.tools]
+        tools = _offered(call.shape, wire[: call.n_messages])
         system_key, tools_key = _short_hash(text), _short_hash(repr(tools))
         systems[system_key], toolsets[tools_key] = _plain(text), tools
         requests.append(RecordedCall(n_messages=at, system=system_key, tools=tools_key, exact=call.exact))
     return requests, systems, toolsets
+
+
+def _offered(shape: Shape, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The tools whose definitions the model read: a deferred one only after a result names it."""
+    deferred = {str(tool.get("name")) for tool in shape.tools if tool.get("defer_loading")}
+    if deferred:
+        results = (block.get("content") for message in messages for block in as_blocks(message["content"]))
+        deferred -= {
+            str(part.get("tool_name"))
+            for content in results
+            for part in (as_blocks(content) if isinstance(content, list) else ())
+            if part.get("type") == "tool_reference"
+        }
+    keys = ("name", "description", "input_schema")
+    offered = (tool for tool in shape.tools if str(tool.get("name")) not in deferred)
+    return [_plain({key: tool.get(key) for key in keys}) for tool in offered]
 
 
 def _block(block: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -183,6 +199,8 @@ def _block(block: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"type": "tool_use", "id": str(block.get("id")), "name": str(block.get("name")), **call}
     if kind == "tool_result":
         return _result(block)
+    if kind == "tool_reference":
+        return _text(block.get("tool_name"))
     return (
         {"type": "text", "text": IMAGE if kind == "image" else DOCUMENT}
         if kind in ("image", "document")

@@ -15,7 +15,7 @@ A file is JSON lines at `<config dir>/projects/<slug>/<session uuid>.jsonl`; sub
                 tools [{schema: {name, description, input_schema}}]
     system      subtype compact_boundary cuts the conversation (logicalParentUuid); others are skipped
     api-request-shape  shapeHash, shape {system: [{type: text, text}], tools: [{name, description,
-                input_schema}]}
+                input_schema, defer_loading?}]}; without the billing header that leads system on the wire
     api-request-blob   hash, message {role: user | system | assistant, content}
     api-request        id, timestamp, shapeHash, base?, keep, tail [hash]; params, querySource,
                 cacheControl and requestDigest may stand beside them

@@ -73,6 +73,7 @@ class Shape:
 
     system: tuple[str, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
+    "Whole definitions; `defer_loading` marks one that the model sees only where a result names it."
 
 
 @dataclass
@@ -272,8 +273,8 @@ def _index_log(index: SessionIndex, place: Place, line: dict[str, Any]) -> None:
 
 def _shape(system: Any, tools: Any) -> Shape:
     blocks = as_blocks(system) if not isinstance(system, tuple) else []
-    kept = ({key: tool.get(key) for key in ("name", "description", "input_schema")} for tool in tools)
-    return Shape(tuple(str(block.get("text", "")) for block in blocks), tuple(kept))
+    whole = tuple(_without_marks(dict(tool)) for tool in tools)
+    return Shape(tuple(str(block.get("text", "")) for block in blocks), whole)
 
 
 def snapshot_shape(attachment: dict[str, Any]) -> Shape:

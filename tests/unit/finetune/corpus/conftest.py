@@ -34,17 +34,20 @@ def digest(value: Any) -> str:
 class Harness:
     """Writes the lines of one session and remembers every request as it was sent."""
 
-    def __init__(self, *, log: bool = True, session: str = "5e55-1", **envelope: Any) -> None:
+    def __init__(
+        self, *, log: bool = True, session: str = "5e55-1", tools: Any = TOOLS, **envelope: Any
+    ) -> None:
         self.lines: list[Message] = []
         self.sent: list[tuple[list[Message], list[str], list[Message]]] = []
         self.session, self._log, self._envelope = session, log, envelope
+        self._tools = tools
         self._messages: list[Message] = []
         self._named: set[str] = set()
         self._last: tuple[str, list[str]] | None = None
         self._clock = 0
         self.parent: str | None = None
         if log:
-            shape = {"system": [text(SYSTEM)], "tools": TOOLS}
+            shape = {"system": [text(SYSTEM)], "tools": tools}
             self._shape = digest(shape)
             self.lines.append({"type": "api-request-shape", "shapeHash": self._shape, "shape": shape})
 
@@ -132,7 +135,7 @@ class Harness:
 
     def _request(self) -> str:
         name = f"req_{len(self.sent)}"
-        self.sent.append((list(self._messages), [SYSTEM], TOOLS))
+        self.sent.append((list(self._messages), [SYSTEM], self._tools))
         hashes = [digest(message) for message in self._messages]
         if self._log:
             base = self._last

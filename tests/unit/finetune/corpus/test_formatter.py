@@ -14,6 +14,7 @@ from node0.finetune.corpus.sessions import Session, Window
 from node0.finetune.corpus.transcript import Transcript
 
 Make = Callable[..., Any]
+TOOLS = [{"name": "Bash", "description": "Run a command.", "input_schema": {"type": "object"}}]
 FORMATTER = CorpusFormatter()
 
 
@@ -167,3 +168,21 @@ def test_tokens_are_estimated_over_all_words() -> None:
         estimated_tokens([{"role": "user", "content": "x" * 40}, {"content": [{"input": {"a": "y" * 40}}]}])
         == 20
     )
+
+
+def test_a_deferred_tool_is_offered_once_a_result_names_it(
+    harness: Make, blocks: dict[str, Make], tmp_path: Path
+) -> None:
+    deferred = {"name": "WebFetch", "description": "Fetch.", "input_schema": {"type": "object"}}
+    session = harness(tools=[*TOOLS, {**deferred, "defer_loading": True}])
+    session.prompt("Find a tool.")
+    session.answer(blocks["call"]("t1"))
+    session.user(blocks["result"]("t1", [{"type": "tool_reference", "tool_name": "WebFetch"}]))
+    session.answer(blocks["text"]("Found."))
+
+    path = session.write(tmp_path / "s.jsonl")
+    (entry,), _ = entries(path, Window(moment(0), None, "patrol"))
+
+    assert [entry.toolsets[call.tools] for call in entry.requests] == [TOOLS, [*TOOLS, deferred]]
+    assert entry.messages[2]["content"][0]["content"] == [{"type": "text", "text": "WebFetch"}]
+    assert [call.shape.tools[1]["defer_loading"] for row in Transcript(path).rows() for call in row.calls]
