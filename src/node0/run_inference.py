@@ -57,9 +57,11 @@ def infer(  # noqa: PLR0913  one parameter a flag
     """
     source, sink = _streams()
     prompts = _prompts(source, file)
+    from node0.finetune.inference.generator import sampling_params
     from node0.finetune.inference.loading import load_model
     from node0.finetune.inference.prompt_api import Answering
 
+    sampling_params(temperature, top_p, top_k, seed)
     how = Answering(
         max_tokens=max_tokens,
         temperature=temperature,

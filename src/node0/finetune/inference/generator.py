@@ -73,7 +73,7 @@ class Generator:
             stop_strings=tuple(stop_strings),
             max_new_tokens=min(max_new_tokens, room),
         )
-        return self._run(list(prompt_ids), _sampling(temperature, top_p, top_k, seed), limits)
+        return self._run(list(prompt_ids), sampling_params(temperature, top_p, top_k, seed), limits)
 
     def _room(self, n_prompt: int) -> int:
         if n_prompt == 0:
@@ -110,7 +110,12 @@ def _ends(text: TextStream, token: int) -> bool:
     return text.stopped
 
 
-def _sampling(temperature: float, top_p: float, top_k: int, seed: int | None) -> SamplingParams:
+def sampling_params(temperature: float, top_p: float, top_k: int, seed: int | None) -> SamplingParams:
+    """These settings, checked.
+
+    Raises:
+        ConfigError: one is out of its range.
+    """
     if temperature < 0:
         raise ConfigError(f"temperature {temperature} is negative; 0 is greedy, 1 is the model's own")
     if not 0 < top_p <= 1:
