@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.finetune.corpus import exchange
+from node0.finetune.corpus.commands import (
+    DenyOption,
+    IdArgument,
+    JsonOption,
+    RoleOption,
+    TownOption,
+    lines_of,
+    make_scrubber,
+    open_store,
+)
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.collector import CorpusCollector, Report
     from node0.finetune.corpus.schema import CorpusEntry
-    from node0.finetune.corpus.store import CorpusStore, EntryHeader
+    from node0.finetune.corpus.store import EntryHeader
     from node0.town import Town
 
 app = typer.Typer(
@@ -24,16 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TownOption = Annotated[
-    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
-]
-RoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an entry; see `node0-corpus list`.")]
-DenyOption = Annotated[
-    list[str] | None,
-    typer.Option("--deny", help="A word that always goes (a name, a host); may be repeated."),
-]
+for part in (exchange,):
+    app.add_typer(part.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,8 +110,8 @@ def add(
     """Add curated examples: entries, or objects with a role and messages."""
     from node0.finetune.corpus.curated import read_curated
 
-    _, store = _store(town)
-    scrubber = _scrubber(deny or ())
+    _, store = open_store(town)
+    scrubber = make_scrubber(deny or ())
     # Everything is read before anything is stored, so that a bad file adds nothing.
     entries = [scrubber.scrub_entry(entry) for file in files for entry in read_curated(file, role=role)]
     rows = [
@@ -127,7 +130,7 @@ def list_entries(
     as_json: JsonOption = False,
 ) -> None:
     """List entries, newest first; --json lists all of them by id."""
-    _, store = _store(town)
+    _, store = open_store(town)
     headers = store.headers(role)
     if as_json:
         console.emit([header.model_dump() for header in headers], as_json=True)
@@ -144,7 +147,7 @@ def list_entries(
 @app.command()
 def stats(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
     """Count entries by role, task type and outcome."""
-    _, store = _store(town)
+    _, store = open_store(town)
     headers = store.headers(role)
     counts = Counter((header.role, header.source, header.task_type, header.outcome) for header in headers)
     sizes: Counter[tuple[str, ...]] = Counter()
@@ -171,7 +174,7 @@ def stats(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOpti
 @app.command()
 def show(entry_id: IdArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """Show one entry, as it will be trained on."""
-    _, store = _store(town)
+    _, store = open_store(town)
     entry = store.get(entry_id)
     if as_json:
         console.write(entry.model_dump_json() + "\n")
@@ -195,7 +198,7 @@ def preview(
     from node0.finetune.data.preview import preview as preview_rows
     from node0.finetune.data.tokenizer import load_tokenizer
 
-    _, store = _store(town)
+    _, store = open_store(town)
     entry = store.get(entry_id)
     renderer = Renderer(load_tokenizer(tokenizer), load_profile(entry.role, profile))
     rows = preview_rows(entry, renderer, max_length=max_length)
@@ -225,14 +228,14 @@ def scrub(
     as_json: Annotated[bool, typer.Option("--json", help="The findings instead of the text.")] = False,
 ) -> None:
     """Scrub a text; nothing is stored."""
-    scrubber = _scrubber(deny or ())
+    scrubber = make_scrubber(deny or ())
     if jsonl:
         from node0.finetune.corpus.scrub_lines import scrub_line
 
-        for line in _lines(file):
+        for line in lines_of(file):
             console.write(scrub_line(scrubber, line) + "\n")
         return
-    text = "".join(_lines(file))
+    text = "".join(lines_of(file))
     if as_json:
         console.emit([finding._asdict() for finding in scrubber.findings(text)], as_json=True)
         return
@@ -242,25 +245,11 @@ def scrub(
         console.note(f"{what}: {count}")
 
 
-def _store(town: Path | None) -> "tuple[Town, CorpusStore]":
-    from node0.finetune.corpus.store import CorpusStore
-    from node0.town import Town
-
-    place = Town.locate(town)
-    return place, CorpusStore(place)
-
-
-def _scrubber(deny: Sequence[str]) -> Any:
-    from node0.finetune.corpus.scrubber import CorpusScrubber
-
-    return CorpusScrubber(deny)
-
-
 def _collector(town: Path | None, *, deny: Sequence[str], min_tokens: int) -> "tuple[CorpusCollector, Town]":
     from node0.finetune.corpus.collector import CorpusCollector
 
-    place, store = _store(town)
-    return CorpusCollector(store, _scrubber(deny), min_tokens=min_tokens), place
+    place, store = open_store(town)
+    return CorpusCollector(store, make_scrubber(deny), min_tokens=min_tokens), place
 
 
 def _collect_town(
@@ -332,17 +321,3 @@ def _print_coloured(parts: Iterable[tuple[str, bool]]) -> None:
         marked = text if coloured or not trained else f"⟦{text}⟧"
         line.append(marked, style="bold green" if trained else "dim")
     out.print(line)
-
-
-def _lines(file: Path | None) -> Iterator[str]:
-    import sys
-
-    from node0.errors import NotFound
-
-    if file is None:
-        yield from sys.stdin
-        return
-    if not file.is_file():
-        raise NotFound(f"no file {file}: name one, or pipe the text in")
-    with file.open(encoding="utf-8", errors="replace", newline="") as source:
-        yield from source

@@ -6,7 +6,7 @@ id is a digest of what is in the example, so that the same file added twice adds
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,18 @@ from node0.finetune.corpus.sessions import TOWN_RIG
 WANTED = {"messages", "chosen"}
 
 
-def read_curated(path: Path, *, role: str | None = None, task_type: str = "curated") -> Iterator[CorpusEntry]:
+def read_curated(
+    path: Path,
+    *,
+    role: str | None = None,
+    task_type: str = "curated",
+    convert: Callable[[Any], Any] = lambda value: value,
+) -> Iterator[CorpusEntry]:
     """The entries of a JSON document (an object or a list) or of JSON lines, unscrubbed.
 
     Args:
         role: For examples that name none.
+        convert: Makes an entry's fields of what is read; a ValueError says why it cannot.
 
     Raises:
         NotFound: there is no such file.
@@ -35,7 +42,12 @@ def read_curated(path: Path, *, role: str | None = None, task_type: str = "curat
     created = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
     defaults = {"rig": TOWN_RIG, "task_type": task_type, "outcome": "curated", "created_at": created}
     for number, value in enumerate(_values(path), start=1):
-        yield _entry(f"{path}, example {number}", value, {**defaults, **({"role": role} if role else {})})
+        where = f"{path}, example {number}"
+        try:
+            fields = convert(value)
+        except ValueError as error:
+            raise BadCorpus(f"{where}: {error}; repair or remove it") from error
+        yield _entry(where, fields, {**defaults, **({"role": role} if role else {})})
 
 
 def _values(path: Path) -> Iterator[Any]:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the modules of `node0-corpus`'s commands share: options, the store and the scrubber."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from node0.finetune.corpus.scrubber import CorpusScrubber
+    from node0.finetune.corpus.store import CorpusStore
+    from node0.town import Town
+
+TownOption = Annotated[
+    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
+]
+RoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an entry; see `node0-corpus list`.")]
+DenyOption = Annotated[
+    list[str] | None,
+    typer.Option("--deny", help="A word that always goes (a name, a host); may be repeated."),
+]
+
+
+def open_store(town: Path | None) -> "tuple[Town, CorpusStore]":
+    """The town that is meant, and its corpus."""
+    from node0.finetune.corpus.store import CorpusStore
+    from node0.town import Town
+
+    place = Town.locate(town)
+    return place, CorpusStore(place)
+
+
+def make_scrubber(deny: Sequence[str]) -> "CorpusScrubber":
+    """The scrubber with the operator's words."""
+    from node0.finetune.corpus.scrubber import CorpusScrubber
+
+    return CorpusScrubber(deny)
+
+
+def lines_of(file: Path | None) -> Iterator[str]:
+    """Lines of a file, or of standard input.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    import sys
+
+    from node0.errors import NotFound
+
+    if file is None:
+        yield from sys.stdin
+        return
+    if not file.is_file():
+        raise NotFound(f"no file {file}: name one, or pipe the text in")
+    with file.open(encoding="utf-8", errors="replace", newline="") as source:
+        yield from source

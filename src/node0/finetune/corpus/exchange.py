@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0-corpus export` and `import`."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node0 import console
+from node0.finetune.corpus.commands import (
+    DenyOption,
+    JsonOption,
+    RoleOption,
+    TownOption,
+    make_scrubber,
+    open_store,
+)
+from node0.finetune.corpus.interchange_turns import Format
+
+app = typer.Typer()
+
+
+@app.command("export")
+def export_entries(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: every entry.")] = None,
+    *,
+    form: Annotated[Format, typer.Option("--format", help="Of the lines.")] = Format.TRL,
+    facts: Annotated[
+        bool, typer.Option("--facts", help="Add role, outcome, bead and the like under `node0`.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    role: RoleOption = None,
+    town: TownOption = None,
+) -> None:
+    """Write entries as JSON lines that other trainers read; quarantined ones stay."""
+    from node0.finetune.corpus.interchange import export_lines
+    from node0.town import write_atomically
+
+    _, store = open_store(town)
+    entries = (store.get(name) for name in ids) if ids else store.entries(role)
+    skipped: Counter[str] = Counter()
+    lines = (
+        json.dumps(line, ensure_ascii=False) + "\n"
+        for line in export_lines(entries, form, skipped, facts=facts)
+    )
+    if output is None:
+        for line in lines:
+            console.write(line)
+    else:
+        written = list(lines)
+        write_atomically(output, "".join(written))
+        console.note(f"{len(written)} entries written to {output}")
+    for reason, count in sorted(skipped.items()):
+        console.note(f"left out: {reason}: {count}")
+
+
+@app.command("import")
+def import_entries(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="JSON or JSON lines: OpenAI, TRL, ShareGPT, Alpaca."),
+    ],
+    *,
+    role: Annotated[str | None, typer.Option(help="For examples that name none.")] = None,
+    town: TownOption = None,
+    deny: DenyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add examples in another trainer's format, scrubbed; the format is seen line by line."""
+    from node0.finetune.corpus.curated import read_curated
+    from node0.finetune.corpus.interchange import entry_fields
+
+    _, store = open_store(town)
+    scrubber = make_scrubber(deny or ())
+    # Everything is read before anything is stored, so that a bad file adds nothing.
+    entries = [
+        scrubber.scrub_entry(entry).entry
+        for file in files
+        for entry in read_curated(file, role=role, task_type="imported", convert=entry_fields)
+    ]
+    rows = [{"id": entry.id, "role": entry.role, "did": store.add(entry).value} for entry in entries]
+    console.emit(rows, as_json=as_json)
