@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import json
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def run(tmp_path: Path) -> Path:
     (directory / "entries.jsonl").write_text('{"id": "a"}\n')
     adapter = {"peft_type": "LORA", "base_model_name_or_path": "org/base", "node0_base_digest": "d" * 64}
     (directory / "adapter_config.json").write_text(json.dumps(adapter))
-    (directory / "MANIFEST.json").write_text(json.dumps({"corpus_hash": "c" * 64}))
+    files = {"adapter_model.safetensors": {"sha256": hashlib.sha256(b"weights").hexdigest(), "size": 7}}
+    (directory / "MANIFEST.json").write_text(json.dumps({"corpus_hash": "c" * 64, "files": files}))
     (directory / "config.resolved.yaml").write_text("role: deacon  # flag\nlora:\n  rank: 4\n")
     return directory
 
@@ -56,8 +58,8 @@ def test_a_registered_run_brings_its_lineage(
 
 def test_a_copy_survives_a_change_of_the_run_and_a_model_in_place_does_not(town: Path, run: Path) -> None:
     at = ["--town", str(town)]
-    run_model.main(["register", str(run), "--name", "copied", *at])
-    run_model.main(["register", str(run), "--name", "placed", "--in-place", *at])
+    assert run_model.main(["register", str(run), "--name", "copied", *at]) == 0
+    assert run_model.main(["register", str(run), "--name", "placed", "--in-place", *at]) == 0
 
     (run / "adapter_model.safetensors").write_bytes(b"changed")
 
@@ -103,6 +105,11 @@ def test_listing_an_empty_town_says_how_to_register(town: Path, capsys: pytest.C
         (lambda run: (run / "model.bin").write_bytes(b""), "may be a pickle"),
         (lambda run: (run / "adapter_config.json").unlink(), "holds no model"),
         (lambda run: (run / "adapter_model.safetensors").unlink(), "holds no model"),
+        (
+            lambda run: (run / "adapter_model.safetensors").write_bytes(b"another"),
+            "adapter_model.safetensors does not have the recorded sha256",
+        ),
+        (lambda run: (run / "MANIFEST.json").write_text("{}"), "MANIFEST.json cannot be read"),
     ],
 )
 def test_what_is_no_model_is_refused(

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError
-from node0.finetune.registry.artefacts import copy_into, scan
+from node0.finetune.registry.artefacts import check, copy_into, listed, scan
 from node0.finetune.registry.schema import Artefact, ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.settings import read_tree
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
 ADAPTER_CONFIG = "adapter_config.json"
+MANIFEST = "MANIFEST.json"
 DIGEST_LENGTH = 16
 
 
@@ -49,12 +50,14 @@ def publish(
 
     Raises:
         NotFound: no such directory, or it is empty.
-        BadCheckpoint: it holds no model, or weights as pickle.
+        BadCheckpoint: it holds no model, weights as pickle, or a file that the run did not write.
         ConfigError: no role is known, or the copy cannot be written.
     """
     directory = directory.resolve()
     artefacts = scan(directory)
     _refuse_what_is_no_model(directory, artefacts)
+    if (directory / MANIFEST).is_file():
+        check(directory, listed(directory / MANIFEST))
     lineage = read_lineage(directory, artefacts)
     role = role or lineage.role
     if role is None:
@@ -70,7 +73,7 @@ def publish(
 def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
     """What the files of a run say; what they do not say is empty."""
     config = _tree(directory / "config.resolved.yaml")
-    manifest = _tree(directory / "MANIFEST.json")
+    manifest = _tree(directory / MANIFEST)
     adapter = _tree(directory / ADAPTER_CONFIG)
     entries = next((file.sha256 for file in artefacts if file.path == "entries.jsonl"), "")
     base = adapter.get("base_model_name_or_path") or config.get("base_model") or ""
