@@ -261,7 +261,7 @@ def _reconstruct(
     wanted = {group.turns[0].message_id for group in segment.groups if group.assistant} - proven
     if not wanted:
         return row
-    shape = _last_shape(index, loader, segment)
+    shape = _last_shape(index, loader, thread, segment)
     for group in segment.groups:
         first = group.turns[0]
         if not group.assistant:
@@ -275,10 +275,13 @@ def _reconstruct(
     return row
 
 
-def _last_shape(index: SessionIndex, loader: Loader, segment: Segment) -> Shape:
+def _last_shape(index: SessionIndex, loader: Loader, thread: Thread, segment: Segment) -> Shape:
     if index.shapes:
         return list(index.shapes.values())[-1]
-    snapshots = [turn for group in segment.groups for turn in group.turns if turn.kind == "snapshot"]
+    inside = (turn for group in segment.groups for turn in group.turns)
+    # The one with tools follows the first answer, so in a short session it lies behind the last turn.
+    anywhere = (turn for turn in index.turns.values() if turn.agent == thread.agent)
+    snapshots = [turn for turn in (*inside, *anywhere) if turn.kind == "snapshot"]
     shapes = [snapshot_shape(loader.line(turn.place)["attachment"]) for turn in snapshots]
     return max(shapes, key=lambda shape: len(shape.tools), default=Shape())
 
@@ -286,20 +289,36 @@ def _last_shape(index: SessionIndex, loader: Loader, segment: Segment) -> Shape:
 def _between_answers(loader: Loader, turns: Sequence[Turn]) -> Iterator[Message]:
     """What the harness sends between two answers: results, reminders, words, then system turns."""
     results: list[Message] = []
-    words: list[Message] = []
-    reminders: list[str] = []
+    words: list[list[Message]] = []
+    reminders: list[list[Message]] = []
     system: list[str] = []
     for turn in turns:
         if turn.kind == "user":
             blocks = loader.message(turn.place)["content"]
-            (results if turn.tool_ids else words).extend(blocks)
+            if turn.tool_ids:
+                results.extend(blocks)
+            else:
+                words.append(blocks)
         elif turn.kind == "attachment":
             line = loader.line(turn.place)
-            (system if line.get("renderedRole") == "system" else reminders).extend(_rendered(line))
+            if line.get("renderedRole") == "system":
+                system.extend(_rendered(line))
+            else:
+                reminders.extend([_text(item)] for item in _rendered(line))
     if results or reminders or words:
-        yield {"role": "user", "content": [*results, *(_text(item) for item in reminders), *words]}
+        yield {"role": "user", "content": _joined([results, *reminders, *words])}
     if system:
         yield {"role": "system", "content": [_text("\n\n".join(_unwrapped(item) for item in system))]}
+
+
+def _joined(parts: Sequence[list[Message]]) -> list[Message]:
+    """One list; a text gets a newline where the next part begins with text, as the harness does."""
+    joined: list[Message] = []
+    for part in parts:
+        if joined and part and joined[-1].get("type") == part[0].get("type") == "text":
+            joined[-1] = joined[-1] | {"text": f"{joined[-1].get('text')}\n"}
+        joined.extend(part)
+    return joined
 
 
 def _rendered(line: Message) -> list[str]:

@@ -278,9 +278,9 @@ def _shape(system: Any, tools: Any) -> Shape:
 
 
 def snapshot_shape(attachment: dict[str, Any]) -> Shape:
-    """The shape that a `prompt_snapshot` attachment tells of."""
+    """The shape that a `prompt_snapshot` attachment tells of; on the wire its parts are one block."""
     prompt = attachment.get("systemPrompt") or []
-    parts = [str(part) for part in (prompt if isinstance(prompt, list) else [prompt])]
+    parts = ["\n\n".join(str(part) for part in (prompt if isinstance(prompt, list) else [prompt]))]
     prefix = [str(attachment["cliPrefix"])] if attachment.get("cliPrefix") else []
     tools = [tool.get("schema", tool) for tool in attachment.get("tools") or [] if isinstance(tool, dict)]
     return Shape((*prefix, *parts), _shape((), tools).tools)

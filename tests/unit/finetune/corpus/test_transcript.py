@@ -299,7 +299,7 @@ def test_a_prompt_snapshot_gives_system_and_tools_where_nothing_is_logged(
     rows, _ = read(session.write(tmp_path / "s.jsonl"))
 
     shape = rows[0].calls[0].shape
-    assert (shape.system, shape.tools) == (("Zero.", "One.", "Two."), (tool,))
+    assert (shape.system, shape.tools) == (("Zero.", "One.\n\nTwo."), (tool,))
 
 
 def test_a_line_without_end_is_passed_over(
