@@ -10,7 +10,7 @@ RUN_DEPS := $(VENV)/.run-deps
 DEV_DEPS := $(VENV)/.dev-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo base bench setup setup-demo check lint unit test integration fix docs hooks clean
+.PHONY: help demo base bench setup setup-demo town-tools check lint unit test integration fix docs hooks clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ fix: setup  ## Format, and mend what the linter can mend
 docs: setup  ## Write README's file tree and the command and settings references
 	$(BIN)/python tools/readme_tree.py
 	$(BIN)/python tools/cli_reference.py
+
+town-tools:  ## Install Claude Code, opencode and Dolt into .town-tools for the tests that drive them
+	@$(PYTHON) tools/town_tools.py
 
 hooks: setup  ## Run `make lint` before each commit and `make check` before each push
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
