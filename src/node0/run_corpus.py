@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
-from node0.finetune.corpus import exchange
+from node0.finetune.corpus import exchange, hygiene
 from node0.finetune.corpus.commands import (
     DenyOption,
     IdArgument,
@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for part in (exchange,):
+for part in (exchange, hygiene):
     app.add_typer(part.app)
 
 

@@ -197,7 +197,9 @@ def _held_out(run: Path, corpus_path: Path, role: str) -> "list[CorpusEntry]":
         raise NotFound(f"no corpus directory {corpus_path}; give --corpus-path DIR")
     is_of_role = corpus_path.name == role and not (corpus_path / role).is_dir()
     root = corpus_path.parent if is_of_role else corpus_path
-    found = [entry for entry in CorpusStore(root).list() if entry.id in ids]
+    store = CorpusStore(root)
+    ids -= store.retracted().entries.keys()
+    found = [entry for entry in store.list() if entry.id in ids]
     if len(found) < len(ids):
         raise NotFound(
             f"{len(ids) - len(found)} of {len(ids)} held-out entries of {run} are not in {corpus_path}; "

@@ -34,16 +34,17 @@ def export_entries(
     role: RoleOption = None,
     town: TownOption = None,
 ) -> None:
-    """Write entries as JSON lines that other trainers read; quarantined ones stay."""
+    """Write entries as JSON lines that other trainers read; quarantined and retracted ones stay."""
     from node0.finetune.corpus.interchange import export_lines
     from node0.town import write_atomically
 
     _, store = open_store(town)
     entries = (store.get(name) for name in ids) if ids else store.entries(role)
     skipped: Counter[str] = Counter()
+    retracted = store.retracted().holds
     lines = (
         json.dumps(line, ensure_ascii=False) + "\n"
-        for line in export_lines(entries, form, skipped, facts=facts)
+        for line in export_lines(entries, form, skipped, facts=facts, retracted=retracted)
     )
     if output is None:
         for line in lines:

@@ -14,7 +14,7 @@ lost. What is ours (role, outcome, bead) travels under `node0` where asked for.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from node0.finetune.corpus.interchange_turns import (
@@ -36,18 +36,23 @@ SYSTEM_KEY = TOOLS_KEY = "imported"
 
 
 def export_lines(
-    entries: Iterable[CorpusEntry], form: Format, skipped: Counter[str], *, facts: bool = False
+    entries: Iterable[CorpusEntry],
+    form: Format,
+    skipped: Counter[str],
+    *,
+    facts: bool = False,
+    retracted: Callable[[CorpusEntry], bool] = lambda entry: False,
 ) -> Iterator[Line]:
-    """One object for each entry that the format can hold; quarantined ones never leave.
+    """One object for each entry that the format can hold; quarantined and retracted ones never leave.
 
     Args:
         skipped: Takes the count of entries left out, by reason.
         facts: Add what only this project knows, under `node0`.
     """
     for entry in entries:
-        reason, line = "quarantined", None
-        if not entry.quarantined:
-            reason, line = "pair that the format cannot hold", _line(entry, form)
+        reason = "quarantined" if entry.quarantined else "retracted" if retracted(entry) else ""
+        line = None if reason else _line(entry, form)
+        reason = reason or "pair that the format cannot hold"
         if line is None:
             skipped[reason] += 1
         else:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.retract import RetractList
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.town import Town, write_atomically
 
@@ -26,6 +27,8 @@ class Added(StrEnum):
     NEW = "new"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    RETRACTED = "retracted"
+    "Refused: its file was deleted for good."
 
 
 class EntryHeader(BaseModel):
@@ -64,8 +67,14 @@ class CorpusStore:
         self.root = place if isinstance(place, Path) else (place or Town.locate()).corpus
 
     def add(self, entry: CorpusEntry) -> Added:
-        """Store an entry under its id, replacing an older one; sets `content_digest`."""
+        """Store an entry under its id, replacing an older one; sets `content_digest`.
+
+        Raises:
+            BadCorpus: the retract list cannot be read.
+        """
         entry = entry.model_copy(update={"content_digest": entry.digest()})
+        if RetractList(self.root).refuses(entry):
+            return Added.RETRACTED
         path = self._path(entry.role, entry.id)
         text = _file_text(entry)
         existed = [
@@ -127,6 +136,14 @@ class CorpusStore:
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+    def retracted(self) -> RetractList:
+        """What must never be in a dataset again.
+
+        Raises:
+            BadCorpus: the list cannot be read.
+        """
+        return RetractList(self.root)
 
     def corpus_hash(self, role: str | None = None) -> str:
         """The sha256, in hex, over the sorted (id, content digest) of a role's entries, or of all."""

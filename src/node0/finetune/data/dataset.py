@@ -20,7 +20,7 @@ from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.rows import EntryRows, OverLength, Pair, Row, RowMaker
-from node0.finetune.data.select import Mode, select, split_by_session
+from node0.finetune.data.select import Mode, Selection, select, split_by_session
 from node0.pipeline.protocol import IGNORE
 
 RowCache = dict[tuple[str, ...], EntryRows]
@@ -89,7 +89,7 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
         self.max_length = max_length
         self._cache = {} if cache is None else cache
         self._makers: dict[str, RowMaker] = {}
-        chosen = select(of_role(entries, role), self.options.select, mode=self.options.mode)
+        chosen = selected(entries, role, self.options)
         self.dropped: Counter[str] = Counter(chosen.dropped)
         self.entries: list[CorpusEntry] = []
         "Entries that gave at least one row."
@@ -202,7 +202,7 @@ def make_datasets(
         BadCorpus: Nothing is left to train on.
     """
     options = options or DatasetOptions()
-    chosen = select(of_role(entries, role), options.select, mode=options.mode)
+    chosen = selected(entries, role, options)
     cache: RowCache = {}
     train, val = (
         CorpusDataset(side, "all", tokenizer, max_length, options=options, cache=cache)
@@ -216,6 +216,18 @@ def make_datasets(
             "collect sessions, or widen `select`"
         )
     return Datasets(train, val, dropped)
+
+
+def selected(entries: CorpusStore | Iterable[CorpusEntry], role: str, options: DatasetOptions) -> Selection:
+    """The entries of a role that are trained on; those that a store's retract list names are not.
+
+    Raises:
+        BadCorpus: an entry or the retract list cannot be read.
+    """
+    found = of_role(entries, role)
+    if isinstance(entries, CorpusStore):
+        return select(found, options.select, mode=options.mode, retracted=entries.retracted().holds)
+    return select(found, options.select, mode=options.mode)
 
 
 def of_role(entries: CorpusStore | Iterable[CorpusEntry], role: str) -> list[CorpusEntry]:

@@ -3,7 +3,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,13 +22,19 @@ class Selection:
     "Reason -> entries."
 
 
-def select(entries: Iterable[CorpusEntry], config: SelectConfig, *, mode: Mode = "sft") -> Selection:
-    """Entries that the settings take, oldest first. Quarantined ones are never taken."""
+def select(
+    entries: Iterable[CorpusEntry],
+    config: SelectConfig,
+    *,
+    mode: Mode = "sft",
+    retracted: Callable[[CorpusEntry], bool] = lambda entry: False,
+) -> Selection:
+    """Entries that the settings take, oldest first. Quarantined and retracted ones are never taken."""
     kept: list[CorpusEntry] = []
     dropped: Counter[str] = Counter()
     per_session: Counter[str] = Counter()
     for entry in sorted(entries, key=lambda entry: (entry.created_at, entry.id)):
-        reason = _reason(entry, config, mode)
+        reason = "retracted" if retracted(entry) else _reason(entry, config, mode)
         if reason is None and entry.session_id and config.max_per_session:
             per_session[entry.session_id] += 1
             if per_session[entry.session_id] > config.max_per_session:

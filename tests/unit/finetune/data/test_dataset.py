@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from node0.errors import BadCorpus
 from node0.finetune.corpus.schema import RecordedCall
+from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, RowCache, make_datasets
 from node0.pipeline.protocol import IGNORE
 
@@ -48,6 +50,19 @@ def test_labels_of_three_tokens_are_the_next_ids() -> None:
     assert item["input_ids"].tolist() == [bos, a, eos]
     assert item["labels"].tolist() == [a, eos, IGNORE]
     assert item["positions"].tolist() == [0, 1, 2]
+
+
+def test_a_stores_retracted_entries_are_in_no_dataset(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    for name in ("one", "two"):
+        store.add(entry([user(name), says("b")], id=name))
+    store.retracted().add([store.get("one")])
+
+    both = make_datasets(store, "deacon", TOKENIZER, val_split=0.0)
+    single = CorpusDataset(store, "deacon", TOKENIZER)
+
+    assert {item.id for data in (both.train, both.val, single) for item in data.entries} == {"two"}
+    assert both.dropped == single.dropped == {"retracted": 1}
 
 
 def test_the_last_prompt_token_predicts_the_first_answer_token() -> None:

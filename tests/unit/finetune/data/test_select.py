@@ -36,6 +36,15 @@ def test_each_left_out_entry_is_counted_with_its_reason() -> None:
     assert dropped == dict.fromkeys(reasons, 1)
 
 
+def test_retracted_entries_are_left_out_whatever_else_they_are() -> None:
+    entries = [entry(TALK, id="one", quarantined=True), entry(TALK, id="two"), entry(TALK, id="three")]
+
+    selection = select(entries, SelectConfig(), retracted=lambda item: item.id != "three")
+
+    assert [item.id for item in selection.kept] == ["three"]
+    assert selection.dropped == {"retracted": 2}
+
+
 def test_curated_entries_are_taken_whatever_their_outcome() -> None:
     assert kept([entry(TALK, source="curated", outcome="failed")])[0] == ["e1"]
 

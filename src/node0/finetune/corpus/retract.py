@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The retract list of a corpus, `<corpus>/.retracted.json`: what must never be in a dataset again.
+
+An entry is known by its id and by the digest of its content, so that neither a grown session nor a copy
+under another id brings it back. The list outlives the entry's file.
+"""
+
+import fcntl
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from node0.errors import BadCorpus
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.town import write_atomically
+
+FILE = ".retracted.json"
+
+
+class Retraction(BaseModel):
+    """One entry that was taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content_digest: str
+    role: str
+    at: str
+    "ISO 8601, UTC."
+
+    reason: str = ""
+    deleted: bool = False
+    "Its file is gone too, and no collection writes it again."
+
+
+class Use(NamedTuple):
+    """A run that has seen an entry."""
+
+    run: Path
+    id: str
+    split: str
+    times_seen: int
+
+
+class RetractList:
+    """The list of one corpus, as it was when this was made.
+
+    Raises:
+        BadCorpus: the list cannot be read. Nothing may be trained on then.
+    """
+
+    def __init__(self, corpus: Path) -> None:
+        self._path = corpus / FILE
+        self.entries = _read(self._path)
+        "Retractions by id."
+
+        self._digests = {known.content_digest for known in self.entries.values()}
+
+    def holds(self, entry: CorpusEntry) -> bool:
+        """Whether this entry, or one with the same content, was retracted."""
+        return entry.id in self.entries or (entry.content_digest or entry.digest()) in self._digests
+
+    def refuses(self, entry: CorpusEntry) -> bool:
+        """Whether it may not even be stored."""
+        digest = entry.content_digest or entry.digest()
+        return any(
+            known.deleted and (name == entry.id or known.content_digest == digest)
+            for name, known in self.entries.items()
+        )
+
+    def add(self, entries: Iterable[CorpusEntry], *, reason: str = "", deleted: bool = False) -> None:
+        """Retract entries; the list on disk is changed under a lock."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        new = {
+            entry.id: Retraction(
+                content_digest=entry.digest(), role=entry.role, at=at, reason=reason, deleted=deleted
+            )
+            for entry in entries
+        }
+        self._change(lambda known: {**known, **new})
+
+    def undo(self, ids: Sequence[str]) -> None:
+        """Take entries off the list."""
+        self._change(lambda known: {name: item for name, item in known.items() if name not in ids})
+
+    def _change(self, change: Callable[[dict[str, Retraction]], dict[str, Retraction]]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with (self._path.parent / f"{FILE}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.entries = change(_read(self._path))
+            self._digests = {known.content_digest for known in self.entries.values()}
+            rows = {name: known.model_dump() for name, known in sorted(self.entries.items())}
+            write_atomically(
+                self._path, json.dumps({"version": 1, "entries": rows}, ensure_ascii=False) + "\n"
+            )
+
+
+def runs_that_saw(retracted: RetractList, ids: Iterable[str], places: Iterable[Path]) -> Iterator[Use]:
+    """Every run below `places` whose `entries.jsonl` names one of the ids, or has its content."""
+    wanted = set(ids)
+    digests = {retracted.entries[name].content_digest: name for name in wanted & retracted.entries.keys()}
+    for place in places:
+        for path in sorted(place.rglob("entries.jsonl")):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                used = _use(line)
+                name = (
+                    used.get("id")
+                    if used.get("id") in wanted
+                    else digests.get(str(used.get("content_digest")))
+                )
+                if name:
+                    yield Use(path.parent, str(name), str(used.get("split")), used.get("times_seen") or 0)
+
+
+def _use(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> dict[str, Retraction]:
+    if not path.is_file():
+        return {}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["entries"]
+        return {name: Retraction.model_validate(row) for name, row in rows.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadCorpus(
+            f"the retract list {path} cannot be read ({reason}): repair it before anything is trained"
+        ) from error
