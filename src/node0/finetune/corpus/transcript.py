@@ -180,7 +180,7 @@ class _RequestLog:
                 self._index.skipped["request without an answer on the active path"] += 1
 
     def _names(self, call: LoggedCall) -> list[str] | None:
-        """The hashes of the call's messages; None when one is not in the file."""
+        """The hashes of the call's messages; None when one is not in the file or on another branch."""
         chain = [call]
         while chain[-1].id not in self._hashes and chain[-1].base is not None:
             base = self._index.calls.get(chain[-1].base)
@@ -191,14 +191,16 @@ class _RequestLog:
         for link in reversed(chain):
             if link.id not in self._hashes:
                 self._hashes[link.id] = self._joined(link)
-        return self._hashes[call.id]
+        names = self._hashes[call.id]
+        # Only what the call keeps has to be there: a rewound conversation builds on an abandoned request.
+        known = names and all(name in self._index.blobs or name in self._candidates for name in names)
+        return names if known else None
 
     def _joined(self, call: LoggedCall) -> list[str] | None:
         kept = self._hashes[call.base] if call.base is not None else []
         if kept is None or len(kept) < call.keep:
             return None
-        known = all(name in self._index.blobs or name in self._candidates for name in call.tail)
-        return [*kept[: call.keep], *call.tail] if known else None
+        return [*kept[: call.keep], *call.tail]
 
     def _extension(self, previous: list[str] | None, names: list[str], row: Row | None) -> int | None:
         """Where the new messages begin when this call extends the row, else None."""

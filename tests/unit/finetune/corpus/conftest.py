@@ -4,6 +4,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ class Harness:
         hashes = [digest(message) for message in self._messages]
         if self._log:
             base = self._last
-            keep = len(base[1]) if base and hashes[: len(base[1])] == base[1] else 0
+            common = zip(base[1] if base else (), hashes, strict=False)
+            keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], common))
             line: Message = {
                 "type": "api-request",
                 "id": name,

@@ -201,6 +201,31 @@ def test_a_rewound_logged_answer_starts_a_row_of_its_own_or_is_left_out(
     assert skipped["request without an answer on the active path"] == 1
 
 
+def test_a_request_that_builds_on_an_abandoned_one_is_exact(
+    harness: Make, blocks: dict[str, Make], tmp_path: Path
+) -> None:
+    """After a rewind the log keeps the beginning of the last request and leaves its end behind."""
+    text, call, result = blocks["text"], blocks["call"], blocks["result"]
+    session = harness()
+    session.prompt("First.")
+    session.answer(text("One."))
+    fork, said = session.parent, list(session._messages)
+    session.prompt("Wrong.")
+    session.answer(call("t1"))
+    session.user(result("t1"))
+    session.answer(text("Wrong."))
+    session.parent, session._messages = fork, said
+    session.prompt("Right.")
+    session.answer(text("Right."))
+
+    rows, skipped = read(session.write(tmp_path / "s.jsonl"))
+
+    assert [line["keep"] for line in session.lines if line["type"] == "api-request"] == [0, 1, 3, 2]
+    assert requests(rows) == [session.sent[0], session.sent[3]]
+    assert all(call.exact for row in rows for call in row.calls)
+    assert skipped["request without an answer on the active path"] == 2
+
+
 def test_compaction_cuts_the_conversation(harness: Make, blocks: dict[str, Make], tmp_path: Path) -> None:
     for log in (True, False):
         session = harness(log=log)
