@@ -7,7 +7,6 @@ outcome that became known or new scrub rules update the entries. What was collec
 `<corpus>/.collector.json`, because gt drops old events. Outcomes: see `sessions`.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.capture import capture_session
 from node0.finetune.corpus.collector_state import CollectorState, fingerprint
-from node0.finetune.corpus.documents import documents_of, rig_of
+from node0.finetune.corpus.documents import document_entry, documents_of, rig_of
 from node0.finetune.corpus.formatter import CorpusFormatter, estimated_tokens
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -198,23 +197,13 @@ class CorpusCollector:
     def collect_documents(self, town: Town) -> Report:
         """The town's instructions, formulas, directives and documents, each as one system turn."""
         report = Report()
-        for path, role, task in documents_of(town):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if not text.strip():
+        for document in documents_of(town):
+            name = document.path.relative_to(town.root).as_posix()
+            entry = document_entry(document, name, rig_of(town, name))
+            if entry is None:
                 report.skipped["empty document"] += 1
-                continue
-            name = path.relative_to(town.root).as_posix()
-            entry = CorpusEntry(
-                id=hashlib.sha256(name.encode()).hexdigest()[:16],
-                role=role,
-                rig=rig_of(town, name),
-                task_type=task,
-                outcome="collected",
-                created_at=datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat(),
-                messages=[{"role": "system", "content": text}],
-                source="document",
-            )
-            self._add(entry, report)
+            else:
+                self._add(entry, report)
         return report
 
     def _session(self, session: Session, paths: Sequence[Path], report: Report) -> None:

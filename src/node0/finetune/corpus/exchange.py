@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0-corpus export` and `import`."""
+"""`node0-corpus export`, `import` and `artifacts`: what goes out, and what comes from outside sessions."""
 
 import json
 from collections import Counter
@@ -82,4 +82,27 @@ def import_entries(
         for entry in read_curated(file, role=role, task_type="imported", convert=entry_fields)
     ]
     rows = [{"id": entry.id, "role": entry.role, "did": store.add(entry).value} for entry in entries]
+    console.emit(rows, as_json=as_json)
+
+
+@app.command()
+def artifacts(
+    *,
+    rig_root: Annotated[
+        list[Path], typer.Option("--rig-root", help="Root of a rig or a town; may be repeated.")
+    ],
+    town: TownOption = None,
+    deny: DenyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Collect CLAUDE.md, AGENTS.md, formulas, directives, documents and specifications of a root."""
+    from node0.finetune.corpus.artifact_collector import CorpusArtifactCollector
+
+    _, store = open_store(town)
+    collector = CorpusArtifactCollector(store, make_scrubber(deny or ()))
+    entries = [entry for root in rig_root for entry in collector.collect_root(root)]
+    rows = [
+        {"id": entry.id, "role": entry.role, "rig": entry.rig, "task_type": entry.task_type}
+        for entry in entries
+    ]
     console.emit(rows, as_json=as_json)

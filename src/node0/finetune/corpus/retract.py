@@ -106,11 +106,8 @@ def runs_that_saw(retracted: RetractList, ids: Iterable[str], places: Iterable[P
         for path in sorted(place.rglob("entries.jsonl")):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 used = _use(line)
-                name = (
-                    used.get("id")
-                    if used.get("id") in wanted
-                    else digests.get(str(used.get("content_digest")))
-                )
+                name, copy = used.get("id"), digests.get(str(used.get("content_digest")))
+                name = name if name in wanted else copy
                 if name:
                     yield Use(path.parent, str(name), str(used.get("split")), used.get("times_seen") or 0)
 
