@@ -22,7 +22,7 @@ class Comparison:
         exact: Came back with a proof.
         reconstructed: Came back alike, from the conversation's lines.
         differing: Came back otherwise; says where.
-        unlogged: Answered, and no line of any file tells of them; ids of the answers.
+        unlogged: Answered, and no rebuilt call has the answer; ids of the answers.
         unanswered: Were answered with an error.
         skipped: What the reader counted.
     """

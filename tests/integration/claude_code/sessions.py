@@ -170,6 +170,21 @@ def forked(folder: Path, claude: Path) -> Recording:
         return Recording(server.requests, home.transcripts())
 
 
+def rewound(folder: Path, claude: Path) -> Recording:
+    """Taken up again at the first answer; the second is left on a branch."""
+    home = Home(folder)
+    bash = tool("Bash", command="echo wrong", description="Report")
+    answers: list[Answer] = [[text("One.")], [bash], [text("Wrong.")], [text("Right.")]]
+    with ModelServer({"": answers}) as server:
+        session = home.run(server, "First.", *FEW_TOOLS, claude=claude)
+        lines = map(json.loads, home.transcripts()[0].read_text(encoding="utf-8").splitlines())
+        first = next(line["uuid"] for line in lines if line["type"] == "assistant")
+        home.run(server, "Second.", *FEW_TOOLS, "--resume", session, claude=claude)
+        back = ("--resume", session, "--resume-session-at", first)
+        home.run(server, "Else.", *FEW_TOOLS, *back, claude=claude)
+        return Recording(server.requests, home.transcripts())
+
+
 def compacted(folder: Path, claude: Path) -> Recording:
     """By hand, between two runs."""
     bash = tool("Bash", command="echo kept", description="Report")
@@ -311,7 +326,7 @@ SESSIONS: dict[str, Callable[[Path, Path], Recording]] = {
     session.__name__: session
     for session in (
         *(plain_text, one_tool, parallel_tools, failing_tool, long_output, reads_an_image, thinks, resumed),
-        *(forked, compacted, compacted_by_itself, subagent, hooks, retried, small_model),
+        *(forked, rewound, compacted, compacted_by_itself, subagent, hooks, retried, small_model),
         *(broken_stream, cut_answer, own_command, tool_search, background_subagent, two_subagents),
     )
 }
