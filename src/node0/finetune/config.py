@@ -35,6 +35,12 @@ class SelectConfig(BaseModel):
     max_per_session: int | None = Field(default=None, ge=1)
     "At most this many entries of one session."
 
+    drop_duplicates: Literal["none", "exact", "near"] = "none"
+    "Leave out what repeats an older entry: the same text, or nearly the same."
+
+    against: Path | None = None
+    "JSON lines of prompts to be measured on; an entry with 13 words in a row of one is left out."
+
 
 class FineTuneConfig(BaseModel):
     """One run: what to train, on what, how, and where the result goes."""

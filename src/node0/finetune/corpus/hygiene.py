@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0-corpus retract`: what must not be trained on."""
+"""`node0-corpus retract`, `duplicates` and `contamination`: what should not be trained on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from node0 import console
-from node0.finetune.corpus.commands import JsonOption, TownOption, open_store
+from node0.finetune.corpus.commands import JsonOption, RoleOption, TownOption, open_store
 
 app = typer.Typer()
 
@@ -59,3 +59,45 @@ def retract(  # noqa: PLR0913  # options of one command
     console.emit(
         [{"id": name, **known.model_dump()} for name, known in retracted.entries.items()], as_json=as_json
     )
+
+
+@app.command()
+def duplicates(
+    *,
+    threshold: Annotated[
+        float, typer.Option(min=0.1, max=1.0, help="Lowest similarity; 1 finds exact ones only.")
+    ] = 0.8,
+    role: RoleOption = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List entries that repeat an older one, exactly or nearly; `select.drop_duplicates` leaves them out."""
+    from node0.finetune.corpus.near_duplicates import duplicates as find_duplicates
+
+    _, store = open_store(town)
+    found = find_duplicates(store.entries(role), threshold=threshold)
+    console.emit([repeat._asdict() for repeat in found], as_json=as_json)
+    exact = sum(repeat.exact for repeat in found)
+    console.note(f"{exact} exact and {len(found) - exact} near duplicates")
+
+
+@app.command()
+def contamination(
+    *,
+    against: Annotated[Path, typer.Option(help="JSON lines of prompts that a model is measured on.")],
+    role: RoleOption = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """List entries with 13 words in a row of a prompt; exit code 1 when there are any."""
+    from node0.finetune.corpus.contamination import Prompts
+
+    _, store = open_store(town)
+    prompts = Prompts(against)
+    found = [overlap for entry in store.entries(role) for overlap in prompts.overlaps(entry)]
+    console.emit([overlap._asdict() for overlap in found], as_json=as_json)
+    entries = len({overlap.id for overlap in found})
+    console.note(
+        f"{entries} entries hold one of {len(prompts)} prompts; {prompts.too_short} prompts are too short"
+    )
+    return console.FAILED if found else 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from node0.finetune.config import SelectConfig
+from node0.finetune.corpus.contamination import Prompts
+from node0.finetune.corpus.near_duplicates import THRESHOLD, duplicates
 from node0.finetune.corpus.schema import CorpusEntry
 
 Mode = Literal["sft", "dpo", "pretrain"]
@@ -30,11 +32,19 @@ def select(
     retracted: Callable[[CorpusEntry], bool] = lambda entry: False,
 ) -> Selection:
     """Entries that the settings take, oldest first. Quarantined and retracted ones are never taken."""
+    passing: list[CorpusEntry] = []
     kept: list[CorpusEntry] = []
     dropped: Counter[str] = Counter()
     per_session: Counter[str] = Counter()
     for entry in sorted(entries, key=lambda entry: (entry.created_at, entry.id)):
         reason = "retracted" if retracted(entry) else _reason(entry, config, mode)
+        if reason is None:
+            passing.append(entry)
+        else:
+            dropped[reason] += 1
+    unclean = _unclean(passing, config)
+    for entry in passing:
+        reason = unclean.get(entry.id)
         if reason is None and entry.session_id and config.max_per_session:
             per_session[entry.session_id] += 1
             if per_session[entry.session_id] > config.max_per_session:
@@ -44,6 +54,25 @@ def select(
         else:
             dropped[reason] += 1
     return Selection(kept, dropped)
+
+
+def _unclean(entries: Sequence[CorpusEntry], config: SelectConfig) -> dict[str, str]:
+    """Id -> reason, for what repeats another entry or holds a prompt to be measured on.
+
+    Raises:
+        NotFound: there is no file of prompts.
+        BadCorpus: it cannot be read.
+    """
+    reasons: dict[str, str] = {}
+    if config.against is not None:
+        prompts = Prompts(config.against)
+        reasons = {entry.id: "contaminated" for entry in entries if prompts.overlaps(entry)}
+    if config.drop_duplicates != "none":
+        threshold = 1.0 if config.drop_duplicates == "exact" else THRESHOLD
+        clean = [entry for entry in entries if entry.id not in reasons]
+        for repeat in duplicates(clean, threshold=threshold):
+            reasons[repeat.id] = "duplicate" if repeat.exact else "near duplicate"
+    return reasons
 
 
 def is_document(entry: CorpusEntry) -> bool:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
 from typing import Any
 
 from tiny_chat import entry, says, system, user
@@ -43,6 +44,26 @@ def test_retracted_entries_are_left_out_whatever_else_they_are() -> None:
 
     assert [item.id for item in selection.kept] == ["three"]
     assert selection.dropped == {"retracted": 2}
+
+
+def test_duplicates_and_contaminated_entries_are_left_out_where_asked_for(tmp_path: Path) -> None:
+    long = " ".join(f"word{number}" for number in range(200))
+    entries = [
+        entry([user("a"), says(long)], id="first"),
+        entry([user("a"), says(long)], id="same", created_at="2027-02-01"),
+        entry([user("a"), says(long.replace("word50 ", "x "))], id="near", created_at="2027-02-02"),
+        entry([user("a"), says(long)], id="waits", created_at="2025-02-02", quarantined=True),
+        entry([user("a"), says(" ".join(f"p{number}" for number in range(20)))], id="seen"),
+    ]
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"text": "' + " ".join(f"p{number}" for number in range(20)) + '"}\n')
+
+    assert kept(entries)[0] == ["first", "seen", "same", "near"]
+    assert kept(entries, drop_duplicates="exact")[0] == ["first", "seen", "near"]
+    assert kept(entries, drop_duplicates="near", against=prompts) == (
+        ["first"],
+        {"quarantined": 1, "duplicate": 1, "near duplicate": 1, "contaminated": 1},
+    )
 
 
 def test_curated_entries_are_taken_whatever_their_outcome() -> None:
