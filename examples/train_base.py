@@ -40,8 +40,8 @@ PLAN = TownPlan(
     rolls=3000,
     long_patrols=True,
 )
-PIECES = 2016
-"Learnt pieces of the tokenizer; names and call frames come on top."
+VOCABULARY = 2304
+"Tokens that are aimed at; a few names may come on top."
 
 KEPT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
@@ -61,7 +61,7 @@ def main() -> None:
         _run(run_corpus.main, "collect", "--town", town, "--documents")
     tokenizer = ROOT / "tokenizer"
     if not tokenizer.is_dir():
-        save_tokenizer(train_tokenizer(_texts(town), pieces=PIECES), tokenizer, max_length=2048)
+        save_tokenizer(train_tokenizer(_texts(town), vocab_size=VOCABULARY), tokenizer, max_length=2048)
     documents, sessions = ROOT / "documents", ROOT / "sessions"
     shared = ("--corpus-path", town / ".corpus", "--set", f"tokenizer={tokenizer}")
     _run(run_finetune.main, *_config("base_documents"), *shared, "--checkpoint-dir", documents)

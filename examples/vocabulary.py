@@ -5,7 +5,6 @@ An id that is one token is copied by looking one token up, which is what a base 
 """
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,28 +26,26 @@ PIECES = r" ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+"
 "Words, numbers, signs and blanks are merged within themselves only."
 
 
-def train_tokenizer(texts: Iterable[str], *, pieces: int) -> Tokenizer:
-    """A tokenizer for texts of the town; any other text still has an encoding, byte by byte.
-
-    Args:
-        texts: What the pieces are learnt from; names and frames in them are passed over.
-        pieces: Learnt pieces, the 256 bytes among them. Names, frames and special tokens come on top.
-    """
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
+    """A tokenizer for texts of the town; any other text still has an encoding, byte by byte."""
     tokenizer = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
     bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
     tokenizer.decoder = decoders.ByteLevel()
-    # With the blank before it, as it stands in tables and commands: what follows a word is one token.
-    names = sorted((f" {word}" for word in whole_words()), key=len, reverse=True)
-    known = re.compile("|".join(map(re.escape, (*FRAMES, *names))))
-    trainer = trainers.BpeTrainer(
-        vocab_size=pieces, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
-    tokenizer.train_from_iterator((part for text in texts for part in known.split(text)), trainer)
     tokenizer.add_special_tokens(list(SPECIALS))
-    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in (*FRAMES, *sorted(names))])
-    return tokenizer
+    # With the blank before it, as it stands in tables and commands: what follows a word is one token.
+    names = [AddedToken(f" {word}", normalized=False) for word in whole_words()]
+    tokenizer.add_tokens([*(AddedToken(frame, normalized=False) for frame in FRAMES), *names])
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    # Training numbers every piece anew; reading the result back gives the added tokens their new ids.
+    return Tokenizer.from_str(tokenizer.to_str())
 
 
 def save_tokenizer(tokenizer: Tokenizer, directory: Path, *, max_length: int) -> None:

@@ -11,7 +11,7 @@ from vocabulary import FRAMES, SPECIALS, train_tokenizer
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return train_tokenizer(documents().values(), pieces=900)
+    return train_tokenizer(documents().values(), vocab_size=900)
 
 
 def test_every_name_and_id_after_a_blank_is_one_token(tokenizer: Tokenizer) -> None:
@@ -39,4 +39,4 @@ def test_any_text_comes_back_from_its_ids(tokenizer: Tokenizer, text: str) -> No
 def test_training_twice_gives_the_same_tokenizer() -> None:
     texts = list(documents().values())
 
-    assert train_tokenizer(texts, pieces=700).to_str() == train_tokenizer(texts, pieces=700).to_str()
+    assert train_tokenizer(texts, vocab_size=700).to_str() == train_tokenizer(texts, vocab_size=700).to_str()
