@@ -4,7 +4,8 @@
 PYTHON  ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV    ?= .venv
 BIN     := $(VENV)/bin
-PYTEST  := $(BIN)/python -m pytest
+# Test models are tiny: a second thread would only wait for the first.
+PYTEST  := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest
 LOCK    := constraints.txt
 RUN_DEPS := $(VENV)/.run-deps
 DEV_DEPS := $(VENV)/.dev-deps
