@@ -2,6 +2,7 @@
 """Fixtures for all tests, and what no test may do: reach a network, touch the home, leave a process."""
 
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -17,7 +18,9 @@ LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this run, and the processes that it starts, a home of its own."""
+    """Give this run, and the processes that it starts, a home of its own and a Ctrl-C that is heard."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tempfile.TemporaryDirectory(prefix="node0-home-")
     config.add_cleanup(home.cleanup)
     for name in [name for name in os.environ if name.startswith(("GT_", "HF_", "XDG_", "CLAUDE_"))]:
