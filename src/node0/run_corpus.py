@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
-from node0.finetune.corpus import exchange, hygiene
+from node0.finetune.corpus import exchange, hygiene, overview
 from node0.finetune.corpus.commands import (
     DenyOption,
     IdArgument,
@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for part in (exchange, hygiene):
+for part in (exchange, hygiene, overview):
     app.add_typer(part.app)
 
 
@@ -132,43 +132,17 @@ def list_entries(
     """List entries, newest first; --json lists all of them by id."""
     _, store = open_store(town)
     headers = store.headers(role)
+    retracted = store.retracted().entries
     if as_json:
         console.emit([header.model_dump() for header in headers], as_json=True)
     elif headers:
         newest = sorted(headers, key=lambda header: header.created_at, reverse=True)
         shown = newest[:limit] if limit else newest
-        console.emit([_row(header) for header in shown], as_json=False)
+        console.emit([_row(header, retracted=header.id in retracted) for header in shown], as_json=False)
         if len(shown) < len(headers):
             console.note(f"{len(shown)} of {len(headers)} entries; --limit 0 shows all")
     else:
         console.note(f"no entries in {store.root}; see: node0-corpus collect --help")
-
-
-@app.command()
-def stats(*, role: RoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Count entries by role, task type and outcome."""
-    _, store = open_store(town)
-    headers = store.headers(role)
-    counts = Counter((header.role, header.source, header.task_type, header.outcome) for header in headers)
-    sizes: Counter[tuple[str, ...]] = Counter()
-    waiting: Counter[tuple[str, ...]] = Counter()
-    for header in headers:
-        key = (header.role, header.source, header.task_type, header.outcome)
-        sizes[key] += header.bytes
-        waiting[key] += header.quarantined
-    names = ("role", "source", "task_type", "outcome")
-    rows = [
-        {
-            **dict(zip(names, key, strict=True)),
-            "entries": counts[key],
-            "quarantined": waiting[key],
-            "bytes": sizes[key],
-        }
-        for key in sorted(counts)
-    ]
-    console.emit(rows, as_json=as_json)
-    if not as_json:
-        console.note(f"{len(headers)} entries, corpus hash {store.corpus_hash(role)}")
 
 
 @app.command()
@@ -270,7 +244,7 @@ def _collect_town(
         )
 
 
-def _row(header: "EntryHeader") -> dict[str, Any]:
+def _row(header: "EntryHeader", *, retracted: bool) -> dict[str, Any]:
     return {
         "id": header.id,
         "role": header.role,
@@ -279,8 +253,8 @@ def _row(header: "EntryHeader") -> dict[str, Any]:
         "outcome": header.outcome,
         "bead": header.bead_id,
         "created": header.created_at[:19],
-        "bytes": header.bytes,
-        "waits": "quarantine" if header.quarantined else None,
+        "tokens": header.tokens,
+        "left out": "retracted" if retracted else "quarantine" if header.quarantined else None,
     }
 
 

@@ -44,7 +44,7 @@ def test_added_examples_are_listed_counted_and_shown_without_their_secrets(
     assert run("list", *place, "--json") == 0
     assert [row["id"] for row in told(capsys)] == ["one", "two"]
     assert run("stats", *place, "--json") == 0
-    (row,) = told(capsys)
+    (row,) = told(capsys)["groups"]
     assert (row["role"], row["outcome"], row["entries"], row["quarantined"]) == ("mayor", "curated", 2, 0)
     assert run("show", "one", *place, "--json") == 0
     assert told(capsys)["messages"][0]["content"] == "use [REDACTED:github-token]"

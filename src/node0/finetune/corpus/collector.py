@@ -19,8 +19,8 @@ from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.capture import capture_session
 from node0.finetune.corpus.collector_state import CollectorState, fingerprint
 from node0.finetune.corpus.documents import document_entry, documents_of, rig_of
-from node0.finetune.corpus.formatter import CorpusFormatter, estimated_tokens
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.formatter import CorpusFormatter
+from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.sessions import (
     TOWN_RIG,

@@ -141,11 +141,6 @@ def capture_messages(text: str) -> list[dict[str, Any]]:
     return turns
 
 
-def estimated_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
-    """A quarter of the characters that a model would read."""
-    return sum(_length(message["content"]) for message in messages) // 4
-
-
 def _told_outcome(
     messages: Sequence[dict[str, Any]], requests: Sequence[RecordedCall], bead_id: str | None
 ) -> str:
@@ -235,14 +230,6 @@ def _whole(text: str) -> str:
 
 def _has_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _length(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(_length(item) for item in value.values())
-    return sum(_length(item) for item in value) if isinstance(value, list) else 0
 
 
 def _short_hash(*parts: str) -> str:

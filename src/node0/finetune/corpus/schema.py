@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -82,6 +83,9 @@ class CorpusEntry(BaseModel):
     content_digest: str = ""
     "sha256 over what a model could learn from; set by the store."
 
+    tokens: int | None = Field(default=None, ge=0)
+    "Estimated, of messages and preferences; set by the store."
+
     def digest(self) -> str:
         """The sha256, in hex, of messages, preferences, systems, tools and recorded calls."""
         content = self.model_dump(
@@ -90,3 +94,16 @@ class CorpusEntry(BaseModel):
         )
         line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(line.encode()).hexdigest()
+
+
+def estimated_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
+    """A quarter of the characters that a model would read."""
+    return sum(_length(message["content"]) for message in messages) // 4
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(_length(item) for item in value.values())
+    return sum(_length(item) for item in value) if isinstance(value, list) else 0

@@ -8,7 +8,7 @@ listing ten thousand entries reads one line of each. Files are written whole or 
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.retract import RetractList
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.town import Town, write_atomically
 
 
@@ -49,6 +49,9 @@ class EntryHeader(BaseModel):
     quarantined: bool
     scrub_version: str
     content_digest: str
+    tokens: int
+    "Estimated."
+
     bytes: int = 0
     "Size of the entry's file."
 
@@ -67,12 +70,12 @@ class CorpusStore:
         self.root = place if isinstance(place, Path) else (place or Town.locate()).corpus
 
     def add(self, entry: CorpusEntry) -> Added:
-        """Store an entry under its id, replacing an older one; sets `content_digest`.
+        """Store an entry under its id, replacing an older one; sets `content_digest` and `tokens`.
 
         Raises:
             BadCorpus: the retract list cannot be read.
         """
-        entry = entry.model_copy(update={"content_digest": entry.digest()})
+        entry = entry.model_copy(update={"content_digest": entry.digest(), "tokens": _tokens(entry)})
         if RetractList(self.root).refuses(entry):
             return Added.RETRACTED
         path = self._path(entry.role, entry.id)
@@ -95,7 +98,7 @@ class CorpusStore:
             NotFound: there is none.
             BadCorpus: its file cannot be read, or was changed by hand.
         """
-        return _read_entry(self._find(entry_id))
+        return read_entry(self._find(entry_id))
 
     def list(self, role: str | None = None) -> list[CorpusEntry]:
         """Every entry of a role, or of all, sorted by id."""
@@ -103,7 +106,7 @@ class CorpusStore:
 
     def entries(self, role: str | None = None) -> Iterator[CorpusEntry]:
         """As `list`, one at a time."""
-        return (_read_entry(path) for path in self._paths(role))
+        return (read_entry(path) for path in self.paths(role))
 
     def headers(self, role: str | None = None) -> Sequence[EntryHeader]:
         """The scalar fields of every entry of a role, or of all, sorted by id.
@@ -111,11 +114,11 @@ class CorpusStore:
         Raises:
             BadCorpus: a file cannot be read.
         """
-        return [_read_header(path) for path in self._paths(role)]
+        return [_read_header(path) for path in self.paths(role)]
 
     def roles(self) -> Sequence[str]:
         """The roles that have entries, sorted."""
-        return sorted({path.parent.name for path in self._paths(None)})
+        return sorted({path.parent.name for path in self.paths(None)})
 
     def delete(self, entry_id: str) -> None:
         """Remove an entry.
@@ -147,8 +150,7 @@ class CorpusStore:
 
     def corpus_hash(self, role: str | None = None) -> str:
         """The sha256, in hex, over the sorted (id, content digest) of a role's entries, or of all."""
-        lines = sorted(f"{header.id} {header.content_digest}\n" for header in self.headers(role))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return hash_of(self.headers(role))
 
     def _path(self, role: str, entry_id: str) -> Path:
         return self.root / role / f"{entry_id}.json"
@@ -165,11 +167,22 @@ class CorpusStore:
             return []
         return sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
-    def _paths(self, role: str | None) -> Sequence[Path]:
+    def paths(self, role: str | None) -> Sequence[Path]:
+        """The files of a role's entries, or of all, sorted by name."""
         directories = self._role_directories() if role is None else [self.root / role]
         files = (path for directory in directories if directory.is_dir() for path in directory.iterdir())
         kept = (path for path in files if path.suffix == ".json" and not path.name.startswith("."))
         return sorted(kept, key=lambda path: path.name)
+
+
+def hash_of(headers: Iterable[EntryHeader]) -> str:
+    """The `corpus_hash` of entries by their headers."""
+    lines = sorted(f"{header.id} {header.content_digest}\n" for header in headers)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _tokens(entry: CorpusEntry) -> int:
+    return estimated_tokens([*entry.messages, *(entry.chosen or ()), *(entry.rejected or ())])
 
 
 def _file_text(entry: CorpusEntry) -> str:
@@ -182,7 +195,12 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read_entry(path: Path) -> CorpusEntry:
+def read_entry(path: Path) -> CorpusEntry:
+    """The entry in a file.
+
+    Raises:
+        BadCorpus: it cannot be read, or was changed by hand.
+    """
     try:
         entry = CorpusEntry.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
@@ -207,7 +225,6 @@ def _read_header(path: Path) -> EntryHeader:
 
 def _slow_header(path: Path) -> EntryHeader:
     """The header of a file that another tool laid out differently."""
-    entry = _read_entry(path)
-    return EntryHeader.model_validate(
-        {**{name: getattr(entry, name) for name in SCALARS}, "bytes": path.stat().st_size}
-    )
+    entry = read_entry(path)
+    facts = {**{name: getattr(entry, name) for name in SCALARS}, "bytes": path.stat().st_size}
+    return EntryHeader.model_validate({**facts, "tokens": _tokens(entry)})

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.formatter import CorpusFormatter, capture_messages, estimated_tokens, messages_form
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.formatter import CorpusFormatter, capture_messages, messages_form
+from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.sessions import Session, Window
 from node0.finetune.corpus.transcript import Transcript
 

@@ -105,7 +105,7 @@ def test_a_file_that_was_edited_by_hand_is_refused_with_the_way_out(tmp_path: Pa
     store = CorpusStore(tmp_path)
     store.add(an_entry())
     path = tmp_path / "polecat" / "a1.json"
-    path.write_text(path.read_text().replace("ok", "no"))
+    path.write_text(path.read_text().replace('"ok"', '"no"'))
 
     with pytest.raises(BadCorpus, match="node0-corpus add"):
         store.get("a1")
