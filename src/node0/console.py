@@ -28,6 +28,7 @@ INTERRUPTED = 130
 
 _PIPE_WIDTH = 1000
 _EXTRA_OF_PACKAGE = {
+    "credsweeper": "scan",
     "huggingface_hub": "finetune",
     "jinja2": "finetune",
     "matplotlib": "finetune",

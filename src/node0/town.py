@@ -74,6 +74,11 @@ class Town:
         return self.models / "store.sqlite"
 
     @property
+    def model_settings_file(self) -> Path:
+        """Our own settings; gt would drop keys that it does not know from its own."""
+        return self.models / "settings.yaml"
+
+    @property
     def formulas(self) -> Path:
         """Formula files."""
         return self.root / ".beads" / "formulas"

@@ -18,9 +18,11 @@ from node0.finetune.corpus.rules_value import (
     stands_for_a_value,
 )
 
-WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-QUOTE = r"(?:\\{0,3}[\"'`])?"
-SEPARATOR = r"\s{0,3}(?:=>|:=|==?|:|>)\s{0,3}"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+WORD = LETTERS + "_"
+KEY_WORDS = r"PRIVATE[\s\\n]{1,8}KEY(?:[\s\\n]{1,8}BLOCK)?"
+QUOTE = r"(?:\\{0,7}[\"'`])?"
+SEPARATOR = r"\s{0,3}(?:=>|:=|==?|:|>)(?:\s|\\{1,4}[nrt]){0,3}"
 Judge = Callable[[re.Match[str]], Tier | None]
 
 
@@ -43,6 +45,9 @@ class Rule:
 
     reach: int = 0
     "How many of them are looked at."
+
+    length: int = 0
+    "Characters of a whole one; 0 where they vary."
 
 
 def token(match: re.Match[str]) -> Tier | None:
@@ -74,8 +79,13 @@ def assigned(match: re.Match[str]) -> Tier | None:
 
 
 def private_key(match: re.Match[str]) -> Tier | None:
-    """A private key block, whole or torn; not the mere mention of one."""
-    return Tier.REDACT if re.search(r"[A-Za-z0-9+/=]{16}", match.group("body")[:400]) else None
+    """A private key block, whole or without its end: the pattern asks for some of its content."""
+    return Tier.REDACT
+
+
+def key_end(match: re.Match[str]) -> Tier | None:
+    """The end of a private key block; its beginning may be lost."""
+    return Tier.REDACT if re.search(r"[A-Za-z0-9+/=]{16}", match.group()) else None
 
 
 def aws_secret(match: re.Match[str]) -> Tier | None:
@@ -110,14 +120,25 @@ def _rule(kind: str, anchors: str, pattern: str, judge: Judge = token, **options
 SECRET_RULES: tuple[Rule, ...] = (
     _rule(
         "private-key",
-        "-----BEGIN",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<body>(?s:.*?))"
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        "BEGIN",
+        rf"-{{0,5}}BEGIN[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS} ?-{{4,5}}"
+        r"(?=(?s:.{0,400}?)[A-Za-z0-9+/=]{16})(?s:.*?)"
+        rf"(?:-{{4,5}} ?END[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS} ?-{{4,5}}|\Z)",
         private_key,
+        before="-",
+        reach=5,
     ),
-    _rule("github-token", "ghp_ gho_ ghu_ ghr_", r"gh[pour]_(?:[A-Za-z0-9]{20,255})"),
+    _rule(
+        "private-key",
+        "-----END",
+        rf"[A-Za-z0-9+/=\s\\]{{16,9000}}-----END[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS}-----",
+        key_end,
+        before=LETTERS + "+/=\\\r\n",
+        reach=8192,
+    ),
+    _rule("github-token", "ghp_ gho_ ghu_ ghr_", r"gh[pour]_(?:[A-Za-z0-9]{20,255})", length=40),
     _rule("github-token", "ghs_", r"ghs_[A-Za-z0-9](?:[A-Za-z0-9._-]{18,1500}[A-Za-z0-9_])"),
-    _rule("github-token", "github_pat_", r"github_pat_\w{22,255}"),
+    _rule("github-token", "github_pat_", r"github_pat_\w{22,255}", length=93),
     _rule("anthropic-key", "sk-ant-", r"sk-ant-[a-z0-9]{2,12}-[\w-]{20,512}"),
     _rule("openai-key", "sk-proj- sk-svcacct- sk-admin-", r"sk-(?:proj|svcacct|admin)-[\w-]{40,300}"),
     _rule(
@@ -131,6 +152,7 @@ SECRET_RULES: tuple[Rule, ...] = (
         "aws-access-key",
         "AKIA ASIA ABIA ACCA A3T",
         r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])",
+        length=20,
     ),
     _rule(
         "aws-secret-key",
@@ -138,8 +160,9 @@ SECRET_RULES: tuple[Rule, ...] = (
         r"(?:aws|secret)[^\n]{0,60}?(?<![A-Za-z0-9/+])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
         aws_secret,
         fold=True,
+        length=40,
     ),
-    _rule("gcp-key", "AIza", r"AIza[\w-]{35}"),
+    _rule("gcp-key", "AIza", r"AIza[\w-]{35}", length=39),
     _rule("gcp-token", "ya29.", r"ya29\.[\w.-]{20,2048}"),
     _rule("gcp-token", "GOCSPX-", r"GOCSPX-[\w-]{20,64}"),
     _rule("slack-token", "xox", r"xox[abeprs](?:\.xox[bp])?-[\w-]{10,512}"),
@@ -149,28 +172,29 @@ SECRET_RULES: tuple[Rule, ...] = (
         "hooks.slack.com/",
         r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[\w/-]{20,255})",
     ),
-    _rule("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,64}"),
+    _rule("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,64}", length=40),
     _rule("pypi-token", "pypi-AgE", r"pypi-AgE[\w-]{50,1024}"),
     _rule(
         "gitlab-token",
         "glpat- gldt- glrt- glrtr- glcbt- glptt- glsoat- glft- glimt- glagent- glffct-",
-        r"gl(?:pat|dt|rtr?|cbt|ptt|soat|ft|imt|agent|ffct)-[\w-]{16,300}(?:\.[\w-]{2,64}){0,3}",
+        r"gl(?:pat|dt|rtr?|cbt|ptt|soat|ft|imt|agent|ffct)-[\w-]{20,300}(?:\.[\w-]{2,64}){0,3}",
     ),
-    _rule("huggingface-token", "hf_", r"hf_[A-Za-z0-9]{30,64}"),
+    _rule("huggingface-token", "hf_", r"hf_[A-Za-z0-9]{30,64}", length=37),
     _rule("huggingface-token", "api_org_", r"api_org_[A-Za-z0-9]{30,64}"),
     _rule(
         "wandb-key",
         "wandb",
         r"wandb[^\n]{0,60}?(?<![0-9a-f])(?P<secret>[0-9a-f]{40})(?![0-9a-f])",
         fold=True,
+        length=40,
     ),
     _rule(
         "stripe-key", "k_live_ k_test_ k_prod_", r"[sr]k_(?:live|test|prod)_\w{10,99}", before="sr", reach=1
     ),
     _rule("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/=]{24,99}"),
     _rule("vault-token", "hvs. hvb. hvr.", r"hv[sbr]\.[\w-]{24,300}"),
-    _rule("databricks-token", "dapi", r"dapi[a-f0-9]{32}(?:-\d)?"),
-    _rule("age-key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[0-9A-Z]{40,64}"),
+    _rule("databricks-token", "dapi", r"dapi[a-f0-9]{32}(?:-\d)?", length=36),
+    _rule("age-key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[0-9A-Z]{40,64}", length=74),
     _rule("sendgrid-key", "SG.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
     _rule("azure-key", "accountkey=", r"AccountKey=(?P<secret>[A-Za-z0-9+/]{40,100}={0,2})", fold=True),
     _rule(
@@ -215,8 +239,8 @@ SECRET_RULES: tuple[Rule, ...] = (
         "passw passphrase pwd secret token credential apikey api_key api-key accesskey access_key access-key "
         "private_key signing_key encryption_key",
         rf"(?P<name>[\w-]{{3,40}}?){QUOTE}\]?(?:\s{{0,2}}:\s{{0,2}}[A-Za-z][\w\[\]|. ]{{1,24}}?(?=\s?=))?"
-        rf"(?:(?P<sep>{SEPARATOR})|(?P<flag>[ \t]{{1,2}}))(?P<quote>\\{{0,3}}[\"'`])?"
-        r"(?P<secret>[^\s\"'`,;<>\\]{6,512})",
+        rf"(?:(?P<sep>{SEPARATOR})|(?P<flag>[ \t]{{1,2}}))(?P<quote>\\{{0,7}}[\"'`])?"
+        r"(?P<secret>(?:[^\s\"'`,;<>\\]|(?(quote)(?:[,;<>]|\\{1,7}[\"'])(?=[A-Za-z0-9!@#$%^&*])|(?!))){6,512})",
         assigned,
         fold=True,
     ),

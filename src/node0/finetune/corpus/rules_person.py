@@ -11,6 +11,7 @@ and no-reply mail, `git@host:` remotes, `/root` (names nobody), `/home/USER_1` (
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import phonenumbers
@@ -54,6 +55,8 @@ HOMES = (("/home/", HOME), ("/Users/", HOME), ("-home-", HOME_DASHED), ("-Users-
 NOBODY = re.compile(
     r"USER_\d+|user|users|username|you|yourname|name|runner|shared|public|default|all", re.IGNORECASE
 )
+DIGITS = re.compile(r"[\d(][\d ().-]{6,40}\d", re.ASCII)
+BETWEEN = re.compile(r"[\d ().-]*", re.ASCII)
 PHONE = re.compile(
     r"\+\d[\d ().-]{6,20}\d"
     r"|\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
@@ -122,22 +125,31 @@ def _colon_runs(text: str) -> Iterator[Personal]:
 
 
 def _address(text: str, start: int, end: int) -> Iterator[Personal]:
-    try:
-        address = ipaddress.ip_address(text[start:end])
-    except ValueError:
+    address = _known_address(text[start:end])
+    if address is None:
         return
     version = text[max(0, start - 1) : start] in ("v", "V") or re.search(
         r"ersion\W{0,3}$", text[max(0, start - 10) : start]
     )
+    kind, name, harmless = address
+    yield Personal(kind, start, end, Tier.KEEP if version or harmless else Tier.REDACT, name)
+
+
+@lru_cache(maxsize=4096)
+def _known_address(written: str) -> tuple[str, str, bool] | None:
+    """Kind, canonical form, and whether it names nobody; None for what is no address."""
+    try:
+        address = ipaddress.ip_address(written)
+    except ValueError:
+        return None
     harmless = (
         address.is_loopback
         or address.is_unspecified
         or address.is_multicast
         or str(address).startswith("255.")
+        or any(address in network for network in DOCUMENTATION if network.version == address.version)
     )
-    documented = any(address in network for network in DOCUMENTATION if network.version == address.version)
-    tier = Tier.KEEP if version or harmless or documented else Tier.REDACT
-    yield Personal("private-ip" if address.is_private else "ip", start, end, tier, str(address))
+    return "private-ip" if address.is_private else "ip", str(address), harmless
 
 
 def homes(text: str) -> Iterator[Personal]:
@@ -166,9 +178,24 @@ def _user(match: re.Match[str]) -> Personal:
     return Personal("user", start, start + len(name), tier, name.lower())
 
 
+def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
+    """Stretches of digits and what may stand between them, long enough to be a number of somebody."""
+    found = DIGITS.search(text)
+    while found:
+        more = BETWEEN.match(text, found.end())
+        end = more.end() if more else found.end()
+        yield max(0, found.start() - 1), end
+        found = DIGITS.search(text, end)
+
+
 def phones(text: str) -> Iterator[Personal]:
     """Phone numbers with a country code or in a written grouping; bare digits are ids."""
-    for match in PHONE.finditer(text):
+    for start, end in _digit_runs(text):
+        yield from _phones(text, start, end)
+
+
+def _phones(text: str, start: int, end: int) -> Iterator[Personal]:
+    for match in PHONE.finditer(text, start, end):
         if _glued(text, match.start(), match.end(), "-.+/:=_"):
             continue
         try:
@@ -181,19 +208,25 @@ def phones(text: str) -> Iterator[Personal]:
 
 def numbers(text: str) -> Iterator[Personal]:
     """Card numbers (Luhn), bank accounts (mod 97) and US social security numbers."""
-    for match in CARD.finditer(text):
-        digits = re.sub(r"\D", "", match.group())
-        if (
-            len(digits) in _card_lengths(digits)
-            and _luhn(digits)
-            and not _glued(text, match.start(), match.end(), "-.")
-        ):
-            yield Personal("card", match.start(), match.end(), Tier.REDACT, digits)
+    for start, stop in _digit_runs(text):
+        yield from _cards(text, start, stop)
+        yield from _social_security(text, start, stop)
     for match in IBAN.finditer(text):
         end = _iban_end(match.group())
         if end and not _glued(text, match.start(), match.start() + end, ""):
             yield Personal("iban", match.start(), match.start() + end, Tier.REDACT, match.group()[:end])
-    for match in SSN.finditer(text):
+
+
+def _cards(text: str, start: int, end: int) -> Iterator[Personal]:
+    for match in CARD.finditer(text, start, end):
+        digits = re.sub(r"\D", "", match.group())
+        known = len(digits) in _card_lengths(digits) and _luhn(digits)
+        if known and not _glued(text, match.start(), match.end(), "-."):
+            yield Personal("card", match.start(), match.end(), Tier.REDACT, digits)
+
+
+def _social_security(text: str, start: int, end: int) -> Iterator[Personal]:
+    for match in SSN.finditer(text, start, end):
         area, group, serial = match.group().split("-")
         real = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
         if real and not _glued(text, match.start(), match.end(), "-./:"):

@@ -9,23 +9,32 @@ Three tiers: redact; quarantine (the text stays, the entry waits for a person an
 keep (an example, a variable, a documentation address). Scrubbing twice changes nothing. Time is linear.
 """
 
+import copy
 import hashlib
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from node0.errors import ScrubberUnavailable
-from node0.finetune.corpus.rules import SECRET_RULES, Rule, Tier
+from node0.finetune.corpus.rules import SECRET_RULES, Tier
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrub_finding import Finding as Finding
+from node0.finetune.corpus.scrub_placeholders import Placeholders, replaced
+from node0.finetune.corpus.scrub_voters import Voter, make_voters
 
-SCRUB_RULES_VERSION = 1
+if TYPE_CHECKING:
+    from node0.finetune.corpus.operator_rules import OperatorRule
+    from node0.finetune.corpus.store import CorpusStore
+
+logger = logging.getLogger(__name__)
+
+SCRUB_RULES_VERSION = 2
 SHORTEST = 6
 "No rule matches fewer characters."
 
 PASSES = 8
-SECRET_WORDS = frozenset({"card", "iban", "ssn"})
 SCRUBBED_FIELDS = (
     "rig",
     "task_type",
@@ -38,45 +47,8 @@ SCRUBBED_FIELDS = (
     "toolsets",
     "tools",
 )
-NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER)_(\d{1,9})\b\]?")
-
-
-class Finding(NamedTuple):
-    """One place that a rule names."""
-
-    kind: str
-    tier: Tier
-    start: int
-    end: int
-    name: str = ""
-    "What is numbered; empty for secrets."
-
-
-@dataclass
-class Placeholders:
-    """The numbers given out in one entry."""
-
-    given: dict[tuple[str, str], int] = field(default_factory=dict)
-    highest: Counter[str] = field(default_factory=Counter)
-
-    def reserve(self, text: str) -> None:
-        """Never give out a number that the text already uses."""
-        if "_" not in text:
-            return
-        for kind, number in NUMBERED.findall(text):
-            self.highest[kind] = max(self.highest[kind], int(number))
-
-    def text(self, finding: Finding) -> str:
-        """What replaces the finding."""
-        if not finding.name:
-            return f"[REDACTED:{finding.kind}]"
-        word = finding.kind.upper().replace("-", "_")
-        key = (word, finding.name)
-        if key not in self.given:
-            self.highest[word] += 1
-            self.given[key] = self.highest[word]
-        label = f"{word}_{self.given[key]}"
-        return label if finding.kind == "user" else f"[{label}]"
+Verdict = Callable[[str], Tier | None]
+"What a person decided about an uncertain value; None where nobody has."
 
 
 class ScrubbedEntry(NamedTuple):
@@ -92,45 +64,63 @@ class CorpusScrubber:
 
     Args:
         deny: Words of the operator (names, hosts, domains) that always go, in either case.
+        rules: Patterns of the operator.
+        voters: Asked about what the rules are not sure about; None takes the shipped default.
+        verdict: Knows what a person decided about uncertain values.
 
     Raises:
         ScrubberUnavailable: a part that scrubbing needs cannot run.
     """
 
-    def __init__(self, deny: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        deny: Sequence[str] = (),
+        *,
+        rules: "Sequence[OperatorRule]" = (),
+        voters: Sequence[Voter] | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
         try:
-            from node0.finetune.corpus.rules_person import FINDERS  # may fail, and then nothing is stored
+            from node0.finetune.corpus.scrub_match import Matcher  # may fail, and then nothing is stored
         except Exception as error:
             raise ScrubberUnavailable(
                 f"scrubbing cannot run ({error}): repair the installation; nothing was stored"
             ) from error
-        self._finders = FINDERS
+        asked = make_voters() if voters is None else tuple(voters)
         words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
-        self._deny = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE) if words else None
-        table = repr([(rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES]) + repr(words)
-        self.version = f"{SCRUB_RULES_VERSION}-{hashlib.sha256(table.encode()).hexdigest()[:8]}"
+        self._matcher = Matcher([*(rule.findings for rule in rules), *_deny_list(words)], voters=asked)
+        self._verdict = verdict or (lambda value: None)
+        table = [
+            *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
+            *(rule.identity for rule in rules),
+            *words,
+            *(voter.name for voter in asked),
+        ]
+        self.version = f"{SCRUB_RULES_VERSION}-{hashlib.sha256(repr(table).encode()).hexdigest()[:8]}"
 
     def scrub(self, text: str) -> tuple[str, list[str]]:
         """The text without secrets, and a description of each match that was redacted or is uncertain."""
-        scrubbed, found = self._scrub(text, Placeholders(), reserve=True)
+        placeholders = Placeholders()
+        placeholders.reserve(text)
+        scrubbed, found = self._scrub(text, placeholders)
         return scrubbed, [f"{finding.tier}: {finding.kind}" for finding in found]
 
     def findings(self, text: str) -> list[Finding]:
         """Every match, in order, without overlaps; spans are those of `text`."""
-        return _resolved(self._matches(text)) if len(text) >= SHORTEST else []
+        return [self._decided(text, finding) for finding in self._undecided(text)]
 
     def scrub_entry(self, entry: CorpusEntry) -> ScrubbedEntry:
         """The entry with every string scrubbed, `scrub_version` set and uncertain ones quarantined."""
-        content = entry.model_dump(mode="json", include=set(SCRUBBED_FIELDS))
+        content = _content(entry)
         placeholders = Placeholders()
-        for text in _strings(content):
+        for _, text in _strings(content):
             placeholders.reserve(text)
         redacted: Counter[str] = Counter()
         quarantined: Counter[str] = Counter()
 
         def visit(value: Any) -> Any:
             if isinstance(value, str):
-                scrubbed, found = self._scrub(value, placeholders, reserve=False)
+                scrubbed, found = self._scrub(value, placeholders)
                 redacted.update(finding.kind for finding in found if finding.tier is Tier.REDACT)
                 quarantined.update(finding.kind for finding in found if finding.tier is Tier.QUARANTINE)
                 return scrubbed
@@ -143,9 +133,51 @@ class CorpusScrubber:
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
 
-    def _scrub(self, text: str, placeholders: Placeholders, *, reserve: bool) -> tuple[str, list[Finding]]:
-        if reserve:
-            placeholders.reserve(text)
+    def uncertain(self, entry: CorpusEntry, *, decided: bool = False) -> Iterator[tuple[str, str, Finding]]:
+        """What a person must look at: the place in the entry, its text, and the finding in it.
+
+        Args:
+            entry: As it was stored.
+            decided: Also what a person has decided about already.
+        """
+        look = self._undecided if decided else self.findings
+        for place, text in _strings(_content(entry)):
+            found = (finding for finding in look(text) if finding.tier is Tier.QUARANTINE)
+            yield from ((place, text, finding) for finding in found)
+
+    def deciding(self, values: Collection[str], tier: Tier) -> "CorpusScrubber":
+        """One that also knows this about these uncertain values."""
+        other = copy.copy(self)
+        other._verdict = lambda value: tier if value in values else self._verdict(value)
+        return other
+
+    def audit_entry(self, entry: CorpusEntry, strict: bool = False) -> list[str]:
+        """What the rules of today find in a stored entry: tier, kind and place, never the value.
+
+        Args:
+            entry: As it was stored.
+            strict: Also what waits in quarantine already, and what a person accepted.
+        """
+        look = self._undecided if strict else self.findings
+        told = {Tier.REDACT} if entry.quarantined and not strict else {Tier.REDACT, Tier.QUARANTINE}
+        return [
+            f"{finding.tier}: {finding.kind} in {place}"
+            for place, text in _strings(_content(entry))
+            for finding in look(text)
+            if finding.tier in told
+        ]
+
+    def audit_store(
+        self, store: "CorpusStore", role: str | None = None, *, strict: bool = False
+    ) -> dict[str, list[str]]:
+        """The entries in which something is found, with what; changes nothing."""
+        found = ((entry.id, self.audit_entry(entry, strict)) for entry in store.entries(role))
+        flagged = {entry_id: matches for entry_id, matches in found if matches}
+        if flagged:
+            logger.warning("Audit flagged %d entries with potential PII", len(flagged))
+        return flagged
+
+    def _scrub(self, text: str, placeholders: Placeholders) -> tuple[str, list[Finding]]:
         gone: list[Finding] = []
         for _ in range(PASSES):
             found = self.findings(text)
@@ -153,88 +185,38 @@ class CorpusScrubber:
             if not redact:
                 break
             # A placeholder is shorter than what it hides, so a second look may see more context.
-            text = _replaced(text, redact, placeholders)
+            text = replaced(text, redact, placeholders)
             gone += redact
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
 
-    def _matches(self, text: str) -> Iterator[Finding]:
-        folded = text.lower()
-        if len(folded) != len(text):
-            folded = "".join(letter.lower() if letter.isascii() else letter for letter in text)
-        for rule in SECRET_RULES:
-            yield from _rule_matches(rule, text, folded)
-        for finder in self._finders:
-            for kind, start, end, tier, name in finder(text):
-                yield Finding(kind, tier, start, end, "" if kind in SECRET_WORDS else name)
-        if self._deny:
-            for match in self._deny.finditer(text):
-                yield Finding("deny-list", Tier.REDACT, match.start(), match.end())
+    def _undecided(self, text: str) -> list[Finding]:
+        return self._matcher.findings(text) if len(text) >= SHORTEST else []
+
+    def _decided(self, text: str, finding: Finding) -> Finding:
+        if finding.tier is not Tier.QUARANTINE:
+            return finding
+        return finding._replace(tier=self._verdict(text[finding.start : finding.end]) or finding.tier)
 
 
-def _rule_matches(rule: Rule, text: str, folded: str) -> Iterator[Finding]:
-    haystack = folded if rule.fold else text
-    group = "secret" if "secret" in rule.pattern.groupindex else 0
-    for anchor in rule.anchors:
-        floor = 0
-        at = haystack.find(anchor)
-        while at >= 0:
-            start = at
-            if rule.before:
-                window = text[max(floor, at - rule.reach) : at]
-                start = at - (len(window) - len(window.rstrip(rule.before)))
-            match = rule.pattern.match(text, start)
-            tier = rule.judge(match) if match else None
-            if match and tier:
-                yield Finding(rule.kind, tier, *match.span(group))
-                floor = match.end(group)
-            at = haystack.find(anchor, max(at + len(anchor), floor))
+def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Finding]]]:
+    if not words:
+        return
+    pattern = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE)
+    yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))
 
 
-def _resolved(found: Iterator[Finding]) -> list[Finding]:
-    """Findings in order, without overlaps.
-
-    What goes or is uncertain is joined where it overlaps, so that no part of either stays. A keep only
-    says that its own rule is content: it gives way to any other finding.
-    """
-    result: list[Finding] = []
-    for finding in sorted(found, key=_place):
-        last = result[-1] if result else None
-        if finding.start >= finding.end:
-            continue
-        if last is None or finding.start >= last.end:
-            result.append(finding)
-        elif finding.tier is not Tier.KEEP:
-            result[-1] = finding if last.tier is Tier.KEEP else _joined(last, finding)
-    return result
+def _content(entry: CorpusEntry) -> dict[str, Any]:
+    return entry.model_dump(mode="json", include=set(SCRUBBED_FIELDS))
 
 
-def _place(finding: Finding) -> tuple[int, bool, int]:
-    return finding.start, finding.tier is Tier.KEEP, -finding.end
-
-
-def _joined(first: Finding, second: Finding) -> Finding:
-    """Both places under the name of the surer, then the longer one."""
-    better = min(first, second, key=lambda item: (item.tier is not Tier.REDACT, item.start - item.end))
-    start, end = min(first.start, second.start), max(first.end, second.end)
-    same = (better.start, better.end) == (start, end)
-    return better._replace(start=start, end=end, name=better.name if same else "")
-
-
-def _replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> str:
-    pieces, done = [], 0
-    for finding in findings:
-        pieces += [text[done : finding.start], placeholders.text(finding)]
-        done = finding.end
-    return "".join([*pieces, text[done:]])
-
-
-def _strings(value: Any) -> Iterator[str]:
+def _strings(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every string, also keys, with the way to it."""
     if isinstance(value, str):
-        yield value
+        yield place, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield key
-            yield from _strings(item)
+            yield f"a name in {place}" if place else "a field", key
+            yield from _strings(item, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
+        for number, item in enumerate(value):
+            yield from _strings(item, f"{place}[{number}]")

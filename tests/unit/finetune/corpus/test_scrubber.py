@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import sys
 import time
 from itertools import pairwise
 
@@ -141,7 +142,7 @@ def test_an_uncertain_entry_waits_in_quarantine() -> None:
 
 
 def test_scrubbing_that_cannot_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "node0.finetune.corpus.rules_person", None)
+    monkeypatch.setitem(sys.modules, "node0.finetune.corpus.scrub_match", None)
 
     with pytest.raises(ScrubberUnavailable, match="nothing was stored"):
         CorpusScrubber()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Base64 that holds text: found, and decoded for a second look."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+BLOB = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+HEX = re.compile(r"[0-9a-fA-F-]+")
+HEAD = 16
+"Characters that show whether text is inside."
+
+URL_SAFE = str.maketrans("-_", "+/")
+UNREADABLE = "\ufffd"
+PRINTABLE = bytes([*range(32, 127), 9, 10, 13])
+
+
+class Blob(NamedTuple):
+    """A stretch of base64 and the text in it."""
+
+    start: int
+    end: int
+    text: str
+
+
+def text_blobs(text: str) -> Iterator[Blob]:
+    """Every stretch that decodes to text; images, hashes and other binary content do not."""
+    for match in BLOB.finditer(text):
+        blob = match.group().translate(URL_SAFE).rstrip("=")
+        # Something may be glued to its beginning, such as a path.
+        skip = next((skip for skip in range(4) if _begins_as_text(blob[skip : skip + HEAD])), None)
+        if skip is None or HEX.fullmatch(blob):
+            continue
+        content = _decoded(blob[skip:])
+        if content:
+            yield Blob(match.start(), match.end(), content)
+
+
+def _begins_as_text(head: str) -> bool:
+    data = binascii.a2b_base64(head)
+    return not data.translate(None, PRINTABLE)
+
+
+def _decoded(blob: str) -> str | None:
+    whole = len(blob) // 4 * 4
+    rest = blob[whole:]
+    padded = rest + "=" * (4 - len(rest)) if len(rest) > 1 else ""
+    text = base64.b64decode(blob[:whole] + padded).decode("utf-8", "replace")
+    return text if text.count(UNREADABLE) <= len(text) // 10 and "\0" not in text else None

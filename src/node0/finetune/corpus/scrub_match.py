@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find what the rules name, in a text and in its other readings, with places in the text itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from node0.finetune.corpus.rules import SECRET_RULES, Rule, Tier
+from node0.finetune.corpus.rules_person import FINDERS
+from node0.finetune.corpus.scrub_base64 import text_blobs
+from node0.finetune.corpus.scrub_finding import FIRMNESS, Finding, resolved
+from node0.finetune.corpus.scrub_views import decoded_views
+from node0.finetune.corpus.scrub_voters import Voter
+from node0.finetune.corpus.scrub_wraps import Joined, is_plain, joined_lines
+
+EXACT_ANCHORS = [(anchor, rule) for rule in SECRET_RULES if not rule.fold for anchor in rule.anchors]
+FOLDED_ANCHORS = [(anchor, rule) for rule in SECRET_RULES if rule.fold for anchor in rule.anchors]
+DEEPEST = 3
+"Encodings around each other that are undone."
+
+SECRET_WORDS = frozenset({"card", "iban", "ssn"})
+VOTES = 64
+"Doubts that voters are asked about in a short text; in a long one more, so that time stays linear."
+
+VOTES_EACH = 4096
+"Characters of a text for one more."
+
+HEADER = 60
+"Longest first line of a key block."
+
+LINE = 200
+"Characters on either side that a voter sees."
+
+
+Pattern = Callable[[str], Iterator[Finding]]
+"Finds places by itself, as an operator's rules do."
+
+
+class Matcher:
+    """Applies the rules of the table, the finders of personal data, and an operator's own patterns.
+
+    Args:
+        patterns: An operator's, beside the table.
+        voters: Asked about what the rules alone would let pass.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern] = (), *, voters: Sequence[Voter] = ()) -> None:
+        self._patterns = patterns
+        self._voters = voters
+
+    def findings(self, text: str) -> list[Finding]:
+        """Every place, in order, without overlaps."""
+        found = list(self._everything(text, 0))
+        doubts = [finding for finding in found if finding.tier is Tier.DOUBT]
+        if not doubts:
+            return resolved(found)
+        certain = [finding for finding in found if finding.tier is not Tier.DOUBT]
+        return resolved([*certain, *self._voted(text, doubts)])
+
+    def _voted(self, text: str, doubts: Sequence[Finding]) -> Iterator[Finding]:
+        """The doubts that a voter shares, as uncertain; beyond the budget every doubt is."""
+        budget = VOTES + len(text) // VOTES_EACH
+        for number, doubt in enumerate(sorted(set(doubts))):
+            if number >= budget or self._any_vote(text, doubt):
+                yield doubt._replace(tier=Tier.QUARANTINE)
+
+    def _any_vote(self, text: str, doubt: Finding) -> bool:
+        start = max(doubt.start - LINE, text.rfind("\n", max(0, doubt.start - LINE), doubt.start) + 1, 0)
+        stop = text.find("\n", doubt.end, doubt.end + LINE)
+        line = text[start : stop if stop >= 0 else doubt.end + LINE]
+        value = text[doubt.start : doubt.end]
+        return any(voter.says_secret(line, value) for voter in self._voters)
+
+    def _everything(self, text: str, depth: int) -> Iterator[Finding]:
+        yield from self._secrets(text, depth)
+        for finder in FINDERS:
+            for kind, start, end, tier, name in finder(text):
+                yield Finding(kind, tier, start, end, "" if kind in SECRET_WORDS else name)
+
+    def _secrets(self, text: str, depth: int) -> Iterator[Finding]:
+        for _, found, _ in secret_matches(text):
+            yield found
+        for pattern in self._patterns:
+            yield from pattern(text)
+        if depth < DEEPEST:
+            yield from self._encoded(text, depth + 1)
+
+    def _encoded(self, text: str, depth: int) -> Iterator[Finding]:
+        for view in decoded_views(text):
+            for found in self._everything(view.text, depth):
+                start, end = view.span(found.start, found.end)
+                yield found._replace(start=start, end=end)
+        joined = joined_lines(text)
+        if joined:
+            yield from self._wrapped(joined, depth)
+        yield from self._blobs(text, depth)
+
+    def _blobs(self, text: str, depth: int) -> Iterator[Finding]:
+        for blob in text_blobs(text):
+            inside = [found for found in self._secrets(blob.text, depth) if found.tier is not Tier.KEEP]
+            if inside:
+                worst = min(inside, key=lambda found: FIRMNESS[found.tier])
+                yield Finding(worst.kind, worst.tier, blob.start, blob.end)
+
+    def _wrapped(self, joined: Joined, depth: int) -> Iterator[Finding]:
+        """What reaches over a break; everything else was found where it stands."""
+        text = joined.view.text
+        for rule, found, context in secret_matches(text):
+            breaks = joined.inside(context, found.end)
+            if breaks:
+                end = _believed(rule, found, context, joined)
+                if end > max(breaks[0], found.start):
+                    start, end = joined.view.span(found.start, end)
+                    yield found._replace(start=start, end=end)
+        for found in [*self._blobs(text, depth), *(one for find in self._patterns for one in find(text))]:
+            if joined.inside(found.start, found.end):
+                start, end = joined.view.span(found.start, found.end)
+                yield found._replace(start=start, end=end)
+
+
+def secret_matches(text: str) -> Iterator[tuple[Rule, Finding, int]]:
+    """Every place of every rule for secrets, with where its whole match begins."""
+    folded = folded_like(text)
+    for anchor, rule in EXACT_ANCHORS:
+        if anchor in text:
+            yield from _anchored(rule, anchor, text, text)
+    for anchor, rule in FOLDED_ANCHORS:
+        if anchor in folded:
+            yield from _anchored(rule, anchor, text, folded)
+
+
+def _anchored(rule: Rule, anchor: str, text: str, haystack: str) -> Iterator[tuple[Rule, Finding, int]]:
+    group = "secret" if "secret" in rule.pattern.groupindex else 0
+    floor = 0
+    at = haystack.find(anchor)
+    while at >= 0:
+        start = at
+        if rule.before:
+            window = text[max(floor, at - rule.reach) : at]
+            start = at - (len(window) - len(window.rstrip(rule.before)))
+        match = rule.pattern.match(text, start)
+        tier = rule.judge(match) if match else None
+        if match and tier:
+            yield rule, Finding(rule.kind, tier, *match.span(group)), match.start()
+            floor = match.end(group)
+        at = haystack.find(anchor, max(at + len(anchor), floor))
+
+
+def folded_like(text: str) -> str:
+    """The text in lower case, each letter in its place."""
+    folded = text.lower()
+    if len(folded) != len(text):
+        folded = "".join(letter.lower() if letter.isascii() else letter for letter in text)
+    return folded
+
+
+def _believed(rule: Rule, found: Finding, context: int, joined: Joined) -> int:
+    """How far a finding over breaks is one token."""
+    text = joined.view.text
+    breaks = [at for at in joined.inside(context, found.end) if at > found.start]
+    if rule.kind == "private-key":
+        return found.end if any(at < found.start + HEADER for at in breaks) else found.start
+    # Ordinary words are taken along where something after them is none.
+    pieces = list(pairwise([*breaks, found.end]))
+    odd = [number for number, (at, end) in enumerate(pieces) if not is_plain(text[at:end])]
+    for number, (at, end) in enumerate(pieces):
+        if rule.length:
+            more = at - found.start < rule.length
+        else:
+            more = number <= max(odd, default=-1) or joined.cut_by_width(at, end)
+        so_far = rule.pattern.match(text, context, at)
+        tier = rule.judge(so_far) if so_far else None
+        whole = tier is found.tier and (not more or text[at:end].startswith(rule.anchors))
+        if whole or tier is Tier.KEEP:
+            return at
+    return found.end

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of token, made up at random, and the ways in which one may be written down."""
+
+import base64
+import json
+import random
+import string
+import textwrap
+import urllib.parse
+from collections.abc import Callable
+
+LETTERS, DIGITS = string.ascii_letters, string.digits
+WORD, HEX, UPPER = LETTERS + DIGITS, "0123456789abcdef", string.ascii_uppercase
+URLSAFE, BASE32 = WORD + "-_", UPPER + "234567"
+
+
+def signs(rng: random.Random, alphabet: str, count: int) -> str:
+    return "".join(rng.choice(alphabet) for _ in range(count))
+
+
+def token(
+    prefix: str, alphabet: str, count: int, suffix: str = ""
+) -> Callable[[random.Random], tuple[str, str]]:
+    """Gives the token and its secret part."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        secret = signs(rng, alphabet, count)
+        return f"{prefix}{secret}{suffix}", secret
+
+    return make
+
+
+def within(
+    before: str, alphabet: str, count: int, after: str = ""
+) -> Callable[[random.Random], tuple[str, str]]:
+    return token(before, alphabet, count, after)
+
+
+def openai(rng: random.Random) -> tuple[str, str]:
+    one, two = signs(rng, URLSAFE, 74), signs(rng, URLSAFE, 74)
+    return f"sk-svcacct-{one}T3BlbkFJ{two}", one
+
+
+def new_app_token(rng: random.Random) -> tuple[str, str]:
+    secret = signs(rng, WORD + "._-", 500)
+    return f"ghs_a{secret}Z", secret
+
+
+def jwt(rng: random.Random) -> tuple[str, str]:
+    body = signs(rng, URLSAFE, 60)
+    return f"eyJ{signs(rng, URLSAFE, 20)}.eyJ{body}.{signs(rng, URLSAFE, 43)}", body
+
+
+def pem(name: str, *, newline: str = "\n", end: bool = True) -> Callable[[random.Random], tuple[str, str]]:
+    def make(rng: random.Random) -> tuple[str, str]:
+        body = newline.join(signs(rng, WORD + "+/", 64) for _ in range(5))
+        tail = f"{newline}-----END {name}-----" if end else ""
+        return f"-----BEGIN {name}-----{newline}{body}{tail}", body
+
+    return make
+
+
+def basic(rng: random.Random) -> tuple[str, str]:
+    secret = base64.b64encode(f"bob:{signs(rng, WORD, 18)}".encode()).decode()
+    return f"Authorization: Basic {secret}", secret
+
+
+FORMATS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
+    "github classic": token("ghp_", WORD, 36),
+    "github oauth": token("gho_", WORD, 36),
+    "github user": token("ghu_", WORD, 36),
+    "github refresh": token("ghr_", WORD, 36),
+    "github app": token("ghs_", WORD, 36),
+    "github app, new": new_app_token,
+    "github fine-grained": token("github_pat_", WORD + "_", 82),
+    "anthropic": token("sk-ant-api03-", URLSAFE, 93, "AA"),
+    "anthropic admin": token("sk-ant-admin01-", URLSAFE, 93, "AA"),
+    "anthropic oauth": token("sk-ant-oat01-", URLSAFE, 86),
+    "anthropic refresh": token("sk-ant-ort01-", URLSAFE, 86),
+    "openai": openai,
+    "openai legacy": token("sk-", WORD, 20, "T3BlbkFJ" + "a1B2c3D4e5F6g7H8i9J0"),
+    "aws key id": token("AKIA", BASE32, 16),
+    "aws session id": token("ASIA", BASE32, 16),
+    "aws secret": within("aws_secret_access_key = ", WORD + "/+", 40),
+    "gcp": token("AIza", URLSAFE, 35),
+    "gcp oauth": token("ya29.", URLSAFE, 80),
+    "slack": token("xoxb-", DIGITS + LETTERS, 40),
+    "slack webhook": within("https://hooks.slack.com/services/T0AAAAAA/B0BBBBBB/", WORD, 24),
+    "npm": token("npm_", WORD, 36),
+    "npmrc": within("//registry.example.org/:_authToken=", WORD, 36),
+    "pypi": token("pypi-AgEIcHlwaS5vcmc", URLSAFE, 80),
+    "gitlab": token("glpat-", URLSAFE, 20),
+    "gitlab deploy": token("gldt-", URLSAFE, 20),
+    "gitlab runner": token("glrt-", URLSAFE, 20),
+    "hugging face": token("hf_", LETTERS, 34),
+    "weights and biases": within("WANDB_API_KEY=", HEX, 40),
+    "stripe": token("sk_live_", WORD, 24),
+    "stripe restricted": token("rk_test_", WORD, 40),
+    "vault": token("hvs.", URLSAFE, 95),
+    "databricks": token("dapi", HEX, 32),
+    "age": token("AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58),
+    "jwt": jwt,
+    "rsa key": pem("RSA PRIVATE KEY"),
+    "openssh key": pem("OPENSSH PRIVATE KEY"),
+    "pgp key": pem("PGP PRIVATE KEY BLOCK"),
+    "key in JSON": pem("PRIVATE KEY", newline="\\n"),
+    "torn key": pem("EC PRIVATE KEY", end=False),
+    "password": within('password: "', WORD + "!$%", 14, '"'),
+    "api key": within("API_KEY=", WORD, 32),
+    "env line": within("export SERVICE_TOKEN='", WORD, 40, "'"),
+    "json": within('{"clientSecret": "', WORD, 30, '"}'),
+    "url": within("https://builder:", WORD, 20, "@git.harbor-yard.net/x.git"),
+    "bearer": within("Authorization: Bearer ", WORD, 40),
+    "basic": basic,
+    "command line": within("mysql -u root -p'", WORD, 14, "' hq"),
+    "cookie": within("Cookie: session=", WORD, 40),
+    "ssh public key": within("ssh-rsa AAAAB3NzaC1yc2E", WORD + "+/", 200, " bob@laptop"),
+}
+
+
+def hard_wrapped(width: int) -> Callable[[str], str]:
+    """As a terminal breaks lines."""
+    return lambda text: "\n".join(text[at : at + width] for at in range(0, len(text), width))
+
+
+def as_go_writes(text: str) -> str:
+    """JSON with the escapes that Go and PHP add."""
+    line = json.dumps(f"x {text}").replace("/", "\\/")
+    return (
+        line.replace("=", "\\u003d").replace("&", "\\u0026").replace("<", "\\u003c").replace("+", "\\u002b")
+    )
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(f"key is {text}".encode()).decode()
+
+
+PLAIN: dict[str, Callable[[str], str]] = {
+    "alone": lambda text: text,
+    "in a sentence": lambda text: f"I used {text} for the push.",
+    "on its own line": lambda text: f"output:\n{text}\ndone",
+    "after an escaped newline": lambda text: f"output:\\n{text}\\ndone",
+    "in a shell assignment": lambda text: f"X={text}; run",
+}
+WRITTEN: dict[str, Callable[[str], str]] = {
+    **PLAIN,
+    "in double quotes": lambda text: f'"{text}"',
+    "in single quotes": lambda text: f"'{text}'",
+    "in backquotes": lambda text: f"`{text}`",
+    "in JSON": lambda text: json.dumps({"output": f"x {text}"}),
+    "in JSON in JSON": lambda text: json.dumps(json.dumps({"output": text})),
+    "in JSON as Go writes it": as_go_writes,
+    "in a URL": lambda text: f"GET /x?y={urllib.parse.quote(text)} HTTP",
+    "URL-encoded": lambda text: urllib.parse.quote(text, safe=""),
+    "in a form": urllib.parse.quote_plus,
+    "in base64": in_base64,
+    "in URL-safe base64": lambda text: base64.urlsafe_b64encode(f"{text} ok".encode()).decode(),
+    "in wrapped base64": lambda text: base64.encodebytes(f"secrets:\n{text}\n".encode()).decode(),
+    "wrapped at 20": hard_wrapped(20),
+    "wrapped at 32": hard_wrapped(32),
+    "wrapped at 40": hard_wrapped(40),
+    "wrapped at 80": hard_wrapped(80),
+    "wrapped by words": lambda text: "\n".join(
+        textwrap.wrap(f"I used this token here: {text} and went on.", 60)
+    ),
+    "wrapped in JSON": lambda text: json.dumps("\n".join(textwrap.wrap(text, 40))),
+    "wrapped in a box": lambda text: "\n".join(f"  │ {line}" for line in hard_wrapped(50)(text).split("\n")),
+}
+
+
+def pieces_left(scrubbed: str, secret: str) -> list[str]:
+    """Every six characters of the secret that still stand in a text."""
+    lines = secret.replace("\\n", "\n").split("\n")
+    pieces = {line[at : at + 6] for line in lines for at in range(len(line) - 5)}
+    return sorted(piece for piece in pieces if piece in scrubbed)
