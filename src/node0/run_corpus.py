@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
-from node0.finetune.corpus import exchange, hygiene, overview
+from node0.finetune.corpus import exchange, hygiene, overview, quarantine
 from node0.finetune.corpus.commands import (
     DenyOption,
     IdArgument,
@@ -20,6 +20,7 @@ from node0.finetune.corpus.commands import (
     lines_of,
     make_scrubber,
     open_store,
+    town_if_any,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for part in (exchange, hygiene, overview):
+for part in (exchange, hygiene, overview, quarantine):
     app.add_typer(part.app)
 
 
@@ -110,8 +111,8 @@ def add(
     """Add curated examples: entries, or objects with a role and messages."""
     from node0.finetune.corpus.curated import read_curated
 
-    _, store = open_store(town)
-    scrubber = make_scrubber(deny or ())
+    place, store = open_store(town)
+    scrubber = make_scrubber(deny or (), town=place)
     # Everything is read before anything is stored, so that a bad file adds nothing.
     entries = [scrubber.scrub_entry(entry) for file in files for entry in read_curated(file, role=role)]
     rows = [
@@ -199,10 +200,11 @@ def scrub(
         typer.Option("--jsonl", help='Lines {"id", "text"} in, {"id", "text", "findings"} out, in order.'),
     ] = False,
     deny: DenyOption = None,
+    town: TownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings instead of the text.")] = False,
 ) -> None:
-    """Scrub a text; nothing is stored."""
-    scrubber = make_scrubber(deny or ())
+    """Scrub a text with the settings of the town, if there is one; nothing is stored."""
+    scrubber = make_scrubber(deny or (), town=town_if_any(town))
     if jsonl:
         from node0.finetune.corpus.scrub_lines import scrub_line
 
@@ -223,7 +225,7 @@ def _collector(town: Path | None, *, deny: Sequence[str], min_tokens: int) -> "t
     from node0.finetune.corpus.collector import CorpusCollector
 
     place, store = open_store(town)
-    return CorpusCollector(store, make_scrubber(deny), min_tokens=min_tokens), place
+    return CorpusCollector(store, make_scrubber(deny, town=place), min_tokens=min_tokens), place
 
 
 def _collect_town(

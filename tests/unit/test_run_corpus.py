@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node0 import run_corpus
-from node0.errors import ScrubberUnavailable
 
 SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 Printed = pytest.CaptureFixture[str]
@@ -111,15 +111,28 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path, argv: tuple[str, ...], capsy
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_scrubber_that_cannot_run_stores_nothing(town: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object, __: object = ()) -> None:
-        raise ScrubberUnavailable("scrubbing cannot run: nothing was stored")
-
-    monkeypatch.setattr("node0.finetune.corpus.scrubber.CorpusScrubber.__init__", broken)
+@pytest.mark.parametrize("missing", ["phonenumbers", "detect_secrets", "credsweeper"])
+def test_a_scrubber_that_cannot_run_stores_nothing(
+    town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, capsys: Printed
+) -> None:
+    for name in [known for known in sys.modules if known.split(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("rules_person", "scrub_match"):
+        monkeypatch.delitem(sys.modules, f"node0.finetune.corpus.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    (town / ".models").mkdir()
+    (town / ".models" / "settings.yaml").write_text("scrub: {voters: [detect-secrets, credsweeper]}\n")
+    before = sorted(town.rglob("*.json"))
+    capsys.readouterr()
 
     assert run("collect", "--town", str(town), "--documents") == 75
     assert run("add", str(town / "examples.jsonl"), "--town", str(town)) == 75
-    assert run("scrub", str(town / "examples.jsonl")) == 75
+    assert run("scrub", str(town / "examples.jsonl"), "--town", str(town)) == 75
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("nothing was stored\n") == 3
+    assert sorted(town.rglob("*.json")) == before
 
 
 def test_text_is_scrubbed_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:

@@ -33,11 +33,29 @@ def open_store(town: Path | None) -> "tuple[Town, CorpusStore]":
     return place, CorpusStore(place)
 
 
-def make_scrubber(deny: Sequence[str]) -> "CorpusScrubber":
-    """The scrubber with the operator's words."""
-    from node0.finetune.corpus.scrubber import CorpusScrubber
+def make_scrubber(deny: Sequence[str], *, town: "Town | None" = None) -> "CorpusScrubber":
+    """The scrubber with the operator's words, the town's settings, and what was decided in review."""
+    from node0.finetune.corpus.review import read_decisions
+    from node0.finetune.corpus.scrub_settings import town_scrubber
 
-    return CorpusScrubber(deny)
+    return town_scrubber(town, deny, verdict=read_decisions(town.corpus).verdict if town else None)
+
+
+def town_if_any(given: Path | None) -> "Town | None":
+    """The town that is meant; None where none is named and none is found.
+
+    Raises:
+        NotFound: the place named is no town.
+    """
+    from node0.errors import NotFound
+    from node0.town import Town
+
+    try:
+        return Town.locate(given)
+    except NotFound:
+        if given is not None:
+            raise
+        return None
 
 
 def lines_of(file: Path | None) -> Iterator[str]:

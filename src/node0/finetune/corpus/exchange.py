@@ -73,8 +73,8 @@ def import_entries(
     from node0.finetune.corpus.curated import read_curated
     from node0.finetune.corpus.interchange import entry_fields
 
-    _, store = open_store(town)
-    scrubber = make_scrubber(deny or ())
+    place, store = open_store(town)
+    scrubber = make_scrubber(deny or (), town=place)
     # Everything is read before anything is stored, so that a bad file adds nothing.
     entries = [
         scrubber.scrub_entry(entry).entry
@@ -98,8 +98,8 @@ def artifacts(
     """Collect CLAUDE.md, AGENTS.md, formulas, directives, documents and specifications of a root."""
     from node0.finetune.corpus.artifact_collector import CorpusArtifactCollector
 
-    _, store = open_store(town)
-    collector = CorpusArtifactCollector(store, make_scrubber(deny or ()))
+    place, store = open_store(town)
+    collector = CorpusArtifactCollector(store, make_scrubber(deny or (), town=place))
     entries = [entry for root in rig_root for entry in collector.collect_root(root)]
     rows = [
         {"id": entry.id, "role": entry.role, "rig": entry.rig, "task_type": entry.task_type}
