@@ -33,6 +33,10 @@ NAMES = {
     "node0.finetune.corpus.scrubber.CorpusScrubber.scrub": "text",
     "node0.finetune.corpus.formatter.CorpusFormatter.format_session": "transcript role rig bead_id outcome "
     "task_type",
+    "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_claude_md": "rig_root role",
+    "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_formulas": "formulas_dir",
+    "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_specs": "plans_root",
+    "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_agents_md": "rig_root",
     "node0.finetune.data.tokenizer.load_tokenizer": "max_length",
     "node0.finetune.data.dataset.CorpusDataset": "role tokenizer max_length",
     "node0.finetune.data.loader.make_dataloader": "dataset batch_size shuffle",

@@ -191,7 +191,9 @@ class CorpusCollector:
         except BadCorpus:
             logger.warning("session %s shows no complete turn: nothing stored", session_name)
             return None
-        self._store.add(entry)
+        if self._store.add(entry) is Added.RETRACTED:
+            logger.warning("session %s was retracted: nothing stored", session_name)
+            return None
         return entry
 
     def collect_documents(self, town: Town) -> Report:
