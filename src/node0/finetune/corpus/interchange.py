@@ -154,15 +154,17 @@ def _content(line: Mapping[str, Any]) -> Line:
 def _entry(turns: list[Turn], tools: Any, *, system: Any = None, trained: Sequence[bool] = ()) -> Line:
     """An entry's fields: a first system turn becomes the system prompt of every call."""
     text = str(system or "")
-    if turns and turns[0]["role"] == "system" and isinstance(turns[0]["content"], str) and not text:
-        # A document is one system turn and stays one.
-        text, turns = (turns[0]["content"], turns[1:]) if len(turns) > 1 else ("", turns)
+    first = turns[0]["content"] if turns and turns[0]["role"] == "system" else ""
+    # Without an answer it is a document, whose words are its turns.
+    if first and not text and any(turn["role"] == "assistant" for turn in turns):
+        text, turns = first, turns[1:]
     offered = [tool_of(tool) for tool in _list(tools)]
     answers = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
-    if trained and len(trained) == len(answers):
-        kept = [number for number, wanted in zip(answers, trained, strict=True) if wanted]
-    else:
-        kept = answers
+    kept = [
+        number for number, wanted in zip(answers, trained or [True] * len(answers), strict=True) if wanted
+    ]
+    if answers and not kept:
+        raise ValueError("each of its answers has weight 0")
     if not text and kept == answers:
         return {"messages": turns, "tools": offered}
     call = {"system": SYSTEM_KEY, "tools": TOOLS_KEY}

@@ -76,7 +76,7 @@ def from_openai(turns: Iterable[Turn]) -> list[Turn]:
             result.append({"role": role, "content": _answer_blocks(turn)})
         elif role in ("system", "user"):
             words = _words(turn["content"])
-            if role == "user" and after_tool:
+            if role == "user" and after_tool and words:
                 result[-1]["content"].append({"type": "text", "text": words})
             else:
                 result.append({"role": role, "content": words})

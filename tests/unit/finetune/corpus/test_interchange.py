@@ -4,6 +4,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node0.finetune.corpus.interchange import entry_fields, export_lines
 from node0.finetune.corpus.interchange_turns import Format
@@ -32,6 +34,43 @@ PARALLEL = [
     },
     {"role": "assistant", "content": "Hearth.\n"},
 ]
+
+WORDS = st.text(max_size=8)
+SAID = st.text(min_size=1, max_size=8)
+"The store takes no answer without words or calls."
+
+ANSWERS = st.lists(
+    st.one_of(
+        st.builds(lambda words: {"type": "text", "text": words}, SAID),
+        st.builds(
+            lambda name, given: {"type": "tool_use", "id": name, "name": "Bash", "input": given},
+            st.sampled_from("abc"),
+            st.dictionaries(WORDS, st.one_of(WORDS, st.none(), st.integers(), st.lists(WORDS)), max_size=2),
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+RESULTS = st.builds(
+    lambda name, told: {"type": "tool_result", "tool_use_id": name, "content": told},
+    st.sampled_from("abc"),
+    st.one_of(WORDS, st.lists(st.builds(lambda words: {"type": "text", "text": words}, WORDS), max_size=2)),
+)
+TURNS = st.lists(
+    st.one_of(
+        st.builds(lambda content: {"role": "assistant", "content": content}, st.one_of(SAID, ANSWERS)),
+        st.builds(
+            lambda results, words: {"role": "user", "content": [*results, {"type": "text", "text": words}]},
+            st.lists(RESULTS, max_size=2),
+            WORDS,
+        ),
+        st.builds(
+            lambda role, words: {"role": role, "content": words}, st.sampled_from(["user", "system"]), WORDS
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
 
 
 def an_entry(**changes: Any) -> CorpusEntry:
@@ -66,6 +105,18 @@ def test_a_conversation_with_parallel_calls_comes_back(form: Format) -> None:
     assert [call.n_messages for call in entry.requests] == [1, 3]
     assert entry.source == "import"
     assert exported(entry, form) == line
+
+
+@given(turns=TURNS, form=st.sampled_from(list(Format)), system=WORDS)
+@settings(max_examples=100, deadline=None)
+def test_whatever_was_said_an_import_exports_the_same_again(
+    turns: list[dict[str, Any]], form: Format, system: str
+) -> None:
+    answers = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
+    calls = [{"n_messages": number, "system": "s", "tools": "t"} for number in answers]
+    line = exported(an_entry(messages=turns, systems={"s": system}, toolsets={"t": []}, requests=calls), form)
+
+    assert exported(imported(line), form) == line
 
 
 def test_openai_takes_arguments_as_text_and_trl_as_objects() -> None:
@@ -147,6 +198,7 @@ def test_a_document_stays_a_system_turn_and_alpaca_is_read() -> None:
             ]
         },
         {"chosen": []},
+        {"messages": [{"role": "assistant", "content": "x", "weight": 0}]},
     ],
 )
 def test_a_line_that_cannot_be_read_is_a_value_error(line: Any) -> None:
