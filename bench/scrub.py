@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the scrubber reads, in MB/s of one core, on text like that of transcripts.
+"""How fast the scrubber reads, in MB/s of one core, on text like that of transcripts, and on hostile text.
 
     python bench/scrub.py [MEGABYTES]
 
-Processor time, not wall time. The second row is ten times the first: linear time shows as equal rates.
+Processor time, not wall time. The last transcript is ten times the first: linear time shows as equal
+rates. Each hostile row is one piece repeated to 1 MB, beside its quarter: linear time shows as a ratio of 4.
 """
 
 import json
@@ -11,62 +12,80 @@ import random
 import sys
 import time
 
+from node0.finetune.corpus.scrub_voters import Voter, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
-WORDS = [
-    *("the", "agent", "heartbeat", "is", "stale", "so", "nudge", "polecat", "rig", "bead", "hook", "convoy"),
+PHRASES = (
+    "the agent heartbeat is stale so nudge polecat rig bead hook convoy merge queue refinery witness "
+    "deacon status open closed ready error file commit branch origin main test passed failed token key "
+    "value secret def return import self path none class /srv/gt/demo/src/app.py 127.0.0.1:3307 "
+    "gt_status() --json `bd show` {} -> 100% [x] and of to in for on with it that this was not be are at "
+    "from by has will should when then let me check now we need look run see found one two three first "
+    "next after before same other work done patch review build lint line lines added removed changed "
+    "function argument result list dict str int assert expected actual warning output input read write "
+    "edit update fix clean remote push pull request job worker timer"
+)
+WORDS = PHRASES.split()
+HOSTILE = (
     *(
-        "merge",
-        "queue",
-        "refinery",
-        "witness",
-        "deacon",
-        "status",
-        "open",
-        "closed",
-        "ready",
-        "error",
-        "file",
+        "ghp_",
+        "eyJ",
+        ".eyJ",
+        "://a:",
+        "token=",
+        "aws ",
+        "a@",
+        "12",
+        "::",
+        "/home/",
+        "AB12",
+        "cookie:",
+        "\\",
+        " ",
     ),
-    *("commit", "branch", "origin", "main", "test", "passed", "failed", "token", "key", "value", "secret"),
     *(
-        "def",
-        "return",
-        "import",
-        "self",
-        "path",
-        "none",
-        "class",
-        "/srv/gt/demo/src/app.py",
-        "127.0.0.1:3307",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "-----END RSA PRIVATE KEY-----",
+        "%41 ",
+        "\\u0041 ",
+        "A1b2\\n",
+        "a1\n",
     ),
-]
-MEGA = 1e6
+    *("YWJjZGVm", 'password: "abc!defgh"\n', "hvs." + "a" * 40 + "\n", "(", "1 ", "\n"),
+)
+MEGA = 1_000_000
+
+
+def a_line(rng: random.Random) -> str:
+    """Prose, code or output: a few words, now and then a hash, a bead or a time."""
+    words = [rng.choice(WORDS) for _ in range(rng.randint(2, 14))]
+    if rng.random() < 0.15:
+        words.append(
+            rng.choice(
+                (f"{rng.getrandbits(160):040x}", f"gt-{rng.getrandbits(20):x}", "2026-01-05T06:17:00Z")
+            )
+        )
+    return " " * rng.choice((0, 0, 0, 2, 4, 8)) + " ".join(words)
 
 
 def transcript_like(size: int, rng: random.Random) -> list[str]:
-    """Leaves of a session: prose, command output, JSON, hashes; one secret in 200 leaves."""
+    """Leaves of a session, short and long; one in 200 holds a token, and one in 200 something doubtful."""
     leaves: list[str] = []
     total = 0
     while total < size:
-        words = [rng.choice(WORDS) for _ in range(rng.randint(20, 400))]
-        words += [
-            f"{rng.getrandbits(160):040x}",
-            f"gt-{rng.getrandbits(20):x}",
-            f"2026-01-05T06:{rng.randint(10, 59)}:00Z",
-        ]
-        rng.shuffle(words)
-        leaf = rng.choice((" ".join(words), "\n".join(words), json.dumps({"output": words})))
-        if rng.random() < 0.005:
-            leaf += f"\nGITHUB_TOKEN=ghp_{rng.getrandbits(200):036x}"[:60]
-        leaves.append(leaf)
-        total += len(leaf)
+        text = "\n".join(a_line(rng) for _ in range(int(rng.lognormvariate(2.5, 1.3)) + 1))
+        chance = rng.random()
+        if chance < 0.005:
+            text += f"\nGITHUB_TOKEN=ghp_{rng.getrandbits(180):036x}"
+        elif chance < 0.01:
+            text += f'\ntoken: "ab-{rng.choice(WORDS)}!ef-gh"'
+        leaves.append(json.dumps({"output": text}) if rng.random() < 0.3 else text)
+        total += len(leaves[-1])
     return leaves
 
 
-def rate(leaves: list[str]) -> float:
+def rate(scrubber: CorpusScrubber, leaves: list[str]) -> float:
     """Megabytes per second of processor time."""
-    scrubber = CorpusScrubber()
     scrubber.scrub("warm up: +1 415 555 2671")
     begin = time.process_time()
     for leaf in leaves:
@@ -74,12 +93,40 @@ def rate(leaves: list[str]) -> float:
     return sum(map(len, leaves)) / MEGA / (time.process_time() - begin)
 
 
-def main() -> None:
-    """Measure twice and print both rates."""
-    megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
+def seconds(scrubber: CorpusScrubber, text: str) -> float:
+    """Processor time to look through one text."""
+    begin = time.process_time()
+    scrubber.findings(text)
+    return time.process_time() - begin
+
+
+def measure(name: str, voters: tuple[Voter, ...], *, megabytes: float) -> None:
+    """One row for each of two sizes, and one for the larger as a single text."""
+    scrubber = CorpusScrubber(voters=voters)
     for size in (megabytes, 10 * megabytes):
         leaves = transcript_like(int(size * MEGA), random.Random(0))
-        print(f"{size:6.1f} MB in {len(leaves):6d} leaves: {rate(leaves):5.1f} MB/s")
+        print(
+            f"{name:14} {size:6.1f} MB in {len(leaves):6d} texts: {rate(scrubber, leaves):5.1f} MB/s",
+            flush=True,
+        )
+    print(
+        f"{name:14} {size:6.1f} MB in      1 text : {rate(scrubber, [chr(10).join(leaves)]):5.1f} MB/s",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Print the rates with and without voters, then the hostile texts."""
+    megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+    voters = make_voters()
+    measure("with voters", voters, megabytes=megabytes)
+    measure("without voters", (), megabytes=megabytes)
+    scrubber = CorpusScrubber(voters=voters)
+    for piece in HOSTILE:
+        quarter, whole = (seconds(scrubber, piece * (size // len(piece))) for size in (MEGA // 4, MEGA))
+        print(
+            f"1 MB of {piece[:28]!r:34} {whole:5.2f} s, {whole / quarter:4.1f} times its quarter", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -240,7 +240,8 @@ SECRET_RULES: tuple[Rule, ...] = (
         "private_key signing_key encryption_key",
         rf"(?P<name>[\w-]{{3,40}}?){QUOTE}\]?(?:\s{{0,2}}:\s{{0,2}}[A-Za-z][\w\[\]|. ]{{1,24}}?(?=\s?=))?"
         rf"(?:(?P<sep>{SEPARATOR})|(?P<flag>[ \t]{{1,2}}))(?P<quote>\\{{0,7}}[\"'`])?"
-        r"(?P<secret>(?:[^\s\"'`,;<>\\]|(?(quote)(?:[,;<>]|\\{1,7}[\"'])(?=[A-Za-z0-9!@#$%^&*])|(?!))){6,512})",
+        r"(?P<secret>(?(quote)(?:[^\s\"'`,;<>\\]|(?:[,;<>]|\\{1,7}[\"'])(?=[A-Za-z0-9!@#$%^&*])){6,512}"
+        r"|[^\s\"'`,;<>\\]{6,512}))",
         assigned,
         fold=True,
     ),

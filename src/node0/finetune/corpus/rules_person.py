@@ -79,6 +79,8 @@ def emails(text: str) -> Iterator[Personal]:
         window = text[max(floor, at - 64) : at]
         start = at - (len(window) - len(window.rstrip(LOCAL_PART)))
         start += len(text[start:at]) - len(text[start:at].lstrip(".-%+"))
+        if text[start - 1 : start] == "\\" and text[start] in "nrt":
+            start += 1  # the letter belongs to an escape
         login = LOGIN.search(text[max(floor, start - 64) : start])
         domain = DOMAIN.match(text, at + 1) if start < at and not login else None
         if domain:
@@ -96,7 +98,9 @@ def addresses(text: str) -> Iterator[Personal]:
     """IPv4 and IPv6 addresses and hardware addresses."""
     if "." in text:
         for match in IPV4.finditer(text):
-            if not _glued(text, match.start(), match.end(), "."):
+            # %20 before an address lends it digits; the text without percent signs shows it whole.
+            encoded = text[max(0, match.start() - 1) : match.start()] == "%"
+            if not encoded and not _glued(text, match.start(), match.end(), "."):
                 yield from _address(text, match.start(), match.end())
     if ":" in text:
         yield from _colon_runs(text)
@@ -188,10 +192,12 @@ def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
         found = DIGITS.search(text, end)
 
 
-def phones(text: str) -> Iterator[Personal]:
-    """Phone numbers with a country code or in a written grouping; bare digits are ids."""
+def digits(text: str) -> Iterator[Personal]:
+    """Phone numbers, card numbers (Luhn) and US social security numbers; bare digits are ids."""
     for start, end in _digit_runs(text):
         yield from _phones(text, start, end)
+        yield from _cards(text, start, end)
+        yield from _social_security(text, start, end)
 
 
 def _phones(text: str, start: int, end: int) -> Iterator[Personal]:
@@ -206,11 +212,8 @@ def _phones(text: str, start: int, end: int) -> Iterator[Personal]:
             yield Personal("phone", match.start(), match.end(), Tier.REDACT, str(number.national_number))
 
 
-def numbers(text: str) -> Iterator[Personal]:
-    """Card numbers (Luhn), bank accounts (mod 97) and US social security numbers."""
-    for start, stop in _digit_runs(text):
-        yield from _cards(text, start, stop)
-        yield from _social_security(text, start, stop)
+def accounts(text: str) -> Iterator[Personal]:
+    """Bank accounts (mod 97)."""
     for match in IBAN.finditer(text):
         end = _iban_end(match.group())
         if end and not _glued(text, match.start(), match.start() + end, ""):
@@ -219,10 +222,10 @@ def numbers(text: str) -> Iterator[Personal]:
 
 def _cards(text: str, start: int, end: int) -> Iterator[Personal]:
     for match in CARD.finditer(text, start, end):
-        digits = re.sub(r"\D", "", match.group())
-        known = len(digits) in _card_lengths(digits) and _luhn(digits)
+        number = re.sub(r"\D", "", match.group())
+        known = len(number) in _card_lengths(number) and _luhn(number)
         if known and not _glued(text, match.start(), match.end(), "-."):
-            yield Personal("card", match.start(), match.end(), Tier.REDACT, digits)
+            yield Personal("card", match.start(), match.end(), Tier.REDACT, number)
 
 
 def _social_security(text: str, start: int, end: int) -> Iterator[Personal]:
@@ -251,7 +254,7 @@ def people(text: str) -> Iterator[Personal]:
             at = folded.find(word, at + len(word))
 
 
-FINDERS: tuple[Finder, ...] = (emails, addresses, homes, phones, numbers, people)
+FINDERS: tuple[Finder, ...] = (emails, addresses, homes, digits, accounts, people)
 "Layer 2."
 
 

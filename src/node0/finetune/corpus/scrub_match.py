@@ -3,17 +3,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from node0.finetune.corpus.rules import SECRET_RULES, Rule, Tier
 from node0.finetune.corpus.rules_person import FINDERS
 from node0.finetune.corpus.scrub_base64 import text_blobs
 from node0.finetune.corpus.scrub_finding import FIRMNESS, Finding, resolved
-from node0.finetune.corpus.scrub_views import decoded_views
+from node0.finetune.corpus.scrub_views import GAP, decoded_views
 from node0.finetune.corpus.scrub_voters import Voter
 from node0.finetune.corpus.scrub_wraps import Joined, is_plain, joined_lines
 
-EXACT_ANCHORS = [(anchor, rule) for rule in SECRET_RULES if not rule.fold for anchor in rule.anchors]
-FOLDED_ANCHORS = [(anchor, rule) for rule in SECRET_RULES if rule.fold for anchor in rule.anchors]
+Anchor = tuple[str, Rule]
+EXACT_ANCHORS: list[Anchor] = [
+    (anchor, rule) for rule in SECRET_RULES if not rule.fold for anchor in rule.anchors
+]
+FOLDED_ANCHORS: list[Anchor] = [
+    (anchor, rule) for rule in SECRET_RULES if rule.fold for anchor in rule.anchors
+]
+LONGEST_ANCHOR = max(len(anchor) for rule in SECRET_RULES for anchor in rule.anchors)
 DEEPEST = 3
 "Encodings around each other that are undone."
 
@@ -33,6 +40,15 @@ LINE = 200
 
 Pattern = Callable[[str], Iterator[Finding]]
 "Finds places by itself, as an operator's rules do."
+
+
+class Spotted(NamedTuple):
+    """A text, in lower case too, and the anchors that stand in it."""
+
+    text: str
+    folded: str
+    exact: list[Anchor]
+    either_case: list[Anchor]
 
 
 class Matcher:
@@ -77,21 +93,23 @@ class Matcher:
                 yield Finding(kind, tier, start, end, "" if kind in SECRET_WORDS else name)
 
     def _secrets(self, text: str, depth: int) -> Iterator[Finding]:
-        for _, found, _ in secret_matches(text):
+        where = spotted(text)
+        for _, found, _ in secret_matches(where):
             yield found
         for pattern in self._patterns:
             yield from pattern(text)
         if depth < DEEPEST:
-            yield from self._encoded(text, depth + 1)
+            yield from self._encoded(where, depth + 1)
 
-    def _encoded(self, text: str, depth: int) -> Iterator[Finding]:
+    def _encoded(self, where: Spotted, depth: int) -> Iterator[Finding]:
+        text = where.text
         for view in decoded_views(text):
             for found in self._everything(view.text, depth):
                 start, end = view.span(found.start, found.end)
                 yield found._replace(start=start, end=end)
         joined = joined_lines(text)
         if joined:
-            yield from self._wrapped(joined, depth)
+            yield from self._wrapped(where, joined, depth)
         yield from self._blobs(text, depth)
 
     def _blobs(self, text: str, depth: int) -> Iterator[Finding]:
@@ -101,10 +119,10 @@ class Matcher:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
 
-    def _wrapped(self, joined: Joined, depth: int) -> Iterator[Finding]:
+    def _wrapped(self, where: Spotted, joined: Joined, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""
         text = joined.view.text
-        for rule, found, context in secret_matches(text):
+        for rule, found, context in secret_matches(_with_edges(where, joined)):
             breaks = joined.inside(context, found.end)
             if breaks:
                 end = _believed(rule, found, context, joined)
@@ -117,15 +135,28 @@ class Matcher:
                 yield found._replace(start=start, end=end)
 
 
-def secret_matches(text: str) -> Iterator[tuple[Rule, Finding, int]]:
-    """Every place of every rule for secrets, with where its whole match begins."""
+def spotted(text: str) -> Spotted:
+    """Which anchors stand in a text."""
     folded = folded_like(text)
-    for anchor, rule in EXACT_ANCHORS:
-        if anchor in text:
-            yield from _anchored(rule, anchor, text, text)
-    for anchor, rule in FOLDED_ANCHORS:
-        if anchor in folded:
-            yield from _anchored(rule, anchor, text, folded)
+    exact = [anchor for anchor in EXACT_ANCHORS if anchor[0] in text]
+    return Spotted(text, folded, exact, [anchor for anchor in FOLDED_ANCHORS if anchor[0] in folded])
+
+
+def secret_matches(where: Spotted) -> Iterator[tuple[Rule, Finding, int]]:
+    """Every place of every rule for secrets, with where its whole match begins."""
+    for anchor, rule in where.exact:
+        yield from _anchored(rule, anchor, where.text, where.text)
+    for anchor, rule in where.either_case:
+        yield from _anchored(rule, anchor, where.text, where.folded)
+
+
+def _with_edges(where: Spotted, joined: Joined) -> Spotted:
+    """The joined lines, with the anchors of the text and those that only a break had split."""
+    text = joined.view.text
+    edges = spotted(GAP.join(text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks))
+    exact = [*where.exact, *(anchor for anchor in edges.exact if anchor not in where.exact)]
+    new = (anchor for anchor in edges.either_case if anchor not in where.either_case)
+    return Spotted(text, folded_like(text), exact, [*where.either_case, *new])
 
 
 def _anchored(rule: Rule, anchor: str, text: str, haystack: str) -> Iterator[tuple[Rule, Finding, int]]:

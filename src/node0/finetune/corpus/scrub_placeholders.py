@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from node0.finetune.corpus.scrub_finding import Finding
 
+WORDS = ("EMAIL_", "IP_", "MAC_", "PHONE_", "NAME_", "USER_")
 NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER)_(\d{1,9})\b\]?")
 
 
@@ -20,7 +21,7 @@ class Placeholders:
 
     def reserve(self, text: str) -> None:
         """Never give out a number that the text already uses."""
-        if "_" not in text:
+        if not any(word in text for word in WORDS):
             return
         for kind, number in NUMBERED.findall(text):
             self.highest[kind] = max(self.highest[kind], int(number))
@@ -38,10 +39,16 @@ class Placeholders:
         return label if finding.kind == "user" else f"[{label}]"
 
 
-def replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> str:
-    """The text with each finding replaced."""
-    pieces, done = [], 0
+def replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> tuple[str, list[int]]:
+    """The text with each finding replaced, and where in it the placeholders stand."""
+    pieces: list[str] = []
+    places: list[int] = []
+    done = length = 0
     for finding in findings:
-        pieces += [text[done : finding.start], placeholders.text(finding)]
+        before = text[done : finding.start]
+        stand_in = placeholders.text(finding)
+        places.append(length + len(before))
+        length += len(before) + len(stand_in)
+        pieces += [before, stand_in]
         done = finding.end
-    return "".join([*pieces, text[done:]])
+    return "".join([*pieces, text[done:]]), places

@@ -68,7 +68,7 @@ class Joined:
 
     def cut_by_width(self, at: int, end: int) -> bool:
         """Whether the line before a break was full, and what follows up to `end` is more of the same."""
-        alone = end in self.breaks or self.view.text[end : end + 1] in ("", "\n", '"', "'")
+        alone = bool(self.inside(end - 1, end + 1)) or self.view.text[end : end + 1] in ("", "\n", '"', "'")
         return at in self.wide and end - at >= SHORTEST_PIECE and (self.repeated or alone)
 
     def inside(self, start: int, end: int) -> Sequence[int]:

@@ -35,6 +35,12 @@ SHORTEST = 6
 "No rule matches fewer characters."
 
 PASSES = 8
+LONG = 200_000
+"Longer texts are looked at again only where something was replaced."
+
+AROUND = 8192
+"Characters on either side of it; no rule but the key blocks' reaches further."
+
 SCRUBBED_FIELDS = (
     "rig",
     "task_type",
@@ -185,9 +191,21 @@ class CorpusScrubber:
             if not redact:
                 break
             # A placeholder is shorter than what it hides, so a second look may see more context.
-            text = replaced(text, redact, placeholders)
+            text, places = replaced(text, redact, placeholders)
             gone += redact
+            if len(text) > LONG and not self._more_around(text, places):
+                break
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
+
+    def _more_around(self, text: str, places: Sequence[int]) -> bool:
+        """Whether something else comes to light near the placeholders of a long text."""
+        done = 0
+        for place in places:
+            start, end = max(done, place - AROUND), min(len(text), place + AROUND)
+            done = max(done, end - AROUND)
+            if any(finding.tier is Tier.REDACT for finding in self.findings(text[start:end])):
+                return True
+        return False
 
     def _undecided(self, text: str) -> list[Finding]:
         return self._matcher.findings(text) if len(text) >= SHORTEST else []

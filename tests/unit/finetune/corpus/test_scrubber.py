@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import base64
+import json
 import sys
+import textwrap
 import time
+import urllib.parse
 from itertools import pairwise
 
 import pytest
@@ -56,7 +60,15 @@ KEEP = [
 
 @pytest.mark.parametrize("text", KEEP)
 def test_what_only_looks_secret_survives(text: str) -> None:
-    for wrapped in (text, f"before {text} after", f"a\n{text}\nb"):
+    for wrapped in (
+        text,
+        f"before {text} after",
+        f"a\n{text}\nb",
+        json.dumps({"output": f"first\n{text}\nlast"}),
+        urllib.parse.quote(text, safe=""),
+        "\n".join(textwrap.wrap(text, 60, break_long_words=False)),
+        base64.b64encode(text.encode()).decode(),
+    ):
         assert SCRUBBER.scrub(wrapped) == (wrapped, [])
 
 
@@ -195,6 +207,14 @@ PIECES = st.sampled_from(
         "\ud83d",
         "wandb",
         "-p'",
+        "%3D",
+        "%22",
+        "\\u003d",
+        "\\/",
+        "\\",
+        "Z2hwXzAxMjM0NTY3ODlhYmNkZWZBQkNERUYwMTIzNDU2Nzg5d3h5eg==",
+        "hvs.A1b2C3d4E5f6G7h8I9j0K1l2\n",
+        "ab-cd!efgh",
     ]
 )
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=24).map("".join)
@@ -255,6 +275,15 @@ def test_any_text_can_be_scrubbed_and_twice_is_once(text: str) -> None:
         "-p'",
         "0 0",
         "12-",
+        "%41 ",
+        "\\u0041 ",
+        "a1\n",
+        "A1b2\\n",
+        "hvs." + "a" * 40 + "\n",
+        "YWJjZGVm",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "A" * 15 + "\n-----END RSA PRIVATE KEY-----",
+        "T3BlbkFJ",
     ],
 )
 def test_time_is_linear_in_hostile_text(piece: str) -> None:
