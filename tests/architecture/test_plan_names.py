@@ -31,6 +31,8 @@ NAMES = {
     "node0.finetune.corpus.store.CorpusStore.get": "",
     "node0.finetune.corpus.store.CorpusStore.corpus_hash": "role",
     "node0.finetune.corpus.scrubber.CorpusScrubber.scrub": "text",
+    "node0.finetune.corpus.scrubber.CorpusScrubber.audit_entry": "entry strict",
+    "node0.finetune.corpus.scrubber.CorpusScrubber.audit_store": "store role",
     "node0.finetune.corpus.formatter.CorpusFormatter.format_session": "transcript role rig bead_id outcome "
     "task_type",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_claude_md": "rig_root role",

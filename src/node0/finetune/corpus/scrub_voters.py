@@ -62,8 +62,10 @@ class CredSweeperVoter:
     """CredSweeper with its bundled model (extra `scan`)."""
 
     def __init__(self) -> None:
-        from credsweeper.app import CredSweeper
-        from credsweeper.file_handler.string_content_provider import StringContentProvider
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from credsweeper.app import CredSweeper
+            from credsweeper.file_handler.string_content_provider import StringContentProvider
 
         self.name = f"credsweeper {version('credsweeper')}"
         self._sweeper = CredSweeper(use_filters=True, ml_threshold="medium")

@@ -136,6 +136,7 @@ class CorpusScrubber:
 
         changes = {"scrub_version": self.version, "quarantined": entry.quarantined}
         scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **visit(content), **changes})
+        logger.info("Redacted %d items from entry %s", redacted.total(), entry.id)
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
 
@@ -202,6 +203,9 @@ class CorpusScrubber:
         done = 0
         for place in places:
             start, end = max(done, place - AROUND), min(len(text), place + AROUND)
+            # Whole lines, for half a word may look like something.
+            start = text.find("\n", start, place) + 1 or start
+            end = max(text.rfind("\n", place, end), end if "\n" not in text[place:end] else 0)
             done = max(done, end - AROUND)
             if any(finding.tier is Tier.REDACT for finding in self.findings(text[start:end])):
                 return True

@@ -160,6 +160,17 @@ def test_scrubbing_that_cannot_run_says_so(monkeypatch: pytest.MonkeyPatch) -> N
         CorpusScrubber()
 
 
+def test_a_long_text_is_scrubbed_as_a_short_one_is() -> None:
+    filler = "the witness looks at every hook of the rig\n" * 2500
+    text = f"{filler}use {SECRET} of jane@harbor-yard.net\n{filler}at 93.184.216.34\n{filler}"
+
+    once, found = SCRUBBER.scrub(text)
+
+    assert once == f"{filler}use [REDACTED:github-token] of [EMAIL_1]\n{filler}at [IP_1]\n{filler}"
+    assert found == ["redact: github-token", "redact: email", "redact: ip"]
+    assert SCRUBBER.scrub(once) == (once, [])
+
+
 PIECES = st.sampled_from(
     [
         "ghp_",
