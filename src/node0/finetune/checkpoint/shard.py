@@ -21,7 +21,7 @@ STAGE = re.compile(r"^[A-Za-z0-9_-]+$")
 
 
 def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -> Path:
-    """Write the stage's trainable weights and return the file. The file is whole or absent.
+    """Write the stage's trainable weights and return the file: whole or absent, same weights same bytes.
 
     Raises `BadCheckpoint` when nothing trains in `module`.
     """
@@ -32,7 +32,8 @@ def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     tensors = {name: weight.detach().contiguous().cpu() for name, weight in weights.items()}
-    save_file(tensors, beside, metadata={"format": "pt", "node0": json.dumps({"stage": stage, "step": step})})
+    # One entry: the order of several differs from write to write, and equal shards are equal files.
+    save_file(tensors, beside, metadata={"node0": json.dumps({"stage": stage, "step": step})})
     beside.replace(path)
     logger.info("Checkpoint saved: step %d stage %s", step, stage)
     return path

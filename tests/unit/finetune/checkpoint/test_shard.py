@@ -41,6 +41,14 @@ def test_the_file_is_safetensors_that_names_its_stage_and_step(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_equal_weights_are_equal_files(tmp_path):
+    module = Adapted()
+
+    written = {save_shard(module, tmp_path / str(copy), "head-0", 7).read_bytes() for copy in range(8)}
+
+    assert len(written) == 1
+
+
 def test_a_module_without_adapter_saves_every_weight_that_trains(tmp_path):
     module = nn.Linear(4, 3)
     path = save_shard(module, tmp_path, "solo", 1)
