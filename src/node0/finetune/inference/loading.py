@@ -77,7 +77,8 @@ class LoadedModel:
         """The ids of the text itself, with the tokens that the tokenizer puts before any text."""
         if self.tokenizer is None:
             raise self._no_tokenizer()
-        return list(self.tokenizer(text)["input_ids"])
+        # Not verbose: the generator itself refuses a prompt that is too long, in one line.
+        return list(self.tokenizer(text, verbose=False)["input_ids"])
 
     def decode(self, ids: list[int]) -> str:
         """The text of these ids, special tokens left out."""
