@@ -55,6 +55,7 @@ class Home:
     def __post_init__(self) -> None:
         self.project = self.path / "rig"
         self.project.mkdir(parents=True)
+        (self.path / "tmp").mkdir()
         state = {"hasCompletedOnboarding": True, "bypassPermissionsModeAccepted": True}
         trust = {"projects": {str(self.project): {"hasTrustDialogAccepted": True}}}
         (self.path / ".claude.json").write_text(json.dumps(state | trust))
@@ -63,7 +64,8 @@ class Home:
 
     def run(self, server: ModelServer, prompt: str, *arguments: str, claude: Path) -> str:
         """One run in print mode with nothing of our environment; the session's id."""
-        fixed = {"HOME": str(self.path), "PATH": "/usr/local/bin:/usr/bin:/bin", "IS_SANDBOX": "1"}
+        scratch = {name: str(self.path / "tmp") for name in ("TMPDIR", "CLAUDE_CODE_TMPDIR")}
+        fixed = scratch | {"HOME": str(self.path), "PATH": "/usr/local/bin:/usr/bin:/bin", "IS_SANDBOX": "1"}
         done = subprocess.run(
             [str(claude), "-p", prompt, *ARGUMENTS, *arguments],
             cwd=self.project,
