@@ -23,6 +23,7 @@ WORD = LETTERS + "_"
 KEY_WORDS = r"PRIVATE[\s\\n]{1,8}KEY(?:[\s\\n]{1,8}BLOCK)?"
 QUOTE = r"(?:\\{0,7}[\"'`])?"
 SEPARATOR = r"\s{0,3}(?:=>|:=|==?|:|>)(?:\s|\\{1,4}[nrt]){0,3}"
+SCHEME = re.compile(r"^(?:bearer|basic|token)(?=\W)", re.IGNORECASE)
 Judge = Callable[[re.Match[str]], Tier | None]
 
 
@@ -62,7 +63,7 @@ def random_token(match: re.Match[str]) -> Tier | None:
 
 def opaque(match: re.Match[str]) -> Tier | None:
     """Anything that is not a variable or a placeholder."""
-    value = _secret(match)
+    value = SCHEME.sub("", _secret(match))
     return Tier.KEEP if stands_for_a_value(value) else Tier.REDACT
 
 
@@ -72,10 +73,19 @@ def assigned(match: re.Match[str]) -> Tier | None:
     before = match.string[max(0, match.start() - 24) : match.start()]
     if "==" in (match.group("sep") or "") and not match.group("quote"):
         return None
+    if re.search(r"\n|\\n", match.group("sep") or "") and not match.group("quote"):
+        # A heading and what stands below it, unless that is unlike anything else.
+        return token(match) if _is_key_material(match.group("secret")) else None
     if flag and not re.search(r"(?:^|\s)--[\w-]*$", before):
         return None
     name = re.split(r"[^\w-]", before)[-1] + match.group("name")
     return assigned_value_tier(name, match.group("secret"), quoted=bool(match.group("quote")))
+
+
+def _is_key_material(value: str) -> bool:
+    """A word of mixed letters and digits that is no hash and no name."""
+    mixed = all(re.search(kind, value) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    return mixed and looks_random(value) and bool(re.fullmatch(r"[A-Za-z0-9+/=_-]{16,}", value))
 
 
 def private_key(match: re.Match[str]) -> Tier | None:

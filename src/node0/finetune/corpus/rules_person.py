@@ -35,6 +35,7 @@ LOCAL_PART = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+
 HEX = "0123456789abcdefABCDEFabcdef:"
 DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])", re.ASCII)
 LOGIN = re.compile(r"://[^\s/@]*:$")
+ESCAPED_LETTER = re.compile(r"[nrt]|u00[0-9a-f]{2}")
 ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", "user", "you", "someone"})
 EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE
@@ -79,8 +80,9 @@ def emails(text: str) -> Iterator[Personal]:
         window = text[max(floor, at - 64) : at]
         start = at - (len(window) - len(window.rstrip(LOCAL_PART)))
         start += len(text[start:at]) - len(text[start:at].lstrip(".-%+"))
-        if text[start - 1 : start] == "\\" and text[start] in "nrt":
-            start += 1  # the letter belongs to an escape
+        if text[start - 1 : start] == "\\":
+            escape = ESCAPED_LETTER.match(text, start, at)
+            start = escape.end() if escape else start
         login = LOGIN.search(text[max(floor, start - 64) : start])
         domain = DOMAIN.match(text, at + 1) if start < at and not login else None
         if domain:
@@ -280,7 +282,7 @@ def _word_before(text: str, at: int) -> bool:
 
 def _in_url(text: str, at: int) -> bool:
     window = re.split(r"[\s\"'<>]", text[max(0, at - 200) : at])[-1]
-    return "://" in window and "file://" not in window
+    return ("://" in window or "%3A//" in window) and "file://" not in window
 
 
 def _card_lengths(digits: str) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ JUDGED = 128
 "Characters of a value that are looked at."
 
 VARIABLE = re.compile(
-    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
+    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
 )
 REFERENCE = re.compile(
     r"""[<{\[(*]                                        # a template, a placeholder of ours

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find what the rules name, in a text and in its other readings, with places in the text itself."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -124,11 +125,12 @@ class Matcher:
         text = joined.view.text
         for rule, found, context in secret_matches(_with_edges(where, joined)):
             breaks = joined.inside(context, found.end)
-            if breaks:
-                end = _believed(rule, found, context, joined)
-                if end > max(breaks[0], found.start):
-                    start, end = joined.view.span(found.start, end)
-                    yield found._replace(start=start, end=end)
+            if not breaks or _below_its_name(rule, found, text, breaks[-1]):
+                continue
+            end = _believed(rule, found, context, joined)
+            if end > max(breaks[0], found.start):
+                start, end = joined.view.span(found.start, end)
+                yield found._replace(start=start, end=end)
         for found in [*self._blobs(text, depth), *(one for find in self._patterns for one in find(text))]:
             if joined.inside(found.start, found.end):
                 start, end = joined.view.span(found.start, found.end)
@@ -182,6 +184,13 @@ def folded_like(text: str) -> str:
     if len(folded) != len(text):
         folded = "".join(letter.lower() if letter.isascii() else letter for letter in text)
     return folded
+
+
+def _below_its_name(rule: Rule, found: Finding, text: str, last_break: int) -> bool:
+    """Whether name and value stand on two lines, which the rule judges where they stand."""
+    if rule.kind != "assigned-secret" or last_break > found.start:
+        return False
+    return not re.search("[:=]", text[last_break : found.start])
 
 
 def _believed(rule: Rule, found: Finding, context: int, joined: Joined) -> int:

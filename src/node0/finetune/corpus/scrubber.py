@@ -136,7 +136,7 @@ class CorpusScrubber:
 
         changes = {"scrub_version": self.version, "quarantined": entry.quarantined}
         scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **visit(content), **changes})
-        logger.info("Redacted %d items from entry %s", redacted.total(), entry.id)
+        logger.debug("Redacted %d items from entry %s", redacted.total(), entry.id)
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
 
