@@ -17,7 +17,9 @@ from node0.errors import ConfigError, NotFound
 from node0.finetune.corpus.rules_value import Tier, entropy, stands_for_a_value
 from node0.finetune.corpus.scrub_finding import Finding
 
-LEADING_FLAG = re.compile(r"\(\?([ims]+)\)")
+SHORTEST_SECRET = 8
+LEADING_FLAG = re.compile(r"\(\?([ims])\)")
+GO_PIECES = re.compile(r"\\.|\(\?[ims]\)|\(\?(?:[a-zA-Z-]*:|P<\w+>)|\[\^?|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class OperatorRule:
     keywords: tuple[str, ...] = ()
     "In lower case; none means every text."
 
-    group: int | str = 0
-    "What of a match goes."
+    group: int | str | None = 0
+    "What of a match goes; None is the longest group."
 
     least_entropy: float = 0.0
     allowed: tuple[re.Pattern[str], ...] = ()
@@ -60,7 +62,7 @@ class OperatorRule:
             if not any(word in folded for word in self.keywords):
                 return
         for match in self.pattern.finditer(text):
-            start, end = match.span(self.group)
+            start, end = match.span(_filled(match) if self.group is None else self.group)
             if end > start and not self._harmless(match.group(), text[start:end]):
                 yield Finding(self.kind, self.tier, start, end)
 
@@ -109,13 +111,12 @@ def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path:
     name = str(rule.get("id", "gitleaks"))
     compiled = _compiled(_python_pattern(str(rule["regex"])), f"rule {name!r} of {path}")
     lists = [*common, *_lists(rule.get("allowlist")), *_lists(rule.get("allowlists"))]
-    # gitleaks takes the first group where none is named.
-    group = rule.get("secretGroup") or (1 if compiled.groups else 0)
+    group = rule.get("secretGroup") or None
     return OperatorRule(
         kind=re.sub(r"[^a-z0-9-]", "-", name.lower()),
         pattern=compiled,
         keywords=tuple(str(word).lower() for word in rule.get("keywords", ())),
-        group=group if group <= compiled.groups else 0,
+        group=group if group is None or group <= compiled.groups else 0,
         least_entropy=float(rule.get("entropy", 0) or 0) if math.isfinite(rule.get("entropy", 0) or 0) else 0,
         allowed=tuple(
             _compiled(_python_pattern(str(pattern)), f"allowlist of {name!r} in {path}")
@@ -126,6 +127,13 @@ def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path:
     )
 
 
+def _filled(match: re.Match[str]) -> int:
+    """The longest group, or all where groups hold only marks of the format."""
+    lengths = [(len(text or ""), number) for number, text in enumerate(match.groups(), start=1)]
+    length, number = max(lengths, default=(0, 0))
+    return number if length >= SHORTEST_SECRET else 0
+
+
 def _lists(value: Any) -> list[dict[str, Any]]:
     """One allowlist or several; those that concern only commits and paths say nothing about a text."""
     found = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
@@ -133,15 +141,31 @@ def _lists(value: Any) -> list[dict[str, Any]]:
 
 
 def _python_pattern(pattern: str) -> str:
-    """Go's notation in Python's: the end of the text, and flags in mid-pattern."""
-    pattern = pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]")
-    flags = LEADING_FLAG.search(pattern)
-    if flags and flags.start() > 0:
-        before, after = pattern[: flags.start()], pattern[flags.end() :]
-        depth = before.count("(") - before.count(r"\(") - before.count(")") + before.count(r"\)")
-        if depth == 0:
-            return f"{before}(?{flags.group(1)}:{_python_pattern(after)})"
-    return pattern
+    """Go's notation in Python's: the end of the text, and flags that hold from here to the group's end."""
+    out: list[str] = []
+    opened = [""]  # for each open group, the flags switched on inside it
+    at = 0
+    in_class = False
+    for piece in GO_PIECES.finditer(pattern.replace("[[:alnum:]]", "[A-Za-z0-9]")):
+        text = piece.group()
+        flags = None if in_class else LEADING_FLAG.fullmatch(text)
+        if in_class or text in ("[", "[^"):
+            # A bracket right after the opening one is a member.
+            in_class = text != "]" or out[-1] in ("[", "[^")
+        elif flags and at > 0:
+            opened[-1] += flags.group(1)
+            text = f"(?{flags.group(1)}:"
+        elif text.startswith("(") and not flags:
+            opened.append("")
+        elif text in (")", "|"):
+            close = ")" * len(opened[-1])
+            again = "".join(f"(?{flag}:" for flag in opened[-1])
+            text = f"{close}|{again}" if text == "|" else close + text
+            if text.endswith(")"):
+                opened.pop()
+        out.append(r"\Z" if text == r"\z" else text)
+        at = piece.end()
+    return "".join(out) + ")" * len(opened[0])
 
 
 def _compiled(pattern: str, where: str) -> re.Pattern[str]:

@@ -26,6 +26,9 @@ stopwords = ["dummyword"]
 id = "inner-flag"
 regex = '''yard-(?i)[a-f]{12}'''
 [[rules]]
+id = "inner-group"
+regex = '''\b(p8e-(?i)[a-z]{8}|q9[(|]-(?i)[a-z]{8})(?:[\s;]|\z)'''
+[[rules]]
 id = "switched-off"
 regex = '''qqqq[0-9]{8}'''
 [[rules]]
@@ -61,6 +64,12 @@ def test_rules_of_a_gitleaks_file_take_their_secret_group(scrubber: CorpusScrubb
 )
 def test_what_a_gitleaks_file_allows_stays(scrubber: CorpusScrubber, token: str) -> None:
     assert scrubber.scrub(f"harbor {token}")[0] == f"harbor {token}"
+
+
+def test_a_flag_in_a_group_holds_to_the_end_of_that_group(scrubber: CorpusScrubber) -> None:
+    text = "p8e-ABcdEFgh q9|-ABcdEFgh P8E-abcdefgh"
+
+    assert scrubber.scrub(text)[0] == "[REDACTED:inner-group] [REDACTED:inner-group] P8E-abcdefgh"
 
 
 def test_a_rule_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
