@@ -10,6 +10,9 @@ LOCK    := constraints.txt
 RUN_DEPS := $(VENV)/.run-deps
 DEV_DEPS := $(VENV)/.dev-deps
 
+# matplotlib keeps its list of fonts in the home directory unless it is told another place.
+export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
+
 .DEFAULT_GOAL := help
 .PHONY: help demo base bench setup setup-demo town-tools check lint unit test integration fix docs hooks clean
 
