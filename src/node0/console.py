@@ -129,8 +129,7 @@ def _exit_code(call: Callable[[], object], *, debug: bool) -> int:
     except typer.Exit as done:
         return done.exit_code
     except BrokenPipeError:
-        # Stdout goes elsewhere so that the interpreter's last flush is silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         note("stopped: nobody reads the output any more")
         return 0
     except (KeyboardInterrupt, typer.Abort):
@@ -140,9 +139,25 @@ def _exit_code(call: Callable[[], object], *, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         message, code = _explain(error)
+        if isinstance(error, OSError):
+            _settle_output()
         note(message if "\n" in message else f"error: {message}")
         return code
     return result if isinstance(result, int) else 0
+
+
+def _settle_output() -> None:
+    """Write what is still buffered, or give it up where the device takes no more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Stdout goes nowhere from here on, so that the interpreter's last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -190,11 +190,13 @@ def test_a_closed_stdout_is_one_line_and_a_failure() -> None:
     assert err == "error: standard output is closed; redirect it to a file or to /dev/null\n"
 
 
-def test_a_full_device_is_one_line_and_a_failure() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_device_is_one_line_and_a_failure(unbuffered: str) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with Path("/dev/full").open("w") as full:
-        process = _process(stdout=full, stderr=subprocess.PIPE)
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        process = _process(stdout=full, stderr=subprocess.PIPE, env=env)
 
         _, err = process.communicate()
 
