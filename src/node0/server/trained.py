@@ -44,6 +44,14 @@ class Prepared:
     "Microbatches whose gradients are in the sums."
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which microbatches of a global batch come here: `first`, `first + stride`, and so on."""
+
+    first: int = 0
+    stride: int = 1
+
+
 class TrainedWeights:
     """What trains on one stage, with its optimizer. `version` counts the steps applied."""
 
@@ -60,6 +68,7 @@ class TrainedWeights:
                 raise ConfigError(f"trained weight {name} is {weight.dtype}; load what trains in float32")
         self._optimizer = _adamw(list(self._named.values()), config) if self._named else None
         self._early: dict[int, list[Tensor | None]] = {}
+        self._share = Share()
         self._next = 0
         self._counts_tied = True
         self.version = 0
@@ -73,24 +82,31 @@ class TrainedWeights:
         """The sums so far, by name; a weight that no microbatch reached is absent."""
         return {name: weight.grad for name, weight in self._named.items() if weight.grad is not None}
 
+    def take(self, share: Share) -> None:
+        """Forget the sums, and expect these microbatches from now on: the others go to another replica."""
+        self._share = share
+        self.abort()
+
     def accumulate(self, index: int, backward: Callable[[], None]) -> None:
         """Run the backward pass of microbatch `index` and add its gradients in index order.
 
         A microbatch that comes early waits, so that the sum does not depend on who was faster.
 
         Raises:
-            RetriableError: the microbatch is already in the sums.
+            RetriableError: the microbatch is already in the sums, or is another replica's.
         """
+        if (index - self._share.first) % self._share.stride:
+            raise RetriableError(f"microbatch {index} is another replica's; abort the step and replay it")
         if index < self._next or index in self._early:
             raise RetriableError(f"microbatch {index} was accumulated before; abort the step and replay it")
         if index > self._next:
             self._early[index] = self._aside(backward)
             return
         backward()
-        self._next += 1
+        self._next += self._share.stride
         while self._next in self._early:
             self._add(self._early.pop(self._next))
-            self._next += 1
+            self._next += self._share.stride
 
     def tied_gradient(self) -> Tensor | None:
         """The gradient of this stage's copy of a table whose other copy is elsewhere; None without one."""
@@ -113,7 +129,8 @@ class TrainedWeights:
             for name, gradient in self.gradients().items()
             if self._counts_tied or name != self._tied_name
         )
-        return Prepared(squared, finite=squared < float("inf"), microbatches=self._next)
+        done = (self._next - self._share.first) // self._share.stride
+        return Prepared(squared, finite=squared < float("inf"), microbatches=done)
 
     @torch.no_grad()
     def apply(self, version: int, *, lr: float, scale: float) -> None:
@@ -141,7 +158,7 @@ class TrainedWeights:
         for weight in self._named.values():
             weight.grad = None
         self._early.clear()
-        self._next = 0
+        self._next = self._share.first
         self._counts_tied = True
 
     def save(self, path: Path) -> None:

@@ -12,6 +12,7 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
 from node0.server.executor import StageExecutor, StageInput
 from node0.server.graphs import GraphBudget
+from node0.server.trained import Share
 
 ARGS = LlamaArguments(
     hidden_dim=16, n_heads=2, num_hidden_layers=4, vocab_size=29, ffn_dim=24, max_seq_len=32, init_std=0.2
@@ -83,6 +84,32 @@ def test_a_microbatch_counts_once() -> None:
         executor.backward(0, _gradient(0))
     with pytest.raises(RetriableError, match="microbatch 5 has no forward pass"):
         executor.backward(5, _gradient(5))
+
+
+def test_shares_of_a_global_batch_add_up_to_it() -> None:
+    whole = _accumulated([0, 1, 2, 3])
+    total: dict[str, Tensor] = {}
+
+    for first in (0, 1):
+        executor = StageExecutor(_stage(0))
+        executor.trained.take(Share(first, 2))
+        for index in (first + 2, first):
+            executor.forward(_given(index))
+            executor.backward(index, _gradient(index))
+        assert executor.trained.prepare().microbatches == 2
+        for name, gradient in executor.trained.gradients().items():
+            total[name] = total.get(name, torch.zeros_like(gradient)) + gradient
+
+    torch.testing.assert_close(total, whole)
+
+
+def test_a_microbatch_of_another_replica_is_refused() -> None:
+    executor = StageExecutor(_stage(0))
+    executor.trained.take(Share(1, 2))
+    executor.forward(_given(2))
+
+    with pytest.raises(RetriableError, match="another replica's"):
+        executor.backward(2, _gradient(2))
 
 
 def test_a_step_to_a_version_that_does_not_follow_is_refused() -> None:
