@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from node0.errors import ConfigError, RetriableError
 from node0.models.llama.layers import LlamaStage
-from node0.server.state import StateReader, write_state
+from node0.server.state import StateReader, state_bytes, write_state
 
 _EMBEDDING, _HEAD = "tok_embeddings.weight", "output.weight"
 _OPTIMIZER_FIELDS = ("step", "exp_avg", "exp_avg_sq")
@@ -52,6 +52,15 @@ class Share:
     stride: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """One version of a stage: by name, its weights, and the optimizer's state of those that moved."""
+
+    version: int
+    weights: dict[str, Tensor]
+    moments: dict[str, dict[str, Tensor]]
+
+
 class TrainedWeights:
     """What trains on one stage, with its optimizer. `version` counts the steps applied."""
 
@@ -71,6 +80,7 @@ class TrainedWeights:
         self._share = Share()
         self._next = 0
         self._counts_tied = True
+        self._kept: _Kept | None = None
         self.version = 0
 
     @property
@@ -161,16 +171,44 @@ class TrainedWeights:
         self._next = self._share.first
         self._counts_tied = True
 
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Hold a copy of this version, weights and optimizer, in place of the one held before."""
+        self._kept = None
+        weights = {name: weight.detach().clone() for name, weight in self._named.items()}
+        moments = {name: _cloned(self._state_of(weight)) for name, weight in self._named.items()}
+        self._kept = _Kept(self.version, weights, moments)
+
+    def forget(self) -> None:
+        """Drop the copy: every stage has the version that came after it."""
+        self._kept = None
+
+    def rollback(self, version: int) -> None:
+        """Forget the sums and be at `version` again, to the bit: the one kept, or still the present one.
+
+        Raises:
+            RetriableError: it is neither; nothing has changed then.
+        """
+        kept = self._kept
+        if version != self.version and (kept is None or version != kept.version):
+            raise RetriableError(
+                f"stage is at version {self.version} and cannot go back to {version}; load a common state"
+            )
+        self.abort()
+        if kept is not None and version == kept.version:
+            self._restore(
+                kept.version, {name: (kept.weights[name], kept.moments[name]) for name in self._named}
+            )
+            self._kept = None
+
     def save(self, path: Path) -> None:
         """Write weights and optimizer state to one file."""
-        tensors: dict[str, Tensor] = {}
-        for name, weight in self._named.items():
-            tensors[f"weight:{self._global(name)}"] = weight
-            state = self._optimizer.state.get(weight, {}) if self._optimizer is not None else {}
-            tensors |= {f"{field}:{self._global(name)}": state[field] for field in _OPTIMIZER_FIELDS if state}
-        write_state(path, tensors, version=self.version)
+        write_state(path, self._tensors(), version=self.version)
 
-    @torch.no_grad()
+    def state_bytes(self) -> bytes:
+        """What `save` writes. Same state, same bytes."""
+        return state_bytes(self._tensors(), version=self.version)
+
     def load(self, reader: StateReader) -> None:
         """Take weights and optimizer state of the tensors that this stage has.
 
@@ -179,6 +217,23 @@ class TrainedWeights:
         """
         found = {name: self._read(reader, name, weight) for name, weight in self._named.items()}
         self.abort()
+        self.forget()
+        self._restore(reader.version, found)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, weight in self._named.items():
+            tensors[f"weight:{self._global(name)}"] = weight
+            state = self._state_of(weight)
+            tensors |= {f"{field}:{self._global(name)}": state[field] for field in _OPTIMIZER_FIELDS if state}
+        return tensors
+
+    def _state_of(self, weight: nn.Parameter) -> Mapping[str, Tensor]:
+        """The optimizer's state of a weight; empty before its first step."""
+        return self._optimizer.state.get(weight, {}) if self._optimizer is not None else {}
+
+    @torch.no_grad()
+    def _restore(self, version: int, found: Mapping[str, tuple[Tensor, dict[str, Tensor]]]) -> None:
         for name, (value, state) in found.items():
             weight = self._named[name]
             weight.copy_(value)
@@ -186,7 +241,7 @@ class TrainedWeights:
                 self._optimizer.state.pop(weight, None)
                 if state:
                     self._optimizer.state[weight] = state
-        self.version = reader.version
+        self.version = version
 
     def _read(self, reader: StateReader, name: str, weight: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         name = self._global(name)
@@ -225,6 +280,10 @@ def _tied_copy(stage: LlamaStage) -> str | None:
     if not stage.args.tie_embeddings or stage.has_embedding == stage.has_head:
         return None
     return _EMBEDDING if stage.has_embedding else _HEAD
+
+
+def _cloned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {field: tensor.clone() for field, tensor in state.items()}
 
 
 def _adamw(weights: list[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
