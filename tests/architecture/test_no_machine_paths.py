@@ -16,7 +16,7 @@ def _files() -> list[Path]:
         path
         for path in [*ROOT.glob("*"), *inside]
         if path.is_file()
-        and path.name not in ABOUT_PATHS
+        and path.name not in ABOUT_PATHS | {".git"}  # in a worktree it names the clone
         and path.suffix in SUFFIXES
         and not built & set(path.parts)
     ]
