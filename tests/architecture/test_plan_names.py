@@ -35,6 +35,8 @@ NAMES = {
     "node0.finetune.corpus.scrubber.CorpusScrubber.audit_store": "store role",
     "node0.finetune.corpus.formatter.CorpusFormatter.format_session": "transcript role rig bead_id outcome "
     "task_type",
+    "node0.finetune.corpus.collector.CorpusCollector.collect_from_session": "session_name bead_id role rig "
+    "outcome",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_claude_md": "rig_root role",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_formulas": "formulas_dir",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_specs": "plans_root",
@@ -42,6 +44,10 @@ NAMES = {
     "node0.finetune.data.tokenizer.load_tokenizer": "max_length",
     "node0.finetune.data.dataset.CorpusDataset": "role tokenizer max_length",
     "node0.finetune.data.loader.make_dataloader": "dataset batch_size shuffle",
+    "node0.finetune.data.feeder.DataFeeder": "loader",
+    "node0.finetune.data.feeder.DataFeeder.get_batch": "",
+    "node0.finetune.data.feeder.DataFeeder.start": "",
+    "node0.finetune.data.feeder.DataFeeder.stop": "",
     "node0.finetune.data.loss.sft_loss": "logits labels",
     "node0.finetune.data.loss.dpo_loss": "chosen_logits rejected_logits chosen_labels rejected_labels beta "
     "reference_chosen_logps reference_rejected_logps",
@@ -51,7 +57,8 @@ NAMES = {
     "node0.finetune.registry.store.ModelRegistry.register": "entry",
     "node0.finetune.registry.store.ModelRegistry.get": "name",
     "node0.finetune.registry.store.ModelRegistry.list": "role",
-    "node0.finetune.registry.store.ModelRegistry.update_eval_score": "name eval_score",
+    "node0.finetune.registry.store.ModelRegistry.update_eval_score": "name eval_score by_category",
+    "node0.finetune.registry.store.ModelRegistry.update_deployment_status": "name status rigs",
     "node0.finetune.inference.kv_cache.KVCache.update": "layer_idx",
     "node0.finetune.inference.kv_cache.KVCache.reset": "",
     "node0.finetune.inference.kv_cache.KVCache.__len__": "",
