@@ -2,9 +2,7 @@
 """All stages of a model in this process."""
 
 import logging
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -12,6 +10,7 @@ from torch import Tensor
 from node0.errors import ConfigError
 from node0.finetune.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage
+from node0.pipeline.decision import Totals, decide
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, StepResult, TrainStep
 from node0.pipeline.session import LocalSession
@@ -20,21 +19,6 @@ from node0.server.graphs import GraphBudget
 from node0.server.state import PATTERN, StateReader
 
 logger = logging.getLogger(__name__)
-
-CLIP_EPS = 1e-6
-"Added to the norm that a clip divides by, as `torch.nn.utils.clip_grad_norm_` does."
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What the microbatches of a global batch add up to, before any weight moves."""
-
-    loss_sum: float = 0.0
-    count: int = 0
-    "Supervised tokens, or pairs."
-
-    def __add__(self, other: "Totals") -> "Totals":
-        return Totals(self.loss_sum + other.loss_sum, self.count + other.count)
 
 
 class LocalPipeline:
@@ -103,19 +87,20 @@ class LocalPipeline:
     def commit(self, totals: Totals, step: TrainStep) -> StepResult:
         """One optimizer step on the gradients that were accumulated, or none if they are not finite."""
         prepared = [executor.trained.prepare() for executor in self.executors]
-        count = max(totals.count, 1)
-        norms = tuple(math.sqrt(stage.squared_norm) / count for stage in prepared)
-        norm = math.sqrt(sum(stage.squared_norm for stage in prepared)) / count
-        reason = _reason_to_skip(totals, [stage.finite for stage in prepared])
-        if reason is not None:
-            logger.warning("step %d skipped, no weight moved: %s", step.step, reason)
+        decision = decide(
+            totals,
+            [stage.squared_norm for stage in prepared],
+            finite=[stage.finite for stage in prepared],
+            max_grad_norm=self.optimizer.max_grad_norm,
+        )
+        if decision.scale is None:
+            logger.warning("step %d skipped, no weight moved: %s", step.step, decision.reason)
             self.abort()
-            return StepResult(totals.loss_sum, totals.count, norm, skipped=True, stage_norms=norms)
-        scale = _clip(norm, self.optimizer.max_grad_norm) / count
+            return decision.result(totals)
         version = self.version + 1
         for executor in self.executors:
-            executor.trained.apply(version, lr=step.lr, scale=scale)
-        return StepResult(totals.loss_sum, totals.count, norm, stage_norms=norms)
+            executor.trained.apply(version, lr=step.lr, scale=decision.scale)
+        return decision.result(totals)
 
     def abort(self) -> None:
         """Forget the gradients of a step that was not committed."""
@@ -208,16 +193,3 @@ class LocalPipeline:
         total = at_head + at_tail.to(at_head.device)
         head.set_tied_gradient(total, counted=True)
         tail.set_tied_gradient(total.to(at_tail.device), counted=False)
-
-
-def _reason_to_skip(totals: Totals, finite: list[bool]) -> str | None:
-    if totals.count == 0:
-        return "the global batch has no supervised token"
-    if not math.isfinite(totals.loss_sum):
-        return f"the loss is {totals.loss_sum}"
-    bad = [str(stage) for stage, is_finite in enumerate(finite) if not is_finite]
-    return f"gradients of stage {', '.join(bad)} are not finite" if bad else None
-
-
-def _clip(norm: float, max_norm: float | None) -> float:
-    return 1.0 if max_norm is None else min(1.0, max_norm / (norm + CLIP_EPS))
