@@ -6,6 +6,8 @@
     │   ├── ScrubberUnavailable      a scrubbing component could not run
     │   ├── RunInUse                 another process holds the run directory
     │   ├── StoreUnavailable         the store is locked or cannot be reached
+    │   ├── FrameRefused             bytes from a peer are no valid frame
+    │   ├── SwarmTimeout             a peer is missing, or did not answer in time
     │   └── NonFiniteGradients       gradients held NaN or infinity
     └── NonRetriableError            a person or a setting must change.             exit 1
         ├── ConfigError              a setting is missing, unknown or of a wrong type
@@ -48,6 +50,14 @@ class RunInUse(RetriableError):
 
 class StoreUnavailable(RetriableError):
     """The store is locked or cannot be reached."""
+
+
+class FrameRefused(RetriableError):
+    """Bytes that came from a peer are no valid frame."""
+
+
+class SwarmTimeout(RetriableError):
+    """A peer is missing, or did not answer in time."""
 
 
 class NonFiniteGradients(RetriableError):

@@ -7,7 +7,7 @@ A file holds `weight:NAME` and `OPTIMIZER_FIELD:NAME` for each trained tensor.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,14 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], *, version: int) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     save_file(_on_host(tensors), beside, metadata=_metadata(version))
+    beside.replace(path)
+
+
+def write_state_bytes(path: Path, data: bytes) -> None:
+    """Write what `state_bytes` made. The file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
     beside.replace(path)
 
 
@@ -103,6 +111,22 @@ class StateReader:
                 f"{tuple(like.shape)} of {like.dtype}; use the run's own base and adapter"
             )
         return tensor
+
+    def part(self, names: Collection[str]) -> bytes:
+        """The state of these weights alone, as `state_bytes` makes it.
+
+        Raises:
+            BadCheckpoint: one is absent.
+        """
+        tensors = {
+            key: file.get_tensor(key) for key, file in self._files.items() if key.partition(":")[2] in names
+        }
+        for name in names:
+            if f"weight:{name}" not in tensors:
+                raise BadCheckpoint(
+                    f"training state in {self._where} lacks {name}; it is of another model or adapter"
+                )
+        return state_bytes(tensors, version=self.version)
 
     def has(self, field: str, name: str) -> bool:
         """Whether the tensor `field:name` was written."""

@@ -5,7 +5,7 @@ Gradients are float32 sums over the supervised tokens of a global batch. They ar
 when the step is applied, so a stage need not know how many tokens there were.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,11 @@ class TrainedWeights:
         """The trained weights by their name in the whole model."""
         return self._named
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the trained weights in the whole model."""
+        return [self._global(name) for name in self._named]
+
     def gradients(self) -> dict[str, Tensor]:
         """The sums so far, by name; a weight that no microbatch reached is absent."""
         return {name: weight.grad for name, weight in self._named.items() if weight.grad is not None}
@@ -117,6 +122,18 @@ class TrainedWeights:
         while self._next in self._early:
             self._add(self._early.pop(self._next))
             self._next += self._share.stride
+
+    def sums(self) -> list[Tensor]:
+        """The sums of all trained weights in the stage's order, zero where no microbatch reached one."""
+        return [
+            torch.zeros_like(weight) if weight.grad is None else weight.grad
+            for weight in self._named.values()
+        ]
+
+    def set_sums(self, sums: Sequence[Tensor]) -> None:
+        """Replace them, by what all replicas of the stage have summed."""
+        for weight, total in zip(self._named.values(), sums, strict=True):
+            weight.grad = total.to(weight.device)
 
     def tied_gradient(self) -> Tensor | None:
         """The gradient of this stage's copy of a table whose other copy is elsewhere; None without one."""

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stage host as its client sees it: requests with deadlines, frames sent, reports that come back."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
+from node0.server.host import CONTROL
+from node0.swarm.codec import Codec
+from node0.swarm.frames import PROTOCOL, Frame
+from node0.swarm.peer import Peer
+from node0.swarm.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec:
+    """Where a stage host is, and which stage it is for."""
+
+    peer_id: str
+    addresses: Sequence[str] = ()
+    stage: int | None = None
+    "None for a spare."
+
+
+class Member:
+    """A connection to one stage host. Everything runs on the peer's loop."""
+
+    def __init__(
+        self, peer: Peer, spec: MemberSpec, *, codec: Codec, events: "asyncio.Queue[tuple[Member, Frame]]"
+    ) -> None:
+        """`events` gets every report, and a `gone` frame when the host is lost."""
+        self.spec, self.stage = spec, spec.stage
+        self._peer, self._codec, self._events = peer, codec, events
+        self._stream: Stream | None = None
+        self._receiving: asyncio.Task[None] | None = None
+        self._numbers = itertools.count()
+        self._replies: dict[int, asyncio.Future[Frame]] = {}
+        self.has_model = False
+        self.takes_part = False
+        "Whether microbatches may be sent its way."
+
+        self.names: list[str] = []
+        "Trained weights of its stage, by their names in the whole model."
+
+        self.lost_since: float | None = time.monotonic()
+        "None while it is connected."
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is connected."""
+        return self.lost_since is None
+
+    async def connect(self, client: str, *, lead: bool, deadline: float) -> Mapping[str, Any]:
+        """Open the stream and say hello; what the host says of itself.
+
+        Raises:
+            SwarmTimeout: it cannot be reached.
+            ConfigError: it speaks another protocol.
+        """
+        opening = self._peer.open(self.spec.peer_id, CONTROL, self.spec.addresses)
+        try:
+            self._stream = await asyncio.wait_for(opening, deadline)
+        except TimeoutError:
+            raise SwarmTimeout(f"peer {self.spec.peer_id} did not answer within {deadline:g} s") from None
+        self.lost_since, self.has_model, self.takes_part = None, False, False
+        self._receiving = asyncio.create_task(self._receive(self._stream))
+        reply = await self.request(Frame("hello", {"client": client, "lead": lead}), deadline=deadline)
+        if reply["protocol"] != PROTOCOL:
+            raise ConfigError(
+                f"{reply['name']} speaks protocol {reply['protocol']} and this program {PROTOCOL}; "
+                "run one version on all peers"
+            )
+        return reply.fields
+
+    async def request(self, frame: Frame, *, deadline: float) -> Frame:
+        """Ask, and wait for the reply.
+
+        Raises:
+            SwarmTimeout: the host is lost or does not answer in time.
+            RetriableError, ConfigError: what the host says is wrong.
+        """
+        number = next(self._numbers)
+        future = self._replies[number] = asyncio.get_running_loop().create_future()
+        numbered = Frame(frame.kind, {**frame.fields, "id": number}, frame.tensors, frame.blob)
+        try:
+            await self.send(numbered)
+            reply: Frame = await asyncio.wait_for(future, deadline)
+        except TimeoutError:
+            self.close("it does not answer")
+            raise SwarmTimeout(
+                f"peer {self.spec.peer_id} did not answer {frame.kind} within {deadline:g} s"
+            ) from None
+        finally:
+            self._replies.pop(number, None)
+        if reply.kind == "error":
+            raise (RetriableError if reply["retriable"] else ConfigError)(reply["text"])
+        return reply
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame that gets no reply.
+
+        Raises:
+            SwarmTimeout: the host is lost.
+        """
+        if self._stream is None or not self.is_alive:
+            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost")
+        codec = self._codec if frame.kind in ("input", "labels", "preference", "decode") else "float32"
+        try:
+            await self._stream.send(frame, codec=codec)
+        except OSError:
+            self.close("the stream broke")
+            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost: the stream broke") from None
+
+    def close(self, why: str) -> None:
+        """End the connection; whoever waits for a reply hears why."""
+        if self._stream is None or not self.is_alive:
+            return
+        self.lost_since = time.monotonic()
+        self._stream.close()
+        if self._receiving is not None:
+            self._receiving.cancel()
+        for future in self._replies.values():
+            if not future.done():
+                future.set_exception(SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}"))
+        self._events.put_nowait((self, Frame("gone", {"why": why})))
+
+    async def _receive(self, stream: Stream) -> None:
+        why = "it closed the stream"
+        try:
+            while (frame := await stream.receive()) is not None:
+                if frame.kind in ("reply", "error"):
+                    self._answer(frame)
+                else:
+                    self._events.put_nowait((self, frame))
+        except FrameRefused as error:
+            why = str(error)
+        with suppress(asyncio.CancelledError):
+            self.close(why)
+
+    def _answer(self, frame: Frame) -> None:
+        future = self._replies.get(frame["id"])
+        if future is not None and not future.done():
+            future.set_result(frame)
+
+
+async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:
+    """Wait for all, then raise the first error: none is left running."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return list(results)

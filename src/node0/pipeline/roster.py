@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who holds which stage now: finding members, replacing the lost, bringing all to one version."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from node0.errors import Node0Error, RetriableError, SwarmTimeout
+from node0.pipeline.member import Member, MemberSpec, all_of
+from node0.pipeline.protocol import Microbatch
+from node0.pipeline.swarm_state import Cut
+from node0.server.stage_spec import StageTraining
+from node0.server.state import state_digest
+from node0.swarm.codec import Codec
+from node0.swarm.frames import Frame
+from node0.swarm.peer import Peer
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5
+"Seconds between looks for a stage that is missing."
+
+WATCH_EVERY = 2.0
+"Seconds between looks for a member that comes late."
+
+CONNECT_SECONDS = 5.0
+
+Find = Callable[[], Sequence[MemberSpec]]
+"The members that are known at this moment: of the run file, and of the DHT."
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmSettings:
+    """A run over peers."""
+
+    num_stages: int
+    find: Find
+    layers_per_stage: Sequence[int] | None = None
+    codec: Codec = "float32"
+    backup_every: int = 10
+    "Steps after which the trainer fetches the state of all stages."
+
+    in_flight: int | None = None
+    "Microbatches under way at once; None takes two a stage."
+
+    deadline: float = 60.0
+    "Seconds without news that end an attempt."
+
+    patience: float = 600.0
+    "Seconds that a missing stage is waited for."
+
+
+class Roster:
+    """Connections to the members of all stages. Everything but the constructor runs on the peer's loop."""
+
+    def __init__(self, peer: Peer, settings: SwarmSettings, training: StageTraining) -> None:
+        self._peer, self._settings, self._training = peer, settings, training
+        self._client = secrets.token_hex(8)
+        self._members: dict[str, Member] = {}
+        self._cut = Cut()
+        self.events: asyncio.Queue[tuple[Member, Frame]] = asyncio.Queue()
+        self._finding = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+
+    def route(self) -> list[list[Member]]:
+        """The members of each stage that take part, in a fixed order.
+
+        Raises:
+            SwarmTimeout: a stage has none.
+        """
+        route = [self._of(stage) for stage in range(self._settings.num_stages)]
+        missing = [str(stage) for stage, members in enumerate(route) if not members]
+        if missing:
+            raise SwarmTimeout(f"stage {', '.join(missing)} has no member")
+        return route
+
+    async def recover(self, version: int, cut: Cut) -> bool:
+        """Wait for a member of every stage and bring all to `version`, or else to the cut.
+
+        Returns whether it is `version`; raises `SwarmTimeout` when a stage is missing for too long.
+        """
+        self._cut = cut
+        started = told = time.monotonic()
+        while True:
+            try:
+                await self._find()
+                self._replace()
+                for member in self._members.values():
+                    member.takes_part = member.is_alive and member.stage is not None
+                self.route()
+                return await self._agree(version, cut)
+            except RetriableError as fault:
+                now = time.monotonic()
+                if now - started > self._settings.patience:
+                    raise SwarmTimeout(
+                        f"{fault}; waited {now - started:.0f} s, start a host for it or a spare"
+                    ) from None
+                if now - told >= CONNECT_SECONDS:
+                    told = now
+                    logger.warning("waiting for %.0f s: %s", now - started, fault)
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def admit(self) -> None:
+        """Let members take part that came since: each loads the state of another member of its stage."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+        waiting = [m for m in self._members.values() if m.is_alive and m.has_model and not m.takes_part]
+        for member in waiting:
+            others = self._of(member.stage) if member.stage is not None else []
+            if others:
+                _, data = await self._fetch(others[0])
+                await self._give(member, data)
+                member.takes_part = True
+                await self._tell_addresses([m for stage in self.route() for m in stage])
+                logger.info("peer %s joined stage %d", member.spec.peer_id, member.stage)
+
+    async def fetch_states(self) -> dict[int, bytes]:
+        """The state of every stage, whole and checked."""
+        replies = await all_of([self._fetch(members[0]) for members in self.route()])
+        versions = {version for version, _ in replies}
+        if len(versions) != 1:
+            raise RetriableError(f"stages are at versions {sorted(versions)}; bring them to one")
+        return {stage: data for stage, (_, data) in enumerate(replies)}
+
+    async def load_cut(self, cut: Cut) -> None:
+        """Bring every member of every stage to a cut."""
+        self._cut = cut
+        await all_of([self._restore(member, cut) for members in self.route() for member in members])
+
+    async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
+        """One batch through all stages without a graph: float32 (rows, tokens) at the labels."""
+        first, *rest = [members[0] for members in self.route()]
+        fields = {
+            "request": secrets.token_hex(8),
+            "client": self._client,
+            "adapter": adapter,
+            "route": [member.spec.peer_id for member in rest],
+        }
+        tensors = [microbatch.input_ids, microbatch.positions, microbatch.labels]
+        await first.send(
+            Frame("score", fields, [tensors[0], *(each.to(torch.int32) for each in tensors[1:])])
+        )
+        while True:
+            frame = await self.hear()
+            if frame.kind == "scores" and frame["request"] == fields["request"]:
+                return frame.tensors[0]
+
+    async def hear(self) -> Frame:
+        """The next report; one that a member is lost or failed raises `SwarmTimeout`."""
+        try:
+            member, frame = await asyncio.wait_for(self.events.get(), self._settings.deadline)
+        except TimeoutError:
+            raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
+        if frame.kind in ("gone", "lost", "failed"):
+            why = frame.fields.get("text") or frame.fields.get("why")
+            raise SwarmTimeout(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
+        return frame
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        for member in self._members.values():
+            member.close("the trainer left")
+
+    def _of(self, stage: int) -> list[Member]:
+        return [m for m in self._members.values() if m.stage == stage and m.is_alive and m.takes_part]
+
+    async def _watch(self) -> None:
+        """Look for members that come late, and make them ready, while steps go on."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                await self._find()
+                late = [m for m in self._members.values() if m.stage is not None and m.is_alive]
+                await all_of([self._reset(m) for m in late if not m.has_model and not m.takes_part])
+            except Node0Error as fault:
+                logger.warning("a late member cannot take part: %s", fault)
+
+    async def _find(self) -> None:
+        """Connect to whoever is known and not connected."""
+        async with self._finding:
+            await self._connect_lost()
+
+    async def _connect_lost(self) -> None:
+        for spec in self._settings.find():
+            if spec.peer_id not in self._members:
+                self._members[spec.peer_id] = Member(
+                    self._peer, spec, codec=self._settings.codec, events=self.events
+                )
+        lost = [member for member in self._members.values() if not member.is_alive]
+        await asyncio.gather(*(self._connect(member) for member in lost), return_exceptions=False)
+
+    async def _connect(self, member: Member) -> None:
+        # A spare that came back has no place any more.
+        member.stage = member.spec.stage
+        try:
+            await member.connect(self._client, lead=True, deadline=CONNECT_SECONDS)
+        except RetriableError as fault:
+            logger.debug("peer %s: %s", member.spec.peer_id, fault)
+
+    def _replace(self) -> None:
+        """Give each stage without a member a spare."""
+        spares = [m for m in self._members.values() if m.stage is None and m.is_alive]
+        for stage in range(self._settings.num_stages):
+            held = any(m.stage == stage and m.is_alive for m in self._members.values())
+            if not held and spares:
+                member = spares.pop(0)
+                member.stage = stage
+                logger.warning("peer %s takes the place of stage %d", member.spec.peer_id, stage)
+
+    async def _agree(self, version: int, cut: Cut) -> bool:
+        members = [member for stage in self.route() for member in stage]
+        await all_of([self._reset(member) for member in members if not member.has_model])
+        await self._tell_addresses(members)
+        at = await asyncio.gather(*(self._back_to(member, version) for member in members))
+        if all(at):
+            return True
+        behind = [member for member, is_there in zip(members, at, strict=True) if not is_there]
+        there = {member.stage: member for member, is_there in zip(members, at, strict=True) if is_there}
+        if all(member.stage in there for member in behind):
+            for member in behind:
+                _, data = await self._fetch(there[member.stage])
+                await self._give(member, data)
+            return True
+        await self.load_cut(cut)
+        return version == cut.version
+
+    async def _reset(self, member: Member) -> None:
+        settings = self._settings
+        place = {
+            "index": member.stage,
+            "num_stages": settings.num_stages,
+            "layers_per_stage": list(settings.layers_per_stage) if settings.layers_per_stage else None,
+        }
+        frame = Frame("reset", {"training": asdict(self._training), "place": place})
+        reply = await member.request(frame, deadline=settings.deadline)
+        member.names, member.has_model = list(reply["names"]), True
+
+    async def _tell_addresses(self, members: Sequence[Member]) -> None:
+        addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
+        frame = Frame("neighbours", {"addresses": addresses})
+        await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])
+
+    async def _back_to(self, member: Member, version: int) -> bool:
+        """Whether the member could be brought to the version from what it holds itself."""
+        try:
+            reply = await member.request(
+                Frame("abort", {"version": version}), deadline=self._settings.deadline
+            )
+        except RetriableError:
+            if not member.is_alive:
+                raise
+            return False
+        return bool(reply["version"] == version)
+
+    async def _restore(self, member: Member, cut: Cut) -> None:
+        data = cut.states.get(member.stage) if member.stage is not None else None
+        if data is not None:
+            await self._give(member, data)
+        else:
+            await self._reset(member)
+
+    async def _fetch(self, member: Member) -> tuple[int, bytes]:
+        reply = await member.request(Frame("state"), deadline=self._settings.deadline)
+        if state_digest(reply.blob) != reply["sha256"]:
+            raise RetriableError(f"the state of stage {member.stage} arrived damaged")
+        return reply["version"], reply.blob
+
+    async def _give(self, member: Member, data: bytes) -> None:
+        frame = Frame("load", {"sha256": state_digest(data)}, (), data)
+        await member.request(frame, deadline=self._settings.deadline)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline whose stages are at peers of a swarm.
+
+A step that fails for any reason is done again, after the lost have come back or others have taken their
+place; its result is that of a step without failures.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from node0.errors import RetriableError
+from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
+from node0.pipeline.roster import Roster, SwarmSettings
+from node0.pipeline.swarm_session import SwarmSession
+from node0.pipeline.swarm_state import Cut, History
+from node0.pipeline.swarm_step import StepAttempt, Work
+from node0.server.stage_spec import StageTraining
+from node0.server.state import PATTERN, StateReader, write_state_bytes
+from node0.swarm.peer import Peer
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class SwarmPipeline:
+    """A `Pipeline` over stage hosts. Its methods block; the work is done on the peer's loop."""
+
+    def __init__(
+        self, peer: Peer, settings: SwarmSettings, training: StageTraining, *, max_grad_norm: float | None
+    ) -> None:
+        """Find a member for every stage and give all of them fresh trained weights.
+
+        Raises:
+            SwarmTimeout: a stage is missing for longer than `settings.patience`.
+            ConfigError: a stage has another base or speaks another protocol.
+        """
+        self._peer, self._settings = peer, settings
+        self._max_grad_norm = max_grad_norm
+        self.roster = Roster(peer, settings, training)
+        self._history = History()
+        self._recover(None)
+
+    @property
+    def version(self) -> int:
+        """Optimizer steps that were applied."""
+        return self._history.version
+
+    def train_step(self, microbatches: Sequence[Microbatch], step: TrainStep) -> StepResult:
+        """Forward, backward, one clipped optimizer step; skipped everywhere or nowhere.
+
+        Raises:
+            SwarmTimeout: a stage is missing for longer than the settings' patience.
+        """
+        if step.loss == "dpo" and step.reference_logps is None and not step.preference.reference_free:
+            step = self._with_reference(microbatches, step)
+        history = self._history
+        if len(history.work) >= self._settings.backup_every:
+            self.back_up()
+        history.work.append(Work(microbatches, step))
+        try:
+            return self._catch_up()
+        except BaseException:
+            # The caller may go on with another step; this one was not made.
+            del history.work[-1:]
+            raise
+
+    def score(self, microbatch: Microbatch, *, adapter: bool = True) -> Tensor:
+        """Log probability of each label: float32 (rows, tokens), 0 where not supervised."""
+        return self._with_recovery(lambda: self.roster.score(microbatch, adapter=adapter))
+
+    def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> SwarmSession:
+        """Open a sequence of at most `max_length` tokens. `adapter=None` is the one the stages train."""
+        return SwarmSession(self, params, max_length=max_length)
+
+    def save(self, directory: Path) -> None:
+        """Write all stages' trained weights and optimizer state below `directory`; same state, same bytes."""
+        cut = self.back_up()
+        names = []
+        for index, data in sorted(cut.states.items()):
+            names.append(f"state-{index:03}.safetensors")
+            write_state_bytes(directory / names[-1], data)
+        for path in directory.glob(PATTERN):
+            if path.name not in names:
+                path.unlink()
+
+    def load(self, directory: Path) -> None:
+        """Give the stages what `save` wrote, whatever the number of stages was then.
+
+        Raises:
+            BadCheckpoint: a tensor is absent or of another shape, or there is no state.
+        """
+        with StateReader(directory) as reader:
+            states = {
+                index: reader.part(members[0].names) for index, members in enumerate(self.roster.route())
+            }
+            version = reader.version
+        self._history.renew(Cut(version, states))
+        self._with_recovery(lambda: self.roster.load_cut(self._history.cut))
+
+    def back_up(self) -> Cut:
+        """Fetch the state of every stage; from here on nothing older is needed after a loss."""
+        history = self._history
+        if history.done or not history.cut.states:
+            states = self._with_recovery(self.roster.fetch_states)
+            history.renew(Cut(history.version, states))
+        return history.cut
+
+    def close(self) -> None:
+        """Leave the stages; they go on running."""
+        self._peer.run(self.roster.close(), timeout=10.0)
+
+    def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine on the peer's loop; each of its waits has a deadline of its own."""
+
+        async def awaited() -> T:
+            return await call()
+
+        return self._peer.run(awaited(), timeout=None)
+
+    def recover(self, fault: RetriableError) -> None:
+        """After a fault outside a step: bring all stages back to where they were."""
+        self._recover(fault)
+        self._catch_up()
+
+    def _catch_up(self) -> StepResult:
+        """Do what is not done of the work, through any number of losses; the result of the last step."""
+        history, result = self._history, StepResult(0.0, 0, 0.0)
+        while history.done < len(history.work):
+            try:
+                self.run(self.roster.admit)
+                result = self.run(lambda: self._attempt(history.work[history.done]))
+            except RetriableError as fault:
+                self._recover(fault)
+                continue
+            history.record(result)
+        return result
+
+    async def _attempt(self, work: Work) -> StepResult:
+        settings = self._settings
+        attempt = StepAttempt(
+            self.roster.route(),
+            work,
+            version=self._history.version,
+            events=self.roster.events,
+            in_flight=settings.in_flight or 2 * settings.num_stages,
+            deadline=settings.deadline,
+        )
+        return await attempt.run(max_grad_norm=self._max_grad_norm)
+
+    def _with_recovery(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return self.run(call)
+            except RetriableError as fault:
+                self.recover(fault)
+
+    def _recover(self, fault: RetriableError | None) -> None:
+        """Bring every stage to the version of the last step that was done, or all of them to the cut."""
+        if fault is not None:
+            logger.warning("the swarm lost its step and goes back to version %d: %s", self.version, fault)
+        started = time.monotonic()
+        history = self._history
+        if not self.run(lambda: self.roster.recover(history.version, history.cut)):
+            logger.warning("doing %d steps since version %d again", history.done, history.cut.version)
+            history.restart()
+        if fault is not None:
+            logger.warning("the swarm is whole again after %.1f s", time.monotonic() - started)
+
+    def _with_reference(self, microbatches: Sequence[Microbatch], step: TrainStep) -> TrainStep:
+        scores = [self.score(each, adapter=False).sum(dim=1) for each in microbatches]
+        return TrainStep(
+            step.step, step.lr, step.seed, step.loss, step.preference, reference_logps=torch.cat(scores)
+        )

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stage at a peer: frames come in on streams, are worked on by one thread, and results go out.
+
+Two kinds of streams: a trainer or a generator opens `node0.control/1` and gets replies and reports on
+it; other stages open `node0.push/1` and get nothing back. Of several trainers the last one leads.
+"""
+
+import asyncio
+import logging
+import resource
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from node0.errors import FrameRefused, Node0Error, RetriableError
+from node0.models.base import BaseModelDir
+from node0.server.compute import ComputeThread, Priority, failure
+from node0.server.decoding import Decoder
+from node0.server.executor import StageExecutor
+from node0.server.links import PUSH, Links
+from node0.server.operations import OPERATIONS
+from node0.server.stage_spec import StagePlace
+from node0.server.worker import StageWorker
+from node0.swarm.codec import Codec
+from node0.swarm.frames import PROTOCOL, Frame
+from node0.swarm.peer import Peer
+from node0.swarm.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+CONTROL = "node0.control/1"
+
+_PRIORITY = {"gradient": Priority.BACKWARD, "preference": Priority.BACKWARD, "decode": Priority.DECODE}
+_PUSHED = ("activation", "gradient", "decode", "score")
+_SENT = ("input", "labels", "preference", "decode", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """What a stage host is told when it starts."""
+
+    name: str
+    "`head-0`, `body-1`, ..., or `spare-0`."
+
+    place: StagePlace | None
+    "None for a spare, until a trainer gives it one."
+
+    base: BaseModelDir | None
+    device: str = "cpu"
+    codec: Codec = "float32"
+    deadline: float = 60.0
+    "Seconds that a frame may take to a neighbour."
+
+    cache_budget: int | None = None
+    "Bytes for the caches of all sessions."
+
+
+class Client:
+    """Who opened a control stream, and what waits to be sent to it."""
+
+    def __init__(self, stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
+        self.stream, self._loop = stream, loop
+        self._outbox: asyncio.Queue[Frame] = asyncio.Queue()
+
+    def report(self, frame: Frame) -> None:
+        """Send a frame when its turn comes. Called from any thread."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._outbox.put_nowait, frame)
+
+    async def drain(self) -> None:
+        """Send what is reported until the stream breaks."""
+        with suppress(OSError):
+            while True:
+                await self.stream.send(await self._outbox.get())
+
+
+@dataclass(slots=True)
+class HostState:
+    """What changes while a host runs. Touched on the compute thread only, once there is an executor."""
+
+    place: StagePlace | None
+    executor: StageExecutor | None = None
+    worker: StageWorker | None = None
+    decoder: Decoder | None = None
+    leader: Client | None = None
+    clients: dict[str, Client] = field(default_factory=dict)
+    "By the name that each gave itself."
+
+
+class StageHost:
+    """Serves one stage until `close`."""
+
+    def __init__(self, peer: Peer, spec: HostSpec) -> None:
+        self.peer, self.spec = peer, spec
+        self.state = HostState(spec.place)
+        self.compute = ComputeThread()
+        self.links = Links(peer, codec=spec.codec, deadline=spec.deadline, lost=self._lost)
+        self.started = time.time()
+        peer.serve(CONTROL, self._control)
+        peer.serve(PUSH, self._pushed)
+
+    def describe(self) -> dict[str, Any]:
+        """What a trainer, `node0 swarm status` and `node0 doctor` want to know."""
+        state = self.state
+        worker, executor = state.worker, state.executor
+        return {
+            "protocol": PROTOCOL,
+            "name": self.spec.name,
+            "peer": self.peer.peer_id,
+            "stage": None if state.place is None else state.place.index,
+            "base_digest": None if self.spec.base is None else self.spec.base.digest,
+            "version": None if executor is None else executor.trained.version,
+            "microbatches": 0 if worker is None else worker.microbatches,
+            "tokens": 0 if worker is None else worker.tokens,
+            "busy_seconds": round(self.compute.busy_seconds, 3),
+            "sent_bytes": self.links.sent_bytes,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "up_seconds": round(time.time() - self.started, 1),
+            "time": time.time(),
+        }
+
+    def close(self) -> None:
+        """Stop serving and free everything. The peer goes on."""
+        self.compute.close()
+        self.peer.run(self.links.close(), timeout=10.0)
+
+    async def _control(self, stream: Stream) -> None:
+        client = Client(stream, self.peer.loop)
+        sending = asyncio.create_task(client.drain())
+        try:
+            while (frame := await stream.receive()) is not None:
+                if frame.kind in _SENT:
+                    self._submit(frame, client)
+                else:
+                    await self._operate(frame, client)
+        except FrameRefused as error:
+            logger.warning("closed the stream of peer %s: %s", stream.remote, error)
+        finally:
+            sending.cancel()
+            self.compute.submit(Priority.CONTROL, lambda: self._gone(client))
+
+    async def _pushed(self, stream: Stream) -> None:
+        try:
+            while (frame := await stream.receive()) is not None:
+                if frame.kind not in _PUSHED:
+                    raise FrameRefused(f"no stage pushes a {frame.kind} frame")
+                self._submit(frame, None)
+        except FrameRefused as error:
+            logger.warning("closed the stream of peer %s: %s", stream.remote, error)
+
+    def _submit(self, frame: Frame, client: Client | None) -> None:
+        """Queue what a frame brings; an error is reported to whoever leads."""
+        priority = _PRIORITY.get(frame.kind, Priority.FORWARD)
+        order = int(frame.fields.get("mb", 0))
+        done = self.compute.submit(priority, lambda: self._handle(frame, client), order=order)
+        done.add_done_callback(lambda future: self._report_failure(frame, client, failure(future)))
+
+    def _handle(self, frame: Frame, client: Client | None) -> None:
+        state = self.state
+        if state.worker is None or state.decoder is None or state.executor is None:
+            raise RetriableError(f"stage {self.spec.name} has no model yet; reset it first")
+        if frame.kind == "decode":
+            state.decoder.handle(frame)
+        elif frame.kind == "score":
+            self._score(state.executor, frame)
+        elif client is None or client is state.leader:
+            state.worker.handle(frame)
+
+    def _score(self, executor: StageExecutor, frame: Frame) -> None:
+        """Pass a batch on without a graph; at the tail tell its client the log probability of each label."""
+        adapter = executor.adapter if frame["adapter"] else None
+        x, positions, labels = frame.tensors
+        if not executor.stage.has_head:
+            hidden = executor.hidden(x, positions.long(), adapter=adapter)
+            following, *rest = frame["route"]
+            passed = Frame("score", {**frame.fields, "route": rest}, [hidden, positions, labels])
+            self.links.push(following, passed)
+            return
+        logps = executor.score(x, positions.long(), labels.long(), adapter=adapter)
+        client = self.state.clients.get(frame["client"])
+        if client is not None:
+            client.report(Frame("scores", {"request": frame["request"]}, [logps]))
+
+    async def _operate(self, frame: Frame, client: Client) -> None:
+        """Do what a request asks and reply; requests of one stream are done in order."""
+        number = frame.fields.get("id")
+        operation = OPERATIONS.get(frame.kind)
+        if operation is None:
+            raise FrameRefused(f"there is no request {frame.kind}; run one version on all peers")
+        work: Callable[[], Frame] = lambda: operation(self, frame, client)  # noqa: E731  # typed
+        try:
+            reply = await asyncio.wrap_future(self.compute.submit(Priority.CONTROL, work))
+            client.report(Frame("reply", {**reply.fields, "id": number}, reply.tensors, reply.blob))
+        except (Node0Error, RuntimeError, TypeError, ValueError, KeyError, MemoryError) as error:
+            client.report(Frame("error", {"id": number, **_told(error)}))
+
+    def _report_failure(self, frame: Frame, client: Client | None, error: BaseException | None) -> None:
+        if error is None:
+            return
+        logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, error)
+        target = client or self.state.leader
+        if target is not None:
+            address = {name: frame.fields[name] for name in ("attempt", "session") if name in frame.fields}
+            target.report(Frame("failed", {**address, **_told(error)}))
+
+    def _lost(self, remote: str, why: str) -> None:
+        """A neighbour takes no frames. The trainer, who knows whether that matters, is told."""
+        if self.state.leader is not None:
+            self.state.leader.report(Frame("lost", {"peer": remote, "why": why}))
+
+    def _gone(self, client: Client) -> None:
+        state = self.state
+        state.clients = {name: found for name, found in state.clients.items() if found is not client}
+        if state.decoder is not None:
+            state.decoder.close_all_of(client.report)
+        if state.leader is client:
+            state.leader = None
+            if state.worker is not None:
+                state.worker.abort()
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return {"text": text, "retriable": isinstance(error, RetriableError)}

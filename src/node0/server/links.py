@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pushing frames to other peers: one stream to each, opened at first use, in the order of the calls."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from node0.errors import RetriableError
+from node0.swarm.codec import Codec
+from node0.swarm.frames import Frame
+from node0.swarm.peer import Peer
+from node0.swarm.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+PUSH = "node0.push/1"
+"Stage to stage: activations and gradients, no replies."
+
+Lost = Callable[[str, str], None]
+"Called on the loop with a peer that could not be sent to, and why."
+
+
+class Links:
+    """Outgoing streams of one stage. All methods but `push` run on the peer's loop."""
+
+    def __init__(self, peer: Peer, *, codec: Codec, deadline: float, lost: Lost) -> None:
+        """`deadline`: seconds that one frame may take; `lost` hears of a peer that took none."""
+        self._peer, self._codec, self._deadline, self._lost = peer, codec, deadline, lost
+        self._queues: dict[str, asyncio.Queue[Frame]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._addresses: dict[str, Sequence[str]] = {}
+        self.sent_bytes = 0
+
+    def know(self, remote: str, addresses: Sequence[str]) -> None:
+        """Remember where a peer is dialled."""
+        self._addresses[remote] = addresses
+
+    def push(self, remote: str, frame: Frame) -> None:
+        """Send a frame when its turn comes. Called from any thread."""
+        self._peer.loop.call_soon_threadsafe(self._enqueue, remote, frame)
+
+    async def close(self) -> None:
+        """Drop all streams and what waits for them."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        self._queues.clear()
+
+    def _enqueue(self, remote: str, frame: Frame) -> None:
+        if remote not in self._tasks or self._tasks[remote].done():
+            self._queues[remote] = asyncio.Queue()
+            self._tasks[remote] = asyncio.create_task(self._drain(remote, self._queues[remote]))
+        self._queues[remote].put_nowait(frame)
+
+    async def _drain(self, remote: str, frames: "asyncio.Queue[Frame]") -> None:
+        stream: Stream | None = None
+        ended: asyncio.Task[object] | None = None
+        try:
+            stream = await asyncio.wait_for(
+                self._peer.open(remote, PUSH, self._addresses.get(remote, ())), self._deadline
+            )
+            # Nothing is ever sent back: whatever comes is the end.
+            ended = asyncio.create_task(stream.receive())
+            while not ended.done():
+                following = asyncio.create_task(frames.get())
+                await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    break
+                before = stream.sent_bytes
+                await asyncio.wait_for(stream.send(following.result(), codec=self._codec), self._deadline)
+                self.sent_bytes += stream.sent_bytes - before
+            self._lost(remote, "it closed the stream")
+        except (TimeoutError, OSError, RetriableError) as error:
+            self._lost(remote, " ".join(str(error).split()) or f"no answer within {self._deadline} s")
+        finally:
+            if ended is not None:
+                ended.cancel()
+                with suppress(asyncio.CancelledError, RetriableError):
+                    await ended
+            if stream is not None:
+                stream.close()

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client may ask of a stage host, by the kind of its frame. Each runs on the compute thread.
+
+A trainer's step: `begin`, then frames, then `prepare`, `apply`, and `forget` once all have applied; or
+`abort` and `rollback`. Its state: `reset`, `state`, `load`. A generator: `open`, `close`.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from node0.errors import ConfigError, RetriableError
+from node0.server.decoding import Decoder
+from node0.server.executor import StageExecutor
+from node0.server.stage_spec import StagePlace, StageTraining, make_executor
+from node0.server.state import StateReader, state_digest
+from node0.server.trained import Share
+from node0.server.worker import Attempt, Neighbours, StageWorker
+from node0.swarm.frames import Frame
+
+if TYPE_CHECKING:
+    from node0.server.host import Client, StageHost
+
+Operation = Callable[["StageHost", Frame, "Client"], Frame]
+
+
+def hello(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Say who this is; with `lead` the client becomes the leader, and an earlier one leads no more."""
+    host.state.clients[frame["client"]] = client
+    if frame.fields.get("lead"):
+        if host.state.worker is not None:
+            host.state.worker.abort()
+        host.state.leader = client
+    return Frame("reply", host.describe())
+
+
+def reset(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Fresh trained weights, as the trainer describes them; a spare is given its place."""
+    _lead(host, client)
+    place = frame.fields.get("place")
+    if place is not None:
+        layers = place["layers_per_stage"]
+        place = StagePlace(place["index"], place["num_stages"], tuple(layers) if layers else None)
+    state = host.state
+    if state.place is not None and place is not None and place != state.place:
+        raise ConfigError(f"{host.spec.name} holds stage {state.place.index}, not {place.index}")
+    state.place = state.place or place
+    if state.place is None:
+        raise ConfigError(f"{host.spec.name} has no place in the model yet; the trainer must give one")
+    training = StageTraining(**frame["training"])
+    executor = make_executor(state.place, training, host.spec.base, device=host.spec.device)
+    state.executor = executor
+    state.worker = StageWorker(executor, push=host.links.push, report=lambda found: _report(host, found))
+    state.decoder = Decoder(executor, push=host.links.push, budget=host.spec.cache_budget)
+    return Frame("reply", {"names": executor.trained.names, "version": executor.trained.version})
+
+
+def neighbours(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Learn where other members are dialled."""
+    for remote, addresses in frame["addresses"].items():
+        host.peer.loop.call_soon_threadsafe(host.links.know, remote, addresses)
+    return Frame("reply")
+
+
+def begin(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Take part in one attempt at a step. The version before it may be forgotten."""
+    _lead(host, client)
+    executor, worker = _working(host)
+    if executor.trained.version != frame["version"]:
+        raise RetriableError(
+            f"{host.spec.name} is at version {executor.trained.version}, the trainer at {frame['version']}"
+        )
+    executor.trained.forget()
+    attempt = Attempt(
+        token=frame["attempt"],
+        step=frame["step"],
+        seed=frame["seed"],
+        loss=frame["loss"],
+        neighbours=Neighbours(tuple(frame["below"]), tuple(frame["above"])),
+    )
+    worker.begin(attempt, Share(frame["first"], frame["stride"]))
+    return Frame("reply")
+
+
+def prepare(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Norm and finiteness of the sums."""
+    _lead(host, client)
+    _, worker = _working(host)
+    return Frame("reply", worker.prepare(frame["attempt"], frame["expected"]))
+
+
+def sums(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """The sums of this replica, or, with tensors, what they become: those of all replicas."""
+    _lead(host, client)
+    trained = _working(host)[0].trained
+    if not frame.tensors:
+        return Frame("reply", {}, trained.sums())
+    trained.set_sums(frame.tensors)
+    return Frame("reply")
+
+
+def tied(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """The gradient of this stage's copy of a tied table, or, with a tensor, what it becomes."""
+    _lead(host, client)
+    trained = _working(host)[0].trained
+    if frame.tensors:
+        trained.set_tied_gradient(frame.tensors[0], counted=frame["counted"])
+        return Frame("reply")
+    found = trained.tied_gradient()
+    return Frame("reply", {}, [] if found is None else [found])
+
+
+def apply(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Make the step, and keep the version before it until the next step begins."""
+    _lead(host, client)
+    trained = _working(host)[0].trained
+    trained.keep()
+    trained.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
+    return Frame("reply", {"version": trained.version})
+
+
+def abort(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Leave the attempt that runs; with `version`, be at that version again."""
+    _lead(host, client)
+    if host.state.worker is None or host.state.executor is None:
+        return Frame("reply", {"version": None})
+    host.state.worker.abort()
+    trained = host.state.executor.trained
+    if frame.fields.get("version") is not None:
+        trained.rollback(frame["version"])
+    return Frame("reply", {"version": trained.version})
+
+
+def state(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Trained weights and optimizer state, as the bytes of a state file."""
+    trained = _working(host)[0].trained
+    data = trained.state_bytes()
+    return Frame("reply", {"version": trained.version, "sha256": state_digest(data)}, (), data)
+
+
+def load(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Take trained weights and optimizer state from such bytes."""
+    _lead(host, client)
+    if state_digest(frame.blob) != frame["sha256"]:
+        raise RetriableError("the state's digest is wrong; send it again")
+    executor, worker = _working(host)
+    worker.abort()
+    with StateReader(frame.blob) as reader:
+        executor.trained.load(reader)
+    return Frame("reply", {"version": executor.trained.version})
+
+
+def open_session(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Make room for a sequence that is generated."""
+    if host.state.decoder is None:
+        raise RetriableError(f"{host.spec.name} has no model yet; wait for its trainer")
+    host.state.decoder.open(frame, client.report)
+    return Frame("reply")
+
+
+def close_session(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Free a sequence."""
+    if host.state.decoder is not None:
+        host.state.decoder.close(frame["session"])
+    return Frame("reply")
+
+
+OPERATIONS: dict[str, Operation] = {
+    "hello": hello,
+    "reset": reset,
+    "neighbours": neighbours,
+    "begin": begin,
+    "prepare": prepare,
+    "sums": sums,
+    "tied": tied,
+    "apply": apply,
+    "abort": abort,
+    "state": state,
+    "load": load,
+    "open": open_session,
+    "close": close_session,
+}
+
+
+def _lead(host: "StageHost", client: "Client") -> None:
+    if host.state.leader is not client:
+        raise ConfigError("another trainer leads this run now; stop one of the two")
+
+
+def _working(host: "StageHost") -> tuple[StageExecutor, StageWorker]:
+    executor, worker = host.state.executor, host.state.worker
+    if executor is None or worker is None:
+        raise RetriableError(f"{host.spec.name} has no model yet; reset it first")
+    return executor, worker
+
+
+def _report(host: "StageHost", frame: Frame) -> None:
+    if host.state.leader is not None:
+        host.state.leader.report(frame)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensors to bytes and back: exact, in half precision, or in 8 bits a value.
+
+int8 is symmetric per row of the last dimension: x is sent as round(x / s), s = max |row| / 127, with s
+in float32 before the values. The error of a value is at most s / 2, plus one rounding of float32. A row
+that holds NaN or infinity arrives as NaN, so a stage that counts on it still sees that the step is lost.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+Codec = Literal["float32", "bfloat16", "float16", "int8"]
+"How floating tensors travel; float32 is as they are. Integers always travel as they are."
+
+_LEVELS = 127
+_TYPES = {
+    "int64": torch.int64, "int32": torch.int32, "float64": torch.float64, "float32": torch.float32,
+    "bfloat16": torch.bfloat16, "float16": torch.float16,
+}  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A tensor on the wire: what it is, and its bytes where it is being sent."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    "Of the tensor that `unpack` gives."
+
+    wire: str
+    "Name of the type of the values on the wire, or `int8`."
+
+    pieces: tuple[memoryview, ...] = ()
+
+    @property
+    def meta(self) -> list[Any]:
+        """For a frame's header."""
+        return [list(self.shape), _NAMES[self.dtype], self.wire]
+
+    @classmethod
+    def from_meta(cls, meta: list[Any]) -> "Packed":
+        """Back from a header; raises `ValueError` or `KeyError` for what `pack` never writes."""
+        shape, dtype, wire = meta
+        if any(not isinstance(size, int) or size < 0 for size in shape):
+            raise ValueError(f"shape {shape}")
+        if wire != "int8" and wire not in _TYPES:
+            raise ValueError(f"wire type {wire}")
+        return cls(tuple(shape), _TYPES[dtype], wire)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on the wire."""
+        count = prod(self.shape)
+        if self.wire != "int8":
+            return count * _TYPES[self.wire].itemsize
+        return count + 4 * _rows(self.shape)
+
+
+def pack(tensor: Tensor, codec: Codec) -> Packed:
+    """Make a tensor ready to be sent. Shares its memory where no conversion is needed."""
+    if codec not in get_args(Codec):
+        raise ValueError(f"codec {codec}")
+    value = tensor.detach().cpu().contiguous()
+    shape = tuple(value.shape)
+    if not value.is_floating_point():
+        return Packed(shape, value.dtype, _NAMES[value.dtype], (_bytes(value),))
+    if codec == "int8":
+        scale, levels = _quantized(value)
+        return Packed(shape, value.dtype, "int8", (_bytes(scale), _bytes(levels)))
+    wire = value if codec == "float32" else value.to(_TYPES[codec])
+    return Packed(shape, value.dtype, _NAMES[wire.dtype], (_bytes(wire),))
+
+
+def unpack(packed: Packed, payload: bytes, start: int) -> Tensor:
+    """The tensor whose bytes begin at `start`."""
+    count = prod(packed.shape)
+    if count == 0:
+        return torch.empty(packed.shape, dtype=packed.dtype)
+    buffer = bytearray(memoryview(payload)[start : start + packed.nbytes])
+    if packed.wire != "int8":
+        return torch.frombuffer(buffer, dtype=_TYPES[packed.wire]).view(packed.shape).to(packed.dtype)
+    rows = _rows(packed.shape)
+    scale = torch.frombuffer(buffer, dtype=torch.float32, count=rows)
+    levels = torch.frombuffer(buffer, dtype=torch.int8, offset=4 * rows)
+    return (levels.view(rows, -1) * scale[:, None]).view(packed.shape).to(packed.dtype)
+
+
+def _quantized(value: Tensor) -> tuple[Tensor, Tensor]:
+    """float32 (rows,) scales and int8 (rows, width) levels."""
+    rows = value.float().reshape(_rows(tuple(value.shape)), -1)
+    if not rows.numel():
+        return rows.new_empty(len(rows)), rows.to(torch.int8)
+    scale = rows.abs().amax(dim=1) / _LEVELS
+    scale = torch.where(scale.isfinite(), scale, torch.nan)
+    levels = (rows / scale.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).nan_to_num()
+    return scale, levels.round().clamp(-_LEVELS, _LEVELS).to(torch.int8)
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    return prod(shape[:-1])
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    # numpy has no bfloat16; the bytes are the same under any type.
+    flat = tensor.reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer of the swarm: its identity, its streams, its part of the DHT. One thread, one daemon process.
+
+hivemind's own `DHT` forks a process around the same node; here the node lives on this peer's event
+loop, so that a stage is one process and its daemon.
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hivemind.dht.node import DHTNode
+from hivemind.dht.validation import CompositeValidator, RecordValidatorBase
+from hivemind.p2p import P2P, PeerID
+from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
+from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
+from hivemind.utils.multiaddr import Multiaddr
+
+from node0.errors import ConfigError, SwarmTimeout
+from node0.swarm import guard, sockets
+from node0.swarm.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handler = Callable[[Stream], Awaitable[None]]
+
+START_SECONDS = 60.0
+"A daemon on a busy machine may need long to start."
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """How a peer shows itself to others."""
+
+    socket_dir: Path
+    identity_path: Path | None = None
+    "None draws an identity that is gone with the process."
+
+    host_maddrs: Sequence[str] = ("/ip4/127.0.0.1/tcp/0",)
+    "Where it listens; port 0 lets the system choose."
+
+    announce_maddrs: Sequence[str] = ()
+    "How others reach it, where that differs."
+
+    initial_peers: Sequence[str] = ()
+    "Full addresses of peers that are in the swarm already."
+
+    allowed: frozenset[str] | None = None
+    "Peer ids that may open a stream; None lets everybody in."
+
+
+class Peer:
+    """Started by its constructor, ended by `close`. Methods may be called from any thread."""
+
+    def __init__(self, settings: PeerSettings, *, validators: Sequence[RecordValidatorBase] = ()) -> None:
+        """Start the daemon and join the swarm.
+
+        Raises:
+            ConfigError: the socket directory is in use, or an address cannot be listened on.
+            SwarmTimeout: none of `initial_peers` answers.
+        """
+        self._settings = settings
+        sockets.claim(settings.socket_dir)
+        self._refused: set[str] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="node0-peer", daemon=True)
+        self._thread.start()
+        try:
+            self._p2p, self._node = self.run(self._start(validators), timeout=2 * START_SECONDS)
+        except BaseException:
+            self._stop_loop()
+            sockets.release(settings.socket_dir)
+            raise
+        self.peer_id: str = self._p2p.peer_id.to_base58()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop on which handlers and streams live."""
+        return self._loop
+
+    @property
+    def addresses(self) -> list[str]:
+        """Full addresses at which others reach this peer."""
+        return [str(address) for address in self.run(self._p2p.get_visible_maddrs(latest=True), timeout=10.0)]
+
+    def run(self, work: Coroutine[Any, Any, T], *, timeout: float | None) -> T:
+        """Run a coroutine on the loop and wait for it.
+
+        Raises:
+            SwarmTimeout: it took longer than `timeout` seconds; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except FutureTimeout:
+            future.cancel()
+            raise SwarmTimeout(f"no answer from the swarm within {timeout} s") from None
+        except BaseException:
+            future.cancel()
+            raise
+
+    def serve(self, name: str, handler: Handler) -> None:
+        """Let allowed peers open streams of this name."""
+
+        async def handle(
+            info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            stream = Stream(reader, writer, info.peer_id.to_base58())
+            try:
+                if self._admits(stream.remote, name):
+                    await handler(stream)
+            finally:
+                stream.close()
+
+        self.run(self._p2p.add_binary_stream_handler(name, handle), timeout=10.0)
+
+    async def open(self, remote: str, name: str, addresses: Sequence[str] = ()) -> Stream:
+        """Open a stream to a peer, which is dialled at `addresses` when it is not connected yet.
+
+        Raises:
+            SwarmTimeout: it cannot be reached, or does not serve `name`.
+        """
+        peer = PeerID.from_base58(remote)
+        try:
+            if addresses:
+                await self._p2p._client.connect(peer, [_without_peer(address) for address in addresses])
+            _, reader, writer = await self._p2p.call_binary_stream_handler(peer, name)
+        except (ControlFailure, P2PDaemonError, OSError, asyncio.IncompleteReadError, ValueError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise SwarmTimeout(f"peer {remote} cannot be reached for {name}: {reason}") from None
+        return Stream(reader, writer, remote)
+
+    def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
+        """Put a record into the DHT for so many seconds; whether any peer took it."""
+        expires = time.time() + seconds
+        work = self._node.store(key, value, expires, subkey=subkey)
+        return bool(self.run(work, timeout=30.0))
+
+    def get(self, key: str) -> Mapping[Any, Any]:
+        """Records under a key by subkey; empty where there are none."""
+        found = self.run(self._node.get(key, latest=True), timeout=30.0)
+        if found is None or not isinstance(found.value, Mapping):
+            return {}
+        return {subkey: record.value for subkey, record in found.value.items()}
+
+    def close(self) -> None:
+        """Leave the swarm, end the daemon, remove the sockets."""
+        if self._loop.is_closed():
+            return
+        try:
+            self.run(self._leave(), timeout=10.0)
+        finally:
+            self._stop_loop()
+            sockets.release(self._settings.socket_dir)
+
+    async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DHTNode]:
+        settings = self._settings
+        daemon = _guarded_daemon(settings.socket_dir)
+        try:
+            p2p = await daemon.create(
+                initial_peers=list(settings.initial_peers) or None,
+                announce_maddrs=list(settings.announce_maddrs) or None,
+                host_maddrs=list(settings.host_maddrs),
+                identity_path=str(settings.identity_path) if settings.identity_path else None,
+                startup_timeout=START_SECONDS,
+                # On a trusted network nothing is mapped, probed or relayed.
+                auto_nat=False,
+                nat_port_map=False,
+                use_relay=False,
+                check_if_identity_free=False,
+            )
+        except P2PDaemonError as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"cannot listen on {', '.join(settings.host_maddrs)}: {reason}; see node0 doctor"
+            ) from None
+        validator = CompositeValidator(validators) if validators else None
+        node = await DHTNode.create(
+            p2p=p2p,
+            initial_peers=list(settings.initial_peers) or None,
+            record_validator=validator,
+            ensure_bootstrap_success=False,
+            # A signed record is checked where it is stored; a cached one would be checked again.
+            cache_locally=False,
+            cache_on_store=False,
+        )
+        return p2p, node
+
+    async def _leave(self) -> None:
+        await self._node.shutdown()
+        await self._p2p.shutdown()
+        current = asyncio.current_task()
+        rest = [task for task in asyncio.all_tasks() if task is not current]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def _admits(self, remote: str, name: str) -> bool:
+        allowed = self._settings.allowed
+        if allowed is None or remote in allowed:
+            return True
+        if remote not in self._refused:
+            self._refused.add(remote)
+            logger.warning("peer %s is not on the allow-list; refused its stream %s", remote, name)
+        return False
+
+
+def _guarded_daemon(socket_dir: Path) -> type[P2P]:
+    """hivemind's client, with its sockets in `socket_dir` and its daemon behind our guard."""
+
+    class GuardedP2P(P2P):  # type: ignore[misc]  # hivemind has no type information
+        _UNIX_SOCKET_PREFIX = f"/unix{socket_dir}/"
+
+        @staticmethod
+        def _make_process_args(*args: Any, **kwargs: Any) -> list[str]:
+            daemon = P2P._make_process_args(*args, **kwargs)
+            return [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), *daemon]
+
+    return GuardedP2P
+
+
+def _without_peer(address: str) -> Multiaddr:
+    return Multiaddr(address.split("/p2p/")[0])

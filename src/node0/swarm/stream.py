@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stream between two peers, in frames."""
+
+import asyncio
+from contextlib import suppress
+
+from node0.swarm.codec import Codec
+from node0.swarm.frames import Frame, encode, read_frame
+
+CHUNK = 1 << 18
+"Bytes handed to the transport at a time, so that a long frame does not fill its buffer."
+
+
+class Stream:
+    """Frames both ways. One task at a time may receive; any number may send."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, remote: str) -> None:
+        self.remote = remote
+        self._reader, self._writer = reader, writer
+        self._sending = asyncio.Lock()
+        self.sent_bytes = 0
+
+    async def send(self, frame: Frame, *, codec: Codec = "float32") -> None:
+        """Write a frame whole; waits while the peer does not read.
+
+        Raises:
+            OSError: the stream is broken.
+        """
+        pieces = encode(frame, codec=codec)
+        async with self._sending:
+            for piece in pieces:
+                self.sent_bytes += len(piece)
+                for start in range(0, len(piece), CHUNK):
+                    self._writer.write(piece[start : start + CHUNK])
+                    await self._writer.drain()
+
+    async def receive(self) -> Frame | None:
+        """The next frame, or None where the stream ended.
+
+        Raises:
+            FrameRefused: what came is no valid frame; the stream cannot go on.
+        """
+        try:
+            return await read_frame(self._reader)
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+
+    def close(self) -> None:
+        """End the stream; the peer reads its end."""
+        with suppress(OSError, RuntimeError):
+            self._writer.close()

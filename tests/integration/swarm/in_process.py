@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny model over real peers of this process, beside the same model in one pipeline."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.lora.config import LoRAConfig
+from node0.models.base import fresh_digest
+from node0.models.factory import build_stages
+from node0.models.llama.arguments import LlamaArguments
+from node0.pipeline.local import LocalPipeline
+from node0.pipeline.member import MemberSpec
+from node0.pipeline.protocol import Microbatch, OptimizerConfig
+from node0.pipeline.roster import SwarmSettings
+from node0.pipeline.swarm import SwarmPipeline
+from node0.server.host import HostSpec, StageHost
+from node0.server.stage_spec import StagePlace, StageTraining
+from node0.swarm.peer import Peer, PeerSettings
+
+ARGS = LlamaArguments(
+    hidden_dim=64,
+    n_heads=4,
+    n_kv_heads=2,
+    num_hidden_layers=4,
+    vocab_size=97,
+    ffn_dim=128,
+    max_seq_len=64,
+    init_std=0.2,
+)
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What both pipelines are told."""
+
+    num_stages: int = 3
+    lora: LoRAConfig | None = field(default_factory=lambda: LoRAConfig(rank=4, dropout=0.0))
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3, max_grad_norm=1.0))
+    args: LlamaArguments = field(default_factory=lambda: ARGS)
+
+
+@dataclass(slots=True)
+class Swarm:
+    """Hosts and their trainer. `specs` is what the trainer finds; a test may add to it."""
+
+    peers: list[Peer]
+    hosts: list[StageHost]
+    specs: list[MemberSpec]
+    pipeline: SwarmPipeline
+
+
+@contextmanager
+def swarm(
+    directory: Path, recipe: Recipe, *, members: Sequence[int | None] | None = None, deadline: float = 30.0
+) -> Iterator[Swarm]:
+    """Run a host for each of `members`, which names their stages (None: a spare), and a trainer."""
+    stages = list(range(recipe.num_stages)) if members is None else list(members)
+    peers: list[Peer] = []
+    hosts: list[StageHost] = []
+    try:
+        for number, stage in enumerate(stages):
+            first = peers[0].addresses if peers else ()
+            peers.append(Peer(PeerSettings(directory / str(number), initial_peers=first)))
+            place = None if stage is None else StagePlace(stage, recipe.num_stages)
+            hosts.append(StageHost(peers[-1], HostSpec(f"stage-{number}", place, None)))
+        specs = [
+            MemberSpec(peer.peer_id, peer.addresses, stage) for peer, stage in zip(peers, stages, strict=True)
+        ]
+        peers.append(Peer(PeerSettings(directory / "trainer", initial_peers=peers[0].addresses)))
+        settings = SwarmSettings(recipe.num_stages, lambda: specs, deadline=deadline, patience=deadline)
+        pipeline = SwarmPipeline(
+            peers[-1], settings, training(recipe), max_grad_norm=recipe.optimizer.max_grad_norm
+        )
+        try:
+            yield Swarm(peers, hosts, specs, pipeline)
+        finally:
+            pipeline.close()
+    finally:
+        for host in hosts:
+            host.close()
+        for peer in reversed(peers):
+            peer.close()
+
+
+def training(recipe: Recipe) -> StageTraining:
+    """The recipe as a trainer tells it to stages."""
+    return StageTraining(
+        base_digest=fresh_digest(recipe.args, SEED),
+        seed=SEED,
+        lora=None if recipe.lora is None else recipe.lora.model_dump(),
+        optimizer=asdict(recipe.optimizer),
+        fresh=recipe.args.model_dump(),
+    )
+
+
+def local(recipe: Recipe) -> LocalPipeline:
+    """The same model in this process."""
+    stages = build_stages(recipe.args, recipe.num_stages, seed=SEED)
+    for stage in stages:
+        if recipe.lora is None:
+            stage.requires_grad_(requires_grad=True)
+        else:
+            apply_lora(stage, recipe.lora, seed=SEED)
+    return LocalPipeline(stages, optimizer=recipe.optimizer)
+
+
+def batch(step: int, *, microbatches: int = 6) -> list[Microbatch]:
+    """Rows of unequal length, with unequal numbers of supervised tokens."""
+    generator = torch.Generator().manual_seed(step)
+    found = []
+    for _ in range(microbatches):
+        length = int(torch.randint(8, 40, (1,), generator=generator))
+        ids = torch.randint(0, ARGS.vocab_size, (2, length), generator=generator)
+        chosen = torch.rand(2, length, generator=generator) < 0.5
+        labels = torch.where(chosen, torch.randint(0, 97, (2, length), generator=generator), -100)
+        found.append(Microbatch(ids, torch.arange(length).repeat(2, 1), labels))
+    return found
+
+
+def with_dropout(recipe: Recipe) -> Recipe:
+    """The recipe with masks on the adapter's input."""
+    return replace(recipe, lora=LoRAConfig(rank=4, dropout=0.05))
