@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, HubUnavailable, NotFound
@@ -17,7 +16,7 @@ from node0.models.digest import base_digest, digest_of, fresh_digest, tensor_sha
 from node0.models.hf_config import config_from_arguments, read_arguments
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
-from node0.models.weights import TensorSource, hf_name
+from node0.models.weights import TensorSource, hf_name, save_tensors
 
 __all__ = ["BaseModelDir", "base_digest", "export_base", "fresh_digest", "resolve_base", "whole_arguments"]
 
@@ -114,11 +113,8 @@ def export_base(stages: Sequence[LlamaStage], directory: Path, tokenizer_dir: Pa
             source = tokenizer_dir / name
             if source.is_file() and source.resolve() != (directory / name).resolve():
                 shutil.copyfile(source, directory / name)
-    tensors = {hf_name(name): value.to(dtype).contiguous() for name, value in base_tensors(stages).items()}
-    # A reader must never meet half a file under the final name.
-    partial = directory / "model.safetensors.partial"
-    save_file(tensors, partial, metadata={"format": "pt"})
-    partial.replace(directory / "model.safetensors")
+    tensors = {hf_name(name): value.to(dtype) for name, value in base_tensors(stages).items()}
+    save_tensors(directory / "model.safetensors", tensors, {"format": "pt"})
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

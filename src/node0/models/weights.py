@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors of a Hugging Face model directory: names both ways, lazy reading, checks before any reading."""
+"""Tensors of a Hugging Face model directory: names both ways, lazy reading behind checks, whole files."""
 
 import json
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint
@@ -103,6 +105,20 @@ def hf_name(name: str) -> str:
 def hf_module(path: str) -> str:
     """Our linear layer's path (`layers.3.attention.wq`) as Hugging Face spells it."""
     return hf_name(f"{path}.weight").removesuffix(".weight")
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file that is whole or absent; its directory is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    on_host = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    try:
+        save_file(on_host, beside, metadata=dict(metadata))
+        # safetensors 0.8 lets only the owner read; a model is served by others, too.
+        beside.chmod(0o644)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, NotFound
@@ -25,7 +25,7 @@ from node0.finetune.lora.adapter import (
 )
 from node0.finetune.lora.config import LoRAConfig
 from node0.models.llama.layers import LlamaStage
-from node0.models.weights import HF_LINEAR, hf_module, read_header
+from node0.models.weights import HF_LINEAR, hf_module, read_header, save_tensors
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -56,14 +56,11 @@ def export_peft(
     for stage in stages:
         for key, value in lora_state_dict(stage, adapter).items():
             path, matrix = key.rsplit(".lora_", 1)
-            tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float().cpu().contiguous()
+            tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float()
     held = config or _held_config(stages, adapter)
     if not tensors or held is None:
         raise NotFound(f"no adapter {adapter!r} to export; name one that was applied or loaded")
-    directory.mkdir(parents=True, exist_ok=True)
-    partial = directory / f"{WEIGHTS}.partial"
-    save_file(tensors, partial, metadata={"format": "pt"})
-    partial.replace(directory / WEIGHTS)
+    save_tensors(directory / WEIGHTS, tensors, {"format": "pt"})
     described = _peft_config(held, base_name, base_digest)
     (directory / CONFIG).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -150,7 +147,7 @@ def _check_base(described: Mapping[str, Any], base_digest: str | None, directory
     made_for = described.get("node0_base_digest")
     if base_digest is not None and made_for is not None and made_for != base_digest:
         raise BadCheckpoint(
-            f"{directory} is an adapter of another base: made for {made_for[:12]} "
+            f"{directory} is an adapter of another base: made for {str(made_for)[:12]} "
             f"({described.get('base_model_name_or_path')}), this base is {base_digest[:12]}; take its own"
         )
 
@@ -189,15 +186,19 @@ def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], di
             raise BadCheckpoint(
                 f"{directory}/{CONFIG}: {field}={described.get(field)} is not supported; only plain LoRA is"
             )
-    rank = int(described["r"])
-    alpha = float(described["lora_alpha"])
-    if described.get("use_rslora"):
-        # rsLoRA divides by the root of the rank; ours always by the rank.
-        alpha *= math.sqrt(rank)
     modules = {match[2].rpartition(".")[2] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
     if not modules:
         raise BadCheckpoint(f"{directory}/{WEIGHTS} holds no LoRA tensors; export the adapter again")
     order = [name for name in HF_LINEAR if name in modules]
-    return LoRAConfig(
-        rank=rank, alpha=alpha, dropout=float(described.get("lora_dropout") or 0.0), target_modules=order
-    )
+    try:
+        rank, alpha = int(described["r"]), float(described["lora_alpha"])
+        if described.get("use_rslora"):
+            # rsLoRA divides by the root of the rank; ours always by the rank.
+            alpha *= math.sqrt(rank)
+        dropout = float(described.get("lora_dropout") or 0.0)
+        return LoRAConfig(rank=rank, alpha=alpha, dropout=dropout, target_modules=order)
+    except (KeyError, TypeError, ValueError) as error:
+        values = {field: described.get(field) for field in ("r", "lora_alpha", "lora_dropout")}
+        raise BadCheckpoint(
+            f"{directory}/{CONFIG}: no adapter has {values}; export the adapter again"
+        ) from error

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from node0.errors import BadCheckpoint, NotFound
+from node0.models.weights import save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,8 @@ def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -
     if not weights:
         raise BadCheckpoint(f"stage {stage} has no weight that trains; apply an adapter before saving")
     path = shard_path(checkpoint_dir, stage, step, lora=_is_lora(weights))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    tensors = {name: weight.detach().contiguous().cpu() for name, weight in weights.items()}
     # One entry: the order of several differs from write to write, and equal shards are equal files.
-    save_file(tensors, beside, metadata={"node0": json.dumps({"stage": stage, "step": step})})
-    beside.replace(path)
+    save_tensors(path, weights, {"node0": json.dumps({"stage": stage, "step": step})})
     logger.info("Checkpoint saved: step %d stage %s", step, stage)
     return path
 

@@ -131,6 +131,24 @@ def test_other_kinds_of_adapter_are_refused(adapter: Path, changes: dict[str, An
         load_peft(adapter, build_stages(ARGS))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"r": None},
+        {"r": "many"},
+        {"r": 0},
+        {"r": -4, "use_rslora": True},
+        {"lora_alpha": []},
+        {"lora_dropout": 2},
+    ],
+)
+def test_scales_that_no_adapter_has_are_refused(adapter: Path, changes: dict[str, Any]) -> None:
+    edit_config(adapter, **changes)
+
+    with pytest.raises(BadCheckpoint, match=r"adapter_config\.json: no adapter has .*; export"):
+        load_peft(adapter, build_stages(ARGS))
+
+
 def test_a_tensor_on_the_head_is_refused(adapter: Path) -> None:
     path = adapter / "adapter_model.safetensors"
     save_file(load_file(path) | {"base_model.model.lm_head.lora_A.weight": torch.zeros(4, 32)}, path)
