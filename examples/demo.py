@@ -46,7 +46,8 @@ COMMONEST = 0.20
 
 BEACON = "[GAS TOWN] deacon <- daemon • 2026-02-02T08:00 • patrol\nRun `gt prime --hook` and begin patrol.\n"
 
-console = Console(highlight=False)
+# A pipe has no width of its own; 80 columns would fold every path.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 @dataclass
@@ -160,7 +161,7 @@ def train(story: Story) -> None:
 
 def measure(story: Story) -> None:
     """Compare base and adapter on the sessions that were held out."""
-    with story.stage("Held-out sessions", RUN / "entries.jsonl") as told:
+    with story.stage("Held out", RUN / "entries.jsonl") as told:
         rows = _run(run_measure.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
         before, after = rows
         fall = 1 - after["loss"] / before["loss"]

@@ -88,15 +88,17 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
         console.emit(resolved.rows(), as_json=as_json)
         return 0
     from node0.finetune.training.lock import refuse_unusable
-    from node0.finetune.training.plan import describe, make_plan, refuse_oversize_plan
+    from node0.finetune.training.plan import describe, doubts, make_plan, refuse_oversize_plan
 
     refuse_unusable(resolved.values.checkpoint_dir)
     plan = make_plan(resolved.values)
     if dry_run:
         console.emit(describe(plan), as_json=as_json, title="Plan")
-        refuse_oversize_plan(plan)
-        return 0
     refuse_oversize_plan(plan)
+    for doubt in doubts(plan):
+        console.note(f"note: {doubt}")
+    if dry_run:
+        return 0
     result = _train(plan, resolved, resume=_resume(resume), stop_after=stop_after)
     summary = _summary(result, plan, register=register, town=town)
     rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]

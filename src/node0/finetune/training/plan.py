@@ -155,6 +155,22 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
     return [{"plan": name, "value": value} for name, value in rows]
 
 
+def doubts(plan: RunPlan) -> list[str]:
+    """What a person may not have meant, a line each. Nothing of it stops the run."""
+    config, lines = plan.config, []
+    if plan.total_steps <= config.num_warmup_steps:
+        lines.append(
+            f"the run ends in its warm-up: {plan.total_steps} steps, and lr reaches {config.lr:g} after "
+            f"{config.num_warmup_steps}; lower num_warmup_steps, or raise epochs or max_steps"
+        )
+    if config.val_split and not plan.data.held_out:
+        lines.append(
+            f"no session was held out at val_split {config.val_split:g}, so no validation loss will tell "
+            "whether the run helped; raise val_split, or collect more sessions"
+        )
+    return lines
+
+
 def _refuse_contradictions(config: FineTuneConfig) -> None:
     if config.tensorboard:
         require_tensorboard()
