@@ -26,8 +26,12 @@ GRACE = 2.0
 "Seconds that the daemon has to end by itself."
 
 
-def main() -> int:
-    """Run the daemon until it ends or the parent does; its exit code."""
+class _Leave(Exception):
+    """A signal asked to end."""
+
+
+def main() -> None:
+    """Run the daemon until it ends or the parent does."""
     directory, command = sys.argv[1], sys.argv[2:]
     parent = os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,12 +39,11 @@ def main() -> int:
     die_with_parent(signal.SIGTERM)
     daemon = subprocess.Popen(command, preexec_fn=_die_with_guard)
     try:
-        while os.getppid() == parent:
+        while os.getppid() == parent and daemon.poll() is None:
             with suppress(subprocess.TimeoutExpired):
-                return daemon.wait(LOOK_EVERY)
-        return 0
-    except SystemExit:
-        return 0
+                daemon.wait(LOOK_EVERY)
+    except _Leave:
+        pass
     finally:
         _end(daemon)
         shutil.rmtree(directory, ignore_errors=True)
@@ -59,7 +62,7 @@ def _die_with_guard() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit
+    raise _Leave
 
 
 def _end(daemon: "subprocess.Popen[bytes]") -> None:
@@ -72,4 +75,4 @@ def _end(daemon: "subprocess.Popen[bytes]") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
