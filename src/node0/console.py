@@ -28,7 +28,10 @@ INTERRUPTED = 130
 
 _PIPE_WIDTH = 1000
 _EXTRA_OF_PACKAGE = {
+    "base58": "swarm",
     "credsweeper": "scan",
+    "cryptography": "swarm",
+    "hivemind": "swarm",
     "huggingface_hub": "finetune",
     "jinja2": "finetune",
     "matplotlib": "finetune",

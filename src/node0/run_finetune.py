@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 NEEDED = ("role", "corpus_path", "checkpoint_dir")
-STAGE_NAMES = ("solo", "head", "body", "tail")
 RUN_JSON_FLAGS = ("local_mode", "local_stage")
 
 
@@ -199,11 +198,9 @@ def _expand(path: str, town: Path | None) -> Path:
 
 def _announce_local(local_mode: bool, local_stage: object) -> None:
     if local_stage is not None:
-        kind, _, number = str(local_stage).partition("-")
-        if kind not in STAGE_NAMES or not number.isdigit():
-            raise ConfigError(
-                f"local stage {local_stage!r} is no stage; write head-0, body-N, tail-N or solo-0"
-            )
+        from node0.models.stage_name import StageName
+
+        StageName.parse(str(local_stage))
         if not local_mode:
             raise ConfigError("--local-stage needs --local-mode; without it a coordinator assigns the stage")
         console.note(f"local stage {local_stage}: this process runs every stage")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, NotFound
-from node0.town import Town, write_atomically
+from node0.town import Town
 
 
 def a_town(root: Path) -> Path:
@@ -136,13 +136,3 @@ def test_rigs_come_from_the_towns_own_list(tmp_path: Path) -> None:
     town.rigs_file.write_text(json.dumps({"rigs": {"lantern": {}, "harbor": {}}}))
 
     assert town.rigs() == ["harbor", "lantern"]
-
-
-def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "settings" / "secret.json"
-    write_atomically(path, "1")
-    path.chmod(0o600)
-    write_atomically(path, "2")
-
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert path.read_text() == "2"

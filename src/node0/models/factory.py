@@ -2,7 +2,6 @@
 """Making the stages of a model, fresh or from a base on disk."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import nn
@@ -11,9 +10,8 @@ from node0.models.base import BaseModelDir
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert, fresh_tensor
 from node0.models.split import stage_arguments
+from node0.models.stage_name import StageKind, stage_kind
 from node0.models.weights import TensorSource
-
-StageKind = Literal["solo", "head", "body", "tail"]
 
 _CLASSES: dict[StageKind, type[LlamaStage]] = {
     "solo": SoloExpert,
@@ -21,13 +19,6 @@ _CLASSES: dict[StageKind, type[LlamaStage]] = {
     "body": BodyExpert,
     "tail": TailExpert,
 }
-
-
-def stage_kind(stage: int, num_stages: int) -> StageKind:
-    """What a stage is by its place."""
-    if num_stages == 1:
-        return "solo"
-    return "head" if stage == 0 else "tail" if stage == num_stages - 1 else "body"
 
 
 def build_stages(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from node0.models.base import export_base, resolve_base, whole_arguments
-from node0.models.factory import build_stages, load_stages, stage_kind
+from node0.models.factory import build_stages, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert
 
@@ -49,8 +49,6 @@ def test_a_tied_table_is_one_tensor_in_one_stage_and_equal_copies_at_both_ends()
 
 
 def test_kinds_follow_the_place() -> None:
-    assert [stage_kind(index, 3) for index in range(3)] == ["head", "body", "tail"]
-    assert stage_kind(0, 1) == "solo"
     assert [type(stage) for stage in build_stages(ARGS, 3)] == [HeadExpert, BodyExpert, TailExpert]
 
 

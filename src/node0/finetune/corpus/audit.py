@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from node0.files import write_atomically
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
-from node0.town import write_atomically
 
 
 def audit(

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from node0.files import write_atomically
 from node0.finetune.corpus.sessions import Session, Window
-from node0.town import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -35,8 +35,8 @@ def export_entries(
     town: TownOption = None,
 ) -> None:
     """Write entries as JSON lines that other trainers read; quarantined and retracted ones stay."""
+    from node0.files import write_atomically
     from node0.finetune.corpus.interchange import export_lines
-    from node0.town import write_atomically
 
     _, store = open_store(town)
     entries = (store.get(name) for name in ids) if ids else store.entries(role)

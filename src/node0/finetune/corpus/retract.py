@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus
+from node0.files import write_atomically
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.town import write_atomically
 
 FILE = ".retracted.json"
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from node0.errors import BadCorpus
+from node0.files import write_atomically
 from node0.finetune.corpus.rules_value import Tier
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
-from node0.town import write_atomically
 
 DECISIONS = ".review.json"
 AROUND = 40

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from node0.errors import BadCheckpoint, NotFound
+from node0.files import write_atomically
 from node0.finetune.training.data import EntryUse
 from node0.finetune.training.files import read_json_lines, sha256_of, write_json_lines
 from node0.finetune.training.lock import LOCK_NAME
 from node0.finetune.training.metrics import EVENTS_DIRECTORY
 from node0.finetune.training.resume import STATE_DIRECTORY
-from node0.town import write_atomically
 
 MANIFEST_NAME = "MANIFEST.json"
 ENTRIES_NAME = "entries.jsonl"

@@ -12,8 +12,9 @@ from node0.finetune.config import FineTuneConfig
 from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.lora.config import LoRAConfig
 from node0.finetune.training.plan import RunPlan
-from node0.models.factory import build_stages, load_stages, stage_kind
+from node0.models.factory import build_stages, load_stages
 from node0.models.llama.layers import LlamaStage
+from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import OptimizerConfig
 
@@ -30,8 +31,7 @@ class Engine:
     @property
     def stage_names(self) -> list[str]:
         """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
-        count = len(self.stages)
-        return [f"{stage_kind(index, count)}-{index}" for index in range(count)]
+        return [str(name) for name in stage_names(len(self.stages))]
 
 
 def build_engine(plan: RunPlan) -> Engine:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from node0.town import write_atomically
+from node0.files import write_atomically
 
 BLOCK = 1 << 20
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from node0.files import write_atomically
 from node0.finetune.chat.profile import dump_profile, load_profile
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.training.artefacts import write_manifest
@@ -17,7 +18,6 @@ from node0.finetune.training.plan import RunPlan
 from node0.finetune.training.plot import PLOT_NAME, plot_loss
 from node0.finetune.training.resume import TrainerState
 from node0.models.base import export_base
-from node0.town import write_atomically
 
 TEMPLATE_NAME = "chat_template.jinja"
 PROFILE_NAME = "profile.yaml"

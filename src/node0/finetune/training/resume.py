@@ -16,9 +16,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
+from node0.files import write_atomically
 from node0.finetune.training.files import write_directory
 from node0.pipeline.protocol import Pipeline
-from node0.town import write_atomically
 
 STATE_DIRECTORY = "training_state"
 TRAINER_FILE = "trainer.json"

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from node0.errors import NonFiniteGradients
+from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.artefacts import CONFIG_NAME, MANIFEST_NAME, write_entries
 from node0.finetune.training.engine import Engine, build_engine
@@ -32,7 +33,6 @@ from node0.finetune.training.resume import (
 from node0.finetune.training.schedule import Schedule
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
 from node0.settings import Resolved
-from node0.town import write_atomically
 
 logger = logging.getLogger(__name__)
 

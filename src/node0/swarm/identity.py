@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key file that makes a peer itself, in hivemind's format, read without starting anything.
+
+    file      protobuf PrivateKey: type RSA, PKCS#1 key in DER
+    peer id   base58 of the sha256 multihash of protobuf PublicKey: type RSA, SubjectPublicKeyInfo in DER
+
+hivemind has both, but importing it takes seconds and starts threads.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import base58
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+
+from node0.errors import ConfigError, NotFound
+
+KEY_BITS = 2048
+_TYPE_IS_RSA = b"\x08\x00"
+_DATA = 0x12
+_SHA256_MULTIHASH = b"\x12\x20"
+_LARGEST_FILE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A peer's key and the id that follows from it."""
+
+    peer_id: str
+    private_key: RSAPrivateKey = field(repr=False)
+
+
+def make_identity(path: Path) -> Identity:
+    """Write a new key that only its owner can read.
+
+    Raises:
+        ConfigError: there is a file already; it is left as it is.
+    """
+    key = generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    der = key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:  # mkstemp made it for its owner alone
+            file.write(_message(der))
+        # A link, unlike a rename, never replaces what is there.
+        path.hardlink_to(beside)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} exists; a key is never overwritten: move it away to make another"
+        ) from None
+    finally:
+        Path(beside).unlink()
+    return Identity(_peer_id(key), key)
+
+
+def read_identity(path: Path) -> Identity:
+    """The identity in a key file.
+
+    Raises:
+        NotFound: there is no such file.
+        ConfigError: others may read or write it, or it holds no RSA key.
+    """
+    data = _read_private(path)
+    try:
+        key = load_der_private_key(_data_of(data), password=None)
+    except (ValueError, TypeError, IndexError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigError(f"{path} holds no RSA key of a peer; restore it, or make the swarm again")
+    return Identity(_peer_id(key), key)
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & 0o077:
+                shown = f"{stat.S_IMODE(mode):04o}"
+                raise ConfigError(f"key file {path} is open to others (mode {shown}); run: chmod 600 {path}")
+            return file.read(_LARGEST_FILE)
+    except FileNotFoundError:
+        raise NotFound(f"no key file {path}; node0 swarm init makes it, or copy it from there") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read key file {path}: {error.strerror}; check its owner") from None
+
+
+def _peer_id(key: RSAPrivateKey) -> str:
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = hashlib.sha256(_message(der)).digest()
+    return base58.b58encode(_SHA256_MULTIHASH + digest).decode()
+
+
+def _message(der: bytes) -> bytes:
+    """Protobuf of a key, private or public: its type and its bytes."""
+    length, size = bytearray(), len(der)
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    length.append(size)
+    return _TYPE_IS_RSA + bytes([_DATA]) + bytes(length) + der
+
+
+def _data_of(message: bytes) -> bytes:
+    """The reverse of `_message`; ValueError or IndexError for anything else."""
+    if message[:2] != _TYPE_IS_RSA or message[2] != _DATA:
+        raise ValueError("not a key of this type")
+    size = shift = 0
+    position = 3
+    while message[position] & 0x80:
+        size |= (message[position] & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+    size |= message[position] << shift
+    data = message[position + 1 :]
+    if len(data) != size:
+        raise ValueError("not a whole key")
+    return data
