@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 NEEDED = ("role", "corpus_path", "checkpoint_dir")
-RUN_JSON_FLAGS = ("local_mode", "local_stage")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +70,9 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
     command again goes on where the last one stopped.
     """
-    flags = _flags(
+    from node0.settings import flag_layer
+
+    flags = flag_layer(
         {
             "corpus_path": corpus_path,
             "checkpoint_dir": checkpoint_dir,
@@ -105,95 +106,21 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     return 0
 
 
-def _flags(named: Mapping[str, str | None], settings: list[str]) -> dict[str, Any]:
-    from node0.settings import assignments
-
-    return {
-        **assignments(settings),
-        **{name: value for name, value in named.items() if value is not None},
-    }
-
-
 def _resolve(
     flags: dict[str, Any], *, config: str | None, run_config: str | None, town: Path | None
 ) -> "tuple[Resolved[FineTuneConfig], dict[str, Any]]":
     """The settings, and what run.json says about local mode."""
-    from node0.finetune.config import FineTuneConfig
-    from node0.finetune.training.sections import read_training_file
-    from node0.settings import read_tree, resolve
+    from node0.finetune.training.settings import resolve_training
 
-    path = _config_path(config) if config is not None else None
-    run_json = read_tree(Path(run_config).expanduser()) if run_config is not None else {}
-    local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
-    # Without a file, an adapter is what someone with a base wants; a file says it itself.
-    defaults: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
-    if path is None and not run_json:
+    if config is None and run_config is None:
         _refuse_missing(flags)
-    resolved = resolve(
-        FineTuneConfig,
-        flags=flags,
-        run_json=run_json,
-        yaml=read_training_file(path) if path is not None else {},
-        defaults=defaults,
-        names={
-            "yaml": path.name if path is not None else "yaml",
-            "run.json": Path(run_config).name if run_config is not None else "run.json",
-        },
-    )
-    return _expanded(resolved, town), local
-
-
-def _has_base(flags: Mapping[str, Any], run_json: Mapping[str, Any]) -> bool:
-    return any(tree.get("base_model") is not None for tree in (flags, run_json))
+    return resolve_training(flags, config=config, run_config=run_config, town=town)
 
 
 def _refuse_missing(flags: Mapping[str, Any]) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in NEEDED if name not in flags]
     if missing:
         raise typer.BadParameter(f"missing {', '.join(missing)}; give them, or --config FILE")
-
-
-def _config_path(name: str) -> Path:
-    """A file as named, or a shipped configuration by its name."""
-    from importlib import resources
-
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    shipped = Path(str(resources.files("node0.configs"))) / "finetune"
-    known = sorted(file.stem for file in shipped.glob("*.yaml"))
-    if name.removesuffix(".yaml") in known:
-        return shipped / f"{name.removesuffix('.yaml')}.yaml"
-    raise ConfigError(f"no configuration {name}; give a YAML file, or one of {', '.join(known)}")
-
-
-def _expanded(resolved: "Resolved[FineTuneConfig]", town: Path | None) -> "Resolved[FineTuneConfig]":
-    """`~/gt` means the town, another `~` the home directory."""
-    from node0.settings import Resolved
-
-    config = resolved.values
-    paths = {
-        name: getattr(config, name) for name in ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
-    }
-    names = {name: getattr(config, name) for name in ("base_model", "tokenizer")}
-    home = {
-        name: value
-        for name, value in {**paths, **names}.items()
-        if value is not None and str(value).startswith("~")
-    }
-    if not home:
-        return resolved
-    changed = {name: _expand(str(value), town) for name, value in home.items()}
-    update = {name: value if name in paths else str(value) for name, value in changed.items()}
-    return Resolved(config.model_copy(update=update), resolved.sources)
-
-
-def _expand(path: str, town: Path | None) -> Path:
-    from node0.town import HOME_TOWN, Town
-
-    if path == HOME_TOWN or path.startswith(f"{HOME_TOWN}/"):
-        return Town.locate(town).expand(path)
-    return Path(path).expanduser()
 
 
 def _announce_local(local_mode: bool, local_stage: object) -> None:

@@ -90,6 +90,14 @@ def assignments(texts: list[str]) -> dict[str, Any]:
     return tree
 
 
+def flag_layer(named: Mapping[str, object], settings: list[str]) -> dict[str, Any]:
+    """The layer of the command line: flags by the setting each is for, where given, and `--set` texts."""
+    return {
+        **assignments(settings),
+        **{name: value for name, value in named.items() if value is not None},
+    }
+
+
 def read_tree(path: Path) -> dict[str, Any]:
     """Read a YAML or JSON file that holds a mapping.
 
