@@ -25,6 +25,7 @@ COMMANDS = {
     "finetune": Command("node0.run_finetune", "Train an adapter, or a whole model, on a corpus."),
     "measure": Command("node0.run_measure", "Measure a model on sessions that it has not seen."),
     "model": Command("node0.run_model", "Register, list and show the models of a town."),
+    "swarm": Command("node0.run_swarm", "Prepare a run over several machines."),
     "infer": Command("node0.run_inference", "Answer prompts from standard input."),
 }
 

@@ -203,6 +203,16 @@ class Place(NamedTuple):
     member: Member
 
 
+def member_name(stage: StageName, number: int) -> str:
+    """Name of the `number`th holder of a stage, counted from 1."""
+    return str(stage) if number == 1 else f"{stage}.{number}"
+
+
+def spare_name(number: int) -> str:
+    """Name of a spare, counted from 0."""
+    return f"spare-{number}"
+
+
 def read_run(path: Path) -> SwarmRun:
     """The run in a file, or in the run.json of a directory.
 
@@ -246,12 +256,11 @@ def authorizer_of(run: SwarmRun, *, local_mode: bool = False) -> Any | None:
 
 
 def _places(run: SwarmRun) -> Iterator[Place]:
-    for text in sorted(run.stages, key=StageName.parse):
-        for number, member in enumerate(run.stages[text], start=1):
-            name = text if number == 1 else f"{text}.{number}"
-            yield Place(name, StageName.parse(text), member)
+    for stage in sorted(map(StageName.parse, run.stages)):
+        for number, member in enumerate(run.stages[str(stage)], start=1):
+            yield Place(member_name(stage, number), stage, member)
     for number, member in enumerate(run.spares):
-        yield Place(f"spare-{number}", None, member)
+        yield Place(spare_name(number), None, member)
     if run.trainer is not None:
         yield Place(TRAINER, None, run.trainer)
 

@@ -86,6 +86,32 @@ class RunPlan:
         return 2 * 2 * tokens * self.args.hidden_dim * (config.num_stages - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """What is trained, before it is loaded."""
+
+    base: BaseModelDir | None
+    "None for a model that starts from random weights."
+
+    args: LlamaArguments
+    "Of the whole model."
+
+    digest: str
+
+
+def choose_model(config: FineTuneConfig) -> ChosenModel:
+    """Find the base, or the fresh model, and check that it can be cut and adapted as asked.
+
+    Raises:
+        ConfigError: settings contradict each other or name something absent.
+    """
+    _refuse_contradictions(config)
+    base = None if config.base_model is None else resolve_base(config.base_model, config.base_revision)
+    args = base.args if base is not None else _fresh_arguments(config)
+    split_layers(args, config.num_stages, config.layers_per_stage)
+    return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
+
+
 def make_plan(config: FineTuneConfig) -> RunPlan:
     """Check every setting against base, tokenizer, corpus and machine. Loads no weights, writes nothing.
 
@@ -94,12 +120,10 @@ def make_plan(config: FineTuneConfig) -> RunPlan:
         BadCorpus: nothing is left to train on.
         VocabMismatch: the tokenizer has ids that the model lacks.
     """
-    _refuse_contradictions(config)
     device = pick_device(config.device)
     dtype = pick_dtype(config, device)
-    base = None if config.base_model is None else resolve_base(config.base_model, config.base_revision)
-    args = base.args if base is not None else _fresh_arguments(config)
-    split_layers(args, config.num_stages, config.layers_per_stage)
+    model = choose_model(config)
+    base, args = model.base, model.args
     _refuse_long_rows(config, args)
     tokenizer = load_tokenizer(
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
@@ -112,7 +136,7 @@ def make_plan(config: FineTuneConfig) -> RunPlan:
         config=config,
         args=args,
         base=base,
-        base_digest=base.digest if base is not None else fresh_digest(args, config.seed),
+        base_digest=model.digest,
         tokenizer=tokenizer,
         data=data,
         device=device,

@@ -15,6 +15,10 @@ from node0.town import HOME_TOWN, Town
 RUN_JSON_FLAGS = ("local_mode", "local_stage")
 "Keys of run.json that are no settings of the training."
 
+_PATHS = ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
+_NAMES = ("base_model", "tokenizer")
+"Directories or hub ids."
+
 
 def resolve_training(
     flags: Mapping[str, Any],
@@ -47,6 +51,20 @@ def resolve_training(
     return _expanded(resolved, town), local
 
 
+def absolute(resolved: Resolved[FineTuneConfig]) -> Resolved[FineTuneConfig]:
+    """The same settings, readable from any directory; hub ids stay what they are."""
+    config = resolved.values
+    paths = {name: getattr(config, name) for name in _PATHS}
+    changed: dict[str, Any] = {name: path.resolve() for name, path in paths.items() if path is not None}
+    for name in _NAMES:
+        value = getattr(config, name)
+        if value is not None and Path(value).is_dir():
+            changed[name] = str(Path(value).resolve())
+    if config.select.against is not None:
+        changed["select"] = config.select.model_copy(update={"against": config.select.against.resolve()})
+    return Resolved(config.model_copy(update=changed), resolved.sources)
+
+
 def _has_base(flags: Mapping[str, Any], run_json: Mapping[str, Any]) -> bool:
     return any(tree.get("base_model") is not None for tree in (flags, run_json))
 
@@ -66,10 +84,8 @@ def _config_path(name: str) -> Path:
 def _expanded(resolved: Resolved[FineTuneConfig], town: Path | None) -> Resolved[FineTuneConfig]:
     """`~/gt` means the town, another `~` the home directory."""
     config = resolved.values
-    paths = {
-        name: getattr(config, name) for name in ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
-    }
-    names = {name: getattr(config, name) for name in ("base_model", "tokenizer")}
+    paths = {name: getattr(config, name) for name in _PATHS}
+    names = {name: getattr(config, name) for name in _NAMES}
     home = {
         name: value
         for name, value in {**paths, **names}.items()
