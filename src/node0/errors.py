@@ -17,6 +17,8 @@
         ├── VocabMismatch            tokenizer and model do not fit
         ├── DoesNotFit               the run needs more memory than is free
         ├── HubUnavailable           a hub id could not be resolved or fetched
+        ├── BadSignature             a record is not of the peer it names
+        ├── IllegalTransition        a job cannot go from its state to that one
         └── GateRefused              a gate said no.                                exit 3
 
 A message names what failed, the value, and what to do next, in one line.
@@ -90,6 +92,14 @@ class DoesNotFit(NonRetriableError):
 
 class HubUnavailable(NonRetriableError):
     """A hub id could not be resolved or fetched."""
+
+
+class BadSignature(NonRetriableError):
+    """A record is not of the peer it names, or was made for something else."""
+
+
+class IllegalTransition(NonRetriableError):
+    """A job cannot go from the state it is in to another one."""
 
 
 class GateRefused(NonRetriableError):

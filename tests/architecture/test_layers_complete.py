@@ -67,6 +67,13 @@ def test_the_town_half_may_import_nothing_of_the_swarm_half(name: str) -> None:
     assert name in _contract("The town half runs without torch")["forbidden_modules"]
 
 
+def test_hivemind_is_kept_from_all_but_two_packages() -> None:
+    listed = set(_contract("Only swarm and security speak hivemind")["source_modules"])
+    units = {re.sub(r"^(node0\.finetune)\..*", r"\1", name) for name in _units()}
+
+    assert listed == units - {"node0.swarm", "node0.security"}
+
+
 def test_the_table_in_the_architecture_page_is_the_contract() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = page.partition("| modules | why here |\n|---|---|\n")[2].partition("\n\n")[0]

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from node0.errors import BadCheckpoint, NotFound
+from node0.loglines import CHECKPOINT_SAVED
 from node0.models.weights import save_tensors
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -
     path = shard_path(checkpoint_dir, stage, step, lora=_is_lora(weights))
     # One entry: the order of several differs from write to write, and equal shards are equal files.
     save_tensors(path, weights, {"node0": json.dumps({"stage": stage, "step": step})})
-    logger.info("Checkpoint saved: step %d stage %s", step, stage)
+    logger.info(CHECKPOINT_SAVED.write(step, stage))
     return path
 
 

@@ -3,6 +3,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 from node0.errors import ConfigError
 from node0.finetune.training.files import read_json_lines, write_json_lines
+from node0.loglines import TRAINING_LOSS
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +87,8 @@ class Metrics:
         """Append one record; logs `Training loss:` for steps that trained."""
         self._file.write(f"{json.dumps(record.to_dict())}\n")
         self._file.flush()
-        if record.loss is not None:
-            logger.info("Training loss: %.4f", record.loss)
+        if record.step:
+            logger.info(TRAINING_LOSS.write(math.nan if record.loss is None else record.loss))
         if self._events is not None:
             for name in ("loss", "val_loss", "lr", "grad_norm", "tokens_per_second"):
                 value = getattr(record, name)
