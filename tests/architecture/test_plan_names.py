@@ -19,6 +19,8 @@ NAMES = {
     "node0.security.validation.TrainingMetricsV1": "peer_id step loss role corpus_hash",
     "node0.security.validation.TrainingMetricSchema": "training_metrics",
     "node0.security.validation.make_validators": "experiment_prefix peer_id stage",
+    "node0.server.module_collab.ModuleCollab": "data_feeder",
+    "node0.server.optim.AutoStepOptimizer": "finetune_mode",
     "node0.utils.common.build_cls": "",
     "node0.utils.node_info.call_with_retries": "",
     "node0.finetune.config.FineTuneConfig": "mode corpus_path checkpoint_dir checkpoint_every_n_steps "
