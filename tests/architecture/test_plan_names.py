@@ -22,6 +22,10 @@ NAMES = {
     "node0.server.module_collab.ModuleCollab": "data_feeder",
     "node0.server.optim.AutoStepOptimizer": "finetune_mode",
     "node0.utils.common.build_cls": "",
+    "node0.utils.monitor.MonitorWorker": "finetune_mode",
+    "node0.utils.monitor.MonitorWorker.monitor_callback": "",
+    "node0.utils.monitor.MonitorWorker.report": "",
+    "node0.utils.monitor.MonitorWorker.add_auth_info": "",
     "node0.utils.node_info.call_with_retries": "",
     "node0.finetune.config.FineTuneConfig": "mode corpus_path checkpoint_dir checkpoint_every_n_steps "
     "eval_every_n_steps role lora",
@@ -86,6 +90,7 @@ ONE_LINERS = [
     "assert (c.mode, c.checkpoint_every_n_steps, c.eval_every_n_steps) == ('sft', 100, 500); "
     "assert (c.lora.rank, c.lora.alpha, c.lora.dropout) == (64, 128.0, 0.05); "
     "assert c.lora.target_modules == ['wq', 'wk', 'wv', 'wo']",
+    "from node0.utils.monitor import MonitorWorker; MonitorWorker(finetune_mode=True)",
     "from node0.run_finetune import main",
 ]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two real hivemind peers on loopback: what one publishes about its work, the other believes or refuses."""
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from hivemind.dht import DHT
 from hivemind.p2p import P2P
 from hivemind.proto import crypto_pb2
 
+from node0.loglines import RESUME_TRIGGERED, TRAINING_LOSS
 from node0.security.signature import peer_id_of
-from node0.security.validation import RecordValidatorBase, make_validators
+from node0.security.validation import RecordValidatorBase, TrainingMetricsV1, make_validators
+from node0.utils.monitor import MonitorWorker, Owner, training_metrics
 
 pytestmark = pytest.mark.integration
 
@@ -95,3 +98,21 @@ def test_good_metrics_are_read_back_and_forged_ones_are_refused(peers: tuple[Pee
     assert _store(forger, _metrics(forger))
     assert _store(honest, _metrics(honest, step=8))
     assert _found(reader) == {honest.subkey: _metrics(honest, step=8), forger.subkey: _metrics(forger)}
+
+
+def test_a_monitor_publishes_what_the_log_says(peers: tuple[Peer, Peer, Peer]) -> None:
+    reader, honest, _ = peers
+    log = logging.getLogger("node0.test_signed_metrics")
+    log.setLevel(logging.INFO)
+    monitor = MonitorWorker(finetune_mode=True)
+    monitor.add_auth_info(Owner(honest.dht, honest.peer_id, honest.subkey, RUN, STAGE, "deacon", "ab"))
+    monitor.start()
+    log.addHandler(monitor.handler())
+    log.info(RESUME_TRIGGERED.write(41))
+    log.info(TRAINING_LOSS.write(1.25))
+
+    monitor.stop()
+
+    assert TrainingMetricsV1(
+        peer_id=honest.peer_id, step=42, loss=1.25, role="deacon", corpus_hash="ab"
+    ) in training_metrics(reader.dht, RUN, STAGE)
