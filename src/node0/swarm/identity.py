@@ -7,29 +7,26 @@
 hivemind has both, but importing it takes seconds and starts threads.
 """
 
-import hashlib
 import os
 import stat
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import base58
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_der_private_key,
 )
 
 from node0.errors import ConfigError, NotFound
+from node0.security.signature import peer_id_of
 
 KEY_BITS = 2048
 _TYPE_IS_RSA = b"\x08\x00"
 _DATA = 0x12
-_SHA256_MULTIHASH = b"\x12\x20"
 _LARGEST_FILE = 1 << 16
 
 
@@ -62,7 +59,7 @@ def make_identity(path: Path) -> Identity:
         ) from None
     finally:
         Path(beside).unlink()
-    return Identity(_peer_id(key), key)
+    return Identity(peer_id_of(key.public_key()), key)
 
 
 def read_identity(path: Path) -> Identity:
@@ -79,7 +76,7 @@ def read_identity(path: Path) -> Identity:
         key = None
     if not isinstance(key, RSAPrivateKey):
         raise ConfigError(f"{path} holds no RSA key of a peer; restore it, or make the swarm again")
-    return Identity(_peer_id(key), key)
+    return Identity(peer_id_of(key.public_key()), key)
 
 
 def _read_private(path: Path) -> bytes:
@@ -94,12 +91,6 @@ def _read_private(path: Path) -> bytes:
         raise NotFound(f"no key file {path}; node0 swarm init makes it, or copy it from there") from None
     except OSError as error:
         raise ConfigError(f"cannot read key file {path}: {error.strerror}; check its owner") from None
-
-
-def _peer_id(key: RSAPrivateKey) -> str:
-    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    digest = hashlib.sha256(_message(der)).digest()
-    return base58.b58encode(_SHA256_MULTIHASH + digest).decode()
 
 
 def _message(der: bytes) -> bytes:
