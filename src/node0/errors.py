@@ -16,6 +16,7 @@
         ├── BadCorpus                nothing to train on, or an entry cannot be read
         ├── VocabMismatch            tokenizer and model do not fit
         ├── DoesNotFit               the run needs more memory than is free
+        ├── SharingDisabled          the operator has not switched sharing on
         ├── HubUnavailable           a hub id could not be resolved or fetched
         ├── BadSignature             a record is not of the peer it names
         ├── IllegalTransition        a job cannot go from its state to that one
@@ -88,6 +89,10 @@ class VocabMismatch(NonRetriableError):
 
 class DoesNotFit(NonRetriableError):
     """The run needs more memory than is free."""
+
+
+class SharingDisabled(NonRetriableError):
+    """The operator has not switched sharing on."""
 
 
 class HubUnavailable(NonRetriableError):

@@ -2,7 +2,7 @@
 """`node0-corpus`: collect what a town's sessions left, and look at it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
-from node0.finetune.corpus import exchange, hygiene, overview, quarantine
+from node0.finetune.corpus import contribution, exchange, hygiene, overview, quarantine
 from node0.finetune.corpus.commands import (
     DenyOption,
     IdArgument,
@@ -25,7 +25,6 @@ from node0.finetune.corpus.commands import (
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.collector import CorpusCollector, Report
-    from node0.finetune.corpus.schema import CorpusEntry
     from node0.finetune.corpus.store import EntryHeader
     from node0.town import Town
 
@@ -36,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for part in (exchange, hygiene, overview, quarantine):
+for part in (exchange, hygiene, overview, quarantine, contribution):
     app.add_typer(part.app)
 
 
@@ -149,12 +148,14 @@ def list_entries(
 @app.command()
 def show(entry_id: IdArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """Show one entry, as it will be trained on."""
+    from node0.finetune.corpus.page import page
+
     _, store = open_store(town)
     entry = store.get(entry_id)
     if as_json:
         console.write(entry.model_dump_json() + "\n")
         return
-    console.write("\n".join(_page(entry)) + "\n")
+    console.write("\n".join(page(entry)) + "\n")
 
 
 @app.command()
@@ -258,33 +259,6 @@ def _row(header: "EntryHeader", *, retracted: bool) -> dict[str, Any]:
         "tokens": header.tokens,
         "left out": "retracted" if retracted else "quarantine" if header.quarantined else None,
     }
-
-
-def _page(entry: "CorpusEntry") -> Iterator[str]:
-    facts = entry.model_dump(
-        exclude={"messages", "chosen", "rejected", "systems", "toolsets", "requests", "tools"}
-    )
-    yield from (f"{name}: {value}" for name, value in facts.items() if value is not None)
-    exact = sum(call.exact for call in entry.requests)
-    yield f"calls: {len(entry.requests)}, of them exact: {exact}"
-    for text in entry.systems.values():
-        yield f"\n--- system prompt\n{text}"
-    for turn in [*entry.messages, *(entry.chosen or ()), *(entry.rejected or ())]:
-        yield f"\n--- {turn['role']}"
-        content = turn["content"]
-        yield from [content] if isinstance(content, str) else (_block_text(block) for block in content)
-
-
-def _block_text(block: dict[str, Any]) -> str:
-    import json
-
-    if block.get("type") == "text":
-        return str(block.get("text"))
-    if block.get("type") == "tool_use":
-        return f"[call {block.get('name')}] {json.dumps(block.get('input'), ensure_ascii=False)}"
-    content = block.get("content")
-    parts = content if isinstance(content, list) else [{"text": content}]
-    return "[result] " + "\n".join(str(part.get("text", "")) for part in parts)
 
 
 def _print_coloured(parts: Iterable[tuple[str, bool]]) -> None:

@@ -121,6 +121,20 @@ def read_tree(path: Path) -> dict[str, Any]:
     return tree
 
 
+def read_block(model: type[Model], path: Path, *, block: str) -> Model:
+    """The settings under one key of a YAML file; the defaults where there is no file or no such key.
+
+    Raises `ConfigError` when the file is not YAML, or a setting is unknown or of a wrong type.
+    """
+    tree = read_tree(path) if path.is_file() else {}
+    given = tree.get(block)
+    if given is not None and not isinstance(given, dict):
+        raise ConfigError(
+            f"{path} has no settings under {block}, but {given!r}; write a mapping of names to values"
+        )
+    return resolve(model, yaml=given or {}, names={"yaml": f"{block} in {path}"}).values
+
+
 def validate(model: type[Model], tree: Tree, *, source: str) -> Model:
     """Build `model` from one layer, with the same refusals as `resolve`."""
     return resolve(model, yaml=tree, names={"yaml": source}).values

@@ -43,6 +43,7 @@ NAMES = {
     "node0.finetune.corpus.scrubber.CorpusScrubber.scrub": "text",
     "node0.finetune.corpus.scrubber.CorpusScrubber.audit_entry": "entry strict",
     "node0.finetune.corpus.scrubber.CorpusScrubber.audit_store": "store role",
+    "node0.finetune.corpus.sharing.CorpusSharingExporter.export_for_sharing": "store role output_path",
     "node0.finetune.corpus.formatter.CorpusFormatter.format_session": "transcript role rig bead_id outcome "
     "task_type",
     "node0.finetune.corpus.collector.CorpusCollector.collect_from_session": "session_name bead_id role rig "

@@ -131,10 +131,22 @@ class Matcher:
             if end > max(breaks[0], found.start):
                 start, end = joined.view.span(found.start, end)
                 yield found._replace(start=start, end=end)
-        for found in [*self._blobs(text, depth), *(one for find in self._patterns for one in find(text))]:
+        operators = [
+            one for find in self._patterns for one in find(text) if not _whole_before(find, one, joined)
+        ]
+        for found in [*self._blobs(text, depth), *operators]:
             if joined.inside(found.start, found.end):
                 start, end = joined.view.span(found.start, found.end)
                 yield found._replace(start=start, end=end)
+
+
+def _whole_before(find: Pattern, found: Finding, joined: Joined) -> bool:
+    """Whether a pattern is content with what stands before a break, and ordinary words follow it."""
+    text, breaks = joined.view.text, joined.inside(found.start, found.end)
+    if not breaks or not is_plain(text[breaks[-1] : found.end]):
+        return False
+    start = max(0, found.start - LONGEST_ANCHOR)
+    return any(start + one.start == found.start for one in find(text[start : breaks[-1]]))
 
 
 def spotted(text: str) -> Spotted:

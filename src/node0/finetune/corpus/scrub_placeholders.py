@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from node0.finetune.corpus.scrub_finding import Finding
 
-WORDS = ("EMAIL_", "IP_", "MAC_", "PHONE_", "NAME_", "USER_")
-NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER)_(\d{1,9})\b\]?")
+WORDS = ("EMAIL_", "IP_", "MAC_", "PHONE_", "NAME_", "USER_", "RIG_", "BEAD_", "PATH_", "HOST_")
+NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER|RIG|BEAD|PATH|HOST)_(\d{1,9})\b\]?")
 
 
 @dataclass

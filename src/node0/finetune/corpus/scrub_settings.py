@@ -13,15 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from node0.errors import ConfigError
 from node0.finetune.corpus.operator_rules import OperatorRule, gitleaks_rules, operator_rule
 from node0.finetune.corpus.rules_value import Tier
 from node0.finetune.corpus.scrub_voters import DEFAULT_VOTERS, make_voters
-from node0.finetune.corpus.scrubber import CorpusScrubber, Verdict
-from node0.settings import resolve
+from node0.finetune.corpus.scrubber import CorpusScrubber, Pattern, Verdict
+from node0.settings import read_block
 from node0.town import Town
 
 
@@ -67,24 +65,17 @@ def load_scrub_settings(town: Town) -> ScrubSettings:
     Raises:
         ConfigError: the file is not YAML, or a setting is unknown or of a wrong type.
     """
-    path = town.model_settings_file
-    if not path.is_file():
-        return ScrubSettings()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not YAML ({reason}): repair it") from error
-    block = content.get("scrub") if isinstance(content, dict) else content
-    if block is not None and not isinstance(block, dict):
-        raise ConfigError(f"{path} has no settings under scrub, but {block!r}: see docs/operator.md")
-    return resolve(ScrubSettings, yaml=block or {}, names={"yaml": f"scrub in {path}"}).values
+    return read_block(ScrubSettings, town.model_settings_file, block="scrub")
 
 
 def town_scrubber(
-    town: Town | None, deny: Sequence[str] = (), *, verdict: Verdict | None = None
+    town: Town | None,
+    deny: Sequence[str] = (),
+    *,
+    verdict: Verdict | None = None,
+    more: Sequence[Pattern] = (),
 ) -> CorpusScrubber:
-    """The scrubber that a town has set up; None takes the shipped default.
+    """The scrubber that a town has set up, with more patterns; None takes the shipped default.
 
     Raises:
         ConfigError, NotFound: the settings cannot be used.
@@ -98,4 +89,4 @@ def town_scrubber(
     if settings.gitleaks and town:
         rules += gitleaks_rules(town.model_settings_file.parent / Path(settings.gitleaks).expanduser())
     voters = make_voters(settings.voters)
-    return CorpusScrubber([*settings.deny, *deny], rules=rules, voters=voters, verdict=verdict)
+    return CorpusScrubber([*settings.deny, *deny], rules=[*rules, *more], voters=voters, verdict=verdict)

@@ -15,7 +15,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from node0.errors import ScrubberUnavailable
 from node0.finetune.corpus.rules import SECRET_RULES, Tier
@@ -25,7 +25,6 @@ from node0.finetune.corpus.scrub_placeholders import Placeholders, replaced
 from node0.finetune.corpus.scrub_voters import Voter, make_voters
 
 if TYPE_CHECKING:
-    from node0.finetune.corpus.operator_rules import OperatorRule
     from node0.finetune.corpus.store import CorpusStore
 
 logger = logging.getLogger(__name__)
@@ -57,6 +56,17 @@ Verdict = Callable[[str], Tier | None]
 "What a person decided about an uncertain value; None where nobody has."
 
 
+class Pattern(Protocol):
+    """What a town adds to the table of rules."""
+
+    @property
+    def identity(self) -> str:
+        """All of it, for the version of a scrubber."""
+
+    def findings(self, text: str) -> Iterator[Finding]:
+        """Every place."""
+
+
 class ScrubbedEntry(NamedTuple):
     """An entry without its secrets, and how many of each kind were found."""
 
@@ -82,7 +92,7 @@ class CorpusScrubber:
         self,
         deny: Sequence[str] = (),
         *,
-        rules: "Sequence[OperatorRule]" = (),
+        rules: Sequence[Pattern] = (),
         voters: Sequence[Voter] | None = None,
         verdict: Verdict | None = None,
     ) -> None:

@@ -25,7 +25,7 @@ def test_a_town_without_settings_takes_the_shipped_default(tmp_path: Path) -> No
 def test_a_town_adds_words_patterns_and_a_gitleaks_file(tmp_path: Path) -> None:
     town = a_town(
         tmp_path,
-        "sharing: {enabled: false}\n"
+        "corpus_sharing: {enabled: false}\n"
         "scrub:\n  deny: [Harbor Yard]\n  gitleaks: ours.toml\n  voters: []\n"
         "  rules:\n    - {kind: berth, pattern: 'berth \\d{4}', tier: quarantine}\n",
     )
@@ -57,7 +57,7 @@ def test_a_verdict_of_a_person_settles_what_is_uncertain(tmp_path: Path) -> None
         ("scrub: {deny: 3}", "deny"),
         ("scrub: {voters: [oracle]}", "no voter 'oracle'"),
         ("scrub: {rules: [{kind: x, pattern: '('}]}", "'x'"),
-        (": :", "not YAML"),
+        (": :", "cannot parse"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_in_one_line(
