@@ -3,6 +3,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -186,3 +187,27 @@ def test_a_real_pane_is_collected_with_its_whole_scrollback(tmp_path: Path) -> N
     entry = json.loads((tmp_path / "gt" / ".corpus" / "polecat" / f"{row['id']}.json").read_text())
     assert entry["source"] == "tmux"
     assert all(f"line {number}\n" in entry["messages"][1]["content"] for number in range(2000))
+
+
+def test_a_watch_shows_what_arrives_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    town = tmp_path / "gt"
+    town.mkdir()
+    (tmp_path / "one.json").write_text(
+        '{"id": "one", "role": "mayor", "messages": [{"role": "user", "content": "x"}]}'
+    )
+    command = [*TOOL, "watch", "--interval", "0.05", "--json", "--town", str(town)]
+    watch = subprocess.Popen(
+        command, env=environment(tmp_path / "home"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert watch.stdout is not None
+    assert watch.stderr is not None
+    started = watch.stderr.readline()
+
+    corpus(town, "add", str(tmp_path / "one.json"))
+    line = json.loads(watch.stdout.readline())
+    watch.send_signal(signal.SIGINT)
+    _, told = watch.communicate(timeout=20)
+
+    assert "0 entries so far" in started
+    assert (line["did"], line["id"], line["role"]) == ("new", "one", "mayor")
+    assert (watch.returncode, told) == (130, "interrupted\n")

@@ -3,6 +3,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -33,9 +34,13 @@ def export_entries(
     output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     role: RoleOption = None,
     town: TownOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The counts as JSON on stdout; needs --output.")
+    ] = False,
 ) -> None:
     """Write entries as JSON lines that other trainers read; quarantined and retracted ones stay."""
-    from node0.files import write_atomically
+    if as_json and output is None:
+        raise typer.BadParameter("--json needs --output: the entries themselves are JSON lines")
     from node0.finetune.corpus.interchange import export_lines
 
     _, store = open_store(town)
@@ -50,11 +55,21 @@ def export_entries(
         for line in lines:
             console.write(line)
     else:
-        written = list(lines)
-        write_atomically(output, "".join(written))
-        console.note(f"{len(written)} entries written to {output}")
+        written = _write(output, lines)
+        if as_json:
+            counts = {"file": str(output), "entries": written, "left_out": dict(skipped)}
+            console.write(json.dumps(counts, ensure_ascii=False) + "\n")
+            return
+        console.note(f"{written} entries written to {output}")
     for reason, count in sorted(skipped.items()):
         console.note(f"left out: {reason}: {count}")
+
+
+def _write(output: Path, lines: Iterable[str]) -> int:
+    from node0.files import whole_file
+
+    with whole_file(output, mode=0o644) as file:
+        return sum(file.write(line) > 0 for line in lines)
 
 
 @app.command("import")

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0-corpus stats` and `validate`: the corpus as a whole."""
+"""`node0-corpus stats`, `validate` and `watch`: the corpus as a whole."""
 
 import json
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node0 import console
 from node0.finetune.corpus.commands import JsonOption, RoleOption, TownOption, open_store
+
+if TYPE_CHECKING:
+    from node0.finetune.corpus.arrivals import Arrival
 
 app = typer.Typer()
 
@@ -55,3 +60,31 @@ def validate(*, role: RoleOption = None, town: TownOption = None, as_json: JsonO
     console.emit(found, as_json=as_json)
     console.note(f"{len(paths)} entries read, {len(found)} problems")
     return console.FAILED if found else 0
+
+
+@app.command()
+def watch(
+    *,
+    role: RoleOption = None,
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between looks.")] = 2.0,
+    town: TownOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it comes.")] = False,
+) -> None:
+    """Show entries as they arrive, until Ctrl-C (exit code 130)."""
+    from node0.finetune.corpus.arrivals import arrivals
+
+    _, store = open_store(town)
+    console.note(f"watching {store.root}, {len(store.paths(role))} entries so far; Ctrl-C ends")
+    for arrival in arrivals(store, role, wait=lambda: time.sleep(interval)):
+        console.write((_json_line if as_json else _line)(arrival) + "\n")
+
+
+def _json_line(arrival: "Arrival") -> str:
+    return json.dumps({"did": arrival.did.value, **arrival.header.model_dump()}, ensure_ascii=False)
+
+
+def _line(arrival: "Arrival") -> str:
+    header = arrival.header
+    facts = (arrival.did.value, header.id, header.role, header.rig, header.task_type, header.outcome)
+    waits = "  waits in quarantine" if header.quarantined else ""
+    return f"{time.strftime('%H:%M:%S')}  {'  '.join(facts)}  {header.tokens} tokens{waits}"

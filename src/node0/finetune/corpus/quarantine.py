@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`node0-corpus review` and `audit`: a person decides what no rule is sure about, and looks again later."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,32 +38,26 @@ def list_waiting(*, role: RoleOption = None, town: TownOption = None, as_json: J
 
 
 @review.command()
-def accept(ids: IdsArgument, *, town: TownOption = None) -> None:
+def accept(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """These values are no secrets: the entries may be trained on as they are."""
     queue = _queue(town)
-    for entry_id in ids:
-        queue.accept(entry_id)
-        console.note(f"{entry_id}: accepted")
-    _settle(queue)
+    decided = [_decided(entry_id, queue.accept, "accepted") for entry_id in ids]
+    console.emit([*decided, *_settled(queue)], as_json=as_json)
 
 
 @review.command()
-def redact(ids: IdsArgument, *, town: TownOption = None) -> None:
+def redact(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """These values are secrets: replace them; the rest of the entries may be trained on."""
     queue = _queue(town)
-    for entry_id in ids:
-        queue.redact(entry_id)
-        console.note(f"{entry_id}: redacted")
-    _settle(queue)
+    decided = [_decided(entry_id, queue.redact, "redacted") for entry_id in ids]
+    console.emit([*decided, *_settled(queue)], as_json=as_json)
 
 
 @review.command()
-def drop(ids: IdsArgument, *, town: TownOption = None) -> None:
+def drop(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """Delete these entries and retract them, so that no collection writes them again."""
     queue = _queue(town)
-    for entry_id in ids:
-        queue.drop(entry_id)
-        console.note(f"{entry_id}: dropped")
+    console.emit([_decided(entry_id, queue.drop, "dropped") for entry_id in ids], as_json=as_json)
 
 
 @app.command()
@@ -89,9 +84,14 @@ def audit(
     console.note(f"{report['audited']} entries audited, {len(report['flagged'])} flagged; report: {path}")
 
 
-def _settle(queue: "ReviewQueue") -> None:
-    for entry_id in queue.settle():
-        console.note(f"{entry_id}: settled too, it held the same values")
+def _decided(entry_id: str, decide: Callable[[str], None], did: str) -> dict[str, str]:
+    decide(entry_id)
+    return {"id": entry_id, "did": did}
+
+
+def _settled(queue: "ReviewQueue") -> list[dict[str, str]]:
+    """The entries that held the same values and nothing else that is uncertain."""
+    return [{"id": entry_id, "did": "settled too"} for entry_id in queue.settle()]
 
 
 def _queue(town: Path | None) -> "ReviewQueue":

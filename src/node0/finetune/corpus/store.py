@@ -115,7 +115,7 @@ class CorpusStore:
         Raises:
             BadCorpus: a file cannot be read.
         """
-        return [_read_header(path) for path in self.paths(role)]
+        return [read_header(path) for path in self.paths(role)]
 
     def roles(self) -> Sequence[str]:
         """The roles that have entries, sorted."""
@@ -214,7 +214,12 @@ def read_entry(path: Path) -> CorpusEntry:
     return entry
 
 
-def _read_header(path: Path) -> EntryHeader:
+def read_header(path: Path) -> EntryHeader:
+    """The scalar fields of the entry in a file.
+
+    Raises:
+        BadCorpus: it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8") as file:
             line = file.readline().rstrip().removesuffix(",")

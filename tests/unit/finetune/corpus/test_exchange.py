@@ -37,6 +37,25 @@ def test_an_import_is_scrubbed_and_its_export_says_the_same(
     assert capsys.readouterr().out == text.splitlines()[0] + "\n"
 
 
+def test_an_export_counts_what_it_wrote_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    lines = [{"id": name, "messages": turns, "quarantined": name == "two"} for name in ("one", "two")]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    place = ("--town", str(tmp_path), "--json")
+    assert run("add", str(tmp_path / "in.jsonl"), "--role", "mayor", *place) == 0
+    capsys.readouterr()
+    output = tmp_path / "out.jsonl"
+
+    assert run("export", "--output", str(output), *place) == 0
+
+    counts = {"file": str(output), "entries": 1, "left_out": {"quarantined": 1}}
+    assert json.loads(capsys.readouterr().out) == counts
+    assert len(output.read_text().splitlines()) == 1
+    assert run("export", *place) == 2
+
+
 def test_a_bad_line_imports_nothing_and_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
