@@ -8,6 +8,7 @@
     │   ├── StoreUnavailable         the store is locked or cannot be reached
     │   ├── FrameRefused             bytes from a peer are no valid frame
     │   ├── SwarmTimeout             a peer is missing, or did not answer in time
+    │   ├── DoltUnavailable          the town's database cannot be reached
     │   └── NonFiniteGradients       gradients held NaN or infinity
     └── NonRetriableError            a person or a setting must change.             exit 1
         ├── ConfigError              a setting is missing, unknown or of a wrong type
@@ -61,6 +62,10 @@ class FrameRefused(RetriableError):
 
 class SwarmTimeout(RetriableError):
     """A peer is missing, or did not answer in time."""
+
+
+class DoltUnavailable(RetriableError):
+    """The town's Dolt server does not answer."""
 
 
 class NonFiniteGradients(RetriableError):

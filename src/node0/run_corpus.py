@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
-from node0.finetune.corpus import contribution, exchange, hygiene, overview, quarantine
+from node0.finetune.corpus import contribution, exchange, hygiene, operational, overview, quarantine
 from node0.finetune.corpus.commands import (
+    BeadsOption,
     DenyOption,
     IdArgument,
     JsonOption,
@@ -20,11 +21,14 @@ from node0.finetune.corpus.commands import (
     lines_of,
     make_scrubber,
     open_store,
+    read_beads,
     town_if_any,
 )
 
 if TYPE_CHECKING:
-    from node0.finetune.corpus.collector import CorpusCollector, Report
+    from node0.finetune.corpus.bead_outcomes import Outcomes
+    from node0.finetune.corpus.collection_report import Report
+    from node0.finetune.corpus.collector import CorpusCollector
     from node0.finetune.corpus.store import EntryHeader
     from node0.town import Town
 
@@ -35,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for part in (exchange, hygiene, overview, quarantine, contribution):
+for part in (exchange, hygiene, operational, overview, quarantine, contribution):
     app.add_typer(part.app)
 
 
@@ -64,6 +68,7 @@ def collect(  # noqa: PLR0913  # options of one command
     rig: Annotated[str, typer.Option(help="Its rig.")] = "hq",
     bead_id: Annotated[str | None, typer.Option("--bead-id", help="Its bead.")] = None,
     outcome: Annotated[str, typer.Option(help="Its outcome; default: derived from the transcript.")] = "",
+    beads: BeadsOption = None,
     min_tokens: Annotated[int, typer.Option(help="Leave out shorter conversations.")] = 100,
     deny: DenyOption = None,
     as_json: JsonOption = False,
@@ -71,7 +76,9 @@ def collect(  # noqa: PLR0913  # options of one command
     """Collect the town's sessions: new ones, and those that have grown."""
     if (transcript or session) and role is None:
         raise typer.BadParameter("--transcript and --session need --role")
-    collector, place = _collector(town, deny=deny or (), min_tokens=min_tokens)
+    collector, place = _collector(
+        town, deny=deny or (), min_tokens=min_tokens, backup=beads, with_beads=session is None
+    )
     if session is not None:
         sockets = (place.tmux_socket,)
         entry = collector.collect_from_session(
@@ -222,11 +229,30 @@ def scrub(
         console.note(f"{what}: {count}")
 
 
-def _collector(town: Path | None, *, deny: Sequence[str], min_tokens: int) -> "tuple[CorpusCollector, Town]":
+def _collector(
+    town: Path | None, *, deny: Sequence[str], min_tokens: int, backup: Path | None, with_beads: bool
+) -> "tuple[CorpusCollector, Town]":
     from node0.finetune.corpus.collector import CorpusCollector
 
     place, store = open_store(town)
-    return CorpusCollector(store, make_scrubber(deny, town=place), min_tokens=min_tokens), place
+    scrubber = make_scrubber(deny, town=place)
+    beads = _beads(place, backup) if with_beads else None
+    return CorpusCollector(store, scrubber, min_tokens=min_tokens, beads=beads), place
+
+
+def _beads(town: "Town", backup: Path | None) -> "Outcomes | None":
+    """The town's beads; without, sessions have what events and transcripts tell."""
+    from node0.errors import Node0Error
+
+    if backup is None and not town.has_beads:
+        return None
+    try:
+        return read_beads(town, backup, town.dolt_server())
+    except Node0Error as error:
+        if backup is not None:
+            raise
+        console.note(f"collecting without beads: {error}")
+        return None
 
 
 def _collect_town(

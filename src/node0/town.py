@@ -2,8 +2,9 @@
 """Where a Gas Town lives on disk. Every other module asks here for a path.
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
-them), GT_TMUX_SOCKET and CLAUDE_CONFIG_DIR. What is ours in a town lies in `.corpus`, `.models`,
-`.checkpoints` and `.rag`; the town's own files are read, and only `settings/config.json` is ever written.
+them), GT_TMUX_SOCKET, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, and CLAUDE_CONFIG_DIR. What is ours in a town
+lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's own files are read, and only
+`settings/config.json` is ever written.
 """
 
 import contextlib
@@ -12,15 +13,29 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from node0.errors import ConfigError, NotFound
 from node0.files import write_atomically
 
 MARK = Path("mayor") / "town.json"
 HOME_TOWN = "~/gt"
+DOLT_PORT = 3307
+ANY_ADDRESS = ("0.0.0.0", "::", "*")
+
+
+@dataclass(frozen=True)
+class DoltServer:
+    """How to reach a Dolt server, over the MySQL protocol."""
+
+    host: str = "127.0.0.1"
+    port: int = DOLT_PORT
+    user: str = "root"
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,47 @@ class Town:
         digest = hashlib.sha256(str(self.root).encode()).hexdigest()
         return os.environ.get("GT_TMUX_SOCKET") or f"{self.root.name}-{digest[:6]}"
 
+    @property
+    def dolt_config_file(self) -> Path:
+        """How the town's Dolt server was started."""
+        return self.root / ".dolt-data" / "config.yaml"
+
+    @property
+    def log_dir(self) -> Path:
+        """The town's own logs."""
+        return self.root / "logs"
+
+    @property
+    def has_beads(self) -> bool:
+        """Whether the town keeps its beads on a Dolt server."""
+        return self.dolt_config_file.parent.is_dir() or (self.root / ".beads" / "metadata.json").is_file()
+
+    def beads_dirs(self) -> list[Path]:
+        """Where bd keeps what is not in the database: the town's directory and each rig's."""
+        homes = [self.root, *(self.root / rig for rig in self.rigs())]
+        places = (home / inside / ".beads" for home in homes for inside in ("", "mayor/rig"))
+        return [place for place in places if place.is_dir()]
+
+    def dolt_server(
+        self, *, host: str | None = None, port: int | None = None, user: str | None = None
+    ) -> DoltServer:
+        """The server that holds the town's beads: as given, as its config.yaml says, as the environment says.
+
+        Raises:
+            ConfigError: one of the files cannot be read, or a port is no number.
+        """
+        config = _read_yaml(self.dolt_config_file)
+        listener, account = _part(config, "listener"), _part(config, "user")
+        daemon = _part(_read_json(self.root / "mayor" / "daemon.json"), "env")
+        named = {name: os.environ.get(f"GT_DOLT_{name}") for name in ("HOST", "PORT", "USER", "PASSWORD")}
+        listens = str(host or listener.get("host") or named["HOST"] or DoltServer.host)
+        return DoltServer(
+            host=DoltServer.host if listens in ANY_ADDRESS else listens,
+            port=_port(port or listener.get("port") or named["PORT"] or daemon.get("GT_DOLT_PORT")),
+            user=str(user or account.get("name") or named["USER"] or DoltServer.user),
+            password=str(account.get("password") or named["PASSWORD"] or ""),
+        )
+
     def expand(self, path: str | Path) -> Path:
         """A path as a setting spells it: `~/gt` is this town, another `~` the home directory."""
         text = str(path)
@@ -199,3 +255,27 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no JSON object: repair it")
     return content
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML ({error}): repair it") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _part(content: dict[str, Any], name: str) -> dict[str, Any]:
+    part = content.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _port(value: Any) -> int:
+    text = str(value or DOLT_PORT)
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 65536:
+        raise ConfigError(
+            f"Dolt port {text!r} is no port number: mend GT_DOLT_PORT or .dolt-data/config.yaml"
+        )
+    return int(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bead_rows import bead, closed, hooked, write_backup
 
 from node0 import run_corpus
 
@@ -157,3 +158,33 @@ def test_the_filter_answers_line_by_line_with_spans(tmp_path: Path, capsys: Prin
     assert two == {"id": "b", "text": "clean", "findings": []}
     (tmp_path / "in").write_text("{}\n")
     assert run("scrub", "--jsonl", str(tmp_path / "in")) == 1
+
+
+def test_beads_of_a_backup_are_shown_and_collected(tmp_path: Path, town: Path, capsys: Printed) -> None:
+    rows = [bead("gt-a", close_reason="Merged to main"), hooked("gt-a", 0, "demo/polecats/toast")]
+    place = write_backup(tmp_path / "backup", [*rows, closed("gt-a", 9, "mayor", "Merged to main")])
+    options = ("--beads", str(place), "--town", str(town), "--json")
+
+    assert run("operational", "--outcomes", *options) == 0
+    (shown,) = told(capsys)
+    assert (shown["bead"], shown["outcome"], shown["slings"]) == ("gt-a", "success", 1)
+    assert run("operational", "--collect", "beads", *options) == 0
+    collected = {(row["what"], row["which"]): row["count"] for row in told(capsys)}
+    assert collected[("collected", "bead lifecycles")] == collected[("entries", "new")] == 1
+    assert run("operational", "--collect", "slings", *options) == 0
+    assert told(capsys)[0] == {"what": "collected", "which": "sling outcomes", "count": 1}
+
+
+def test_a_town_whose_beads_do_not_answer_is_collected_without(
+    town: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GT_DOLT_PORT", "1")
+    (town / ".dolt-data").mkdir()
+
+    assert run("collect", "--town", str(town), "--json") == 0
+    assert "collecting without beads: Dolt at 127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+def test_a_backup_that_is_none_is_refused(tmp_path: Path, town: Path, capsys: Printed) -> None:
+    assert run("collect", "--beads", str(tmp_path / "x"), "--town", str(town)) == 1
+    assert "no issues.jsonl" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, NotFound
-from node0.town import Town
+from node0.town import DoltServer, Town
 
 
 def a_town(root: Path) -> Path:
@@ -136,3 +136,73 @@ def test_rigs_come_from_the_towns_own_list(tmp_path: Path) -> None:
     town.rigs_file.write_text(json.dumps({"rigs": {"lantern": {}, "harbor": {}}}))
 
     assert town.rigs() == ["harbor", "lantern"]
+
+
+@pytest.fixture
+def dolt_town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+    for name in ("HOST", "PORT", "USER", "PASSWORD"):
+        monkeypatch.delenv(f"GT_DOLT_{name}", raising=False)
+    return Town(a_town(tmp_path))
+
+
+def test_a_dolt_server_is_where_gt_starts_one_unless_something_says_otherwise(dolt_town: Town) -> None:
+    assert dolt_town.dolt_server() == DoltServer("127.0.0.1", 3307, "root", "")
+    (dolt_town.root / "mayor" / "daemon.json").write_text('{"env": {"GT_DOLT_PORT": "3400"}}')
+    assert dolt_town.dolt_server().port == 3400
+
+
+def test_how_the_dolt_server_was_started_wins_over_the_environment(
+    dolt_town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"HOST": "::1", "PORT": "3500", "USER": "ann", "PASSWORD": "pw"}.items():
+        monkeypatch.setenv(f"GT_DOLT_{name}", value)
+    assert dolt_town.dolt_server() == DoltServer("::1", 3500, "ann", "pw")
+    dolt_town.dolt_config_file.parent.mkdir()
+    dolt_town.dolt_config_file.write_text("listener: {host: 0.0.0.0, port: 3600}\nuser: {name: root}\n")
+
+    assert dolt_town.dolt_server() == DoltServer("127.0.0.1", 3600, "root", "pw")
+    assert dolt_town.dolt_server(host="127.0.0.2", port=3700, user="eve") == DoltServer(
+        "127.0.0.2", 3700, "eve", "pw"
+    )
+
+
+def test_a_password_is_not_shown(dolt_town: Town) -> None:
+    assert "pw" not in repr(DoltServer(password="pw"))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "many", "²"])
+def test_a_dolt_port_that_is_none_is_refused(
+    dolt_town: Town, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    monkeypatch.setenv("GT_DOLT_PORT", port)
+
+    with pytest.raises(ConfigError, match="GT_DOLT_PORT"):
+        dolt_town.dolt_server()
+
+
+@pytest.mark.parametrize("content", ["[1]", "listener: 7", "", "user:"])
+def test_a_dolt_configuration_of_another_form_says_nothing(dolt_town: Town, content: str) -> None:
+    dolt_town.dolt_config_file.parent.mkdir()
+    dolt_town.dolt_config_file.write_text(content)
+
+    assert dolt_town.dolt_server() == DoltServer()
+
+
+def test_a_dolt_configuration_that_cannot_be_read_is_said(dolt_town: Town) -> None:
+    dolt_town.dolt_config_file.parent.mkdir()
+    dolt_town.dolt_config_file.write_text("a: [b\n")
+
+    with pytest.raises(ConfigError, match="not YAML"):
+        dolt_town.dolt_server()
+
+
+def test_beads_directories_are_the_towns_and_its_rigs(dolt_town: Town) -> None:
+    dolt_town.rigs_file.write_text(json.dumps({"rigs": {"lantern": {}, "harbor": {}}}))
+    places = [dolt_town.root / name / ".beads" for name in (".", "harbor/mayor/rig", "lantern")]
+    for place in places:
+        place.mkdir(parents=True)
+
+    assert [place.resolve() for place in dolt_town.beads_dirs()] == [place.resolve() for place in places]
+    assert not dolt_town.has_beads
+    (dolt_town.root / ".beads" / "metadata.json").write_text("{}")
+    assert dolt_town.has_beads

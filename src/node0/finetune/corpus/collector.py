@@ -3,20 +3,22 @@
 
 A pull: nothing in the town has to signal an end. Each `session_start` names a transcript, found by its
 uuid under every Claude configuration directory. Collecting twice adds nothing; a transcript that grew, an
-outcome that became known or new scrub rules update the entries. What was collected is remembered in
-`<corpus>/.collector.json`, because gt drops old events. Outcomes: see `sessions`.
+outcome that became known or new scrub rules update the entries; an entry that a session no longer makes (its
+windows were cut anew) goes. What was seen is remembered (`collector_state`), because gt drops old events.
+Outcomes: see `sessions`, and `bead_windows` where the town's beads are known.
 """
 
+import dataclasses
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.bead_outcomes import Outcomes
+from node0.finetune.corpus.bead_windows import settled, sling_events, with_beads
 from node0.finetune.corpus.capture import capture_session
+from node0.finetune.corpus.collection_report import Report
 from node0.finetune.corpus.collector_state import CollectorState, fingerprint
 from node0.finetune.corpus.documents import document_entry, documents_of, rig_of
 from node0.finetune.corpus.formatter import CorpusFormatter
@@ -24,6 +26,7 @@ from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.sessions import (
     TOWN_RIG,
+    Event,
     Session,
     Window,
     moment_of,
@@ -41,44 +44,6 @@ MIN_TOKENS = 100
 STATE = ".collector.json"
 
 
-@dataclass
-class Report:
-    """What one collection did."""
-
-    sessions: int = 0
-    "Sessions with a transcript."
-
-    exact_calls: int = 0
-    reconstructed_calls: int = 0
-    entries: Counter[str] = field(default_factory=Counter)
-    "Entries by what happened to them: new, updated, unchanged."
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    redacted: Counter[str] = field(default_factory=Counter)
-    uncertain: Counter[str] = field(default_factory=Counter)
-    "Findings that put an entry into quarantine."
-
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The report as a table: what, which, how many."""
-        rows: list[dict[str, Any]] = [
-            {"what": "sessions", "which": "read", "count": self.sessions},
-            {"what": "requests", "which": "exact", "count": self.exact_calls},
-            {"what": "requests", "which": "reconstructed", "count": self.reconstructed_calls},
-        ]
-        parts = {
-            "entries": self.entries,
-            "outcome": self.outcomes,
-            "redacted": self.redacted,
-            "quarantined": self.uncertain,
-            "skipped": self.skipped,
-        }
-        for what, counts in parts.items():
-            rows += [{"what": what, "which": which, "count": counts[which]} for which in sorted(counts)]
-        return rows
-
-
 class CorpusCollector:
     """Collects into one store.
 
@@ -86,12 +51,19 @@ class CorpusCollector:
         store: Where entries go.
         scrubber: Made before anything is read, so that nothing is stored when it cannot run.
         min_tokens: Shorter conversations are counted and left out.
+        beads: How the town's beads ended, where that is known.
     """
 
     def __init__(
-        self, store: CorpusStore, scrubber: CorpusScrubber | None = None, *, min_tokens: int = MIN_TOKENS
+        self,
+        store: CorpusStore,
+        scrubber: CorpusScrubber | None = None,
+        *,
+        min_tokens: int = MIN_TOKENS,
+        beads: Outcomes | None = None,
     ) -> None:
         self._store = store
+        self._beads = beads
         self._scrubber = scrubber or CorpusScrubber()
         self._formatter = CorpusFormatter(self._scrubber)
         self._min_tokens = min_tokens
@@ -113,28 +85,20 @@ class CorpusCollector:
         report = Report()
         self._store.sweep()
         state = CollectorState(self._store.root / STATE)
-        named = {
-            session.session_id: session
-            for session in sessions_of(read_events(town.events_file, report.skipped))
-        }
-        sessions = {**state.sessions(), **named}
-        wanted = [session for session in sessions.values() if not since or _started(session) >= since]
+        sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
+        wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
         files = _transcripts(town.claude_dirs(claude_dirs))
+        stored = _Stored(self._store)
         for number, session in enumerate(wanted):
             paths = files.get(session.session_id, [])
             if not paths:
                 report.skipped["session without a transcript"] += 1
-            elif state.seen(session, paths, self._scrubber.version):
-                report.sessions += 1
-                report.skipped["session that has not changed"] += 1
             else:
-                mark = fingerprint(session, paths, self._scrubber.version)
-                self._session(session, paths, report)
-                state.remember(session, mark)
+                self._collect(session, paths, state, stored, report)
             advance(number + 1, len(wanted))
         state.save()
-        report.skipped = +report.skipped
+        report.entries, report.skipped = +report.entries, +report.skipped
         return report
 
     def collect_transcript(
@@ -154,12 +118,15 @@ class CorpusCollector:
         if not path.is_file():
             raise NotFound(f"no transcript at {path}: name a .jsonl file of a session")
         report = Report()
-        window = Window(datetime.min.replace(tzinfo=UTC), bead_id, task_of(role), outcome)
+        window = Window(datetime.min.replace(tzinfo=UTC), bead_id, task_of(role))
         name = Transcript(path).session_id or path.stem
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
         beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+        if self._beads:
+            window = settled(window, "", self._beads)
+        window = dataclasses.replace(window, outcome=outcome or window.outcome)
         self._session(Session(name, role, rig, changed, (window,)), [path, *beside], report)
-        report.skipped = +report.skipped
+        report.entries, report.skipped = +report.entries, +report.skipped
         return report
 
     def collect_from_session(
@@ -208,12 +175,47 @@ class CorpusCollector:
                 self._add(entry, report)
         return report
 
-    def _session(self, session: Session, paths: Sequence[Path], report: Report) -> None:
+    def _sessions(self, events: Sequence[Event]) -> list[Session]:
+        """The sessions that events tell of, with what beads tell of them."""
+        if self._beads is None:
+            return list(sessions_of(events))
+        every = sorted([*events, *sling_events(self._beads)], key=lambda event: event.at)
+        return [with_beads(session, self._beads) for session in sessions_of(every)]
+
+    def _collect(
+        self,
+        session: Session,
+        paths: Sequence[Path],
+        state: CollectorState,
+        stored: "_Stored",
+        report: Report,
+    ) -> None:
+        """One session, unless exactly this was collected already."""
+        mark = fingerprint(session, paths, self._scrubber.version)
+        if state.seen(session, mark):
+            report.sessions += 1
+            report.skipped["session that has not changed"] += 1
+            return
+        size = sum(path.stat().st_size for path in paths)
+        made = self._session(session, paths, report)
+        if state.shrank(session, size):
+            report.skipped["session whose files have shrunk: older entries kept"] += 1
+        else:
+            gone = stored.of(session) - made
+            for name in gone:
+                self._store.delete(name)
+            report.entries["removed"] += len(gone)
+        state.remember(session, mark, size)
+
+    def _session(self, session: Session, paths: Sequence[Path], report: Report) -> set[str]:
+        """The ids of its entries, also of those that are too short to be stored."""
         report.sessions += 1
+        made = set()
         for path in paths:
             transcript = Transcript(path)
             for row in transcript.rows():
                 for entry in self._formatter.format_row(row, session, report.skipped):
+                    made.add(entry.id)
                     if estimated_tokens(entry.messages) < self._min_tokens:
                         logger.warning("entry of session %s left out: too short", session.session_id)
                         report.skipped[f"entry under {self._min_tokens} tokens"] += 1
@@ -222,6 +224,7 @@ class CorpusCollector:
                     report.reconstructed_calls += sum(not call.exact for call in entry.requests)
                     self._add(entry, report)
             report.skipped.update(transcript.skipped)
+        return made
 
     def _add(self, entry: CorpusEntry, report: Report) -> Added:
         scrubbed = self._scrubber.scrub_entry(entry)
@@ -231,6 +234,22 @@ class CorpusCollector:
         report.redacted += scrubbed.redacted
         report.uncertain += scrubbed.quarantined
         return added
+
+
+class _Stored:
+    """Ids of stored entries by session, looked up when first asked for."""
+
+    def __init__(self, store: CorpusStore) -> None:
+        self._store = store
+        self._ids: dict[str, set[str]] | None = None
+
+    def of(self, session: Session) -> set[str]:
+        if self._ids is None:
+            self._ids = {}
+            for header in self._store.headers():
+                if header.source == "claude-code" and header.session_id:
+                    self._ids.setdefault(header.session_id, set()).add(header.id)
+        return self._ids.get(session.session_id, set())
 
 
 def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:

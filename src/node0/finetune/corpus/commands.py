@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from node0.finetune.corpus.bead_outcomes import Outcomes
     from node0.finetune.corpus.scrubber import CorpusScrubber
     from node0.finetune.corpus.store import CorpusStore
-    from node0.town import Town
+    from node0.town import DoltServer, Town
 
 TownOption = Annotated[
     Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
@@ -21,6 +22,13 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an entry; s
 DenyOption = Annotated[
     list[str] | None,
     typer.Option("--deny", help="A word that always goes (a name, a host); may be repeated."),
+]
+BeadsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--beads",
+        help="Backup directory with issues.jsonl and events.jsonl; default: the town's Dolt server.",
+    ),
 ]
 
 
@@ -39,6 +47,20 @@ def make_scrubber(deny: Sequence[str], *, town: "Town | None" = None) -> "Corpus
     from node0.finetune.corpus.scrub_settings import town_scrubber
 
     return town_scrubber(town, deny, verdict=read_decisions(town.corpus).verdict if town else None)
+
+
+def read_beads(town: "Town", backup: Path | None, server: "DoltServer") -> "Outcomes":
+    """The town's beads and how they ended, from a backup where one is named, else from its server.
+
+    Raises:
+        NotFound: the backup is none.
+        DoltUnavailable: the server does not answer.
+    """
+    from node0.finetune.corpus.bead_outcomes import Outcomes
+    from node0.finetune.corpus.beads import read_backup
+    from node0.finetune.corpus.operational_collector import read_dolt
+
+    return Outcomes(read_backup(backup) if backup else read_dolt(server, town.beads_dirs()))
 
 
 def town_if_any(given: Path | None) -> "Town | None":

@@ -96,6 +96,7 @@ class CorpusFormatter:
                 systems=systems,
                 toolsets=toolsets,
                 requests=requests,
+                quality=window.quality,
             )
 
 

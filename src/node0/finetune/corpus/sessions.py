@@ -6,7 +6,8 @@ Events are lines of `.events.jsonl`: {"ts", "type", "actor", "payload"}. A sessi
 
 Bead windows. A window begins with `sling` {bead, target: the actor}, `hook` {bead} by the actor, or a topic
 `assigned:<bead>`, and ends where the next one begins. What comes before the first belongs to the first.
-A session without any is one window without a bead.
+Where these tell nothing, the slings that the town's beads tell of do (`bead_windows`). A session without
+any is one window without a bead.
 
 Outcome of a window with a bead, the first that applies:
     success     `done` for the bead (status COMPLETED, or none)
@@ -35,6 +36,9 @@ from typing import Any
 
 from node0.finetune.corpus.schema import Role
 
+TOWN, BEADS = "town", "beads"
+"Where an event comes from."
+
 TOWN_RIG = "hq"
 "The rig of roles that serve the whole town."
 
@@ -62,11 +66,18 @@ class Event:
     type: str
     actor: str
     payload: Mapping[str, Any]
+    source: str = TOWN
+    "The events file, or the town's beads."
 
     @property
     def bead(self) -> str:
         """The bead that it names, or an empty string."""
         return str(self.payload.get("bead") or "")
+
+    def lasts(self, moment: datetime) -> bool:
+        """Whether what it began goes on at a moment; only beads tell when a sling ended."""
+        until = self.payload.get("until")
+        return until is None or until > moment
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,9 @@ class Window:
     outcome: str = ""
     "Empty when events do not tell."
 
+    quality: float | None = None
+    "How good the work was, from 0 to 1, where somebody has said so."
+
 
 @dataclass(frozen=True)
 class Session:
@@ -89,6 +103,7 @@ class Session:
     rig: str
     started: str
     windows: tuple[Window, ...]
+    actor: str = ""
 
     def window_at(self, moment: str) -> Window:
         """The window that holds a moment; the first one holds what came before."""
@@ -104,7 +119,7 @@ def read_events(path: Path, skipped: Counter[str]) -> list[Event]:
     events = []
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            event = _event(line)
+            event = event_of(_json(line))
             if event:
                 events.append(event)
             elif line.strip():
@@ -112,8 +127,22 @@ def read_events(path: Path, skipped: Counter[str]) -> list[Event]:
     return sorted(events, key=lambda event: event.at)
 
 
+def event_of(value: Any) -> Event | None:
+    """The event that a JSON value of the town's file tells; None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    at, payload = moment_of(str(value.get("ts"))), value.get("payload") or {}
+    if at is None or "type" not in value or not isinstance(payload, dict):
+        return None
+    return Event(at, str(value["type"]), str(value.get("actor", "")), payload)
+
+
 def sessions_of(events: Sequence[Event]) -> Iterator[Session]:
-    """Every session that the events name, with its windows."""
+    """Every session that the events name, with its windows.
+
+    Args:
+        events: In order of time.
+    """
     by_actor: dict[str, list[Event]] = {}
     for event in events:
         names = {event.actor}
@@ -128,7 +157,10 @@ def sessions_of(events: Sequence[Event]) -> Iterator[Session]:
             # A sling stands just before the session that it starts.
             begin = firsts[place - 1] + 1 if place else 0
             end = firsts[place + 1] if place + 1 < len(firsts) else len(own)
-            slung = [event for event in own[begin:number] if event.type == "sling"][-1:]
+            before = [
+                event for event in own[begin:number] if event.type == "sling" and event.lasts(own[number].at)
+            ]
+            slung = {event.source: event for event in before}.values()
             last = _last_sling(own[number:end], more=place + 1 < len(firsts))
             yield _session(own[number], actor, [*slung, *own[number : number + last]])
 
@@ -180,15 +212,10 @@ def outcome_of(
     return "success" if any(closed.search(command) for command in commands) else "unknown"
 
 
-def _event(line: str) -> Event | None:
+def _json(line: str) -> Any:
     try:
-        value = json.loads(line)
-        at = moment_of(str(value["ts"]))
-        payload = value.get("payload") or {}
-        if at is None or not isinstance(payload, dict):
-            return None
-        return Event(at, str(value["type"]), str(value.get("actor", "")), payload)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return json.loads(line)
+    except (ValueError, RecursionError):
         return None
 
 
@@ -206,9 +233,15 @@ def _first_starts(events: Sequence[Event], starts: Sequence[int]) -> list[int]:
 
 def _last_sling(events: Sequence[Event], *, more: bool) -> int:
     """How many of the events are this session's; a last sling may already be for the next session."""
-    if more and len(events) > 1 and events[-1].type == "sling":
-        return len(events) - 1
-    return len(events)
+    number = len(events)
+    while (
+        more
+        and number > 1
+        and events[number - 1].type == "sling"
+        and events[number - 1].bead == events[-1].bead
+    ):
+        number -= 1
+    return number
 
 
 def _session(start: Event, actor: str, events: Sequence[Event]) -> Session:
@@ -218,6 +251,8 @@ def _session(start: Event, actor: str, events: Sequence[Event]) -> Session:
     task = task_of(role)
     session_id = str(start.payload["session_id"])
     begun = _bead_starts(start, events)
+    if not begun:
+        begun = _bead_starts(start, events, source=BEADS)
     windows = []
     for number, (at, bead) in enumerate(begun):
         end = begun[number + 1][0] if number + 1 < len(begun) else None
@@ -225,15 +260,19 @@ def _session(start: Event, actor: str, events: Sequence[Event]) -> Session:
         windows.append(Window(at, bead, task, _event_outcome(bead, actor, inside)))
     if not windows:
         windows = [Window(start.at, None, task, _event_outcome(None, actor, events))]
-    return Session(session_id, role, rig, start.at.isoformat(), tuple(windows))
+    return Session(session_id, role, rig, start.at.isoformat(), tuple(windows), actor)
 
 
-def _bead_starts(start: Event, events: Iterable[Event]) -> list[tuple[datetime, str]]:
+def _bead_starts(start: Event, events: Iterable[Event], *, source: str = TOWN) -> list[tuple[datetime, str]]:
     found: list[tuple[datetime, str]] = []
     topic = str(start.payload.get("topic", ""))
     if topic.startswith("assigned:"):
         found.append((start.at, topic.removeprefix("assigned:").strip()))
-    found += [(event.at, event.bead) for event in events if event.type in ("sling", "hook") and event.bead]
+    found += [
+        (event.at, event.bead)
+        for event in events
+        if event.type in ("sling", "hook") and event.bead and event.source == source
+    ]
     starts: list[tuple[datetime, str]] = []
     for at, bead in sorted(found, key=lambda item: item[0]):
         if not starts or starts[-1][1] != bead:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bead_rows import bead, closed, hooked
 
 from node0.errors import NotFound
+from node0.finetune.corpus.bead_outcomes import Outcomes
+from node0.finetune.corpus.beads import beads_of
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
@@ -146,6 +149,81 @@ def test_a_session_outlives_its_event(place: Place, blocks: dict[str, Make]) -> 
     place.write("s1")
 
     assert place.collect().entries == {"updated": 1}
+
+
+def test_a_session_keeps_its_bead_when_the_sling_is_dropped(place: Place) -> None:
+    """gt rewrites its file and drops events at different ages."""
+    place.event("sling", "mayor", bead="gt-a", target="demo/polecats/toast")
+    place.begin("s1", "demo/polecats/toast")
+    place.collect()
+    lines = place.town.events_file.read_text().splitlines(keepends=True)
+    place.town.events_file.write_text("".join(line for line in lines if "sling" not in line))
+
+    report = place.collect()
+
+    assert [entry.bead_id for entry in place.store.entries()] == ["gt-a"]
+    assert report.skipped["session that has not changed"] == 1
+
+
+def test_a_bead_that_becomes_known_later_leaves_no_second_entry(place: Place) -> None:
+    place.begin("s1", "demo/polecats/toast")
+    place.collect()
+    before = [entry.bead_id for entry in place.store.entries()]
+    place.event("hook", "demo/polecats/toast", at="2026-01-05T06:00:01Z", bead="gt-a")
+
+    report = place.collect()
+
+    assert (before, [entry.bead_id for entry in place.store.entries()]) == ([None], ["gt-a"])
+    assert report.entries == {"new": 1, "removed": 1}
+
+
+def test_a_session_whose_file_has_shrunk_keeps_its_entries(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    whole = place.path("s1").read_bytes()
+    place.path("s1").write_bytes(whole[: len(whole) // 8])
+
+    report = place.collect()
+
+    assert len(place.store.list()) == 1
+    assert report.skipped["session whose files have shrunk: older entries kept"] == 1
+
+
+def test_a_higher_minimum_removes_nothing(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    os.utime(place.path("s1"), (0, 0))
+
+    CorpusCollector(place.store, SCRUBBER, min_tokens=10_000).collect_town(place.town)
+
+    assert len(place.store.list()) == 1
+
+
+def test_a_beads_ending_and_quality_become_its_sessions(place: Place) -> None:
+    toast = "demo/polecats/toast"
+    place.begin("s1", toast, topic="assigned:gt-a")
+    place.event("done", toast, at="2026-01-05T06:30:00Z", bead="gt-a")
+    rows = [bead("gt-a"), hooked("gt-a", 0, toast), closed("gt-a", 40, "mayor", "Reverted: broke main")]
+    label = ("", "interactions", {"id": "i", "issue_id": "gt-a", "label": "bad"})
+    beads = Outcomes(beads_of([*rows, label]))
+
+    CorpusCollector(place.store, SCRUBBER, beads=beads).collect_town(place.town)
+
+    (entry,) = place.store.list()
+    assert (entry.outcome, entry.quality) == ("failure", 0.0)
+
+
+@pytest.mark.parametrize(("given", "outcome"), [("", "failure"), ("success", "success")])
+def test_a_transcript_by_path_gets_its_beads_outcome_unless_one_is_named(
+    place: Place, given: str, outcome: str
+) -> None:
+    place.begin("s1", "deacon")
+    beads = Outcomes(beads_of([bead("gt-a", close_reason="Failed: no build")]))
+    collector = CorpusCollector(place.store, SCRUBBER, beads=beads)
+
+    collector.collect_transcript(place.path("s1"), "crew", bead_id="gt-a", outcome=given)
+
+    assert [entry.outcome for entry in place.store.entries()] == [outcome]
 
 
 def test_older_sessions_can_be_left_out(place: Place) -> None:
