@@ -26,6 +26,7 @@ COMMANDS = {
     "measure": Command("node0.run_measure", "Measure a model on sessions that it has not seen."),
     "model": Command("node0.run_model", "Register, list and show the models of a town."),
     "swarm": Command("node0.run_swarm", "Prepare a run over several machines."),
+    "doctor": Command("node0.run_doctor", "Say what keeps this machine, or a run on it, from working."),
     "infer": Command("node0.run_inference", "Answer prompts from standard input."),
 }
 

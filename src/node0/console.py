@@ -36,6 +36,7 @@ _EXTRA_OF_PACKAGE = {
     "jinja2": "finetune",
     "matplotlib": "finetune",
     "numpy": "finetune",
+    "packaging": "swarm",
     "safetensors": "finetune",
     "tokenizers": "finetune",
     "torch": "finetune",

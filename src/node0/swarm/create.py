@@ -16,6 +16,7 @@ from node0.swarm.identity import make_identity
 from node0.swarm.layout import Seat
 from node0.swarm.run_file import (
     KEYS,
+    OBSERVER,
     RUN_FILE,
     TRAINER,
     TRAINING_FILE,
@@ -111,7 +112,9 @@ def _with_members(common: SwarmRun, seats: Sequence[Seat], directory: Path) -> S
             trainer = member
         else:
             spares.append(member)
-    return common.model_copy(update={"stages": stages, "spares": spares, "trainer": trainer})
+    observer = make_identity(key_file(directory, OBSERVER)).peer_id
+    members = {"stages": stages, "spares": spares, "trainer": trainer}
+    return common.model_copy(update={**members, "allow_peers": [*common.allow_peers, observer]})
 
 
 def _host(place: Place) -> str:

@@ -22,6 +22,8 @@ RUN_FILE = "run.json"
 TRAINING_FILE = "finetune.yaml"
 KEYS = "identities"
 TRAINER = "trainer"
+OBSERVER = "observer"
+"Name of the key with which `doctor` and `status` ask; it is no member."
 
 Wire = Literal["float32", "bfloat16", "float16", "int8"]
 

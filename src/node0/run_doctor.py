@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 doctor`: what keeps this machine, or a run on it, from working."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node0 import console
+
+if TYPE_CHECKING:
+    from node0.swarm.finding import Finding
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0 doctor")
+
+
+@app.command()
+def doctor(
+    *,
+    run: Annotated[
+        Path | None, typer.Option(help="The run's directory; without it, the machine alone.")
+    ] = None,
+    base_model: Annotated[
+        Path | None, typer.Option(help="Directory of the base here; default: as run.json says.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+) -> int:
+    """Look for what is wrong, and say what to do about it. Changes nothing.
+
+    Exits with 0 when nothing is wrong, else with 1.
+    """
+    findings = list(_findings(run.expanduser() if run is not None else None, base_model))
+    console.emit([asdict(finding) for finding in findings], as_json=as_json)
+    return console.FAILED if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _findings(directory: Path | None, base_model: Path | None) -> "Iterator[Finding]":
+    from node0.swarm.finding import note
+    from node0.swarm.machine_checks import machine_checks
+
+    yield from machine_checks()
+    if directory is None:
+        yield note("clock", "not compared: no run is given", "node0 doctor --run RUN asks its members")
+        return
+    yield from _of_run(directory, base_model)
+
+
+def _of_run(directory: Path, base_model: Path | None) -> "Iterator[Finding]":
+    from node0.errors import ConfigError, Node0Error
+    from node0.swarm.finding import bad, note
+    from node0.swarm.run_checks import answering, run_checks
+    from node0.swarm.run_file import read_run
+
+    try:
+        run = read_run(directory)
+    except ConfigError as error:
+        yield bad("run.json", str(error), "repair it, or copy it from another machine of the run")
+        return
+    yield from run_checks(directory, run)
+    if find_spec("torch") is None or find_spec("hivemind") is None:
+        yield note("peers", "not asked, and base not compared", "install the packages first")
+        return
+    from node0.server.observe import judge, observe
+    from node0.swarm.base_check import base_check
+
+    yield base_check(run, base_model)
+    places = answering(run)
+    try:
+        answers = observe(directory, run, places) if places else []
+    except Node0Error as error:
+        yield note("peers", f"not asked: {error}", "run node0 doctor where node0 swarm init was run")
+        return
+    yield from judge(answers, run)

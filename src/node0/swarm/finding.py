@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check of `node0 doctor` says."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "note", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, what was seen, what to do."""
+
+    check: str
+    state: State
+    "`note` is nothing wrong: it cannot be known here, or not yet."
+
+    found: str
+    do: str = ""
+    "Empty where there is nothing to do."
+
+
+def ok(check: str, found: str) -> Finding:
+    """All is well."""
+    return Finding(check, "ok", found)
+
+
+def note(check: str, found: str, do: str = "") -> Finding:
+    """Nothing wrong that could be seen."""
+    return Finding(check, "note", found, do)
+
+
+def bad(check: str, found: str, do: str) -> Finding:
+    """Something a person must change."""
+    return Finding(check, "bad", found, do)
