@@ -22,6 +22,8 @@ _TYPES = {
     "bfloat16": torch.bfloat16, "float16": torch.float16,
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
+_MOST_DIMENSIONS = 8
+_MOST_VALUES = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,16 @@ class Packed:
     @classmethod
     def from_meta(cls, meta: list[Any]) -> "Packed":
         """Back from a header; raises `ValueError` or `KeyError` for what `pack` never writes."""
-        shape, dtype, wire = meta
-        if any(not isinstance(size, int) or size < 0 for size in shape):
-            raise ValueError(f"shape {shape}")
-        if wire != "int8" and wire not in _TYPES:
-            raise ValueError(f"wire type {wire}")
-        return cls(tuple(shape), _TYPES[dtype], wire)
+        sizes, name, wire = meta
+        shape, dtype = tuple(sizes), _TYPES[name]
+        # Sizes that are no product of positive numbers are bounded too: torch computes strides of them.
+        if len(shape) > _MOST_DIMENSIONS or any(type(size) is not int or size < 0 for size in shape):
+            raise ValueError(f"shape of {len(shape)} dimensions with negative or other sizes")
+        if prod(size or 1 for size in shape) > _MOST_VALUES:
+            raise ValueError(f"shape {shape} is too large")
+        if wire != name and not (dtype.is_floating_point and _carries_floats(wire)):
+            raise ValueError(f"{wire} values do not make a {name} tensor")
+        return cls(shape, dtype, wire)
 
     @property
     def nbytes(self) -> int:
@@ -76,29 +82,34 @@ def pack(tensor: Tensor, codec: Codec) -> Packed:
     return Packed(shape, value.dtype, _NAMES[wire.dtype], (_bytes(wire),))
 
 
-def unpack(packed: Packed, payload: bytes, start: int) -> Tensor:
+def unpack(packed: Packed, payload: bytearray, start: int) -> Tensor:
     """The tensor whose bytes begin at `start`."""
     count = prod(packed.shape)
     if count == 0:
         return torch.empty(packed.shape, dtype=packed.dtype)
-    buffer = bytearray(memoryview(payload)[start : start + packed.nbytes])
+    # A copy lies where torch puts its tensors, and matrix products may depend on how memory is aligned.
+    data = torch.frombuffer(payload, dtype=torch.uint8, count=packed.nbytes, offset=start).clone()
     if packed.wire != "int8":
-        return torch.frombuffer(buffer, dtype=_TYPES[packed.wire]).view(packed.shape).to(packed.dtype)
+        return data.view(_TYPES[packed.wire]).view(packed.shape).to(packed.dtype)
     rows = _rows(packed.shape)
-    scale = torch.frombuffer(buffer, dtype=torch.float32, count=rows)
-    levels = torch.frombuffer(buffer, dtype=torch.int8, offset=4 * rows)
+    scale, levels = data[: 4 * rows].view(torch.float32), data[4 * rows :].view(torch.int8)
     return (levels.view(rows, -1) * scale[:, None]).view(packed.shape).to(packed.dtype)
 
 
 def _quantized(value: Tensor) -> tuple[Tensor, Tensor]:
     """float32 (rows,) scales and int8 (rows, width) levels."""
-    rows = value.float().reshape(_rows(tuple(value.shape)), -1)
-    if not rows.numel():
-        return rows.new_empty(len(rows)), rows.to(torch.int8)
+    count = _rows(tuple(value.shape))
+    if not value.numel():
+        return torch.zeros(count), torch.zeros(0, dtype=torch.int8)
+    rows = value.float().reshape(count, -1)
     scale = rows.abs().amax(dim=1) / _LEVELS
     scale = torch.where(scale.isfinite(), scale, torch.nan)
     levels = (rows / scale.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).nan_to_num()
     return scale, levels.round().clamp(-_LEVELS, _LEVELS).to(torch.int8)
+
+
+def _carries_floats(wire: str) -> bool:
+    return wire == "int8" or _TYPES[wire].is_floating_point
 
 
 def _rows(shape: tuple[int, ...]) -> int:

@@ -7,6 +7,7 @@ Numbers are big-endian. The header is msgpack: `kind`, `fields`, and shape, type
 tensor; the payload is the tensors' bytes, one after the other.
 """
 
+import asyncio
 import struct
 import zlib
 from asyncio import StreamReader
@@ -26,6 +27,8 @@ PROTOCOL = 1
 MAGIC = b"n0f1"
 MAX_HEADER = 1 << 20
 MAX_PAYLOAD = 1 << 31
+SMALL = 1 << 16
+"Payload bytes up to which a frame is joined, so that it is written, and travels, in one piece."
 _PREFIX = struct.Struct(">4sIQI")
 
 
@@ -53,9 +56,9 @@ class Frame:
 def encode(frame: Frame, *, codec: Codec = "float32") -> list[bytes | memoryview]:
     """The frame's bytes, in pieces that are written in order. Floating tensors travel in `codec`."""
     packed = [pack(tensor, codec) for tensor in frame.tensors]
-    pieces: list[bytes | memoryview] = [piece for item in packed for piece in item.pieces]
+    pieces = [piece for item in packed for piece in item.pieces]
     if frame.blob:
-        pieces.append(frame.blob)
+        pieces.append(memoryview(frame.blob))
     header = msgpack.packb(
         {
             "kind": frame.kind,
@@ -68,42 +71,68 @@ def encode(frame: Frame, *, codec: Codec = "float32") -> list[bytes | memoryview
     checksum = zlib.crc32(header)
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
-    return [_PREFIX.pack(MAGIC, len(header), size, checksum), header, *pieces]
+    start = _PREFIX.pack(MAGIC, len(header), size, checksum) + header
+    if size <= SMALL:
+        return [b"".join([start, *pieces])]
+    return [start, *pieces]
 
 
-async def read_frame(reader: StreamReader) -> Frame:
-    """The next frame of a stream.
+async def read_frame(
+    reader: StreamReader, *, max_payload: int = MAX_PAYLOAD, silence: float | None = None
+) -> Frame:
+    """The next frame of a stream. It may be long in coming, but not stop in the middle for `silence` seconds.
 
     Raises:
-        FrameRefused: these are no frames, one is oversized, or its checksum is wrong.
+        FrameRefused: these are no frames, one is oversized or cut short, or its checksum is wrong.
         asyncio.IncompleteReadError: the stream ended.
     """
-    magic, header_size, payload_size, checksum = _PREFIX.unpack(await reader.readexactly(_PREFIX.size))
+    first = await reader.readexactly(1)
+    prefix = first + await _read(reader, _PREFIX.size - 1, silence)
+    magic, header_size, payload_size, checksum = _PREFIX.unpack(prefix)
     if magic != MAGIC:
         raise FrameRefused(f"bytes {magic!r} start no frame; the peer speaks another protocol")
-    if header_size > MAX_HEADER or payload_size > MAX_PAYLOAD:
+    if header_size > MAX_HEADER or payload_size > max_payload:
         raise FrameRefused(
             f"a frame of {header_size} + {payload_size} bytes is oversized; "
-            f"at most {MAX_HEADER} + {MAX_PAYLOAD} are taken"
+            f"at most {MAX_HEADER} + {max_payload} are taken"
         )
-    header = await reader.readexactly(header_size)
-    payload = await reader.readexactly(payload_size)
+    header = await _read(reader, header_size, silence)
+    payload = await _read(reader, payload_size, silence)
     if zlib.crc32(payload, zlib.crc32(header)) != checksum:
         raise FrameRefused(f"a frame of {header_size} + {payload_size} bytes has a wrong checksum")
     return _decode(header, payload)
 
 
-def _decode(header: bytes, payload: bytes) -> Frame:
+async def _read(reader: StreamReader, size: int, silence: float | None) -> bytearray:
+    """So many bytes; memory is taken as they come, whatever was announced."""
+    found = bytearray()
+    while len(found) < size:
+        try:
+            async with asyncio.timeout(silence):
+                piece = await reader.read(size - len(found))
+        except TimeoutError:
+            raise FrameRefused(f"a peer stopped for {silence:g} s in the middle of a frame") from None
+        if not piece:
+            raise asyncio.IncompleteReadError(bytes(found), size)
+        found += piece
+    return found
+
+
+def _decode(header: bytearray, payload: bytearray) -> Frame:
     try:
         content = msgpack.unpackb(header)
-        kind, fields, blob = str(content["kind"]), dict(content["fields"]), int(content["blob"])
+        kind, fields, blob = content["kind"], content["fields"], content["blob"]
+        if type(kind) is not str or type(fields) is not dict or type(blob) is not int or blob < 0:
+            raise ValueError("kind, fields or blob are of another type")
         packed = [Packed.from_meta(meta) for meta in content["tensors"]]
-        if blob < 0 or sum(item.nbytes for item in packed) + blob != len(payload):
+        if sum(item.nbytes for item in packed) + blob != len(payload):
             raise ValueError("sizes do not add up to the payload")
         tensors, start = [], 0
         for item in packed:
             tensors.append(unpack(item, payload, start))
             start += item.nbytes
-    except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        raise FrameRefused(f"a frame's header cannot be read: {error}") from None
-    return Frame(kind, fields, tensors, payload[start:])
+    # Whatever a header holds, and msgpack or torch make of it, is the sender's fault.
+    except Exception as error:  # noqa: BLE001
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FrameRefused(f"a frame's header cannot be read: {reason}") from None
+    return Frame(kind, fields, tensors, bytes(memoryview(payload)[start:]))

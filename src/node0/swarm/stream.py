@@ -2,10 +2,11 @@
 """One stream between two peers, in frames."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from node0.swarm.codec import Codec
-from node0.swarm.frames import Frame, encode, read_frame
+from node0.swarm.frames import MAX_PAYLOAD, Frame, encode, read_frame
 
 CHUNK = 1 << 18
 "Bytes handed to the transport at a time, so that a long frame does not fill its buffer."
@@ -28,20 +29,22 @@ class Stream:
         """
         pieces = encode(frame, codec=codec)
         async with self._sending:
-            for piece in pieces:
-                self.sent_bytes += len(piece)
-                for start in range(0, len(piece), CHUNK):
-                    self._writer.write(piece[start : start + CHUNK])
-                    await self._writer.drain()
+            try:
+                await self._write(pieces)
+            except BaseException:
+                # What would come next is read as the rest of this frame.
+                self.close()
+                raise
 
-    async def receive(self) -> Frame | None:
+    async def receive(self, *, max_payload: int = MAX_PAYLOAD, silence: float | None = None) -> Frame | None:
         """The next frame, or None where the stream ended.
 
         Raises:
-            FrameRefused: what came is no valid frame; the stream cannot go on.
+            FrameRefused: what came is no valid frame, is larger than `max_payload` bytes, or stopped in its
+                middle for `silence` seconds; the stream cannot go on.
         """
         try:
-            return await read_frame(self._reader)
+            return await read_frame(self._reader, max_payload=max_payload, silence=silence)
         except (asyncio.IncompleteReadError, OSError):
             return None
 
@@ -49,3 +52,11 @@ class Stream:
         """End the stream; the peer reads its end."""
         with suppress(OSError, RuntimeError):
             self._writer.close()
+
+    async def _write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        for piece in pieces:
+            for start in range(0, len(piece), CHUNK):
+                chunk = piece[start : start + CHUNK]
+                self._writer.write(chunk)
+                self.sent_bytes += len(chunk)
+                await self._writer.drain()
