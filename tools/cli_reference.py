@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the reference in docs/cli.md from the commands themselves, and docs/settings.md from the fields."""
+"""Write the references in docs: commands from themselves, settings and run.json from their fields."""
 
 import ast
 import inspect
@@ -16,15 +16,22 @@ from pydantic import BaseModel
 from node0 import cli
 from node0.finetune.config import FineTuneConfig, SelectConfig
 from node0.finetune.lora.config import LoRAConfig
+from node0.swarm.run_file import AuthorizerConfig, Deadlines, Member, SwarmRun
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->\n"
 SETTINGS: dict[str, type[BaseModel]] = {"": FineTuneConfig, "lora.": LoRAConfig, "select.": SelectConfig}
+RUN_FILE: dict[str, type[BaseModel]] = {
+    "": SwarmRun,
+    "trainer.": Member,
+    "authorizer.": AuthorizerConfig,
+    "deadlines.": Deadlines,
+}
 
 
 def main() -> int:
-    """Rewrite both files' generated parts; 1 when a file has no place for it."""
-    for name, text in (("cli.md", commands()), ("settings.md", settings())):
+    """Rewrite the generated part of each page; 1 when one has no place for it."""
+    for name, text in (("cli.md", commands()), ("settings.md", settings()), ("run-file.md", run_file())):
         page = ROOT / "docs" / name
         before = page.read_text(encoding="utf-8")
         if BEGIN not in before or END not in before:
@@ -77,9 +84,19 @@ def _cell(text: str) -> str:
 
 
 def settings() -> str:
-    """Every field of a training run: its default, and the sentence below it in the source."""
+    """Every field of a training run."""
+    return _table(SETTINGS)
+
+
+def run_file() -> str:
+    """Every field of a swarm's run.json; a member of a stage or a spare has those of the trainer."""
+    return _table(RUN_FILE)
+
+
+def _table(models: dict[str, type[BaseModel]]) -> str:
+    """Each field, its default, and the sentence below it in the source."""
     lines = ["| setting | default | what it does |", "|---|---|---|"]
-    for prefix, model in SETTINGS.items():
+    for prefix, model in models.items():
         lines += [
             f"| `{prefix}{name}` | {default} | {_cell(text)} |" for name, default, text in _fields(model)
         ]

@@ -11,7 +11,8 @@ import cli_reference
 from node0 import cli
 
 ROOT = Path(__file__).parents[2]
-CLI, SETTINGS = ROOT / "docs" / "cli.md", ROOT / "docs" / "settings.md"
+DOCS = ROOT / "docs"
+CLI, SETTINGS, RUN_FILE = DOCS / "cli.md", DOCS / "settings.md", DOCS / "run-file.md"
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:
@@ -26,7 +27,13 @@ def test_every_setting_is_in_the_reference() -> None:
     assert page == cli_reference.with_reference(page, cli_reference.settings()), "run: make docs"
 
 
-@pytest.mark.parametrize("page", ["commands", "settings"])
+def test_every_field_of_run_json_is_in_the_reference() -> None:
+    page = RUN_FILE.read_text(encoding="utf-8")
+
+    assert page == cli_reference.with_reference(page, cli_reference.run_file()), "run: make docs"
+
+
+@pytest.mark.parametrize("page", ["commands", "settings", "run_file"])
 def test_everything_in_a_reference_says_what_it_does(page: str) -> None:
     rows = [line for line in getattr(cli_reference, page)().splitlines() if line.startswith("| `")]
 
