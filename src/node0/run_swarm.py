@@ -33,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def init(  # noqa: PLR0913  # one parameter a flag
     run: Annotated[Path, typer.Argument(help="Directory to make.")],
     *,
-    stages: Annotated[int, typer.Option(min=1, help="Stages to cut the model into.")],
+    stages: Annotated[int, typer.Option(min=1, max=999, help="Stages to cut the model into.")],
     replicas: Annotated[
         list[str] | None, typer.Option(help="Members on one stage, as body-1=2. Repeatable.")
     ] = None,
-    spares: Annotated[int, typer.Option(min=0, help="Members that wait to take over a lost stage.")] = 0,
+    spares: Annotated[int, typer.Option(min=0, max=999, help="Members that take over a lost stage.")] = 0,
     host: Annotated[
         list[str] | None,
         typer.Option(help="Address of a member, as head-0=10.0.0.5; default: this machine. Repeatable."),
@@ -153,7 +153,7 @@ def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
 
 
 def _count(name: str, text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 3:
         raise typer.BadParameter(f"--replicas {name}={text} is no count; write --replicas {name}=2")
     return int(text)
 

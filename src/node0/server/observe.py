@@ -86,13 +86,18 @@ def _judge(answer: Answer, told: Mapping[str, Any], run: SwarmRun) -> Finding:
     if told.get("protocol") != PROTOCOL:
         return bad(
             name,
-            f"it speaks protocol {told.get('protocol')}, and this program {PROTOCOL}",
+            f"it speaks protocol {_shown(told, 'protocol')}, and this program {PROTOCOL}",
             "install one version of gastown-finetune on all machines",
         )
     if told.get("base_digest") not in (None, run.base_digest):
-        wrong, right = str(told["base_digest"])[:12], str(run.base_digest)[:12]
+        wrong, right = ascii(str(told["base_digest"]))[1:13], str(run.base_digest)[:12]
         return bad(name, f"it holds base {wrong}, and the run is made for {right}", "give it the run's base")
-    return ok(name, f"protocol {PROTOCOL}, stage {told.get('stage')}, version {told.get('version')}")
+    return ok(name, f"protocol {PROTOCOL}, stage {_shown(told, 'stage')}, version {_shown(told, 'version')}")
+
+
+def _shown(told: Mapping[str, Any], name: str) -> str:
+    """What a peer says of itself, short and in one line whatever it sends."""
+    return ascii(told.get(name))[:20]
 
 
 def _advice(answer: Answer) -> str:

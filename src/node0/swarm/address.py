@@ -98,6 +98,7 @@ def _is_host(protocol: str, host: str) -> bool:
     if protocol.startswith("dns"):
         return _HOST_NAME.fullmatch(host) is not None
     try:
-        return ipaddress.ip_address(host).version == int(protocol[-1])
+        # A zone, as in fe80::1%eth0, is another kind of multiaddress.
+        return "%" not in host and ipaddress.ip_address(host).version == int(protocol[-1])
     except ValueError:
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from node0.swarm.finding import Finding, bad, ok
@@ -148,7 +148,10 @@ def _requirements(name: str, extras: Sequence[str]) -> Iterator[Requirement]:
     except PackageNotFoundError:
         return
     for text in texts:
-        need = Requirement(text)
+        try:
+            need = Requirement(text)
+        except InvalidRequirement:
+            continue
         if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
             yield need
 

@@ -25,6 +25,8 @@ TRAINER = "trainer"
 OBSERVER = "observer"
 "Name of the key with which `doctor` and `status` ask; it is no member."
 
+MOST_STAGES = 999
+
 Wire = Literal["float32", "bfloat16", "float16", "int8"]
 
 
@@ -124,7 +126,7 @@ class SwarmRun(BaseModel):
     authorizer: AuthorizerConfig | None = None
     "Required without local_mode and bypass_auth."
 
-    num_stages: int = Field(default=1, ge=1)
+    num_stages: int = Field(default=1, ge=1, le=MOST_STAGES)
     "Stages the model is cut into."
 
     layers_per_stage: list[int] | None = None

@@ -28,6 +28,8 @@ def test_an_address_reads_back_as_it_was_written(text: str) -> None:
         "/ip4/127.0.0.1/udp/4100/quic-v1",
         "/ip4/1.2.3/tcp/4100",
         "/ip4/::1/tcp/4100",
+        "/ip6/fe80::1%eth0/tcp/4100",
+        "/dns4/-oProxyCommand=x/tcp/4100",
         "/ip4/127.0.0.1/tcp/65536",
         "/ip4/127.0.0.1/tcp/4100/p2p/Qmx",
         "/dns4/-x;y/tcp/1",

@@ -99,6 +99,7 @@ def test_a_file_of_the_plan_needs_nothing_else(tmp_path: Path) -> None:
     [
         ({"stagse": {}}, "unknown setting 'stagse' from run.json; did you mean 'stages'"),
         ({"num_stages": "many"}, "setting 'num_stages' is 'many' "),
+        ({"num_stages": 10**9}, "setting 'num_stages' is 1000000000 "),
         ({"num_stages": 2}, "no stage .* in a model of 2 stages; it has head-0, tail-1"),
         ({"num_stages": 4}, "no stage tail-2 in a model of 4"),
         ({"stages": {"legs-1": []}}, "'legs-1' is no stage"),
