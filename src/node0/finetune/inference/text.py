@@ -7,6 +7,11 @@ Decode = Callable[[list[int]], str]
 "Token ids to text, special tokens left out."
 
 BROKEN = "\N{REPLACEMENT CHARACTER}"
+_HALF = 3
+"Signs at the end that may still become one character: it has four bytes at most."
+
+_NOISE = 8
+"Ids in which no character ended: bytes that are no text, for which a window need not grow."
 
 
 class TextStream:
@@ -32,11 +37,12 @@ class TextStream:
         """The text that is certain now, without what was returned before."""
         self._window.append(token_id)
         text = self._decode(self._window)
-        certain = text.rstrip(BROKEN)
+        held = min(_HALF, len(text) - len(text.rstrip(BROKEN)))
+        certain = text[: len(text) - held]
         piece = certain[self._printed :]
         self._printed = max(self._printed, len(certain))
-        if certain == text and piece:
-            self._slide()
+        if piece and (not held or len(self._window) - self._settled >= _NOISE):
+            self._slide(held)
         return self._release(piece)
 
     def finish(self) -> str:
@@ -47,10 +53,10 @@ class TextStream:
         waiting, self._waiting = self._waiting, ""
         return text + waiting
 
-    def _slide(self) -> None:
+    def _slide(self, held: int) -> None:
         self._window = self._window[self._settled :]
         self._settled = len(self._window)
-        self._printed = len(self._decode(self._window))
+        self._printed = len(self._decode(self._window)) - held
 
     def _release(self, piece: str) -> str:
         if self.stopped:

@@ -52,6 +52,23 @@ def test_half_a_character_waits_for_its_other_half() -> None:
     assert _stream(BYTES, ids[:3]) == ["a", "", "", "\N{REPLACEMENT CHARACTER}"]
 
 
+def test_bytes_that_are_no_text_stream_too_and_no_window_grows() -> None:
+    noise = BYTES.encode("é").ids[1]  # a byte that begins no character
+    longest = 0
+
+    def decode(ids: list[int]) -> str:
+        nonlocal longest
+        longest = max(longest, len(ids))
+        return str(BYTES.decode(ids))
+
+    stream = TextStream(decode)
+    pieces = [stream.push(noise) for _ in range(500)]
+
+    assert sum(map(len, pieces)) == 497
+    assert "".join([*pieces, stream.finish()]) == "\N{REPLACEMENT CHARACTER}" * 500
+    assert longest < 32
+
+
 def test_a_piece_keeps_its_leading_space() -> None:
     assert _stream(_metaspace(), [1, 2, 3, 1, 4, 5]) == ["the", " bead", "s", " the", " ", "!", ""]
 
