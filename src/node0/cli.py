@@ -24,6 +24,7 @@ COMMANDS = {
     "corpus": Command("node0.run_corpus", "Collect, scrub, list and show what a town's sessions left."),
     "finetune": Command("node0.run_finetune", "Train an adapter, or a whole model, on a corpus."),
     "measure": Command("node0.run_measure", "Measure a model on sessions that it has not seen."),
+    "job": Command("node0.run_job", "List training runs and the states that they went through."),
     "model": Command("node0.run_model", "Register, list and show the models of a town."),
     "swarm": Command("node0.run_swarm", "Prepare a run over several machines."),
     "doctor": Command("node0.run_doctor", "Say what keeps this machine, or a run on it, from working."),

@@ -11,7 +11,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -88,6 +89,23 @@ def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None 
         # Text, not str: rich would read "[REDACTED:token]" as markup and swallow it.
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     stdout().print(table)
+
+
+@contextmanager
+def without_notes_of(logger: str) -> Iterator[None]:
+    """Do not show what a logger says; other handlers still hear it."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return record.name != logger
+
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, _NoteHandler)]
+    for handler in handlers:
+        handler.addFilter(other)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(other)
 
 
 def progress() -> Progress:

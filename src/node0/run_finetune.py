@@ -2,7 +2,8 @@
 """`node0-finetune`: train a role's adapter, or all weights, on the corpus."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from node0 import console
 from node0.errors import ConfigError
+from node0.finetune.training.hooks import Phase, StepHook
 
 if TYPE_CHECKING:
     from node0.finetune.config import FineTuneConfig
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from node0.finetune.training.resume import Resume
     from node0.finetune.training.trainer import RunResult
     from node0.settings import Resolved
+
+Entered = Callable[[str, str], None]
+"Told of a phase of the run and the reason."
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -49,6 +54,9 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     ] = None,
     register: Annotated[
         str | None, typer.Option(help="Register the result in the town under this name.")
+    ] = None,
+    bead_id: Annotated[
+        str | None, typer.Option(help="The bead that asked for this run; see: node0 job show BEAD.")
     ] = None,
     town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
     local_mode: Annotated[
@@ -88,18 +96,21 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
         console.emit(resolved.rows(), as_json=as_json)
         return 0
     from node0.finetune.training.lock import refuse_unusable
-    from node0.finetune.training.plan import describe, doubts, make_plan, refuse_oversize_plan
+    from node0.finetune.training.plan import describe, make_plan
 
     refuse_unusable(resolved.values.checkpoint_dir)
-    plan = make_plan(resolved.values)
     if dry_run:
+        plan = make_plan(resolved.values)
         console.emit(describe(plan), as_json=as_json, title="Plan")
-    refuse_oversize_plan(plan)
-    for doubt in doubts(plan):
-        console.note(f"note: {doubt}")
-    if dry_run:
+        _refuse_or_doubt(plan)
         return 0
-    result = _train(plan, resolved, resume=_resume(resume), stop_after=stop_after)
+    asked = (bead_id or register or town) is not None
+    with _recorded(resolved.values, town, bead_id=bead_id, asked=asked) as entered:
+        plan = make_plan(resolved.values)
+        _refuse_or_doubt(plan)
+        entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
+        hook = _Told(lambda: _banner(resolved, plan), entered)
+        result = _train(plan, resolved, hook, resume=_resume(resume), stop_after=stop_after)
     summary = _summary(result, plan, register=register, town=town)
     rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
     console.emit(rows, as_json=as_json)
@@ -152,8 +163,50 @@ def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
             console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
 
 
+def _refuse_or_doubt(plan: "RunPlan") -> None:
+    from node0.finetune.training.plan import doubts, refuse_oversize_plan
+
+    refuse_oversize_plan(plan)
+    for doubt in doubts(plan):
+        console.note(f"note: {doubt}")
+
+
+class _Told(StepHook):
+    """Shows the banner when nothing can be refused any more, and passes phases on."""
+
+    def __init__(self, banner: Callable[[], None], entered: Entered) -> None:
+        self._banner, self._entered = banner, entered
+
+    def started(self) -> None:
+        self._banner()
+
+    def entered(self, phase: Phase, reason: str = "") -> None:
+        self._entered(phase, reason)
+
+
+def _recorded(
+    config: "FineTuneConfig", root: Path | None, *, bead_id: str | None, asked: bool
+) -> AbstractContextManager[Entered]:
+    from node0.finetune.jobs.record import job_of_run
+
+    return job_of_run(
+        config.checkpoint_dir,
+        corpus=config.corpus_path,
+        role=config.role,
+        mode=config.mode,
+        bead_id=bead_id,
+        root=root,
+        asked=asked,
+    )
+
+
 def _train(
-    plan: "RunPlan", resolved: "Resolved[FineTuneConfig]", *, resume: "Resume", stop_after: int | None
+    plan: "RunPlan",
+    resolved: "Resolved[FineTuneConfig]",
+    hook: StepHook,
+    *,
+    resume: "Resume",
+    stop_after: int | None,
 ) -> "RunResult":
     from node0.finetune.training.reporter import watching
     from node0.finetune.training.trainer import run_plan
@@ -165,7 +218,7 @@ def _train(
             progress=watch,
             resume=resume,
             stop_after=stop_after,
-            started=lambda: _banner(resolved, plan),
+            hook=hook,
         )
 
 

@@ -213,7 +213,7 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(p
     assert 7 <= done < 60
     capsys.readouterr()
     assert main(arguments) == 0
-    assert f"resuming at step {done} of 60" in capsys.readouterr().err
+    assert f"Checkpoint resume triggered: step {done}" in capsys.readouterr().err
     assert adapter(place / "run") == adapter(place / "straight")
 
 

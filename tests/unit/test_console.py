@@ -154,6 +154,21 @@ def test_own_logs_show_from_info_and_other_packages_from_warning(
     assert capsys.readouterr().err == "ours\na warning\n"
 
 
+def test_one_loggers_notes_can_be_left_out_and_are_still_heard(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def call() -> None:
+        with console.without_notes_of("node0.one"):
+            logging.getLogger("node0.one").info("hidden")
+            logging.getLogger("node0.two").info("shown")
+        logging.getLogger("node0.one").info("shown again")
+
+    _run(call)
+
+    assert capsys.readouterr().err == "shown\nshown again\n"
+    assert caplog.messages == ["hidden", "shown", "shown again"]
+
+
 SCRIPT = """
 import sys, typer, warnings
 from node0 import console

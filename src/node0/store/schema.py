@@ -62,3 +62,29 @@ model_artefacts = Table(
     ForeignKeyConstraint(["name", "version"], ["model_registry.name", "model_registry.version"]),
 )
 "The files of a version, by path below its `artifact_path`."
+
+training_jobs = Table(
+    "training_jobs",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("run_dir", String(1024), nullable=False),
+    Column("bead_id", String(64)),
+    Column("role", String(32), nullable=False),
+    Column("mode", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("updated_at", String(32), nullable=False),
+)
+"One row a run directory, with the state that its training is in."
+
+job_transitions = Table(
+    "job_transitions",
+    metadata,
+    Column("job_id", String(128), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    ForeignKeyConstraint(["job_id"], ["training_jobs.id"]),
+)
+"Every state that a job was in, counted from 1. Rows are added and never change."

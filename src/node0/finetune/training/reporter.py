@@ -2,7 +2,6 @@
 """Steps as they happen: a bar on a terminal, one JSON line each otherwise. Always on stderr."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,15 +17,9 @@ def watching(*, terminal: bool, total: int) -> Iterator[Callable[[StepRecord, in
         yield _print_line
         return
     # The bar shows the loss; a log line a step would tear it.
-    quiet = logging.getLogger(metrics.__name__)
-    level = quiet.level
-    quiet.setLevel(logging.WARNING)
-    try:
-        with console.progress() as bar:
-            task = bar.add_task("training", total=total, detail="")
-            yield lambda record, of: bar.update(task, completed=record.step, total=of, detail=_detail(record))
-    finally:
-        quiet.setLevel(level)
+    with console.without_notes_of(metrics.__name__), console.progress() as bar:
+        task = bar.add_task("training", total=total, detail="")
+        yield lambda record, of: bar.update(task, completed=record.step, total=of, detail=_detail(record))
 
 
 def _print_line(record: StepRecord, total: int) -> None:

@@ -4,7 +4,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from node0.finetune.training.artefacts import CONFIG_NAME, MANIFEST_NAME, write_
 from node0.finetune.training.engine import Engine, build_engine
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.finetune.training.finish import draw, export
+from node0.finetune.training.hooks import Phase, StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
 from node0.finetune.training.keeper import Keeper, clear
 from node0.finetune.training.lock import hold, refuse_unusable
@@ -31,6 +33,7 @@ from node0.finetune.training.resume import (
     refuse_other_run,
 )
 from node0.finetune.training.schedule import Schedule
+from node0.loglines import RESUME_TRIGGERED
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
 from node0.settings import Resolved
 
@@ -94,35 +97,39 @@ def run_plan(
     progress: Watch | None = None,
     resume: Resume = "auto",
     stop_after: int | None = None,
-    started: Callable[[], None] | None = None,
+    hook: StepHook | None = None,
 ) -> RunResult:
-    """`train`, from a plan that was checked. `started` is called when nothing can be refused any more."""
+    """`train`, from a plan that was checked. `hook` is told what the run does."""
+    hook = hook or StepHook()
     run_dir = plan.config.checkpoint_dir
     with hold(run_dir):
         found = find_state(run_dir, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
         engine = build_engine(plan)
-        trainer = Trainer(plan, engine, stop_after=stop_after)
-        trainer.begin(found)
-        if started is not None:
-            started()
-        write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
-        watch = None if progress is None else lambda record: progress(record, plan.total_steps)
-        with (
-            Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics,
-            watch_signals() as interrupt,
-        ):
-            finished = trainer.loop(metrics, interrupt)
-        return trainer.end(finished=finished)
+        trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook)
+        with telling_the_end(hook, lambda: trainer.state.step):
+            trainer.begin(found)
+            hook.started()
+            write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
+            watch = None if progress is None else lambda record: progress(record, plan.total_steps)
+            with (
+                Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics,
+                watch_signals() as interrupt,
+            ):
+                finished = trainer.loop(metrics, interrupt)
+            return trainer.end(finished=finished)
 
 
 class Trainer:
     """Holds what changes during a run: the weights behind `engine`, and `state`."""
 
-    def __init__(self, plan: RunPlan, engine: Engine, *, stop_after: int | None = None) -> None:
+    def __init__(
+        self, plan: RunPlan, engine: Engine, *, stop_after: int | None = None, hook: StepHook | None = None
+    ) -> None:
         config = plan.config
         self.plan, self.engine, self.stop_after = plan, engine, stop_after
+        self.hook = hook or StepHook()
         self.run_dir = config.checkpoint_dir
         self.keeper = Keeper(config, engine)
         self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
@@ -142,19 +149,21 @@ class Trainer:
             # A run that branches off another one has none of its checkpoints.
             clear(self.run_dir)
             self.state = self.state.without_best()
+        self.hook.entered("syncing", f"resuming at step {self.state.step}")
         self.engine.pipeline.load(found / PIPELINE_DIRECTORY)
         self.plan.data.steps.restore(self.state.data)
         forget_after(self.run_dir, self.state.step)
         self.keeper.forget_after(self.state.step)
         # From here on the directory is no longer the finished run that its manifest names.
         (self.run_dir / MANIFEST_NAME).unlink(missing_ok=True)
-        logger.info("resuming at step %d of %d", self.state.step, self.plan.total_steps)
+        logger.info(RESUME_TRIGGERED.write(self.state.step))
 
     def loop(self, metrics: Metrics, interrupt: Interrupt) -> bool:
         """Train until the last step, early stopping or a stop; whether the run is finished.
 
         Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it.
         """
+        self.hook.entered("training", f"from step {self.state.step} to {self.plan.total_steps}")
         if self.state.step == 0 and self.plan.data.held_out:
             metrics.write(StepRecord(step=0, val_loss=self._validate()))
         while self.state.step < self.plan.total_steps and not self._is_stale():
@@ -180,8 +189,10 @@ class Trainer:
             if best != last:
                 self.keeper.restore_weights(best)
             export(self.plan, self.engine, state, exported_step=best, val_loss=loss)
+            self.hook.entered("done", f"{last} steps; the weights of step {best} are exported")
         else:
             draw(self.plan, self.run_dir)
+            self.hook.entered("ready", f"stopped at step {last}")
         return RunResult(self.run_dir, best, loss, last, finished=finished)
 
     def _one_step(self, metrics: Metrics) -> None:
@@ -229,7 +240,9 @@ class Trainer:
         state, most = self.state, self.plan.config.max_skipped_steps
         state.skipped_in_a_row = state.skipped_in_a_row + 1 if result.skipped else 0
         if not result.skipped:
+            self.hook.entered("training", "a step was made again")
             return
+        self.hook.entered("degraded", f"step {state.step} was skipped: its loss or gradients are not finite")
         logger.warning("skipped %d of at most %d steps in a row", state.skipped_in_a_row, most)
         if state.skipped_in_a_row < most:
             return
@@ -255,9 +268,10 @@ class Trainer:
 
     def _validate(self) -> float:
         pipeline, held_out = self.engine.pipeline, self.plan.data.held_out
-        if self.plan.config.mode == "dpo":
-            return pair_loss(pipeline, held_out, preference=self.preference, reference=self.reference)
-        return token_loss(pipeline, held_out)
+        with self._phase("evaluating"):
+            if self.plan.config.mode == "dpo":
+                return pair_loss(pipeline, held_out, preference=self.preference, reference=self.reference)
+            return token_loss(pipeline, held_out)
 
     def _is_stale(self) -> bool:
         patience = self.plan.config.early_stopping_patience
@@ -275,8 +289,16 @@ class Trainer:
 
     def _save(self) -> None:
         self.state.data = self.plan.data.steps.state()
-        self.keeper.save(self.state)
+        with self._phase("checkpointing"):
+            self.keeper.save(self.state)
         write_entries(self.run_dir, self.plan.data.entries, self.plan.data.steps.seen())
+
+    @contextmanager
+    def _phase(self, phase: Phase) -> Iterator[None]:
+        at = f"step {self.state.step}"
+        self.hook.entered(phase, at)
+        yield
+        self.hook.entered("training", at)
 
 
 def real_tokens(microbatch: Microbatch) -> int:

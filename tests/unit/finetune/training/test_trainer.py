@@ -2,6 +2,7 @@
 """The step loop over a pipeline that answers from a script; everything else is real."""
 
 import json
+import logging
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +15,12 @@ from torch import nn
 from node0.errors import NonFiniteGradients
 from node0.finetune.training.artefacts import MANIFEST_NAME
 from node0.finetune.training.data import EntryUse, TrainingData
+from node0.finetune.training.hooks import StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt
 from node0.finetune.training.metrics import Metrics, read_metrics
 from node0.finetune.training.resume import find_state, read_state, step_numbers
 from node0.finetune.training.trainer import Trainer, real_tokens
+from node0.loglines import CHECKPOINT_SAVED, RESUME_TRIGGERED, TRAINING_LOSS
 from node0.pipeline.protocol import IGNORE, Microbatch, StepResult
 
 
@@ -47,6 +50,18 @@ class ScriptedPipeline:
         self.stage.lora_A.data.fill_(float((directory / "weight").read_text()))
 
 
+class Listener(StepHook):
+    """Keeps each phase that differs from the one before."""
+
+    def __init__(self) -> None:
+        self.phases, self.reasons = [], []
+
+    def entered(self, phase, reason=""):
+        if self.phases[-1:] != [phase]:
+            self.phases.append(phase)
+            self.reasons.append(reason)
+
+
 class CountingSteps:
     """Endless steps of one microbatch that know their position."""
 
@@ -73,7 +88,7 @@ def microbatch() -> Microbatch:
 
 
 def make_trainer(
-    directory: Path, *, losses=(), val_losses=(), stop_after=None, held_out=True, **changes
+    directory: Path, *, losses=(), val_losses=(), stop_after=None, held_out=True, hook=None, **changes
 ) -> Trainer:
     config = configure(directory, base_model="x", **{"max_steps": 6, **changes})
     stage = nn.Module()
@@ -93,7 +108,7 @@ def make_trainer(
     pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
     engine = SimpleNamespace(stages=[stage], stage_names=["solo-0"], pipeline=pipeline)
     config.checkpoint_dir.mkdir(exist_ok=True)
-    return Trainer(plan, engine, stop_after=stop_after)
+    return Trainer(plan, engine, stop_after=stop_after, hook=hook)
 
 
 def run(trainer: Trainer, *, resume="auto", interrupted=False) -> bool:
@@ -184,6 +199,86 @@ def test_too_many_skipped_steps_end_the_run_with_the_good_weights_saved(tmp_path
     assert caught.value.exit_code == 75
     assert read_state(state).step == 3
     assert (state / "pipeline" / "weight").read_text() == "1.0"
+
+
+def test_a_run_tells_what_it_does(tmp_path):
+    changes = {"max_steps": 2, "eval_every_n_steps": 9, "checkpoint_every_n_steps": 1, "keep_best": False}
+    first = Listener()
+    run(make_trainer(tmp_path, hook=first, held_out=False, **changes))
+    again = Listener()
+    run(make_trainer(tmp_path, hook=again, held_out=False, **{**changes, "max_steps": 3}))
+
+    assert first.phases == ["training", "checkpointing", "training", "checkpointing", "training"]
+    assert again.phases == ["syncing", "training", "checkpointing", "training"]
+    assert again.reasons[0] == "resuming at step 2"
+    assert first.reasons[1] == "step 1"
+
+
+def test_validation_is_a_phase_of_its_own(tmp_path):
+    listener = Listener()
+    run(make_trainer(tmp_path, hook=listener, max_steps=1, eval_every_n_steps=1))
+
+    assert listener.phases == [
+        "training",
+        "evaluating",
+        "training",
+        "evaluating",
+        "training",
+        "checkpointing",
+        "training",
+    ]
+
+
+def test_a_skipped_step_degrades_the_run_until_one_is_made(tmp_path):
+    listener = Listener()
+    losses = [1.0, math.nan, math.nan, 1.0]
+    run(
+        make_trainer(
+            tmp_path, hook=listener, losses=losses, held_out=False, max_steps=5, checkpoint_every_n_steps=9
+        )
+    )
+
+    assert listener.phases == ["training", "degraded", "training", "checkpointing", "training"]
+    assert listener.reasons[1] == "step 2 was skipped: its loss or gradients are not finite"
+
+
+def test_too_many_skipped_steps_are_told_with_the_checkpoint_kept(tmp_path, caplog):
+    listener = Listener()
+    trainer = make_trainer(tmp_path, hook=listener, losses=[math.nan] * 3, held_out=False, max_steps=9)
+
+    with pytest.raises(NonFiniteGradients), telling_the_end(listener, lambda: trainer.state.step):
+        run(trainer)
+
+    assert listener.phases == ["training", "degraded", "checkpointing", "training", "failed"]
+    assert "3 steps in a row were not finite" in listener.reasons[-1]
+    assert "Training job failed: step 3" in caplog.messages
+    assert step_numbers(trainer.run_dir / "training_state") == [3]
+
+
+def test_an_interruption_is_told_as_a_run_that_may_go_on(tmp_path, caplog):
+    listener = Listener()
+    trainer = make_trainer(tmp_path, hook=listener, held_out=False)
+
+    with pytest.raises(KeyboardInterrupt), telling_the_end(listener, lambda: trainer.state.step):
+        run(trainer, interrupted=True)
+
+    assert listener.phases == ["training", "checkpointing", "training", "ready"]
+    assert listener.reasons[-1] == "interrupted at step 1"
+    assert "Training job failed" not in caplog.text
+
+
+def test_the_lines_of_a_run_can_be_followed(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        run(make_trainer(tmp_path, losses=[2.5, math.nan, 1.5], held_out=False, stop_after=3))
+        run(make_trainer(tmp_path, held_out=False, max_steps=4))
+
+    losses, resumed, saved = (
+        [found for line in caplog.messages if (found := kind.read(line))]
+        for kind in (TRAINING_LOSS, RESUME_TRIGGERED, CHECKPOINT_SAVED)
+    )
+    assert [str(loss) for (loss,) in losses] == ["2.5", "nan", "1.5", "1.0"]
+    assert resumed == [(3,)]
+    assert saved[-1] == (4, "solo-0")
 
 
 def test_an_interrupted_run_saves_its_step_and_goes_on_there(tmp_path):

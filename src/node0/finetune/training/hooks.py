@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run tells whoever listens: that it began, what it is doing, and how it ended."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from node0.errors import Node0Error
+from node0.loglines import JOB_FAILED
+
+logger = logging.getLogger(__name__)
+
+Phase = Literal["ready", "training", "syncing", "checkpointing", "evaluating", "degraded", "done", "failed"]
+"`syncing`: stages load a common state. `degraded`: steps are skipped. `ready`: stopped, and may go on."
+
+
+class StepHook:
+    """Listens to nothing; override what is of interest. A hook that raises ends the run."""
+
+    def started(self) -> None:
+        """Nothing can be refused any more."""
+
+    def entered(self, phase: Phase, reason: str = "") -> None:
+        """The run is in `phase` from now on; told again where it already was."""
+
+
+@contextmanager
+def telling_the_end(hook: StepHook, step: Callable[[], int]) -> Iterator[None]:
+    """Tell `hook` when the block is interrupted or fails; `step` gives the steps done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        hook.entered("ready", f"interrupted at step {step()}")
+        raise
+    except Exception as error:
+        logger.error(JOB_FAILED.write(step()))
+        # The text of an unexpected error may hold what is trained on.
+        hook.entered("failed", str(error) if isinstance(error, Node0Error) else type(error).__name__)
+        raise
