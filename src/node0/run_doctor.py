@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def doctor(
     *,
     run: Annotated[
-        Path | None, typer.Option(help="The run's directory; without it, the machine alone.")
+        Path | None, typer.Option(help="Directory of a run, or its run.json; without it, the machine alone.")
     ] = None,
     base_model: Annotated[
         Path | None, typer.Option(help="Directory of the base here; default: as run.json says.")
@@ -37,7 +37,10 @@ def doctor(
 
     Exits with 0 when nothing is wrong, else with 1.
     """
-    findings = list(_findings(run.expanduser() if run is not None else None, base_model))
+    place = run.expanduser() if run is not None else None
+    if place is not None and place.is_file():
+        place = place.parent
+    findings = list(_findings(place, base_model))
     console.emit([asdict(finding) for finding in findings], as_json=as_json)
     return console.FAILED if any(finding.state == "bad" for finding in findings) else 0
 

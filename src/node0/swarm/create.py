@@ -118,7 +118,9 @@ def _with_members(common: SwarmRun, seats: Sequence[Seat], directory: Path) -> S
 
 
 def _host(place: Place) -> str:
-    return place.member.full_addresses[0].host
+    """The machine of a member; empty for loopback, which has several names."""
+    address = place.member.full_addresses[0]
+    return "" if address.is_loopback else address.host
 
 
 def _command(directory: Path, place: Place) -> str:

@@ -93,7 +93,10 @@ def _host_and_port(name: str, text: str) -> tuple[str, int | None]:
         raise ConfigError(f"cannot read --host {name}={text}; write a host, host:port or [v6 address]:port")
     port = found["port"] or found["port6"]
     host = found["host"] or found["v6"]
-    address_of_host(host, int(port or 0))
+    if address_of_host(host, int(port or 0)).host in ("0.0.0.0", "::"):
+        raise ConfigError(
+            f"--host {name}={text} is no address that others can reach; give this machine's own"
+        )
     return host, int(port) if port else None
 
 
@@ -119,15 +122,20 @@ def first_port(directory: str) -> int:
 
 def is_free(address: Address) -> bool:
     """Whether this machine could listen there now."""
+    return why_taken(address) is None
+
+
+def why_taken(address: Address) -> str | None:
+    """Why this machine cannot listen there now; None where it can."""
     family = socket.AF_INET6 if address.protocol == "ip6" else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the daemon does: a port in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address.host, address.port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def _refuse_unreachable(seats: list[Seat]) -> None:

@@ -10,7 +10,7 @@ from node0.errors import ConfigError, NotFound
 from node0.swarm.address import Address, parse_address
 from node0.swarm.finding import Finding, bad, note, ok
 from node0.swarm.identity import read_identity
-from node0.swarm.layout import is_free
+from node0.swarm.layout import why_taken
 from node0.swarm.run_file import KEYS, RUN_FILE, TRAINER, Place, SwarmRun, key_file
 from node0.swarm.sockets import is_alive, owner_of, socket_directory
 
@@ -89,11 +89,12 @@ def _port(place: Place, directory: Path, owner: int | None, *, started: bool) ->
     listens = parse_address(place.member.host_maddrs[0])
     here = key_file(directory, place.name).exists() and _is_here(address)
     if here and owner is None:
-        if is_free(listens):
+        reason = why_taken(listens)
+        if reason is None:
             return ok(name, f"{listens.port} is free for it")
         return bad(
             name,
-            f"{listens.port} is taken by another program",
+            f"{listens.port} cannot be listened on: {reason}",
             f"end it (ss -ltnp sport = :{listens.port} names it), or change the port in every {RUN_FILE}",
         )
     if _answers(address):

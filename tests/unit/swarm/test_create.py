@@ -86,6 +86,15 @@ def test_on_one_machine_each_member_is_started_by_one_line(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_loopback_by_another_name_is_this_machine(tmp_path: Path) -> None:
+    hosts = {"head-0": "localhost", "tail-1": "127.0.0.1", "spare-0": "[::1]"}
+
+    lines = start_lines(tmp_path / "run", make(tmp_path / "run", hosts=hosts))
+
+    assert {line.machine for line in lines} == {""}
+    assert not [line for line in lines if "ssh" in line.command]
+
+
 def test_another_machine_is_given_its_own_key_and_no_other(tmp_path: Path) -> None:
     directory, there = tmp_path / "a run", tmp_path / "there"
     there.mkdir()

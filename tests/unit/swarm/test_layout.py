@@ -94,6 +94,8 @@ def test_members_on_one_host_get_ports_of_their_own() -> None:
         ({"hosts": {"heat-0": "10.0.0.5"}}, "--host names no member 'heat-0'; did you mean 'head-0'"),
         ({"hosts": {"head-0": "10.0.0.5:1:2"}}, "cannot read --host head-0=10.0.0.5:1:2"),
         ({"hosts": {"head-0": "10.0.0.5:99999"}}, "99999"),
+        ({"hosts": dict.fromkeys(EVERYONE, "0.0.0.0")}, "is no address that others can reach"),
+        ({"hosts": {"head-0": "[::]:9"}}, "is no address that others can reach"),
         ({"hosts": {"head-0": "a b"}}, "'/dns4/a b/tcp/0'"),
         ({"hosts": dict.fromkeys(EVERYONE, "10.0.0.5:1")}, "gives one port of a machine to two members"),
         ({"replicas": {"body-1": 2}}, "no stage body-1 in a model of 2 stages"),

@@ -113,7 +113,7 @@ def test_a_port_that_another_program_has_is_named(run_dir: Path) -> None:
         findings = by_check(ports(run_dir, run))
 
     assert findings["port of solo-0"].state == "bad"
-    assert findings["port of solo-0"].found == f"{port} is taken by another program"
+    assert findings["port of solo-0"].found == f"{port} cannot be listened on: Address already in use"
     assert findings["port of trainer"].state == "ok"
 
 
