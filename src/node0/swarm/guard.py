@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps a libp2p daemon no longer than the process that uses it. Run as a program, without this package.
 
-    python -I -S guard.py SOCKET_DIRECTORY DAEMON ARGUMENTS...
+    python -I -S guard.py SOCKET_DIRECTORY PARENT DAEMON ARGUMENTS...
 
 Whoever started the guard may be killed at any moment and then cleans nothing. The guard is told by the
 kernel (Linux: PR_SET_PDEATHSIG; elsewhere it looks twice a second), ends the daemon, and removes the
-sockets and their directory.
+sockets and their directory, unless another process has claimed it since.
 """
 
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -16,7 +17,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
+
+LOCK_NAME = "owner.pid"
+"In a socket directory; its owner holds a lock on it."
+
+PARENT_NAME, PARENT_PREFIX = ".sockets", "node0-"
+"Names of directories that hold socket directories and nothing else."
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY = 0.5
@@ -25,6 +33,8 @@ LOOK_EVERY = 0.5
 GRACE = 2.0
 "Seconds that the daemon has to end by itself."
 
+_ASKED = (signal.SIGTERM, signal.SIGINT)
+
 
 class _Leave(Exception):
     """A signal asked to end."""
@@ -32,21 +42,24 @@ class _Leave(Exception):
 
 def main() -> None:
     """Run the daemon until it ends or the parent does."""
-    directory, command = sys.argv[1], sys.argv[2:]
-    parent = os.getppid()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    directory, parent, command = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    # A Ctrl-C in the terminal is for the program, which then ends its daemon in order.
+    os.setpgid(0, 0)
+    for number in _ASKED:
         signal.signal(number, _leave)
-    die_with_parent(signal.SIGTERM)
-    daemon = subprocess.Popen(command, preexec_fn=_die_with_guard)
+    daemon = None
     try:
+        die_with_parent(signal.SIGTERM)
+        daemon = subprocess.Popen(command, preexec_fn=_die_with_guard)
         while os.getppid() == parent and daemon.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(LOOK_EVERY)
     except _Leave:
         pass
     finally:
-        _end(daemon)
-        shutil.rmtree(directory, ignore_errors=True)
+        if daemon is not None:
+            _end(daemon)
+        _discard_unowned(directory)
 
 
 def die_with_parent(number: int) -> None:
@@ -55,13 +68,34 @@ def die_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
+def discard(directory: Path) -> None:
+    """Remove a socket directory, and the one above it when it holds nothing else."""
+    shutil.rmtree(directory, ignore_errors=True)
+    above = directory.parent
+    if above.name == PARENT_NAME or above.name.startswith(PARENT_PREFIX):
+        with suppress(OSError):
+            above.rmdir()
+
+
+def _discard_unowned(directory: Path) -> None:
+    try:
+        lock = os.open(directory / LOCK_NAME, os.O_RDWR)
+    except OSError:
+        return
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        discard(directory)
+
+
 def _die_with_guard() -> None:
     die_with_parent(signal.SIGKILL)
-    # A Ctrl-C in the terminal is for the program, which then ends its daemon in order.
-    os.setpgid(0, 0)
+    for number in _ASKED:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    for each in _ASKED:
+        signal.signal(each, signal.SIG_IGN)
     raise _Leave
 
 

@@ -7,14 +7,16 @@ loop, so that a stage is one process and its daemon.
 
 import asyncio
 import logging
+import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hivemind.dht.node import DHTNode
 from hivemind.dht.validation import CompositeValidator, RecordValidatorBase
@@ -23,8 +25,10 @@ from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
-from node0.errors import ConfigError, SwarmTimeout
-from node0.swarm import guard, sockets
+from node0.errors import ConfigError, FrameRefused, SwarmTimeout
+from node0.swarm import guard
+from node0.swarm.seldom import Seldom
+from node0.swarm.sockets import Claim
 from node0.swarm.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -34,6 +38,12 @@ Handler = Callable[[Stream], Awaitable[None]]
 
 START_SECONDS = 60.0
 "A daemon on a busy machine may need long to start."
+
+_NOBODY = "failed to connect to bootstrap peers"
+"The daemon's words when it gives up."
+
+MOST_STREAMS = 64
+"Streams that one peer may have open here; each costs a file handle."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +75,11 @@ class Peer:
 
         Raises:
             ConfigError: the socket directory is in use, or an address cannot be listened on.
-            SwarmTimeout: none of `initial_peers` answers.
         """
         self._settings = settings
-        sockets.claim(settings.socket_dir)
-        self._refused: set[str] = set()
+        self._claim = Claim(settings.socket_dir)
+        self._seldom = Seldom()
+        self._streams: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="node0-peer", daemon=True)
         self._thread.start()
@@ -77,7 +87,7 @@ class Peer:
             self._p2p, self._node = self.run(self._start(validators), timeout=2 * START_SECONDS)
         except BaseException:
             self._stop_loop()
-            sockets.release(settings.socket_dir)
+            self._claim.release()
             raise
         self.peer_id: str = self._p2p.peer_id.to_base58()
 
@@ -101,6 +111,8 @@ class Peer:
         try:
             return future.result(timeout)
         except FutureTimeout:
+            if future.done():
+                raise
             future.cancel()
             raise SwarmTimeout(f"no answer from the swarm within {timeout} s") from None
         except BaseException:
@@ -108,16 +120,24 @@ class Peer:
             raise
 
     def serve(self, name: str, handler: Handler) -> None:
-        """Let allowed peers open streams of this name."""
+        """Let allowed peers open streams of this name. `FrameRefused` from the handler closes the stream."""
 
         async def handle(
             info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         ) -> None:
             stream = Stream(reader, writer, info.peer_id.to_base58())
+            self._streams[stream.remote] += 1
             try:
                 if self._admits(stream.remote, name):
                     await handler(stream)
+            except FrameRefused as error:
+                self._warn(stream.remote, f"closed its stream {name}: {error}")
+            except Exception:
+                logger.exception("the stream %s of peer %s ended", name, stream.remote)
             finally:
+                self._streams[stream.remote] -= 1
+                if not self._streams[stream.remote]:
+                    del self._streams[stream.remote]
                 stream.close()
 
         self.run(self._p2p.add_binary_stream_handler(name, handle), timeout=10.0)
@@ -128,8 +148,8 @@ class Peer:
         Raises:
             SwarmTimeout: it cannot be reached, or does not serve `name`.
         """
-        peer = PeerID.from_base58(remote)
         try:
+            peer = PeerID.from_base58(remote)
             if addresses:
                 await self._p2p._client.connect(peer, [_without_peer(address) for address in addresses])
             _, reader, writer = await self._p2p.call_binary_stream_handler(peer, name)
@@ -159,14 +179,33 @@ class Peer:
             self.run(self._leave(), timeout=10.0)
         finally:
             self._stop_loop()
-            sockets.release(self._settings.socket_dir)
+            self._claim.release()
 
     async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DHTNode]:
+        p2p = await self._start_daemon()
+        try:
+            return p2p, await self._join(p2p, validators)
+        except BaseException:
+            await p2p.shutdown()
+            raise
+
+    async def _start_daemon(self) -> P2P:
+        initial = list(self._settings.initial_peers)
+        try:
+            return await self._daemon_with(initial)
+        except ConfigError as error:
+            if not initial or _NOBODY not in str(error):
+                raise
+        # They may come, or come back, later; whoever knows this peer can reach it until then.
+        logger.warning("none of %d initial peers can be reached: %s", len(initial), ", ".join(initial))
+        return await self._daemon_with([])
+
+    async def _daemon_with(self, initial_peers: Sequence[str]) -> P2P:
         settings = self._settings
         daemon = _guarded_daemon(settings.socket_dir)
         try:
-            p2p = await daemon.create(
-                initial_peers=list(settings.initial_peers) or None,
+            return await daemon.create(
+                initial_peers=list(initial_peers) or None,
                 announce_maddrs=list(settings.announce_maddrs) or None,
                 host_maddrs=list(settings.host_maddrs),
                 identity_path=str(settings.identity_path) if settings.identity_path else None,
@@ -177,22 +216,24 @@ class Peer:
                 use_relay=False,
                 check_if_identity_free=False,
             )
-        except P2PDaemonError as error:
+        except (P2PDaemonError, ValueError) as error:
+            for started in daemon.started:
+                await started.shutdown()
             reason = " ".join(str(error).split())
             raise ConfigError(
                 f"cannot listen on {', '.join(settings.host_maddrs)}: {reason}; see node0 doctor"
             ) from None
-        validator = CompositeValidator(validators) if validators else None
-        node = await DHTNode.create(
+
+    async def _join(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
+        return await DHTNode.create(
             p2p=p2p,
-            initial_peers=list(settings.initial_peers) or None,
-            record_validator=validator,
+            initial_peers=list(self._settings.initial_peers) or None,
+            record_validator=CompositeValidator(validators) if validators else None,
             ensure_bootstrap_success=False,
             # A signed record is checked where it is stored; a cached one would be checked again.
             cache_locally=False,
             cache_on_store=False,
         )
-        return p2p, node
 
     async def _leave(self) -> None:
         await self._node.shutdown()
@@ -211,12 +252,18 @@ class Peer:
 
     def _admits(self, remote: str, name: str) -> bool:
         allowed = self._settings.allowed
-        if allowed is None or remote in allowed:
-            return True
-        if remote not in self._refused:
-            self._refused.add(remote)
-            logger.warning("peer %s is not on the allow-list; refused its stream %s", remote, name)
-        return False
+        if allowed is not None and remote not in allowed:
+            self._warn(remote, f"is not on the allow-list; refused its stream {name}")
+            return False
+        if self._streams[remote] > MOST_STREAMS:
+            self._warn(remote, f"has {MOST_STREAMS} streams open; refused another {name}")
+            return False
+        return True
+
+    def _warn(self, remote: str, what: str) -> None:
+        """Log what a peer did, unless the log heard of that peer a moment ago."""
+        if self._seldom.now(remote):
+            logger.warning("peer %s %s", remote, what)
 
 
 def _guarded_daemon(socket_dir: Path) -> type[P2P]:
@@ -224,11 +271,16 @@ def _guarded_daemon(socket_dir: Path) -> type[P2P]:
 
     class GuardedP2P(P2P):  # type: ignore[misc]  # hivemind has no type information
         _UNIX_SOCKET_PREFIX = f"/unix{socket_dir}/"
+        started: ClassVar[list[P2P]] = []
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.started.append(self)
 
         @staticmethod
         def _make_process_args(*args: Any, **kwargs: Any) -> list[str]:
             daemon = P2P._make_process_args(*args, **kwargs)
-            return [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), *daemon]
+            return [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), str(os.getpid()), *daemon]
 
     return GuardedP2P
 

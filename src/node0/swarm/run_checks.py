@@ -12,7 +12,7 @@ from node0.swarm.finding import Finding, bad, note, ok
 from node0.swarm.identity import read_identity
 from node0.swarm.layout import why_taken
 from node0.swarm.run_file import KEYS, RUN_FILE, TRAINER, Place, SwarmRun, key_file
-from node0.swarm.sockets import is_alive, owner_of, socket_directory
+from node0.swarm.sockets import last_owner_of, owner_of, socket_directory
 
 ANSWER_SECONDS = 3.0
 
@@ -52,9 +52,9 @@ def stale_sockets(directory: Path) -> Iterator[Finding]:
     """Socket directories of this run whose process is gone; other runs are not looked at."""
     folder = socket_directory(directory, "any").parent
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    stale = [path for path in found if (owner := owner_of(path)) is None or not is_alive(owner)]
+    stale = [path for path in found if owner_of(path) is None]
     for path in stale:
-        owner = owner_of(path)
+        owner = last_owner_of(path)
         who = "nobody" if owner is None else f"process {owner}, which is gone"
         yield bad("sockets", f"{path} belongs to {who}", f"rm -r {shlex.quote(str(path))}")
     if not stale:
@@ -112,8 +112,7 @@ def _port(place: Place, directory: Path, owner: int | None, *, started: bool) ->
 
 def _owner(directory: Path, name: str) -> int | None:
     """The living process that holds a place on this machine."""
-    owner = owner_of(socket_directory(directory, name))
-    return owner if owner is not None and is_alive(owner) else None
+    return owner_of(socket_directory(directory, name))
 
 
 def _is_here(address: Address) -> bool:

@@ -9,11 +9,12 @@ import pytest
 
 from node0.swarm.create import create_run
 from node0.swarm.finding import Finding
+from node0.swarm.guard import LOCK_NAME, discard
 from node0.swarm.identity import make_identity, read_identity
 from node0.swarm.layout import lay_out
 from node0.swarm.run_checks import answering, keys, ports, stale_sockets
 from node0.swarm.run_file import SwarmRun, key_file, read_run, write_run
-from node0.swarm.sockets import OWNER_NAME, claim, release, socket_directory
+from node0.swarm.sockets import Claim, socket_directory
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +120,14 @@ def test_a_port_that_another_program_has_is_named(run_dir: Path) -> None:
 
 def test_a_member_that_runs_must_be_reached(run_dir: Path) -> None:
     directory = socket_directory(run_dir, "solo-0")
-    claim(directory)
+    claim = Claim(directory)
     try:
         closed = by_check(ports(run_dir, read_run(run_dir)))["port of solo-0"]
         with listening(run_dir):
             opened = by_check(ports(run_dir, read_run(run_dir)))["port of solo-0"]
             assert [place.name for place in answering(read_run(run_dir))] == ["solo-0"]
     finally:
-        release(directory)
+        claim.release()
 
     assert closed.state == "bad"
     assert f"process {os.getpid()} runs" in closed.found
@@ -139,11 +140,11 @@ def test_another_machine_that_is_silent_is_wrong_only_once_the_run_has_started(r
     port = run.place("solo-0").member.full_addresses[0].port
 
     before = by_check(ports(run_dir, run))["port of solo-0"]
-    claim(socket_directory(run_dir, "trainer"))
+    claim = Claim(socket_directory(run_dir, "trainer"))
     try:
         after = by_check(ports(run_dir, run))["port of solo-0"]
     finally:
-        release(socket_directory(run_dir, "trainer"))
+        claim.release()
 
     assert (before.state, after.state) == ("note", "bad")
     assert after.found == f"closed at 127.0.0.1:{port}"
@@ -151,10 +152,9 @@ def test_another_machine_that_is_silent_is_wrong_only_once_the_run_has_started(r
 
 
 def test_what_a_dead_process_left_is_named_with_what_removes_it(run_dir: Path, gone: int) -> None:
-    stale, living = socket_directory(run_dir, "solo-0"), socket_directory(run_dir, "trainer")
-    claim(living)
+    stale, living = socket_directory(run_dir, "solo-0"), Claim(socket_directory(run_dir, "trainer"))
     stale.mkdir(parents=True)
-    (stale / OWNER_NAME).write_text(f"{gone}\n")
+    (stale / LOCK_NAME).write_text(f"{gone}\n")
     try:
         (finding,) = stale_sockets(run_dir)
         assert finding.state == "bad"
@@ -165,19 +165,19 @@ def test_what_a_dead_process_left_is_named_with_what_removes_it(run_dir: Path, g
 
         (finding,) = stale_sockets(run_dir)
     finally:
-        release(stale)
-        release(living)
+        discard(stale)
+        living.release()
     assert (finding.state, finding.found) == ("ok", "1 in use, none left behind")
 
 
 def test_what_is_left_of_another_run_is_not_looked_at(run_dir: Path, tmp_path: Path, gone: int) -> None:
     other = socket_directory(tmp_path / "other", "solo-0")
     other.mkdir(parents=True)
-    (other / OWNER_NAME).write_text(f"{gone}\n")
+    (other / LOCK_NAME).write_text(f"{gone}\n")
 
     try:
         (finding,) = stale_sockets(run_dir)
     finally:
-        release(other)
+        discard(other)
 
     assert finding.state == "ok"
