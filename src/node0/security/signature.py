@@ -62,10 +62,14 @@ def unseal(sealed: bytes, *, purpose: str) -> Opened:
 
 def peer_id_of(key: RSAPublicKey) -> str:
     """The id of the peer that has this key: base58 of the sha256 multihash of libp2p's PublicKey message."""
-    public = _der(key)
     digest = hashes.Hash(_HASH)
-    digest.update(b"\x08\x00\x12" + _varint(len(public)) + public)
+    digest.update(key_message(_der(key)))
     return base58.b58encode(_SHA256_MULTIHASH + digest.finalize()).decode()
+
+
+def key_message(der: bytes) -> bytes:
+    """libp2p's protobuf message of an RSA key, public or private: its type, then its bytes."""
+    return b"\x08\x00\x12" + _varint(len(der)) + der
 
 
 def _parts(sealed: bytes) -> tuple[bytes, bytes, bytes]:

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The key file that makes a peer itself, in hivemind's format, read without starting anything.
 
-    file      protobuf PrivateKey: type RSA, PKCS#1 key in DER
-    peer id   base58 of the sha256 multihash of protobuf PublicKey: type RSA, SubjectPublicKeyInfo in DER
-
-hivemind has both, but importing it takes seconds and starts threads.
+The file is libp2p's PrivateKey message around a PKCS#1 key in DER. hivemind reads and writes it too, but
+importing it takes seconds and starts threads.
 """
 
 import os
@@ -22,11 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from node0.errors import ConfigError, NotFound
-from node0.security.signature import peer_id_of
+from node0.security.signature import key_message, peer_id_of
 
 KEY_BITS = 2048
-_TYPE_IS_RSA = b"\x08\x00"
-_DATA = 0x12
 _LARGEST_FILE = 1 << 16
 
 
@@ -50,7 +46,7 @@ def make_identity(path: Path) -> Identity:
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:  # mkstemp made it for its owner alone
-            file.write(_message(der))
+            file.write(key_message(der))
         # A link, unlike a rename, never replaces what is there.
         path.hardlink_to(beside)
     except FileExistsError:
@@ -71,7 +67,7 @@ def read_identity(path: Path) -> Identity:
     """
     data = _read_private(path)
     try:
-        key = load_der_private_key(_data_of(data), password=None)
+        key = load_der_private_key(_der_of(data), password=None)
     except (ValueError, TypeError, IndexError):
         key = None
     if not isinstance(key, RSAPrivateKey):
@@ -93,27 +89,12 @@ def _read_private(path: Path) -> bytes:
         raise ConfigError(f"cannot read key file {path}: {error.strerror}; check its owner") from None
 
 
-def _message(der: bytes) -> bytes:
-    """Protobuf of a key, private or public: its type and its bytes."""
-    length, size = bytearray(), len(der)
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return _TYPE_IS_RSA + bytes([_DATA]) + bytes(length) + der
-
-
-def _data_of(message: bytes) -> bytes:
-    """The reverse of `_message`; ValueError or IndexError for anything else."""
-    if message[:2] != _TYPE_IS_RSA or message[2] != _DATA:
-        raise ValueError("not a key of this type")
-    size = shift = 0
-    position = 3
-    while message[position] & 0x80:
-        size |= (message[position] & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-    size |= message[position] << shift
-    data = message[position + 1 :]
-    if len(data) != size:
-        raise ValueError("not a whole key")
-    return data
+def _der_of(message: bytes) -> bytes:
+    """The reverse of `key_message`; ValueError or IndexError for anything else."""
+    end_of_length = 3
+    while message[end_of_length] & 0x80:
+        end_of_length += 1
+    der = message[end_of_length + 1 :]
+    if key_message(der) != message:
+        raise ValueError("not a whole RSA key")
+    return der

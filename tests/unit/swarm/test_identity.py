@@ -6,8 +6,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from node0.errors import ConfigError, NotFound
+from node0.security.signature import key_message
 from node0.swarm.address import check_peer_id
-from node0.swarm.identity import Identity, _message, make_identity, read_identity
+from node0.swarm.identity import Identity, make_identity, read_identity
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_what_is_no_rsa_key_is_one_clear_error(made: tuple[Path, Identity], tmp_
     broken = [b"", b"\x08", b"\x08\x00\x12", b"\x08\x00\x12\xff\xff", b"-----BEGIN RSA PRIVATE KEY-----"]
     broken += [whole[:-1], whole + b"x", b"\x08\x01" + whole[2:], whole[:40] + bytes(len(whole) - 40)]
 
-    for number, data in enumerate([*broken, _message(foreign)]):
+    for number, data in enumerate([*broken, key_message(foreign)]):
         path = tmp_path / f"{number}.key"
         path.write_bytes(data)
         path.chmod(0o600)
