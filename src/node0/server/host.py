@@ -20,6 +20,7 @@ from node0.server.compute import ComputeThread, Priority, failure
 from node0.server.decoding import Decoder
 from node0.server.executor import StageExecutor
 from node0.server.links import PUSH, Links
+from node0.server.module_collab import ModuleCollab
 from node0.server.operations import OPERATIONS
 from node0.server.stage_spec import StagePlace
 from node0.server.worker import StageWorker
@@ -81,7 +82,7 @@ class HostState:
     """What changes while a host runs. Touched on the compute thread only, once there is an executor."""
 
     place: StagePlace | None
-    executor: StageExecutor | None = None
+    executor: ModuleCollab | None = None
     worker: StageWorker | None = None
     decoder: Decoder | None = None
     leader: Client | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from node0.errors import ConfigError, RetriableError
 from node0.server.decoding import Decoder
-from node0.server.executor import StageExecutor
+from node0.server.module_collab import ModuleCollab
 from node0.server.stage_spec import StagePlace, StageTraining, make_executor
 from node0.server.state import StateReader, state_digest
 from node0.server.trained import Share
@@ -112,10 +112,9 @@ def tied(host: "StageHost", frame: Frame, client: "Client") -> Frame:
 def apply(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Make the step, and keep the version before it until the next step begins."""
     _lead(host, client)
-    trained = _working(host)[0].trained
-    trained.keep()
-    trained.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
-    return Frame("reply", {"version": trained.version})
+    executor = _working(host)[0]
+    executor.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
+    return Frame("reply", {"version": executor.version})
 
 
 def abort(host: "StageHost", frame: Frame, client: "Client") -> Frame:
@@ -186,7 +185,7 @@ def _lead(host: "StageHost", client: "Client") -> None:
         raise ConfigError("another trainer leads this run now; stop one of the two")
 
 
-def _working(host: "StageHost") -> tuple[StageExecutor, StageWorker]:
+def _working(host: "StageHost") -> tuple[ModuleCollab, StageWorker]:
     executor, worker = host.state.executor, host.state.worker
     if executor is None or worker is None:
         raise RetriableError(f"{host.spec.name} has no model yet; reset it first")

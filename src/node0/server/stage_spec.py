@@ -13,8 +13,8 @@ from node0.models.base import BaseModelDir, fresh_digest
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
-from node0.server.executor import StageExecutor
 from node0.server.graphs import GraphBudget
+from node0.server.module_collab import ModuleCollab
 from node0.server.trained import OptimizerConfig
 
 ADAPTER = "default"
@@ -52,7 +52,7 @@ class StageTraining:
 
 def make_executor(
     place: StagePlace, training: StageTraining, base: BaseModelDir | None, *, device: str
-) -> StageExecutor:
+) -> ModuleCollab:
     """A stage with fresh trained weights, which depend on the seed and their names alone.
 
     Raises:
@@ -66,8 +66,11 @@ def make_executor(
     options = dict(training.optimizer or {})
     if "betas" in options:
         options["betas"] = tuple(options["betas"])
-    return StageExecutor(
-        stage, optimizer=OptimizerConfig(**options), graphs=GraphBudget(training.graph_budget)
+    return ModuleCollab(
+        stage,
+        optimizer=OptimizerConfig(**options),
+        graphs=GraphBudget(training.graph_budget),
+        finetune_mode=True,  # whatever is trained: the trainer takes a vote on each step
     )
 
 

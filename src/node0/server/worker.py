@@ -17,6 +17,7 @@ from torch import Tensor
 from node0.errors import FrameRefused, RetriableError
 from node0.finetune.lora.linear import DropoutKey
 from node0.server.executor import StageExecutor, StageInput
+from node0.server.module_collab import ModuleCollab
 from node0.server.trained import Share
 from node0.swarm.frames import Frame
 
@@ -66,7 +67,7 @@ Report = Callable[[Frame], None]
 class StageWorker:
     """Everything but `wants` runs on the compute thread."""
 
-    def __init__(self, executor: StageExecutor, *, push: Push, report: Report) -> None:
+    def __init__(self, executor: ModuleCollab, *, push: Push, report: Report) -> None:
         """`push` sends to another stage, `report` to the trainer; both may be called from any thread."""
         self.executor, self._push, self._report = executor, push, report
         self._attempt: Attempt | None = None
@@ -115,7 +116,7 @@ class StageWorker:
         """
         if attempt != self.attempt:
             raise RetriableError("the attempt is over here; abort the step and replay it")
-        prepared = self.executor.trained.prepare()
+        prepared = self.executor.prepare()
         if prepared.microbatches != expected:
             raise RetriableError(
                 f"{prepared.microbatches} of {expected} microbatches are in the sums; replay the step"
