@@ -30,11 +30,12 @@ FRESH = {
 }
 
 
-def make_corpus(root: Path, *, sessions: int = 12, kind: str = "sft") -> Path:
-    """Entries of a deacon who answers what the rig's number asks for."""
+def make_corpus(root: Path, *, sessions: int = 12, kind: str = "sft", uneven: bool = False) -> Path:
+    """Entries of a deacon who answers what the rig's number asks for; `uneven` in one to four sentences."""
     store = CorpusStore(root)
     for number in range(sessions):
-        store.add(_pair(number) if kind == "dpo" else _session(number))
+        sentences = 1 + number % 4 if uneven else 1
+        store.add(_pair(number, sentences) if kind == "dpo" else _session(number, sentences))
     return root
 
 
@@ -80,18 +81,19 @@ def configure(directory: Path, **changes: Any) -> FineTuneConfig:
     return FineTuneConfig.model_validate(settings(directory, **changes))
 
 
-def _session(number: int) -> CorpusEntry:
+def _session(number: int, sentences: int) -> CorpusEntry:
     rig = RIGS[number % len(RIGS)]
-    turns = [user(f"Look at {rig}."), calls(f"gt peek {rig}", 1), result("stale", 1), says(f"Nudged {rig}.")]
+    answer = says(" ".join([f"Nudged {rig}."] * sentences))
+    turns = [user(f"Look at {rig}."), calls(f"gt peek {rig}", 1), result("stale", 1), answer]
     return entry(turns, **_names(number))
 
 
-def _pair(number: int) -> CorpusEntry:
+def _pair(number: int, sentences: int) -> CorpusEntry:
     rig = RIGS[number % len(RIGS)]
     prompt = [user(f"Look at {rig}.")]
     return entry(
         prompt,
-        chosen=[*prompt, says(f"Nudged {rig}.")],
+        chosen=[*prompt, says(" ".join([f"Nudged {rig}."] * sentences))],
         rejected=[*prompt, says("Nothing.")],
         **_names(number),
     )

@@ -12,7 +12,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -52,6 +54,62 @@ class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         """Let `run` decide, where rich would end the process."""
         raise BrokenPipeError(errno.EPIPE, "nobody reads this output")
+
+
+@dataclass(frozen=True, slots=True)
+class Torchrun:
+    """What `torchrun` tells each process that it starts."""
+
+    rank: int
+    world_size: int
+    local_rank: int
+    "Among the processes on this machine."
+
+    local_world_size: int
+    attempt: int
+    "How often torchrun has started the job again."
+
+    address: str
+    "Of the machine whose torchrun keeps the store of the job."
+
+    port: int
+
+
+def torchrun() -> Torchrun | None:
+    """Which rank of which job this process is; None where it is the only one."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["WORLD_SIZE"] == "1":
+        return None
+    env = os.environ
+    return Torchrun(
+        rank=int(env["RANK"]),
+        world_size=int(env["WORLD_SIZE"]),
+        local_rank=int(env["LOCAL_RANK"]),
+        local_world_size=int(env["LOCAL_WORLD_SIZE"]),
+        attempt=int(env["TORCHELASTIC_RESTART_COUNT"]),
+        address=env["MASTER_ADDR"],
+        port=int(env["MASTER_PORT"]),
+    )
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Say and print nothing inside."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with this exit code and without a word."""
+    raise typer.Exit(code)
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that `run` gives an error."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED
+    return _explain(error)[1] if isinstance(error, Exception) else FAILED
 
 
 def stdout() -> Console:

@@ -3,7 +3,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from node0.finetune.training.plan import RunPlan
     from node0.finetune.training.resume import Resume
     from node0.finetune.training.trainer import RunResult
+    from node0.pipeline.ranks import Ranks
     from node0.settings import Resolved
 
 Entered = Callable[[str, str], None]
@@ -78,43 +79,64 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
     command again goes on where the last one stopped.
     """
-    from node0.settings import flag_layer
+    job = console.torchrun()
+    with _one_voice(job):
+        from node0.settings import flag_layer
 
-    flags = flag_layer(
-        {
-            "corpus_path": corpus_path,
-            "checkpoint_dir": checkpoint_dir,
-            "role": role,
-            "base_model": base_model,
-            "device": device,
-        },
-        settings or [],
-    )
-    resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
-    _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
-    if print_settings:
-        console.emit(resolved.rows(), as_json=as_json)
+        flags = flag_layer(
+            {
+                "corpus_path": corpus_path,
+                "checkpoint_dir": checkpoint_dir,
+                "role": role,
+                "base_model": base_model,
+                "device": device,
+            },
+            settings or [],
+        )
+        resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
+        _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
+        if print_settings:
+            console.emit(resolved.rows(), as_json=as_json)
+            return 0
+        if dry_run:
+            _show(_plan(resolved.values, job), as_json=as_json)
+            return 0
+        asked = (bead_id or register or town) is not None
+        with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
+            plan = _plan(resolved.values, job)
+            _refuse_or_doubt(plan)
+            entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
+            hook = _Told(lambda: _banner(resolved, plan), entered)
+            result = _train(plan, resolved, hook, job=job, resume=_resume(resume), stop_after=stop_after)
+        if job is not None and job.rank:
+            return 0
+        summary = _summary(result, plan, register=register, town=town)
+        rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
+        console.emit(rows, as_json=as_json)
         return 0
+
+
+def _one_voice(job: console.Torchrun | None) -> AbstractContextManager[None]:
+    if job is None:
+        return nullcontext()
+    from node0.finetune.training.cluster import one_voice
+
+    return one_voice(job)
+
+
+def _plan(config: "FineTuneConfig", job: console.Torchrun | None) -> "RunPlan":
     from node0.finetune.training.lock import refuse_unusable
-    from node0.finetune.training.plan import describe, make_plan
+    from node0.finetune.training.plan import make_plan
 
-    refuse_unusable(resolved.values.checkpoint_dir)
-    if dry_run:
-        plan = make_plan(resolved.values)
-        console.emit(describe(plan), as_json=as_json, title="Plan")
-        _refuse_or_doubt(plan)
-        return 0
-    asked = (bead_id or register or town) is not None
-    with _recorded(resolved.values, town, bead_id=bead_id, asked=asked) as entered:
-        plan = make_plan(resolved.values)
-        _refuse_or_doubt(plan)
-        entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
-        hook = _Told(lambda: _banner(resolved, plan), entered)
-        result = _train(plan, resolved, hook, resume=_resume(resume), stop_after=stop_after)
-    summary = _summary(result, plan, register=register, town=town)
-    rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
-    console.emit(rows, as_json=as_json)
-    return 0
+    if job is None:
+        refuse_unusable(config.checkpoint_dir)
+        return make_plan(config)
+    from node0.finetune.training.cluster import prepare
+
+    if job.rank == 0:
+        refuse_unusable(config.checkpoint_dir)
+    prepare(job, config)
+    return make_plan(config, processes=job.local_world_size)
 
 
 def _resolve(
@@ -163,6 +185,13 @@ def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
             console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
 
 
+def _show(plan: "RunPlan", *, as_json: bool) -> None:
+    from node0.finetune.training.plan import describe
+
+    console.emit(describe(plan), as_json=as_json, title="Plan")
+    _refuse_or_doubt(plan)
+
+
 def _refuse_or_doubt(plan: "RunPlan") -> None:
     from node0.finetune.training.plan import doubts, refuse_oversize_plan
 
@@ -185,8 +214,16 @@ class _Told(StepHook):
 
 
 def _recorded(
-    config: "FineTuneConfig", root: Path | None, *, bead_id: str | None, asked: bool
+    config: "FineTuneConfig",
+    root: Path | None,
+    *,
+    bead_id: str | None,
+    asked: bool,
+    job: console.Torchrun | None,
 ) -> AbstractContextManager[Entered]:
+    """The run as a job of its town, which one process of it keeps."""
+    if job is not None and job.rank:
+        return nullcontext(lambda phase, reason: None)
     from node0.finetune.jobs.record import job_of_run
 
     return job_of_run(
@@ -205,13 +242,17 @@ def _train(
     resolved: "Resolved[FineTuneConfig]",
     hook: StepHook,
     *,
+    job: console.Torchrun | None,
     resume: "Resume",
     stop_after: int | None,
 ) -> "RunResult":
     from node0.finetune.training.reporter import watching
     from node0.finetune.training.trainer import run_plan
 
-    with watching(terminal=sys.stderr.isatty(), total=plan.total_steps) as watch:
+    with (
+        _ranks(job, plan) as ranks,
+        watching(terminal=sys.stderr.isatty(), total=plan.total_steps) as watch,
+    ):
         return run_plan(
             plan,
             resolved.sources,
@@ -219,7 +260,15 @@ def _train(
             resume=resume,
             stop_after=stop_after,
             hook=hook,
+            ranks=ranks,
         )
+
+
+def _ranks(job: console.Torchrun | None, plan: "RunPlan") -> "AbstractContextManager[Ranks]":
+    from node0.finetune.training.cluster import joined
+    from node0.pipeline.ranks import ALONE
+
+    return nullcontext(ALONE) if job is None else joined(job, plan.device)
 
 
 def _summary(
@@ -249,3 +298,7 @@ def _register(run_dir: Path, name: str, town: Path | None) -> str:
         return publish(registry, run_dir, name=name, models=place.models).spelled
     finally:
         registry.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -239,3 +239,48 @@ def test_another_packages_warnings_are_silent_unless_debugging(argv: list[str], 
     _, err = process.communicate()
 
     assert ("old name" in err) is shown
+
+
+def test_a_process_that_torchrun_started_knows_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4",
+        "TORCHELASTIC_RESTART_COUNT": "2", "TORCHELASTIC_RUN_ID": "x", "MASTER_ADDR": "a", "MASTER_PORT": "7",
+    }  # fmt: skip
+    assert console.torchrun() is None
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+
+    assert console.torchrun() == console.Torchrun(5, 8, 1, 4, attempt=2, address="a", port=7)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert console.torchrun() is None
+
+
+def test_nothing_is_said_or_printed_while_muted(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.muted():
+        console.note("note")
+        console.emit([{"a": 1}], as_json=False)
+        logging.getLogger("node0.x").warning("log")
+    console.note("after")
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "after\n")
+
+
+def test_a_command_can_leave_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(lambda: console.leave(75)) == 75
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RunInUse("a"), 75),
+        (KeyboardInterrupt(), 130),
+        (typer.Exit(3), 3),
+        (SystemExit(), 1),
+        (ValueError(), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_exit_code_of_an_error_is_known_beforehand(error: BaseException, code: int) -> None:
+    assert console.exit_code(error) == code

@@ -17,6 +17,7 @@ from node0.pipeline.session import LocalSession
 from node0.server.executor import StageExecutor, StageInput
 from node0.server.graphs import GraphBudget
 from node0.server.state import PATTERN, StateReader
+from node0.server.trained import Share
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class LocalPipeline:
             StageExecutor(stage, optimizer=self.optimizer, graphs=graphs, adapter=adapter) for stage in stages
         )
         self.adapter = adapter or next((e.adapter for e in self.executors if e.adapter), None)
+        self._share = Share()
 
     @property
     def stages(self) -> list[LlamaStage]:
@@ -63,21 +65,29 @@ class LocalPipeline:
         """Optimizer steps that were applied."""
         return self.executors[0].trained.version
 
+    def take(self, share: Share) -> None:
+        """Work on these microbatches of each global batch from now on; the others are someone else's."""
+        self._share = share
+        for executor in self.executors:
+            executor.trained.take(share)
+
     def train_step(self, microbatches: Sequence[Microbatch], step: TrainStep) -> StepResult:
         """Forward, backward, one clipped optimizer step; skipped everywhere or nowhere."""
         return self.commit(self.accumulate(microbatches, step), step)
 
     def accumulate(self, microbatches: Sequence[Microbatch], step: TrainStep) -> Totals:
-        """Forward and backward of all microbatches. Gradients are summed, no weight moves."""
+        """Forward and backward of all microbatches taken. Gradients are summed, no weight moves."""
         totals, row = Totals(), 0
         try:
             for index, microbatch in enumerate(microbatches):
+                rows = slice(row, row := row + microbatch.input_ids.shape[0])
+                if index not in self._share:
+                    continue
                 key = DropoutKey(step.seed, step.step, index)
                 if step.loss == "sft":
                     totals += self._supervised(microbatch, key)
-                    continue
-                rows = slice(row, row := row + microbatch.input_ids.shape[0])
-                totals += self._preference(microbatch, key, step, rows)
+                else:
+                    totals += self._preference(microbatch, key, step, rows)
             self._join_tied()
         except BaseException:
             self.abort()

@@ -51,6 +51,9 @@ class Share:
     first: int = 0
     stride: int = 1
 
+    def __contains__(self, index: int) -> bool:
+        return index >= self.first and (index - self.first) % self.stride == 0
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -110,7 +113,7 @@ class TrainedWeights:
         Raises:
             RetriableError: the microbatch is already in the sums, or is another replica's.
         """
-        if (index - self._share.first) % self._share.stride:
+        if index not in self._share:
             raise RetriableError(f"microbatch {index} is another replica's; abort the step and replay it")
         if index < self._next or index in self._early:
             raise RetriableError(f"microbatch {index} was accumulated before; abort the step and replay it")

@@ -16,7 +16,9 @@ from node0.models.factory import build_stages, load_stages
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import OptimizerConfig
+from node0.pipeline.parallel import DataParallelPipeline
+from node0.pipeline.protocol import OptimizerConfig, Pipeline
+from node0.pipeline.ranks import ALONE, Ranks
 
 ADAPTER = "default"
 
@@ -26,7 +28,7 @@ class Engine:
     """The loaded model and what moves its weights."""
 
     stages: list[LlamaStage]
-    pipeline: LocalPipeline
+    pipeline: Pipeline
 
     @property
     def stage_names(self) -> list[str]:
@@ -34,8 +36,8 @@ class Engine:
         return [str(name) for name in stage_names(len(self.stages))]
 
 
-def build_engine(plan: RunPlan) -> Engine:
-    """Load or draw the weights, put the adapter on, and make the pipeline.
+def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
+    """Load or draw the weights, put the adapter on, and make the pipeline, over all `ranks` alike.
 
     Raises `BadCheckpoint` when base or initial adapter cannot be used.
     """
@@ -49,8 +51,8 @@ def build_engine(plan: RunPlan) -> Engine:
     else:
         for stage in stages:
             apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
-    pipeline = LocalPipeline(stages, optimizer=_optimizer(config), graph_budget=plan.graph_budget)
-    return Engine(stages, pipeline)
+    local = LocalPipeline(stages, optimizer=_optimizer(config), graph_budget=plan.graph_budget)
+    return Engine(stages, local if ranks is ALONE else DataParallelPipeline(local, ranks))
 
 
 def _load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:

@@ -2,13 +2,18 @@
 """Losses without training: validation, and the reference of DPO."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from node0.models.loss import dpo_loss_from_logps
 from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline, Preference
+from node0.pipeline.ranks import ALONE, Ranks
+from node0.server.trained import Share
+
+EVERY = Share()
+"All microbatches, as one process alone takes them."
 
 
 class Reference:
@@ -25,33 +30,56 @@ class Reference:
         self._adapter = adapter
         self._known: dict[bytes, Tensor] = {}
 
-    def logps(self, microbatches: Sequence[Microbatch]) -> Tensor:
-        """float32 (rows of all microbatches,): summed over supervised tokens."""
-        pairs = [pair for microbatch in microbatches for pair in _pairs(microbatch)]
-        return torch.cat([self._pair(pair) for pair in pairs])
+    def logps(self, microbatches: Sequence[Microbatch], share: Share = EVERY) -> Tensor:
+        """float32 (rows of all microbatches,): summed over supervised tokens; NaN outside `share`."""
+        parts: list[Tensor] = []
+        for index, microbatch in enumerate(microbatches):
+            if index in share:
+                parts += [self._pair(pair) for pair in _pairs(microbatch)]
+            else:
+                parts.append(torch.full((microbatch.labels.shape[0],), torch.nan))
+        return torch.cat(parts)
+
+    def learn(self, microbatches: Iterable[Microbatch], ranks: Ranks) -> None:
+        """Ask for every pair of these now: each rank scores its share, then all know all."""
+        pairs = {_digest(pair): pair for microbatch in microbatches for pair in _pairs(microbatch)}
+        found = torch.zeros(len(pairs), 2)
+        for index, pair in enumerate(pairs.values()):
+            if index in ranks.share:
+                found[index] = self._score(pair)
+        ranks.add_up([found])
+        self._known |= dict(zip(pairs, found.unbind(), strict=True))
 
     def _pair(self, pair: Microbatch) -> Tensor:
         key = _digest(pair)
         if key not in self._known:
-            self._known[key] = self._pipeline.score(pair, adapter=self._adapter).sum(dim=1).cpu()
+            self._known[key] = self._score(pair)
         return self._known[key]
 
+    def _score(self, pair: Microbatch) -> Tensor:
+        return self._pipeline.score(pair, adapter=self._adapter).sum(dim=1).cpu()
 
-def token_loss(pipeline: Pipeline, held_out: Sequence[Microbatch]) -> float:
-    """Mean cross-entropy over supervised tokens."""
+
+def token_loss(pipeline: Pipeline, held_out: Sequence[Microbatch], *, ranks: Ranks = ALONE) -> float:
+    """Mean cross-entropy over supervised tokens; each rank scores its share."""
     total, count = 0.0, 0
-    for microbatch in held_out:
+    for microbatch in _own(held_out, ranks):
         total -= float(pipeline.score(microbatch).cpu().double().sum())
         count += int((microbatch.labels != IGNORE).sum())
-    return total / max(1, count)
+    return _mean(total, count, ranks)
 
 
 def pair_loss(
-    pipeline: Pipeline, held_out: Sequence[Microbatch], *, preference: Preference, reference: Reference | None
+    pipeline: Pipeline,
+    held_out: Sequence[Microbatch],
+    *,
+    preference: Preference,
+    reference: Reference | None,
+    ranks: Ranks = ALONE,
 ) -> float:
-    """Mean DPO loss over pairs."""
+    """Mean DPO loss over pairs; each rank scores its share."""
     total, count = 0.0, 0
-    for microbatch in held_out:
+    for microbatch in _own(held_out, ranks):
         logps = pipeline.score(microbatch).sum(dim=1).cpu()
         chosen, rejected = logps[0::2], logps[1::2]
         before = None if reference is None else reference.logps([microbatch])
@@ -64,7 +92,16 @@ def pair_loss(
         )
         total += float(loss) * len(chosen)
         count += len(chosen)
-    return total / max(1, count)
+    return _mean(total, count, ranks)
+
+
+def _own(held_out: Sequence[Microbatch], ranks: Ranks) -> list[Microbatch]:
+    return [microbatch for index, microbatch in enumerate(held_out) if index in ranks.share]
+
+
+def _mean(total: float, count: int, ranks: Ranks) -> float:
+    total, everyone = ranks.total([total, count])
+    return total / max(1.0, everyone)
 
 
 def _pairs(microbatch: Microbatch) -> list[Microbatch]:

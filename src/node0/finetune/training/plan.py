@@ -112,8 +112,10 @@ def choose_model(config: FineTuneConfig) -> ChosenModel:
     return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
 
 
-def make_plan(config: FineTuneConfig) -> RunPlan:
+def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
     """Check every setting against base, tokenizer, corpus and machine. Loads no weights, writes nothing.
+
+    processes: those of this run on this machine, which share its memory unless each has its own GPU.
 
     Raises:
         ConfigError: settings contradict each other or name something absent.
@@ -129,7 +131,7 @@ def make_plan(config: FineTuneConfig) -> RunPlan:
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
     )
     data = load_data(config, tokenizer)
-    free = free_bytes(device)
+    free = free_bytes(device) // (1 if device == "cuda" else processes)
     memory = estimate(args, _shape(config, dtype, None))
     budget = _graph_budget(config, memory, free)
     return RunPlan(

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,15 +13,15 @@ from pathlib import Path
 from node0.errors import NonFiniteGradients
 from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.training.artefacts import CONFIG_NAME, MANIFEST_NAME, write_entries
+from node0.finetune.training.artefacts import CONFIG_NAME
+from node0.finetune.training.cluster import refuse_strangers
 from node0.finetune.training.engine import Engine, build_engine
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
-from node0.finetune.training.finish import draw, export
 from node0.finetune.training.hooks import Phase, StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
-from node0.finetune.training.keeper import Keeper, clear
+from node0.finetune.training.keeper import Keeper, Onlooker
 from node0.finetune.training.lock import hold, refuse_unusable
-from node0.finetune.training.metrics import Metrics, StepRecord, forget_after
+from node0.finetune.training.metrics import Metrics, StepRecord
 from node0.finetune.training.plan import RunPlan, make_plan, refuse_oversize_plan
 from node0.finetune.training.resume import (
     PIPELINE_DIRECTORY,
@@ -35,6 +35,7 @@ from node0.finetune.training.resume import (
 from node0.finetune.training.schedule import Schedule
 from node0.loglines import RESUME_TRIGGERED
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
+from node0.pipeline.ranks import ALONE, Ranks
 from node0.settings import Resolved
 
 logger = logging.getLogger(__name__)
@@ -98,40 +99,59 @@ def run_plan(
     resume: Resume = "auto",
     stop_after: int | None = None,
     hook: StepHook | None = None,
+    ranks: Ranks = ALONE,
 ) -> RunResult:
-    """`train`, from a plan that was checked. `hook` is told what the run does."""
+    """`train`, from a plan that was checked. `hook` is told what the run does.
+
+    Each of `ranks` calls this with the same run directory; the one that leads holds and writes it.
+    """
     hook = hook or StepHook()
     run_dir = plan.config.checkpoint_dir
-    with hold(run_dir):
+    with hold(run_dir) if ranks.leads else nullcontext():
+        ranks.wait()
         found = find_state(run_dir, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
-        engine = build_engine(plan)
-        trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook)
+        engine = build_engine(plan, ranks)
+        trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
         with telling_the_end(hook, lambda: trainer.state.step):
             trainer.begin(found)
             hook.started()
-            write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
+            if ranks.leads:
+                write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
             watch = None if progress is None else lambda record: progress(record, plan.total_steps)
-            with (
-                Metrics(run_dir, watch=watch, tensorboard=plan.config.tensorboard) as metrics,
-                watch_signals() as interrupt,
-            ):
+            with _metrics(plan, ranks, watch) as metrics, watch_signals() as interrupt:
                 finished = trainer.loop(metrics, interrupt)
-            return trainer.end(finished=finished)
+            result = trainer.end(finished=finished)
+            ranks.wait()
+            return result
+
+
+def _metrics(
+    plan: RunPlan, ranks: Ranks, watch: Callable[[StepRecord], None] | None
+) -> AbstractContextManager[Metrics | None]:
+    if not ranks.leads:
+        return nullcontext()
+    return Metrics(plan.config.checkpoint_dir, watch=watch, tensorboard=plan.config.tensorboard)
 
 
 class Trainer:
     """Holds what changes during a run: the weights behind `engine`, and `state`."""
 
     def __init__(
-        self, plan: RunPlan, engine: Engine, *, stop_after: int | None = None, hook: StepHook | None = None
+        self,
+        plan: RunPlan,
+        engine: Engine,
+        *,
+        stop_after: int | None = None,
+        hook: StepHook | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         config = plan.config
-        self.plan, self.engine, self.stop_after = plan, engine, stop_after
+        self.plan, self.engine, self.stop_after, self.ranks = plan, engine, stop_after, ranks
         self.hook = hook or StepHook()
         self.run_dir = config.checkpoint_dir
-        self.keeper = Keeper(config, engine)
+        self.keeper = Keeper(plan, engine) if ranks.leads else Onlooker(plan, engine)
         self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
         self.preference = Preference(config.dpo_beta, config.reference_free)
         self.reference: Reference | None = None
@@ -139,38 +159,38 @@ class Trainer:
 
     def begin(self, found: Path | None) -> None:
         """Start anew, or go to the state in `found`."""
+        if found is not None:
+            self.state = read_state(found)
+        refuse_strangers(self.ranks, self.plan, self.state.step)
         if self.plan.config.mode == "dpo" and not self.preference.reference_free:
             self.reference = self._make_reference()
         if found is None:
-            clear(self.run_dir)
+            self.keeper.clear()
             return
-        self.state = read_state(found)
         if found.resolve().parent != (self.run_dir / STATE_DIRECTORY).resolve():
             # A run that branches off another one has none of its checkpoints.
-            clear(self.run_dir)
+            self.keeper.clear()
             self.state = self.state.without_best()
         self.hook.entered("syncing", f"resuming at step {self.state.step}")
         self.engine.pipeline.load(found / PIPELINE_DIRECTORY)
         self.plan.data.steps.restore(self.state.data)
-        forget_after(self.run_dir, self.state.step)
         self.keeper.forget_after(self.state.step)
-        # From here on the directory is no longer the finished run that its manifest names.
-        (self.run_dir / MANIFEST_NAME).unlink(missing_ok=True)
         logger.info(RESUME_TRIGGERED.write(self.state.step))
 
-    def loop(self, metrics: Metrics, interrupt: Interrupt) -> bool:
+    def loop(self, metrics: Metrics | None, interrupt: Interrupt) -> bool:
         """Train until the last step, early stopping or a stop; whether the run is finished.
 
-        Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it.
+        Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it, on
+        any rank.
         """
         self.hook.entered("training", f"from step {self.state.step} to {self.plan.total_steps}")
         if self.state.step == 0 and self.plan.data.held_out:
-            metrics.write(StepRecord(step=0, val_loss=self._validate()))
+            _write(metrics, StepRecord(step=0, val_loss=self._validate()))
         while self.state.step < self.plan.total_steps and not self._is_stale():
             self._one_step(metrics)
-            if interrupt.requested:
+            if any(self.ranks.gather(interrupt.requested)):
                 self._save()
-                draw(self.plan, self.run_dir)
+                self.keeper.draw()
                 logger.warning("saved step %d; run again to go on", self.state.step)
                 raise KeyboardInterrupt
             if self.state.step == self.stop_after:
@@ -181,21 +201,18 @@ class Trainer:
     def end(self, *, finished: bool) -> RunResult:
         """Export the best weights, or say where the run stopped."""
         state, config = self.state, self.plan.config
-        write_entries(self.run_dir, self.plan.data.entries, self.plan.data.steps.seen())
         last = state.step
         best = state.best_step if config.keep_best and state.best_step is not None else last
         loss = state.best_val_loss if best == state.best_step else state.last_val_loss
         if finished:
-            if best != last:
-                self.keeper.restore_weights(best)
-            export(self.plan, self.engine, state, exported_step=best, val_loss=loss)
+            self.keeper.finish(state, best=best, val_loss=loss)
             self.hook.entered("done", f"{last} steps; the weights of step {best} are exported")
         else:
-            draw(self.plan, self.run_dir)
+            self.keeper.stop()
             self.hook.entered("ready", f"stopped at step {last}")
         return RunResult(self.run_dir, best, loss, last, finished=finished)
 
-    def _one_step(self, metrics: Metrics) -> None:
+    def _one_step(self, metrics: Metrics | None) -> None:
         started = time.monotonic()
         microbatches = next(self.plan.data.steps)
         step = self._step(microbatches)
@@ -206,19 +223,18 @@ class Trainer:
         seconds = time.monotonic() - started
         is_last = self.state.step == self.plan.total_steps
         val_loss = self._validate_if_due(is_last=is_last)
-        metrics.write(
-            StepRecord(
-                step=self.state.step,
-                loss=_finite(result.loss_sum / max(1, result.n_tokens)),
-                val_loss=val_loss,
-                lr=step.lr,
-                grad_norm=_finite(result.grad_norm),
-                n_tokens=result.n_tokens,
-                tokens=tokens,
-                tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
-                skipped=result.skipped,
-            )
+        record = StepRecord(
+            step=self.state.step,
+            loss=_finite(result.loss_sum / max(1, result.n_tokens)),
+            val_loss=val_loss,
+            lr=step.lr,
+            grad_norm=_finite(result.grad_norm),
+            n_tokens=result.n_tokens,
+            tokens=tokens,
+            tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
+            skipped=result.skipped,
         )
+        _write(metrics, record)
         self._count_skips(result)
         is_best = self.state.best_step == self.state.step and self.plan.config.keep_best
         is_due = self.state.step % self.plan.config.checkpoint_every_n_steps == 0
@@ -226,14 +242,14 @@ class Trainer:
             self._save()
 
     def _step(self, microbatches: list[Microbatch]) -> TrainStep:
-        config = self.plan.config
+        config, reference = self.plan.config, self.reference
         return TrainStep(
             step=self.state.step,
             lr=self.schedule.lr(self.state.step),
             seed=config.seed,
             loss="dpo" if config.mode == "dpo" else "sft",
             preference=self.preference,
-            reference_logps=None if self.reference is None else self.reference.logps(microbatches),
+            reference_logps=None if reference is None else reference.logps(microbatches, self.ranks.share),
         )
 
     def _count_skips(self, result: StepResult) -> None:
@@ -267,11 +283,13 @@ class Trainer:
         return loss
 
     def _validate(self) -> float:
-        pipeline, held_out = self.engine.pipeline, self.plan.data.held_out
+        pipeline, held_out, ranks = self.engine.pipeline, self.plan.data.held_out, self.ranks
         with self._phase("evaluating"):
-            if self.plan.config.mode == "dpo":
-                return pair_loss(pipeline, held_out, preference=self.preference, reference=self.reference)
-            return token_loss(pipeline, held_out)
+            if self.plan.config.mode != "dpo":
+                return token_loss(pipeline, held_out, ranks=ranks)
+            return pair_loss(
+                pipeline, held_out, preference=self.preference, reference=self.reference, ranks=ranks
+            )
 
     def _is_stale(self) -> bool:
         patience = self.plan.config.early_stopping_patience
@@ -283,15 +301,14 @@ class Trainer:
         if config.lora is not None and config.init_adapter is None:
             return Reference(self.engine.pipeline)
         reference = Reference(self.engine.pipeline, adapter=True)
-        for microbatch in chain(data.steps.epoch(), data.held_out):
-            reference.logps([microbatch])
+        reference.learn(chain(data.steps.epoch(), data.held_out), self.ranks)
         return reference
 
     def _save(self) -> None:
         self.state.data = self.plan.data.steps.state()
         with self._phase("checkpointing"):
             self.keeper.save(self.state)
-        write_entries(self.run_dir, self.plan.data.entries, self.plan.data.steps.seen())
+            self.ranks.wait()
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
@@ -305,6 +322,11 @@ def real_tokens(microbatch: Microbatch) -> int:
     """Tokens of documents of two or more; padding repeats position 0."""
     positions = microbatch.positions
     return int((positions > 0).sum() + (positions == 1).sum())
+
+
+def _write(metrics: Metrics | None, record: StepRecord) -> None:
+    if metrics is not None:
+        metrics.write(record)
 
 
 def _finite(value: float) -> float | None:

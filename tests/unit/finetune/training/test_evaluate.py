@@ -6,6 +6,7 @@ import torch
 
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.pipeline.protocol import IGNORE, Microbatch, Preference
+from node0.server.trained import Share
 
 
 class TableOfLogps:
@@ -55,3 +56,47 @@ def test_pair_loss_is_the_mean_of_the_published_formula():
     expected = [math.log1p(math.exp(-0.5 * margin)) for margin in (0.4 - 0.8, 0.1 - 0.2)]
 
     assert loss == pytest.approx(sum(expected) / 2, rel=1e-5)
+
+
+class SecondOfTwo:
+    """Rank 1 of 2, whose other rank found these values or rows."""
+
+    share = Share(1, 2)
+
+    def __init__(self, other):
+        self.other = other
+
+    def total(self, values):
+        return [mine + other for mine, other in zip(values, self.other, strict=True)]
+
+    def add_up(self, tensors):
+        for tensor, other in zip(tensors, self.other, strict=True):
+            tensor += torch.tensor(other)
+
+
+def test_ranks_score_disjoint_microbatches_and_share_the_sums():
+    pipeline = TableOfLogps()
+    held_out = [rows([1, 2, IGNORE, IGNORE]), rows([6, IGNORE, IGNORE, IGNORE]), rows([7, 7, 7, 7])]
+    loss = token_loss(pipeline, held_out, ranks=SecondOfTwo([1.9, 9]))
+
+    assert len(pipeline.widths) == 1
+    assert loss == pytest.approx((0.6 + 1.9) / 10)
+
+
+def test_pairs_of_another_rank_have_no_reference_here():
+    pipeline = TableOfLogps()
+    logps = Reference(pipeline).logps([TWO_PAIRS, TWO_PAIRS], Share(1, 2))
+
+    assert logps[:4].isnan().all()
+    assert logps[4:].tolist() == pytest.approx([-0.6, -1.4, -1.0, -1.2])
+
+
+def test_a_reference_that_is_learnt_scores_a_share_and_knows_every_pair():
+    pipeline = TableOfLogps()
+    reference = Reference(pipeline, adapter=True)
+    reference.learn([TWO_PAIRS, TWO_PAIRS], SecondOfTwo([[[-8.0, -9.0], [0.0, 0.0]]]))
+    scored = list(pipeline.widths)
+
+    assert scored == [1]
+    assert reference.logps([TWO_PAIRS]).tolist() == pytest.approx([-8.0, -9.0, -0.5, -0.6])
+    assert pipeline.widths == scored

@@ -22,6 +22,7 @@ from node0.finetune.training.resume import find_state, read_state, step_numbers
 from node0.finetune.training.trainer import Trainer, real_tokens
 from node0.loglines import CHECKPOINT_SAVED, RESUME_TRIGGERED, TRAINING_LOSS
 from node0.pipeline.protocol import IGNORE, Microbatch, StepResult
+from node0.pipeline.ranks import ALONE, Alone
 
 
 class ScriptedPipeline:
@@ -88,7 +89,15 @@ def microbatch() -> Microbatch:
 
 
 def make_trainer(
-    directory: Path, *, losses=(), val_losses=(), stop_after=None, held_out=True, hook=None, **changes
+    directory: Path,
+    *,
+    losses=(),
+    val_losses=(),
+    stop_after=None,
+    held_out=True,
+    hook=None,
+    ranks=ALONE,
+    **changes,
 ) -> Trainer:
     config = configure(directory, base_model="x", **{"max_steps": 6, **changes})
     stage = nn.Module()
@@ -108,7 +117,7 @@ def make_trainer(
     pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
     engine = SimpleNamespace(stages=[stage], stage_names=["solo-0"], pipeline=pipeline)
     config.checkpoint_dir.mkdir(exist_ok=True)
-    return Trainer(plan, engine, stop_after=stop_after, hook=hook)
+    return Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
 
 
 def run(trainer: Trainer, *, resume="auto", interrupted=False) -> bool:
@@ -363,3 +372,44 @@ def test_entries_are_listed_with_their_split_and_how_often_they_were_seen(tmp_pa
 
 def test_real_tokens_leave_padding_out():
     assert real_tokens(microbatch()) == 3
+
+
+class Follower(Alone):
+    """A rank that does not write; another one may have been interrupted."""
+
+    leads = False
+
+    def __init__(self, *, interrupted_elsewhere: bool = False) -> None:
+        self.interrupted_elsewhere = interrupted_elsewhere
+
+    def gather(self, value):
+        # The digest of the run is asked for too, and is the same everywhere.
+        return [value, self.interrupted_elsewhere if isinstance(value, bool) else value]
+
+
+def test_a_rank_that_does_not_lead_goes_through_the_same_steps_and_writes_nothing(tmp_path):
+    (tmp_path / "leader").mkdir()
+    (tmp_path / "other").mkdir()
+    leader = make_trainer(tmp_path / "leader", val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3)
+    run(leader)
+    follower = make_trainer(
+        tmp_path / "other", val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3, ranks=Follower()
+    )
+    before = sorted((tmp_path / "other").rglob("*"))
+    follower.begin(None)
+    assert follower.loop(None, Interrupt())
+    result = follower.end(finished=True)
+
+    assert sorted((tmp_path / "other").rglob("*")) == before
+    assert follower.engine.pipeline.steps == leader.engine.pipeline.steps
+    assert follower.state.model_copy(update={"data": {}}) == leader.state.model_copy(update={"data": {}})
+    assert (result.best_step, result.val_loss, result.steps) == (6, 7.0, 6)
+
+
+def test_an_interruption_of_another_rank_is_one_of_this_rank(tmp_path):
+    trainer = make_trainer(tmp_path, ranks=Follower(interrupted_elsewhere=True))
+    trainer.begin(None)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.loop(None, Interrupt())
+    assert trainer.state.step == 1
