@@ -15,6 +15,7 @@ from node0.finetune.training.hooks import Phase, StepHook
 
 if TYPE_CHECKING:
     from node0.finetune.config import FineTuneConfig
+    from node0.finetune.training.elsewhere import Elsewhere
     from node0.finetune.training.plan import RunPlan
     from node0.finetune.training.resume import Resume
     from node0.finetune.training.trainer import RunResult
@@ -66,6 +67,14 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     local_stage: Annotated[
         str | None, typer.Option(help="This machine's stage, as head-0; a single process runs all.")
     ] = None,
+    swarm: Annotated[bool, typer.Option("--swarm", help="Train over the running stages of a swarm.")] = False,
+    run: Annotated[Path | None, typer.Option(help="The swarm's directory, made by node0 swarm init.")] = None,
+    initial_peers: Annotated[
+        list[str] | None, typer.Option(help="Full address of a running stage to join by. Repeatable.")
+    ] = None,
+    local_swarm: Annotated[
+        int | None, typer.Option(min=1, help="Start so many stages as processes of this machine.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
     ] = False,
@@ -81,6 +90,10 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     """
     job = console.torchrun()
     with _one_voice(job):
+        from node0.finetune.training.elsewhere import Elsewhere
+
+        peers = Elsewhere(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
+        peers.refuse_contradictions(is_torchrun=job is not None)
         from node0.settings import flag_layer
 
         flags = flag_layer(
@@ -90,24 +103,28 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
                 "role": role,
                 "base_model": base_model,
                 "device": device,
+                "num_stages": local_swarm,
             },
             settings or [],
         )
+        config = config or peers.config
         resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
         _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
         if print_settings:
             console.emit(resolved.rows(), as_json=as_json)
             return 0
         if dry_run:
-            _show(_plan(resolved.values, job), as_json=as_json)
+            _show(_plan(resolved.values, job), whole=not swarm, as_json=as_json)
             return 0
         asked = (bead_id or register or town) is not None
         with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
             plan = _plan(resolved.values, job)
-            _refuse_or_doubt(plan)
+            _refuse_or_doubt(plan, whole=not swarm)
             entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
             hook = _Told(lambda: _banner(resolved, plan), entered)
-            result = _train(plan, resolved, hook, job=job, resume=_resume(resume), stop_after=stop_after)
+            result = _train(
+                plan, resolved, hook, job=job, peers=peers, resume=_resume(resume), stop_after=stop_after
+            )
         if job is not None and job.rank:
             return 0
         summary = _summary(result, plan, register=register, town=town)
@@ -185,17 +202,19 @@ def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
             console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
 
 
-def _show(plan: "RunPlan", *, as_json: bool) -> None:
+def _show(plan: "RunPlan", *, whole: bool, as_json: bool) -> None:
     from node0.finetune.training.plan import describe
 
     console.emit(describe(plan), as_json=as_json, title="Plan")
-    _refuse_or_doubt(plan)
+    _refuse_or_doubt(plan, whole=whole)
 
 
-def _refuse_or_doubt(plan: "RunPlan") -> None:
+def _refuse_or_doubt(plan: "RunPlan", *, whole: bool) -> None:
+    """Refuse a run that does not fit; `whole` says that the whole model comes to this machine."""
     from node0.finetune.training.plan import doubts, refuse_oversize_plan
 
-    refuse_oversize_plan(plan)
+    if whole:
+        refuse_oversize_plan(plan)
     for doubt in doubts(plan):
         console.note(f"note: {doubt}")
 
@@ -243,9 +262,11 @@ def _train(
     hook: StepHook,
     *,
     job: console.Torchrun | None,
+    peers: "Elsewhere",
     resume: "Resume",
     stop_after: int | None,
 ) -> "RunResult":
+    from node0.finetune.training.engine import Where
     from node0.finetune.training.reporter import watching
     from node0.finetune.training.trainer import run_plan
 
@@ -260,7 +281,7 @@ def _train(
             resume=resume,
             stop_after=stop_after,
             hook=hook,
-            ranks=ranks,
+            where=Where(ranks, peers.open if peers.wanted else None),
         )
 
 

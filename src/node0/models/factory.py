@@ -63,6 +63,13 @@ def load_stages(
     return [_load(whole[index], source, device, dtype) for index in wanted]
 
 
+def empty_stages(
+    args_whole: LlamaArguments, num_stages: int = 1, *, layers_per_stage: Sequence[int] | None = None
+) -> list[LlamaStage]:
+    """Stages without weights, on the meta device: to name adapters, not to compute."""
+    return _meta_stages(args_whole, num_stages, layers_per_stage)
+
+
 def _load(
     stage: LlamaStage, source: TensorSource, device: torch.device | str, dtype: torch.dtype
 ) -> LlamaStage:

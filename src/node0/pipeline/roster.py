@@ -5,7 +5,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -31,7 +31,7 @@ WATCH_EVERY = 2.0
 
 CONNECT_SECONDS = 5.0
 
-Find = Callable[[], Sequence[MemberSpec]]
+Find = Callable[[], Awaitable[Sequence[MemberSpec]]]
 "The members that are known at this moment: of the run file, and of the DHT."
 
 
@@ -190,7 +190,7 @@ class Roster:
             await self._connect_lost()
 
     async def _connect_lost(self) -> None:
-        for spec in self._settings.find():
+        for spec in await self._settings.find():
             if spec.peer_id not in self._members:
                 self._members[spec.peer_id] = Member(
                     self._peer, spec, codec=self._settings.codec, events=self.events

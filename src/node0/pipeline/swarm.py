@@ -101,8 +101,12 @@ class SwarmPipeline:
                 index: reader.part(members[0].names) for index, members in enumerate(self.roster.route())
             }
             version = reader.version
-        self._history.renew(Cut(version, states))
-        self._with_recovery(lambda: self.roster.load_cut(self._history.cut))
+        self.adopt(Cut(version, states))
+
+    def adopt(self, cut: Cut) -> None:
+        """Give the stages a state from elsewhere, such as an adapter that training starts from."""
+        self._history.renew(cut)
+        self._with_recovery(lambda: self.roster.load_cut(cut))
 
     def back_up(self) -> Cut:
         """Fetch the state of every stage; from here on nothing older is needed after a loss."""

@@ -111,6 +111,7 @@ class StageHost:
             "name": self.spec.name,
             "peer": self.peer.peer_id,
             "stage": None if state.place is None else state.place.index,
+            "place": None if self.spec.place is None else self.spec.place.index,
             "base_digest": None if self.spec.base is None else self.spec.base.digest,
             "version": None if executor is None else executor.trained.version,
             "microbatches": 0 if worker is None else worker.microbatches,

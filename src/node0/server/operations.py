@@ -46,12 +46,17 @@ def reset(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     state.place = state.place or place
     if state.place is None:
         raise ConfigError(f"{host.spec.name} has no place in the model yet; the trainer must give one")
-    training = StageTraining(**frame["training"])
-    executor = make_executor(state.place, training, host.spec.base, device=host.spec.device)
-    state.executor = executor
+    executor = build(host, state.place, StageTraining(**frame["training"]))
+    return Frame("reply", {"names": executor.trained.names, "version": executor.trained.version})
+
+
+def build(host: "StageHost", place: StagePlace, training: StageTraining) -> ModuleCollab:
+    """Make the stage, with what works on it."""
+    state = host.state
+    executor = state.executor = make_executor(place, training, host.spec.base, device=host.spec.device)
     state.worker = StageWorker(executor, push=host.links.push, report=lambda found: _report(host, found))
     state.decoder = Decoder(executor, push=host.links.push, budget=host.spec.cache_budget)
-    return Frame("reply", {"names": executor.trained.names, "version": executor.trained.version})
+    return executor
 
 
 def neighbours(host: "StageHost", frame: Frame, client: "Client") -> Frame:

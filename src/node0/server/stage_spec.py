@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from node0.errors import ConfigError
+from node0.finetune.config import FineTuneConfig
 from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.lora.config import LoRAConfig
 from node0.models.base import BaseModelDir, fresh_digest
@@ -48,6 +49,35 @@ class StageTraining:
 
     graph_budget: int | None = None
     "Bytes; None never recomputes."
+
+
+def training_of(
+    config: FineTuneConfig | None,
+    *,
+    base_digest: str,
+    dtype: torch.dtype,
+    fresh: LlamaArguments | None = None,
+    graph_budget: int | None = None,
+) -> StageTraining:
+    """What these settings ask of every stage. Without settings every weight trains, as in pretraining."""
+    if config is None:
+        dumped = fresh.model_dump() if fresh is not None else None
+        return StageTraining(base_digest, dtype=str(dtype).removeprefix("torch."), fresh=dumped)
+    return StageTraining(
+        base_digest,
+        seed=config.seed,
+        lora=config.lora.model_dump() if config.lora is not None else None,
+        optimizer={
+            "lr": config.lr,
+            "betas": list(config.betas),
+            "eps": config.eps,
+            "weight_decay": config.weight_decay,
+            "max_grad_norm": config.max_grad_norm,
+        },
+        dtype=str(dtype).removeprefix("torch."),
+        fresh=fresh.model_dump() if fresh is not None else None,
+        graph_budget=graph_budget,
+    )
 
 
 def make_executor(

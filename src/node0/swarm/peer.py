@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -36,11 +37,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Handler = Callable[[Stream], Awaitable[None]]
 
+GREET_SECONDS = 5.0
 START_SECONDS = 60.0
 "A daemon on a busy machine may need long to start."
 
-_NOBODY = "failed to connect to bootstrap peers"
-"The daemon's words when it gives up."
 
 MOST_STREAMS = 64
 "Streams that one peer may have open here; each costs a file handle."
@@ -66,12 +66,15 @@ class PeerSettings:
     allowed: frozenset[str] | None = None
     "Peer ids that may open a stream; None lets everybody in."
 
+    authorizer: Any = None
+    "hivemind's `AuthorizerBase` for the DHT, where the run has one."
+
 
 class Peer:
     """Started by its constructor, ended by `close`. Methods may be called from any thread."""
 
     def __init__(self, settings: PeerSettings, *, validators: Sequence[RecordValidatorBase] = ()) -> None:
-        """Start the daemon and join the swarm.
+        """Start the daemon, and join the swarm if any of `initial_peers` is there; see `join`.
 
         Raises:
             ConfigError: the socket directory is in use, or an address cannot be listened on.
@@ -90,6 +93,7 @@ class Peer:
             self._claim.release()
             raise
         self.peer_id: str = self._p2p.peer_id.to_base58()
+        self.join()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -158,15 +162,37 @@ class Peer:
             raise SwarmTimeout(f"peer {remote} cannot be reached for {name}: {reason}") from None
         return Stream(reader, writer, remote)
 
+    def join(self) -> int:
+        """Greet `initial_peers`, so that they and this peer share one DHT; how many answered.
+
+        Peers of a run start in any order: whoever came too early calls this again.
+        """
+        return self.run(self.greet(), timeout=2 * GREET_SECONDS)
+
+    async def greet(self) -> int:
+        """`join`, on the loop."""
+        greetings = [self._greet(address) for address in self._settings.initial_peers]
+        answered = sum(await asyncio.gather(*greetings))
+        if answered:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._node.find_nearest_nodes([self._node.node_id]), GREET_SECONDS)
+        return answered
+
     def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
         """Put a record into the DHT for so many seconds; whether any peer took it."""
-        expires = time.time() + seconds
-        work = self._node.store(key, value, expires, subkey=subkey)
-        return bool(self.run(work, timeout=30.0))
+        return self.run(self.put(key, subkey, value, seconds=seconds), timeout=30.0)
+
+    async def put(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
+        """`store`, on the loop."""
+        return bool(await self._node.store(key, value, time.time() + seconds, subkey=subkey))
 
     def get(self, key: str) -> Mapping[Any, Any]:
         """Records under a key by subkey; empty where there are none."""
-        found = self.run(self._node.get(key, latest=True), timeout=30.0)
+        return self.run(self.look_up(key), timeout=30.0)
+
+    async def look_up(self, key: str) -> Mapping[Any, Any]:
+        """`get`, on the loop."""
+        found = await self._node.get(key, latest=True)
         if found is None or not isinstance(found.value, Mapping):
             return {}
         return {subkey: record.value for subkey, record in found.value.items()}
@@ -184,28 +210,17 @@ class Peer:
     async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DHTNode]:
         p2p = await self._start_daemon()
         try:
-            return p2p, await self._join(p2p, validators)
+            return p2p, await self._make_node(p2p, validators)
         except BaseException:
             await p2p.shutdown()
             raise
 
     async def _start_daemon(self) -> P2P:
-        initial = list(self._settings.initial_peers)
-        try:
-            return await self._daemon_with(initial)
-        except ConfigError as error:
-            if not initial or _NOBODY not in str(error):
-                raise
-        # They may come, or come back, later; whoever knows this peer can reach it until then.
-        logger.warning("none of %d initial peers can be reached: %s", len(initial), ", ".join(initial))
-        return await self._daemon_with([])
-
-    async def _daemon_with(self, initial_peers: Sequence[str]) -> P2P:
         settings = self._settings
         daemon = _guarded_daemon(settings.socket_dir)
         try:
+            # Initial peers are greeted later: the daemon gives up when none of its own is there.
             return await daemon.create(
-                initial_peers=list(initial_peers) or None,
                 announce_maddrs=list(settings.announce_maddrs) or None,
                 host_maddrs=list(settings.host_maddrs),
                 identity_path=str(settings.identity_path) if settings.identity_path else None,
@@ -224,16 +239,25 @@ class Peer:
                 f"cannot listen on {', '.join(settings.host_maddrs)}: {reason}; see node0 doctor"
             ) from None
 
-    async def _join(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
+    async def _make_node(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
         return await DHTNode.create(
             p2p=p2p,
-            initial_peers=list(self._settings.initial_peers) or None,
             record_validator=CompositeValidator(validators) if validators else None,
-            ensure_bootstrap_success=False,
+            authorizer=self._settings.authorizer,
             # A signed record is checked where it is stored; a cached one would be checked again.
             cache_locally=False,
             cache_on_store=False,
         )
+
+    async def _greet(self, address: str) -> bool:
+        """Whether the peer at a full address is there."""
+        place, _, remote = address.partition("/p2p/")
+        try:
+            peer = PeerID.from_base58(remote)
+            await asyncio.wait_for(self._p2p._client.connect(peer, [Multiaddr(place)]), GREET_SECONDS)
+            return await self._node.protocol.call_ping(peer, validate=False) is not None
+        except (ControlFailure, P2PDaemonError, OSError, TimeoutError, ValueError):
+            return False
 
     async def _leave(self) -> None:
         await self._node.shutdown()

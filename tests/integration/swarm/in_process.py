@@ -73,7 +73,11 @@ def swarm(
             MemberSpec(peer.peer_id, peer.addresses, stage) for peer, stage in zip(peers, stages, strict=True)
         ]
         peers.append(Peer(PeerSettings(directory / "trainer", initial_peers=peers[0].addresses)))
-        settings = SwarmSettings(recipe.num_stages, lambda: specs, deadline=deadline, patience=deadline)
+
+        async def find() -> list[MemberSpec]:
+            return specs
+
+        settings = SwarmSettings(recipe.num_stages, find, deadline=deadline, patience=deadline)
         pipeline = SwarmPipeline(
             peers[-1], settings, training(recipe), max_grad_norm=recipe.optimizer.max_grad_norm
         )

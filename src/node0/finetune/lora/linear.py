@@ -75,7 +75,8 @@ class LoRALinear(nn.Module):
         bound = 1 / math.sqrt(self.in_features)
         generator = keyed_generator("lora_A", seed, name, self.layer_name)
         uniform = torch.rand((config.rank, self.in_features), generator=generator)
-        device = self.weight.device
+        # Without its base a layer still has an adapter to hold, export and send.
+        device = torch.device("cpu") if self.weight.is_meta else self.weight.device
         self.lora_A[name] = nn.Parameter(((uniform * 2 - 1) * bound).to(device))
         self.lora_B[name] = nn.Parameter(torch.zeros((self.out_features, config.rank), device=device))
         self.configs[name] = config

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a plan to loaded stages, an adapter and a pipeline."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from node0.pipeline.ranks import ALONE, Ranks
 
 ADAPTER = "default"
 
+OpenEngine = Callable[["RunPlan"], AbstractContextManager["Engine"]]
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -30,10 +34,31 @@ class Engine:
     stages: list[LlamaStage]
     pipeline: Pipeline
 
+    def refresh(self) -> None:
+        """Bring `stages` to what the pipeline has learned. Here they are the same."""
+
     @property
     def stage_names(self) -> list[str]:
         """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
         return [str(name) for name in stage_names(len(self.stages))]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which processes share a run, and where its stages are."""
+
+    ranks: Ranks = ALONE
+    elsewhere: OpenEngine | None = None
+    "Makes an engine whose stages are not in this process; it is closed at the end of the run."
+
+    def open(self, plan: RunPlan) -> AbstractContextManager[Engine]:
+        """The engine of a plan."""
+        if self.elsewhere is not None:
+            return self.elsewhere(plan)
+        return nullcontext(build_engine(plan, self.ranks))
+
+
+HERE = Where()
 
 
 def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
@@ -47,7 +72,7 @@ def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
         for stage in stages:
             stage.requires_grad_(requires_grad=True)
     elif config.init_adapter is not None:
-        _load_adapter(plan, stages, config.init_adapter, config.lora)
+        load_adapter(plan, stages, config.init_adapter, config.lora)
     else:
         for stage in stages:
             apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
@@ -55,7 +80,8 @@ def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
     return Engine(stages, local if ranks is ALONE else DataParallelPipeline(local, ranks))
 
 
-def _load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:
+def load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:
+    """Put the adapter in `directory` on the stages; raises `ConfigError` when it is not the wanted kind."""
     found = load_peft(directory, stages, name=ADAPTER, base_digest=plan.base_digest)
     if _comparable(found) != _comparable(wanted):
         raise ConfigError(

@@ -39,6 +39,7 @@ class Keeper:
         """Write weights and state of `state.step`, once, and drop what is too old and not the best."""
         if self._saved_step == state.step:
             return
+        self.engine.refresh()
         for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
             save_shard(stage, self.shards, name, state.step)
         save_state(self.run_dir, state, self.engine.pipeline)
@@ -75,6 +76,7 @@ class Keeper:
         self._write_entries()
         if best != state.step:
             self.restore_weights(best)
+        self.engine.refresh()
         export(self.plan, self.engine, state, exported_step=best, val_loss=val_loss)
 
     def _write_entries(self) -> None:

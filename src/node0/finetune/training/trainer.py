@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.artefacts import CONFIG_NAME
 from node0.finetune.training.cluster import refuse_strangers
-from node0.finetune.training.engine import Engine, build_engine
+from node0.finetune.training.engine import HERE, Engine, Where
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.finetune.training.hooks import Phase, StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
@@ -99,20 +99,20 @@ def run_plan(
     resume: Resume = "auto",
     stop_after: int | None = None,
     hook: StepHook | None = None,
-    ranks: Ranks = ALONE,
+    where: Where = HERE,
 ) -> RunResult:
     """`train`, from a plan that was checked. `hook` is told what the run does.
 
-    Each of `ranks` calls this with the same run directory; the one that leads holds and writes it.
+    Each of the ranks calls this with the same run directory; the one that leads holds and writes it.
     """
     hook = hook or StepHook()
-    run_dir = plan.config.checkpoint_dir
-    with hold(run_dir) if ranks.leads else nullcontext():
+    run_dir, ranks = plan.config.checkpoint_dir, where.ranks
+    with hold(run_dir) if ranks.leads else nullcontext(), ExitStack() as stack:
         ranks.wait()
         found = find_state(run_dir, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
-        engine = build_engine(plan, ranks)
+        engine = stack.enter_context(where.open(plan))
         trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
         with telling_the_end(hook, lambda: trainer.state.step):
             trainer.begin(found)

@@ -15,6 +15,7 @@ from torch import nn
 from node0.errors import NonFiniteGradients
 from node0.finetune.training.artefacts import MANIFEST_NAME
 from node0.finetune.training.data import EntryUse, TrainingData
+from node0.finetune.training.engine import Engine
 from node0.finetune.training.hooks import StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt
 from node0.finetune.training.metrics import Metrics, read_metrics
@@ -115,7 +116,7 @@ def make_trainer(
     )
     plan = SimpleNamespace(config=config, data=data, total_steps=config.max_steps, fingerprint={"seed": 0})
     pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
-    engine = SimpleNamespace(stages=[stage], stage_names=["solo-0"], pipeline=pipeline)
+    engine = Engine([stage], pipeline)
     config.checkpoint_dir.mkdir(exist_ok=True)
     return Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
 

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run's engine whose stages are at peers: the trainer holds what they have learned, not the model."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from node0.errors import ConfigError
+from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.training.engine import ADAPTER, Engine, load_adapter
+from node0.finetune.training.plan import RunPlan
+from node0.models.factory import build_stages, empty_stages
+from node0.models.llama.layers import LlamaStage
+from node0.pipeline.member import MemberSpec
+from node0.pipeline.protocol import OptimizerConfig
+from node0.pipeline.roster import SwarmSettings
+from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_state import Cut
+from node0.server.announce import find_members
+from node0.server.stage_spec import training_of
+from node0.server.state import StateReader
+from node0.server.trained import TrainedWeights
+from node0.swarm.identity import make_identity
+from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run_file import TRAINER, SwarmRun, key_file
+from node0.swarm.sockets import socket_directory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmEngine(Engine):
+    """An engine over peers. `stages` are copies without a base: only what trains has values here."""
+
+    def refresh(self) -> None:
+        """Bring the copies to what the peers have learned."""
+        pipeline = self.pipeline
+        if not isinstance(pipeline, SwarmPipeline):
+            raise TypeError(f"a swarm's engine has no {type(pipeline).__name__}")
+        states = pipeline.back_up().states
+        for index, stage in enumerate(self.stages):
+            with StateReader(states[index]) as reader:
+                TrainedWeights(stage, OptimizerConfig()).load(reader)
+
+
+@contextmanager
+def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmEngine]:
+    """Lead the stages of a run until the context ends; they go on running.
+
+    Raises:
+        SwarmTimeout: a stage is missing for longer than the run's deadline.
+        ConfigError: the run is of another base or split than the plan.
+    """
+    _refuse_other(plan, run)
+    key, member = key_file(directory, TRAINER), run.trainer
+    if not key.is_file():
+        logger.warning("give stages --allow-peer %s: that is this trainer", make_identity(key).peer_id)
+    # A run without members is found by its seeds, and its stages decide whom they let in.
+    allowed = run.allowed if run.members else None
+    settings = PeerSettings(
+        socket_directory(directory, TRAINER),
+        identity_path=key,
+        host_maddrs=member.host_maddrs if member is not None else ("/ip4/127.0.0.1/tcp/0",),
+        announce_maddrs=member.announce_maddrs if member is not None else (),
+        initial_peers=run.seeds(but=member.peer_id if member is not None else None),
+        allowed=allowed,
+    )
+    peer = Peer(settings)
+    try:
+        pipeline = SwarmPipeline(
+            peer,
+            _swarm_settings(peer, run, allowed),
+            training_of(
+                plan.config,
+                base_digest=plan.base_digest,
+                dtype=plan.dtype,
+                fresh=plan.args if plan.base is None else None,
+                graph_budget=plan.graph_budget,
+            ),
+            max_grad_norm=plan.config.max_grad_norm,
+        )
+        engine = SwarmEngine(_copies(plan), pipeline)
+        if plan.config.init_adapter is not None:
+            pipeline.adopt(Cut(0, _states(engine.stages)))
+        try:
+            yield engine
+        finally:
+            pipeline.close()
+    finally:
+        peer.close()
+
+
+def _swarm_settings(peer: Peer, run: SwarmRun, allowed: frozenset[str] | None) -> SwarmSettings:
+    async def find() -> list[MemberSpec]:
+        """The members of the run file, and others of the allow-list that announce themselves."""
+        known = {
+            place.member.peer_id: MemberSpec(
+                place.member.peer_id,
+                [str(address) for address in place.member.full_addresses],
+                place.stage.index if place.stage is not None else None,
+            )
+            for place in run.members
+            if place.name != TRAINER
+        }
+        for each in await find_members(peer, run_id=run.run_id, allowed=allowed):
+            found = MemberSpec(each.peer_id, each.addresses, each.about["place"])
+            if each.peer_id not in known or not known[each.peer_id].addresses:
+                known[each.peer_id] = found
+        return list(known.values())
+
+    return SwarmSettings(
+        run.num_stages,
+        find,
+        layers_per_stage=run.layers_per_stage,
+        codec=run.wire,
+        backup_every=run.backup_every,
+        deadline=run.deadlines.microbatch,
+        patience=run.deadlines.replace,
+    )
+
+
+def _refuse_other(plan: RunPlan, run: SwarmRun) -> None:
+    if run.base_digest is not None and plan.base_digest != run.base_digest:
+        raise ConfigError(
+            f"the run is of base {run.base_digest[:12]} and these settings name {plan.base_digest[:12]}; "
+            "use the run's own finetune.yaml, or make a new run"
+        )
+    if run.num_stages != plan.config.num_stages:
+        raise ConfigError(
+            f"the run has {run.num_stages} stages and these settings {plan.config.num_stages}; "
+            f"--set num_stages={run.num_stages}"
+        )
+
+
+def _copies(plan: RunPlan) -> list[LlamaStage]:
+    config = plan.config
+    if config.lora is None:
+        stages = build_stages(
+            plan.args, config.num_stages, layers_per_stage=config.layers_per_stage, seed=config.seed
+        )
+        for stage in stages:
+            stage.requires_grad_(requires_grad=True)
+        return stages
+    stages = empty_stages(plan.args, config.num_stages, layers_per_stage=config.layers_per_stage)
+    if config.init_adapter is not None:
+        load_adapter(plan, stages, config.init_adapter, config.lora)
+    else:
+        for stage in stages:
+            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
+    return stages
+
+
+def _states(stages: Sequence[LlamaStage]) -> dict[int, bytes]:
+    return {
+        index: TrainedWeights(stage, OptimizerConfig()).state_bytes() for index, stage in enumerate(stages)
+    }

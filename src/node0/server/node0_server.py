@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stage of a run on this machine: its peer, its host, and its record in the DHT."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from node0.finetune.config import FineTuneConfig
+from node0.models.base import resolve_base
+from node0.models.stage_name import StageName
+from node0.server.announce import Announcer
+from node0.server.compute import Priority
+from node0.server.host import HostSpec, StageHost
+from node0.server.operations import build
+from node0.server.stage_spec import StagePlace, training_of
+from node0.swarm.codec import Codec
+from node0.swarm.identity import read_identity
+from node0.swarm.peer import Peer, PeerSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Node0Server:
+    """Runs in the background from `create` to `shutdown`."""
+
+    def __init__(self, peer: Peer, host: StageHost, announcer: Announcer) -> None:
+        self.peer, self.host = peer, host
+        self._announcer = announcer
+
+    @classmethod
+    def create(  # noqa: PLR0913  # what the plan lists
+        cls,
+        *,
+        stage: str | None,
+        num_stages: int,
+        run_id: str,
+        identity_path: Path,
+        socket_dir: Path,
+        name: str | None = None,
+        layers_per_stage: Sequence[int] | None = None,
+        base_model: str | None = None,
+        base_revision: str | None = None,
+        finetune_config: FineTuneConfig | None = None,
+        authorizer: Any = None,
+        initial_peers: Sequence[str] = (),
+        host_maddrs: Sequence[str] = ("/ip4/127.0.0.1/tcp/0",),
+        announce_maddrs: Sequence[str] = (),
+        allow_peers: frozenset[str] | None = None,
+        wire: Codec = "float32",
+        deadline: float = 60.0,
+        device: str = "cpu",
+    ) -> "Node0Server":
+        """Start a stage's peer and wait for a trainer.
+
+        Args:
+            stage: `head-0`, `body-1`, ..., or None for a spare, which a trainer gives its place.
+            num_stages: stages of the whole model.
+            run_id: name of the run; peers of another one are not seen.
+            identity_path: key file that makes this peer itself.
+            socket_dir: a directory for its sockets alone.
+            name: in logs and tables; default: the stage.
+            layers_per_stage: layers of each stage; None balances FLOPs.
+            base_model: directory or hub id; only this stage's tensors are read. None where the trainer
+                describes a model that starts from random weights.
+            base_revision: commit of the hub id.
+            finetune_config: settings of the training: with `lora` only the adapter's matrices train.
+                The stage is built at once; without, it is built as the trainer says.
+            authorizer: hivemind's `AuthorizerBase` for the DHT.
+            initial_peers: full addresses of peers of the run.
+            host_maddrs: where this peer listens.
+            announce_maddrs: how others reach it, where that differs.
+            allow_peers: peer ids that may talk to it; None lets everybody in.
+            wire: type of hidden states and their gradients between machines.
+            deadline: seconds that a frame may take to a neighbour.
+            device: where tensors live.
+
+        Raises:
+            ConfigError: an address, key or stage cannot be used.
+            BadCheckpoint: the base cannot.
+        """
+        place = None
+        if stage is not None:
+            index = StageName.parse(stage, num_stages=num_stages).index
+            place = StagePlace(index, num_stages, tuple(layers_per_stage) if layers_per_stage else None)
+        base = resolve_base(base_model, base_revision) if base_model is not None else None
+        identity = read_identity(identity_path)
+        settings = PeerSettings(
+            socket_dir,
+            identity_path=identity_path,
+            host_maddrs=host_maddrs,
+            announce_maddrs=announce_maddrs,
+            initial_peers=initial_peers,
+            allowed=allow_peers,
+            authorizer=authorizer,
+        )
+        spec = HostSpec(name or stage or "spare", place, base, device=device, codec=wire, deadline=deadline)
+        peer = Peer(settings)
+        try:
+            host = StageHost(peer, spec)
+            if finetune_config is not None and base is not None and place is not None:
+                training = training_of(finetune_config, base_digest=base.digest, dtype=torch.float32)
+                host.compute.submit(Priority.CONTROL, lambda: build(host, place, training)).result()
+            announcer = Announcer(peer, run_id=run_id, key=identity.private_key, describe=host.describe)
+        except BaseException:
+            peer.close()
+            raise
+        return cls(peer, host, announcer)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Full addresses by which other peers join."""
+        return self.peer.addresses
+
+    def shutdown(self) -> None:
+        """Leave the run and free everything."""
+        self._announcer.close()
+        self.host.close()
+        self.peer.close()

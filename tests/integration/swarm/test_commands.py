@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of README's swarm section, as processes on loopback."""
+
+from pathlib import Path
+
+import pytest
+from integration.swarm.processes import finetune, init, place, stages
+from safetensors.torch import load_file
+
+from node0.finetune.training.metrics import read_metrics
+
+pytestmark = pytest.mark.integration
+
+ADAPTER = "adapter_model.safetensors"
+
+
+def test_a_local_swarm_trains_the_adapter_of_one_process(tmp_path: Path) -> None:
+    file = place(tmp_path)
+
+    one = finetune("--config", str(file))
+    many = finetune("--config", str(file), "--checkpoint-dir", str(tmp_path / "many"), "--local-swarm", "3")
+
+    assert one.returncode == 0, one.stderr
+    assert many.returncode == 0, many.stderr
+    assert (tmp_path / "many" / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
+    losses = [[record.get("loss") for record in read_metrics(tmp_path / run)] for run in ("run", "many")]
+    assert losses[0] == losses[1]
+
+
+def test_stages_started_one_by_one_train_it_too(tmp_path: Path) -> None:
+    file = place(tmp_path)
+    one = finetune("--config", str(file))
+    run = tmp_path / "swarm"
+    init(file, run, "--stages", "3", "--checkpoint-dir", str(tmp_path / "many"))
+
+    with stages(run, ["head-0", "body-1", "tail-2"]):
+        many = finetune("--swarm", "--run", str(run))
+
+    assert one.returncode == 0, one.stderr
+    assert many.returncode == 0, many.stderr
+    assert load_file(tmp_path / "many" / ADAPTER).keys() == load_file(tmp_path / "run" / ADAPTER).keys()
+    assert (tmp_path / "many" / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
+    assert not list(run.glob(".sockets/*"))
