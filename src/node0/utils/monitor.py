@@ -33,14 +33,14 @@ REPORTS_UNTIL_OLD = 3
 
 
 class MetricsDHT(Protocol):
-    """The part of a DHT that metrics need."""
+    """The part of a peer that metrics need; `node0.swarm.peer.Peer` is one."""
 
-    def store(self, key: str, value: object, expiration_time: float, *, subkey: bytes) -> object:
-        """Keep `value` under `key` and `subkey` until a moment in seconds since the epoch; whether it was."""
+    def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
+        """Keep a record for so many seconds; whether any peer took it."""
         ...
 
-    def get(self, key: str, *, latest: bool) -> Any:
-        """What is kept under `key`: `.value` maps subkeys to values with a `.value`; None for nothing."""
+    def get(self, key: str) -> Mapping[Any, Any]:
+        """Records under a key by subkey; empty where there are none."""
         ...
 
 
@@ -163,18 +163,16 @@ class MonitorWorker(Thread):
 
     def _publish(self, owner: Owner, kind: str, value: Mapping[str, object]) -> bool:
         key = f"{metrics_prefix(owner.experiment_prefix, owner.stage)}_{kind}"
-        until = time.time() + REPORTS_UNTIL_OLD * self.interval
-        return bool(owner.dht.store(key, dict(value), until, subkey=owner.public_key))
+        seconds = REPORTS_UNTIL_OLD * self.interval
+        return owner.dht.store(key, owner.public_key, dict(value), seconds=seconds)
 
 
 def training_metrics(dht: MetricsDHT, experiment_prefix: str, stage: str) -> list[TrainingMetricsV1]:
     """What the peers of a stage last published, the furthest first; malformed records are left out."""
-    found = dht.get(f"{metrics_prefix(experiment_prefix, stage)}_training_metrics", latest=True)
-    entries = found.value.values() if found is not None and isinstance(found.value, Mapping) else ()
     metrics = []
-    for entry in entries:
+    for value in dht.get(f"{metrics_prefix(experiment_prefix, stage)}_training_metrics").values():
         try:
-            metrics.append(TrainingMetricsV1.parse_obj(entry.value))
+            metrics.append(TrainingMetricsV1.parse_obj(value))
         except ValidationError as error:
             logger.debug("left out metrics: %s", error)
     return sorted(metrics, key=lambda one: (-one.step, one.peer_id))

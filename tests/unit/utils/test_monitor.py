@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -32,29 +33,23 @@ print("still alive")
 """
 
 
-class Entry(NamedTuple):
-    value: Any
-
-
 class Dht:
     def __init__(self, *, failures: int = 0) -> None:
-        self.stored: dict[str, dict[bytes, Entry]] = {}
+        self.stored: dict[str, dict[Any, Any]] = {}
         self.failures = failures
-        self.until = 0.0
         self.reported = threading.Event()
 
-    def store(self, key: str, value: object, expiration_time: float, *, subkey: bytes) -> bool:
+    def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
         if self.failures:
             self.failures -= 1
             raise ConnectionError("no peer answers")
-        self.stored.setdefault(key, {})[subkey] = Entry(value)
-        self.until = expiration_time
+        assert seconds > 0
+        self.stored.setdefault(key, {})[subkey] = value
         self.reported.set()
         return True
 
-    def get(self, key: str, *, latest: bool) -> Entry | None:
-        assert latest
-        return Entry(self.stored[key]) if key in self.stored else None
+    def get(self, key: str) -> Mapping[Any, Any]:
+        return self.stored.get(key, {})
 
 
 def _owner(dht: Dht) -> Owner:
@@ -116,9 +111,9 @@ def test_a_report_publishes_work_and_loss_and_is_read_back() -> None:
         "abc",
     )
     work = {"peer_id": "Qm1", "num_flop": 1e9, "active_time": 0.5}
-    assert dht.stored["run_tail-2_worker_metrics"] == {b"[owner:key]": Entry(work)}
+    assert dht.stored["run_tail-2_worker_metrics"] == {b"[owner:key]": work}
     assert monitor.report()
-    assert dht.stored["run_tail-2_worker_metrics"][b"[owner:key]"].value["num_flop"] == 0.0
+    assert dht.stored["run_tail-2_worker_metrics"][b"[owner:key]"]["num_flop"] == 0.0
 
 
 @pytest.mark.parametrize("loss", [None, math.nan, math.inf])
@@ -145,10 +140,10 @@ def test_malformed_metrics_are_left_out() -> None:
     dht = Dht()
     good = {"peer_id": "Qm2", "step": 4, "loss": 1.0, "role": "deacon", "corpus_hash": ""}
     dht.stored["run_tail-2_training_metrics"] = {
-        b"1": Entry("text"),
-        b"2": Entry(good),
-        b"3": Entry({**good, "peer_id": "Qm3", "step": 5}),
-        b"4": Entry({**good, "extra": 1}),
+        b"1": "text",
+        b"2": good,
+        b"3": {**good, "peer_id": "Qm3", "step": 5},
+        b"4": {**good, "extra": 1},
     }
 
     assert [one.peer_id for one in training_metrics(dht, "run", "tail-2")] == ["Qm3", "Qm2"]
