@@ -2,17 +2,19 @@
 """Settings of one training run. Every field says what it does."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.finetune.lora.config import LoRAConfig
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class SelectConfig(BaseModel):
     """Which corpus entries are trained on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     outcomes: list[str] = Field(default_factory=lambda: ["success", "collected", "curated"])
     "Outcomes that are taken. Curated entries are taken whatever their outcome."
@@ -45,7 +47,7 @@ class SelectConfig(BaseModel):
 class FineTuneConfig(BaseModel):
     """One run: what to train, on what, how, and where the result goes."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     mode: Literal["sft", "dpo", "pretrain"] = "sft"
     "sft trains on assistant turns, dpo on pairs, pretrain on every token."
@@ -119,7 +121,7 @@ class FineTuneConfig(BaseModel):
     num_warmup_steps: int = Field(default=100, ge=0)
     "Steps over which the rate rises from 0."
 
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     "AdamW's decay of the gradient's first and second moment."
 
     eps: float = Field(default=1e-8, gt=0)

@@ -10,7 +10,7 @@ ALL_LINEAR = (*ATTENTION, "w1", "w2", "w3")
 class LoRAConfig(BaseModel):
     """One adapter: `y = W x + (alpha / rank) B A dropout(x)`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     rank: int = Field(64, ge=1)
     "Rows of A and columns of B."

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import pytest
+
+from node0.errors import ConfigError
+from node0.finetune.config import FineTuneConfig
+from node0.settings import assignments, resolve
+
+NEEDED = {"role": "deacon", "corpus_path": "corpus", "checkpoint_dir": "run"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"epochs": float("inf")},
+        {"eps": 0},
+        {"weight_decay": float("inf")},
+        {"betas": [0.9, 1.0]},
+        {"betas": [-0.1, 0.9]},
+        {"betas": [0.9]},
+        {"lora": {"alpha": float("inf")}},
+        {"select": {"min_quality": float("nan")}},
+        {"val_split": 1},
+    ],
+    ids=str,
+)
+def test_numbers_with_which_nothing_can_be_trained_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(changes))) as caught:
+        resolve(FineTuneConfig, flags={**NEEDED, **changes})
+
+    assert "\n" not in str(caught.value)
+
+
+def test_the_usual_numbers_are_taken() -> None:
+    flags = {**NEEDED, **assignments(["lr=1e-3", "betas=[0.9, 0.95]", "lora.alpha=16"])}
+
+    config = resolve(FineTuneConfig, flags=flags).values
+
+    assert (config.lr, config.betas) == (0.001, (0.9, 0.95))
+    assert config.lora is not None and config.lora.alpha == 16
