@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long `list`, `stats`, `corpus_hash`, `validate` and `duplicates` take on a large corpus.
+"""How long the commands take on a large corpus, and what memory a large session needs.
 
-    python bench/corpus.py [ENTRIES]
+    python bench/corpus.py [ENTRIES] [MEGABYTES]
 
 Each command is a process of its own. Wall time and processor time, in seconds; the limits for 10,000
-entries are 1 s for `list`, 2 s for `stats` and 2 s for `corpus_hash`.
+entries are 1 s for `list`, 2 s for `stats` and 2 s for `corpus_hash`. A session file of 200 MB may take
+300 MB of memory to read; collecting it also scrubs and stores it.
 """
 
 import os
@@ -24,6 +25,10 @@ WORDS = 1500
 TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
 HASH = "import sys, pathlib; from node0.finetune.corpus.store import CorpusStore; "
 HASH += "print(CorpusStore(pathlib.Path(sys.argv[1])).corpus_hash())"
+LIMITS = {"list": 1.0, "stats": 2.0, "corpus_hash": 2.0}
+READ = "import sys, pathlib; from node0.finetune.corpus.transcript import Transcript; "
+READ += "print(sum(len(row.calls) for row in Transcript(pathlib.Path(sys.argv[1])).rows()))"
+PEAK = "; import re; print(int(re.search('VmHWM: *(.*) kB', open('/proc/self/status').read())[1]) // 1024)"
 
 
 def fill(root: Path, count: int, rng: random.Random) -> None:
@@ -65,9 +70,28 @@ def seconds(command: list[str], *, times: int = 3) -> tuple[float, float]:
     return best
 
 
+def measure_session(directory: Path, megabytes: int) -> None:
+    """Read a large session file, then collect it."""
+    path = directory / "session.jsonl"
+    writer = str(Path(__file__).with_name("large_session.py"))
+    subprocess.run([sys.executable, writer, str(path), str(megabytes)], check=True)
+    town = ["--town", str(directory / "gt")]
+    (directory / "gt").mkdir()
+    argv = ["collect", "--transcript", str(path), "--role", "crew", *town]
+    collect = f"import sys; from node0.run_corpus import main; main({argv})"
+    for name, code in {"read": READ, "collect": collect}.items():
+        begin = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code + PEAK, str(path)], check=True, capture_output=True, text=True
+        )
+        wall, peak = time.perf_counter() - begin, done.stdout.split()[-1]
+        print(f"{name} {megabytes} MB: {peak} MB of memory, {wall:.0f} s wall")
+
+
 def main() -> None:
-    """Fill a town, run each command, print its times."""
+    """Fill a town, run each command, print its times; then measure a large session."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    megabytes = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     with tempfile.TemporaryDirectory() as directory:
         town = Path(directory)
         fill(town / ".corpus", count, random.Random(0))
@@ -83,7 +107,10 @@ def main() -> None:
         }
         for name, command in commands.items():
             wall, used = seconds(command, times=1 if name == "duplicates" else 3)
-            print(f"{name:12s} {wall:6.2f} s wall, {used:6.2f} s processor")
+            limit = f", limit {LIMITS[name]:.0f} s" if name in LIMITS and count == 10_000 else ""
+            print(f"{name:12s} {wall:6.2f} s wall, {used:6.2f} s processor{limit}")
+    with tempfile.TemporaryDirectory() as scratch:
+        measure_session(Path(scratch), megabytes)
 
 
 if __name__ == "__main__":

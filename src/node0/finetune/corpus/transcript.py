@@ -42,6 +42,7 @@ from pathlib import Path
 
 from node0.finetune.corpus.transcript_graph import Group, Segment, Thread, threads
 from node0.finetune.corpus.transcript_lines import (
+    MAX_HELD,
     Loader,
     LoggedCall,
     Message,
@@ -49,11 +50,16 @@ from node0.finetune.corpus.transcript_lines import (
     Shape,
     Turn,
     as_blocks,
+    held,
     index_session,
     message_hash,
     snapshot_shape,
 )
 
+KEPT_LISTS = 16
+"Lists of a conversation's messages that are kept; a call extends the one before it, seldom an older one."
+
+TOO_LARGE = "call with more than 48 MB before it"
 REMINDER = ("<system-reminder>\n", "\n</system-reminder>")
 
 
@@ -137,24 +143,29 @@ class _RequestLog:
         self._groups = [group for segment in thread.segments for group in segment.groups]
         self._hashes: dict[str, list[str] | None] = {}
         self._candidates: dict[str, Sequence[Turn]] = {}
+        self._too_large: list[str] = []
 
     def rows(self) -> Iterator[Row]:
         if not self._index.calls:
             return
         self._candidates = dict(self._named_messages())
-        row, previous = None, None
+        row, previous, size = None, None, 0
         for call, answer in self._answered():
             names = self._names(call)
-            if names is None or call.shape not in self._index.shapes:
+            if names is None or call.shape not in self._index.shapes or self._extends_too_large(names):
                 continue
             start = self._extension(previous, names, row)
             if row is None or start is None:
                 if row:
                     yield row
-                row, start = Row(self._thread.agent, [], []), 0
+                row, start, size = Row(self._thread.agent, [], []), 0, 0
             else:
                 row.messages.pop()
-            row.messages.extend(self._resolve(name) for name in names[start:])
+            added = self._load(row, names[start:], MAX_HELD - size)
+            if size + added > MAX_HELD:
+                row, self._too_large = _without_rest(row), names
+                continue
+            size += added
             shape = self._index.shapes[call.shape]
             row.calls.append(
                 RebuiltCall(len(names), shape, exact=True, at=call.at, answer_id=answer.turns[0].message_id)
@@ -163,6 +174,20 @@ class _RequestLog:
             previous = names
         if row:
             yield row
+
+    def _load(self, row: Row, names: Sequence[str], room: int) -> int:
+        """Put messages behind a row until it is full; the memory that they take."""
+        size = 0
+        for name in names:
+            row.messages.append(self._resolve(name))
+            size += held(row.messages[-1])
+            if size > room:
+                break
+        return size
+
+    def _extends_too_large(self, names: Sequence[str]) -> bool:
+        known = self._too_large
+        return bool(known) and list(names[: len(known)]) == known
 
     def _answered(self) -> Iterator[tuple[LoggedCall, Group]]:
         answers = [group for group in self._groups if group.assistant]
@@ -191,6 +216,8 @@ class _RequestLog:
         for link in reversed(chain):
             if link.id not in self._hashes:
                 self._hashes[link.id] = self._joined(link)
+            if len(self._hashes) > KEPT_LISTS:
+                del self._hashes[next(iter(self._hashes))]
         names = self._hashes[call.id]
         # Only what the call keeps has to be there: a rewound conversation builds on an abandoned request.
         known = names and all(name in self._index.blobs or name in self._candidates for name in names)
@@ -230,6 +257,14 @@ class _RequestLog:
                     yield message_hash(merged(self._loader, turns)), turns
 
 
+def _without_rest(row: Row) -> Row | None:
+    """The row up to its last call's answer; None when it has no call."""
+    if not row.calls:
+        return None
+    del row.messages[row.calls[-1].n_messages + 1 :]
+    return row
+
+
 def _position(calls: Sequence[str], turn: Turn) -> int:
     return calls.index(turn.tool_ids[0]) if turn.tool_ids[0] in calls else len(calls)
 
@@ -264,11 +299,17 @@ def _reconstruct(
     if not wanted:
         return row
     shape = _last_shape(index, loader, thread, segment)
+    size = 0
     for group in segment.groups:
         first = group.turns[0]
         if not group.assistant:
-            row.messages.extend(_between_answers(loader, group.turns))
+            between = list(_between_answers(loader, group.turns))
+            row.messages.extend(between)
+            size += held([message["content"] for message in between])
             continue
+        if size > MAX_HELD:
+            index.skipped[TOO_LARGE] += len(wanted) - len(row.calls)
+            return _without_rest(row) or Row(thread.agent, [], [])
         if first.message_id in wanted:
             row.calls.append(
                 RebuiltCall(len(row.messages), shape, exact=False, at=first.at, answer_id=first.message_id)

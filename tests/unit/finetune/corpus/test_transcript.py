@@ -338,7 +338,7 @@ def test_a_line_without_end_is_passed_over(
 
     rows, skipped = read(session.write(tmp_path / "s.jsonl"))
 
-    assert skipped["line over 64 MB"] == 1
+    assert skipped["line over 24 MB"] == 1
     assert len(rows[0].calls) == 1
 
 
