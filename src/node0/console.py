@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -180,26 +180,35 @@ def progress() -> Progress:
     )
 
 
-def run(app: typer.Typer, argv: Sequence[str] | None = None, *, name: str) -> int:
+def run(
+    app: typer.Typer,
+    argv: Sequence[str] | None = None,
+    *,
+    name: str,
+    within: AbstractContextManager[None] | None = None,
+) -> int:
     """Run a typer app and turn whatever happens into an exit code and at most one line on stderr.
 
-    `--debug` may stand anywhere on the command line; it adds debug logs and tracebacks.
+    `--debug` may stand anywhere on the command line; it adds debug logs and tracebacks. The command is
+    parsed and run inside `within`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _configure_logging(debug=debug)
-    return _exit_code(lambda: _invoke(app, arguments, name=name), debug=debug)
+    return _exit_code(lambda: _invoke(app, arguments, name=name, within=within or nullcontext()), debug=debug)
 
 
-def _invoke(app: typer.Typer, arguments: list[str], *, name: str) -> object:
+def _invoke(
+    app: typer.Typer, arguments: list[str], *, name: str, within: AbstractContextManager[None]
+) -> object:
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed; redirect it to a file or to /dev/null")
     # Not Command.main: it ends the process by itself on a broken pipe and hides Ctrl-C.
     command = typer.main.get_command(app)
-    with command.make_context(name, arguments) as context:
+    with within, command.make_context(name, arguments) as context:
         result: object = command.invoke(context)
-    sys.stdout.flush()
+        sys.stdout.flush()
     return result
 
 

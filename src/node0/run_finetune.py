@@ -32,7 +32,7 @@ NEEDED = ("role", "corpus_path", "checkpoint_dir")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    return console.run(app, argv, name="node0-finetune")
+    return console.run(app, argv, name="node0-finetune", within=_one_voice(console.torchrun()))
 
 
 @app.command()
@@ -88,49 +88,47 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
     command again goes on where the last one stopped.
     """
+    from node0.finetune.training.elsewhere import Elsewhere
+    from node0.settings import flag_layer
+
     job = console.torchrun()
-    with _one_voice(job):
-        from node0.finetune.training.elsewhere import Elsewhere
-
-        peers = Elsewhere(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
-        peers.refuse_contradictions(is_torchrun=job is not None)
-        from node0.settings import flag_layer
-
-        flags = flag_layer(
-            {
-                "corpus_path": corpus_path,
-                "checkpoint_dir": checkpoint_dir,
-                "role": role,
-                "base_model": base_model,
-                "device": device,
-                "num_stages": local_swarm,
-            },
-            settings or [],
-        )
-        config = config or peers.config
-        resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
-        _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
-        if print_settings:
-            console.emit(resolved.rows(), as_json=as_json)
-            return 0
-        if dry_run:
-            _show(_plan(resolved.values, job), whole=not swarm, as_json=as_json)
-            return 0
-        asked = (bead_id or register or town) is not None
-        with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
-            plan = _plan(resolved.values, job)
-            _refuse_or_doubt(plan, whole=not swarm)
-            entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
-            hook = _Told(lambda: _banner(resolved, plan), entered)
-            result = _train(
-                plan, resolved, hook, job=job, peers=peers, resume=_resume(resume), stop_after=stop_after
-            )
-        if job is not None and job.rank:
-            return 0
-        summary = _summary(result, plan, register=register, town=town)
-        rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
-        console.emit(rows, as_json=as_json)
+    peers = Elsewhere(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
+    peers.refuse_contradictions(is_torchrun=job is not None)
+    flags = flag_layer(
+        {
+            "corpus_path": corpus_path,
+            "checkpoint_dir": checkpoint_dir,
+            "role": role,
+            "base_model": base_model,
+            "device": device,
+            "num_stages": local_swarm,
+        },
+        settings or [],
+    )
+    config = config or peers.config
+    resolved, local = _resolve(flags, config=config, run_config=run_config, town=town)
+    _announce_local(local_mode or bool(local.get("local_mode")), local_stage or local.get("local_stage"))
+    if print_settings:
+        console.emit(resolved.rows(), as_json=as_json)
         return 0
+    if dry_run:
+        _show(_plan(resolved.values, job), whole=not swarm, as_json=as_json)
+        return 0
+    asked = (bead_id or register or town) is not None
+    with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
+        plan = _plan(resolved.values, job)
+        _refuse_or_doubt(plan, whole=not swarm)
+        entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
+        hook = _Told(lambda: _banner(resolved, plan), entered)
+        result = _train(
+            plan, resolved, hook, job=job, peers=peers, resume=_resume(resume), stop_after=stop_after
+        )
+    if job is not None and job.rank:
+        return 0
+    summary = _summary(result, plan, register=register, town=town)
+    rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
+    console.emit(rows, as_json=as_json)
+    return 0
 
 
 def _one_voice(job: console.Torchrun | None) -> AbstractContextManager[None]:

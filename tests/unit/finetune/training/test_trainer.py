@@ -4,127 +4,17 @@
 import json
 import logging
 import math
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import torch
-from tiny_run import configure
-from torch import nn
+from scripted_trainer import Listener, make_trainer, microbatch, run
 
 from node0.errors import NonFiniteGradients
 from node0.finetune.training.artefacts import MANIFEST_NAME
-from node0.finetune.training.data import EntryUse, TrainingData
-from node0.finetune.training.engine import Engine
-from node0.finetune.training.hooks import StepHook, telling_the_end
-from node0.finetune.training.interrupt import Interrupt
-from node0.finetune.training.metrics import Metrics, read_metrics
+from node0.finetune.training.hooks import telling_the_end
+from node0.finetune.training.metrics import read_metrics
 from node0.finetune.training.resume import find_state, read_state, step_numbers
-from node0.finetune.training.trainer import Trainer, real_tokens
+from node0.finetune.training.trainer import real_tokens
 from node0.loglines import CHECKPOINT_SAVED, RESUME_TRIGGERED, TRAINING_LOSS
-from node0.pipeline.protocol import IGNORE, Microbatch, StepResult
-from node0.pipeline.ranks import ALONE, Alone
-
-
-class ScriptedPipeline:
-    """A `Pipeline` whose losses come from a list; its one weight counts the steps that were applied."""
-
-    def __init__(self, stage: nn.Module, *, losses=(), val_losses=()) -> None:
-        self.stage, self.losses, self.val_losses = stage, list(losses), list(val_losses)
-        self.steps = []
-
-    def train_step(self, microbatches, step):
-        self.steps.append(step)
-        loss = self.losses[step.step] if step.step < len(self.losses) else 1.0
-        skipped = not math.isfinite(loss)
-        if not skipped:
-            self.stage.lora_A.data += 1
-        return StepResult(loss_sum=loss, n_tokens=1, grad_norm=1.0, skipped=skipped)
-
-    def score(self, microbatch, *, adapter=True):
-        supervised = (microbatch.labels != IGNORE).float()
-        return -supervised * (self.val_losses.pop(0) if self.val_losses else 1.0)
-
-    def save(self, directory: Path) -> None:
-        (directory / "weight").write_text(str(self.stage.lora_A.item()))
-
-    def load(self, directory: Path) -> None:
-        self.stage.lora_A.data.fill_(float((directory / "weight").read_text()))
-
-
-class Listener(StepHook):
-    """Keeps each phase that differs from the one before."""
-
-    def __init__(self) -> None:
-        self.phases, self.reasons = [], []
-
-    def entered(self, phase, reason=""):
-        if self.phases[-1:] != [phase]:
-            self.phases.append(phase)
-            self.reasons.append(reason)
-
-
-class CountingSteps:
-    """Endless steps of one microbatch that know their position."""
-
-    def __init__(self) -> None:
-        self.position = 0
-
-    def __next__(self):
-        self.position += 1
-        return [microbatch()]
-
-    def state(self):
-        return {"position": self.position}
-
-    def restore(self, state):
-        self.position = state["position"]
-
-    def seen(self):
-        return {"e1": self.position}
-
-
-def microbatch() -> Microbatch:
-    ids = torch.tensor([[5, 6, 7, 0]])
-    return Microbatch(ids, torch.tensor([[0, 1, 2, 0]]), torch.tensor([[6, 7, IGNORE, IGNORE]]))
-
-
-def make_trainer(
-    directory: Path,
-    *,
-    losses=(),
-    val_losses=(),
-    stop_after=None,
-    held_out=True,
-    hook=None,
-    ranks=ALONE,
-    **changes,
-) -> Trainer:
-    config = configure(directory, base_model="x", **{"max_steps": 6, **changes})
-    stage = nn.Module()
-    stage.lora_A = nn.Parameter(torch.zeros(1))
-    data = TrainingData(
-        steps=CountingSteps(),
-        held_out=[microbatch()] if held_out else [],
-        entries=[EntryUse("e1", "d1", "1", "train"), EntryUse("e2", "d2", "1", "val")],
-        kept=2,
-        dropped={},
-        examples=1,
-        tokens=3,
-        supervised=2,
-        corpus_hash="c",
-    )
-    plan = SimpleNamespace(config=config, data=data, total_steps=config.max_steps, fingerprint={"seed": 0})
-    pipeline = ScriptedPipeline(stage, losses=losses, val_losses=val_losses)
-    engine = Engine([stage], pipeline)
-    config.checkpoint_dir.mkdir(exist_ok=True)
-    return Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
-
-
-def run(trainer: Trainer, *, resume="auto", interrupted=False) -> bool:
-    trainer.begin(find_state(trainer.run_dir, resume))
-    with Metrics(trainer.run_dir) as metrics:
-        return trainer.loop(metrics, Interrupt(requested=interrupted))
 
 
 def test_each_step_gets_its_rate_and_its_number(tmp_path):
@@ -373,44 +263,3 @@ def test_entries_are_listed_with_their_split_and_how_often_they_were_seen(tmp_pa
 
 def test_real_tokens_leave_padding_out():
     assert real_tokens(microbatch()) == 3
-
-
-class Follower(Alone):
-    """A rank that does not write; another one may have been interrupted."""
-
-    leads = False
-
-    def __init__(self, *, interrupted_elsewhere: bool = False) -> None:
-        self.interrupted_elsewhere = interrupted_elsewhere
-
-    def gather(self, value):
-        # The digest of the run is asked for too, and is the same everywhere.
-        return [value, self.interrupted_elsewhere if isinstance(value, bool) else value]
-
-
-def test_a_rank_that_does_not_lead_goes_through_the_same_steps_and_writes_nothing(tmp_path):
-    (tmp_path / "leader").mkdir()
-    (tmp_path / "other").mkdir()
-    leader = make_trainer(tmp_path / "leader", val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3)
-    run(leader)
-    follower = make_trainer(
-        tmp_path / "other", val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3, ranks=Follower()
-    )
-    before = sorted((tmp_path / "other").rglob("*"))
-    follower.begin(None)
-    assert follower.loop(None, Interrupt())
-    result = follower.end(finished=True)
-
-    assert sorted((tmp_path / "other").rglob("*")) == before
-    assert follower.engine.pipeline.steps == leader.engine.pipeline.steps
-    assert follower.state.model_copy(update={"data": {}}) == leader.state.model_copy(update={"data": {}})
-    assert (result.best_step, result.val_loss, result.steps) == (6, 7.0, 6)
-
-
-def test_an_interruption_of_another_rank_is_one_of_this_rank(tmp_path):
-    trainer = make_trainer(tmp_path, ranks=Follower(interrupted_elsewhere=True))
-    trainer.begin(None)
-
-    with pytest.raises(KeyboardInterrupt):
-        trainer.loop(None, Interrupt())
-    assert trainer.state.step == 1
