@@ -214,10 +214,10 @@ def scrub(
     """Scrub a text with the settings of the town, if there is one; nothing is stored."""
     scrubber = make_scrubber(deny or (), town=town_if_any(town))
     if jsonl:
-        from node0.finetune.corpus.scrub_lines import scrub_line
+        from node0.finetune.corpus.scrub_lines import scrub_lines
 
-        for line in lines_of(file):
-            console.write(scrub_line(scrubber, line) + "\n")
+        for line in scrub_lines(scrubber, lines_of(file)):
+            console.write(line + "\n")
         return
     text = "".join(lines_of(file))
     if as_json:

@@ -10,6 +10,7 @@ and no-reply mail, `git@host:` remotes, `/root` (names nobody), `/home/USER_1` (
 
 import ipaddress
 import re
+import string
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,7 +41,9 @@ ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", 
 EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE
 )
-IPV4 = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}", re.ASCII)
+IPV4 = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}", re.ASCII)
+"All but its first number: a search is fast where it begins with a sign."
+
 IPV6_CORE = re.compile(r":[0-9A-Fa-f]{0,4}:")
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
 MAC_DASHED = re.compile(r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-")
@@ -56,7 +59,7 @@ HOMES = (("/home/", HOME), ("/Users/", HOME), ("-home-", HOME_DASHED), ("-Users-
 NOBODY = re.compile(
     r"USER_\d+|user|users|username|you|yourname|name|runner|shared|public|default|all", re.IGNORECASE
 )
-DIGITS = re.compile(r"[\d(][\d ().-]{6,40}\d", re.ASCII)
+DIGITS = re.compile(r"\d[\d ().-]{5,40}\d", re.ASCII)
 BETWEEN = re.compile(r"[\d ().-]*", re.ASCII)
 PHONE = re.compile(
     r"\+\d[\d ().-]{6,20}\d"
@@ -67,6 +70,9 @@ PHONE = re.compile(
 )
 CARD = re.compile(r"[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5}", re.ASCII)
 IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", re.ASCII)
+IBAN_REACH = 36
+"Letters of an account number that may stand around its longest run of digits."
+
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
 TRAILER = re.compile(r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<")
 TRAILERS = ("author:", "committer:", "ed-by:")
@@ -100,10 +106,12 @@ def addresses(text: str) -> Iterator[Personal]:
     """IPv4 and IPv6 addresses and hardware addresses."""
     if "." in text:
         for match in IPV4.finditer(text):
+            first = text[max(0, match.start() - 3) : match.start()]
+            start = match.start() - (len(first) - len(first.rstrip(string.digits)))
             # %20 before an address lends it digits; the text without percent signs shows it whole.
-            encoded = text[max(0, match.start() - 1) : match.start()] == "%"
-            if not encoded and not _glued(text, match.start(), match.end(), "."):
-                yield from _address(text, match.start(), match.end())
+            encoded = text[max(0, start - 1) : start] == "%"
+            if start < match.start() and not encoded and not _glued(text, start, match.end(), "."):
+                yield from _address(text, start, match.end())
     if ":" in text:
         yield from _colon_runs(text)
     if MAC_DASHED.search(text):
@@ -195,8 +203,11 @@ def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def digits(text: str) -> Iterator[Personal]:
-    """Phone numbers, card numbers (Luhn) and US social security numbers; bare digits are ids."""
+    """Phone, card (Luhn), US social security and bank account (mod 97) numbers; bare digits are ids."""
+    floor = 0
     for start, end in _digit_runs(text):
+        yield from _accounts(text, max(floor, start - IBAN_REACH), end + IBAN_REACH)
+        floor = max(floor, end - IBAN_REACH)
         yield from _phones(text, start, end)
         yield from _cards(text, start, end)
         yield from _social_security(text, start, end)
@@ -214,12 +225,11 @@ def _phones(text: str, start: int, end: int) -> Iterator[Personal]:
             yield Personal("phone", match.start(), match.end(), Tier.REDACT, str(number.national_number))
 
 
-def accounts(text: str) -> Iterator[Personal]:
-    """Bank accounts (mod 97)."""
-    for match in IBAN.finditer(text):
-        end = _iban_end(match.group())
-        if end and not _glued(text, match.start(), match.start() + end, ""):
-            yield Personal("iban", match.start(), match.start() + end, Tier.REDACT, match.group()[:end])
+def _accounts(text: str, start: int, end: int) -> Iterator[Personal]:
+    for match in IBAN.finditer(text, start, end):
+        length = _iban_end(match.group())
+        if length and not _glued(text, match.start(), match.start() + length, ""):
+            yield Personal("iban", match.start(), match.start() + length, Tier.REDACT, match.group()[:length])
 
 
 def _cards(text: str, start: int, end: int) -> Iterator[Personal]:
@@ -256,7 +266,7 @@ def people(text: str) -> Iterator[Personal]:
             at = folded.find(word, at + len(word))
 
 
-FINDERS: tuple[Finder, ...] = (emails, addresses, homes, digits, accounts, people)
+FINDERS: tuple[Finder, ...] = (emails, addresses, homes, digits, people)
 "Layer 2."
 
 

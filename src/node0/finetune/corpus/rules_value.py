@@ -29,6 +29,7 @@ VARIABLE = re.compile(
 )
 REFERENCE = re.compile(
     r"""[<{\[(*]                                        # a template, a placeholder of ours
+      | !(?:vault|secret|env|ref|sub|getatt)\b          # a tag of YAML
       | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
       | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
       | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
@@ -43,7 +44,13 @@ IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[._-][A-Za-z_]+)*[:.?!)]*")
 WORDS = re.compile(r"[a-z]*(?:[._-]?[A-Z][a-z]{2,}|[._-][a-z]{2,})*[:.?!)]*|[A-Z_.-]+")
 NAMES_ITSELF = re.compile(r"passw|secret|token|credential|key|field|input|label|name|value", re.IGNORECASE)
 DIGEST = re.compile(r"[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-PASSWORD = re.compile(r"passw|passphrase|pwd|secret|credential", re.IGNORECASE)
+PASSWORD = re.compile(
+    r"passw|passphrase|pwd|secret|credential|(?:^|[_-]|db|smtp|user|root|admin|ftp|mail|pg|sql)pass$",
+    re.IGNORECASE,
+)
+FIGURES = re.compile(r"[\d.,:/%-]+")
+"A number, a date, a share."
+
 COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
 
 
@@ -66,6 +73,12 @@ def looks_random(value: str) -> bool:
     return entropy(value) >= min(3.0, 0.7 * math.log2(len(value)))
 
 
+def mixes_cases(value: str) -> bool:
+    """Letters in both cases, more evenly than names have them: a random string may lack a digit."""
+    upper = sum(letter.isupper() for letter in value)
+    return len(value) >= 24 and value.isalnum() and len(value) <= 4 * upper <= 3 * len(value)
+
+
 def entropy(value: str) -> float:
     """Shannon entropy of the characters, in bits."""
     counts = Counter(value)
@@ -75,7 +88,7 @@ def entropy(value: str) -> float:
 def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
     """How sure we are that `value` is a secret, given the name that it is assigned to."""
     value = value[:JUDGED].rstrip(".)]}:")
-    if len(value) < 6 or value.isdigit() or COUNTER.search(name):
+    if len(value) < 6 or FIGURES.fullmatch(value) or COUNTER.search(name):
         return None
     if stands_for_a_value(value):
         return Tier.KEEP

@@ -4,10 +4,11 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-BLOB = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+SHORTEST = 24
+BLOB = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST},}}={{0,2}}")
 HEX = re.compile(r"[0-9a-fA-F-]+")
 HEAD = 16
 "Characters that show whether text is inside."
@@ -25,9 +26,13 @@ class Blob(NamedTuple):
     text: str
 
 
-def text_blobs(text: str) -> Iterator[Blob]:
-    """Every stretch that decodes to text; images, hashes and other binary content do not."""
-    for match in BLOB.finditer(text):
+def text_blobs(text: str, words: Sequence[str] | None = None) -> Iterator[Blob]:
+    """Every stretch that decodes to text; images, hashes and other binary content do not.
+
+    Args:
+        words: The long words of the text, in order, where they are known already.
+    """
+    for match in _stretches(text, text.split() if words is None else words):
         blob = match.group().translate(URL_SAFE).rstrip("=")
         # Something may be glued to its beginning, such as a path.
         skip = next((skip for skip in range(4) if _begins_as_text(blob[skip : skip + HEAD])), None)
@@ -36,6 +41,16 @@ def text_blobs(text: str) -> Iterator[Blob]:
         content = _decoded(blob[skip:])
         if content:
             yield Blob(match.start(), match.end(), content)
+
+
+def _stretches(text: str, words: Sequence[str]) -> Iterator[re.Match[str]]:
+    """Every stretch of the alphabet; only long words are searched, for they are few."""
+    at = 0
+    for word in words:
+        if len(word) >= SHORTEST:
+            at = text.index(word, at)
+            yield from BLOB.finditer(text, at, at + len(word))
+            at += len(word)
 
 
 def _begins_as_text(head: str) -> bool:

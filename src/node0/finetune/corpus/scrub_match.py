@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from node0.finetune.corpus.rules import SECRET_RULES, Rule, Tier
+from node0.finetune.corpus.rule import LONG_WORD, Rule
+from node0.finetune.corpus.rules import SECRET_RULES, Tier
 from node0.finetune.corpus.rules_person import FINDERS
 from node0.finetune.corpus.scrub_base64 import text_blobs
 from node0.finetune.corpus.scrub_finding import FIRMNESS, Finding, resolved
@@ -15,12 +16,21 @@ from node0.finetune.corpus.scrub_voters import Voter
 from node0.finetune.corpus.scrub_wraps import Joined, is_plain, joined_lines
 
 Anchor = tuple[str, Rule]
-EXACT_ANCHORS: list[Anchor] = [
-    (anchor, rule) for rule in SECRET_RULES if not rule.fold for anchor in rule.anchors
-]
-FOLDED_ANCHORS: list[Anchor] = [
-    (anchor, rule) for rule in SECRET_RULES if rule.fold for anchor in rule.anchors
-]
+AnchorTable = dict[tuple[str, ...], dict[str, list[Rule]]]
+"Rules by what they need, then by anchor."
+
+
+def _anchors(wanted: Callable[[Rule], bool]) -> AnchorTable:
+    table: AnchorTable = {}
+    for rule in filter(wanted, SECRET_RULES):
+        for anchor in rule.anchors:
+            table.setdefault(rule.needs, {}).setdefault(anchor, []).append(rule)
+    return table
+
+
+COMPACT_ANCHORS = _anchors(lambda rule: rule.compact)
+EXACT_ANCHORS = _anchors(lambda rule: not rule.fold and not rule.compact)
+FOLDED_ANCHORS = _anchors(lambda rule: rule.fold)
 LONGEST_ANCHOR = max(len(anchor) for rule in SECRET_RULES for anchor in rule.anchors)
 DEEPEST = 3
 "Encodings around each other that are undone."
@@ -48,6 +58,9 @@ class Spotted(NamedTuple):
 
     text: str
     folded: str
+    words: list[str]
+    "Its long ones."
+
     exact: list[Anchor]
     either_case: list[Anchor]
 
@@ -111,10 +124,10 @@ class Matcher:
         joined = joined_lines(text)
         if joined:
             yield from self._wrapped(where, joined, depth)
-        yield from self._blobs(text, depth)
+        yield from self._blobs(text, depth, where.words)
 
-    def _blobs(self, text: str, depth: int) -> Iterator[Finding]:
-        for blob in text_blobs(text):
+    def _blobs(self, text: str, depth: int, words: Sequence[str] | None = None) -> Iterator[Finding]:
+        for blob in text_blobs(text, words):
             inside = [found for found in self._secrets(blob.text, depth) if found.tier is not Tier.KEEP]
             if inside:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
@@ -152,8 +165,22 @@ def _whole_before(find: Pattern, found: Finding, joined: Joined) -> bool:
 def spotted(text: str) -> Spotted:
     """Which anchors stand in a text."""
     folded = folded_like(text)
-    exact = [anchor for anchor in EXACT_ANCHORS if anchor[0] in text]
-    return Spotted(text, folded, exact, [anchor for anchor in FOLDED_ANCHORS if anchor[0] in folded])
+    words = [word for word in text.split() if len(word) >= LONG_WORD]
+    exact = _standing(EXACT_ANCHORS, text)
+    if words:
+        exact += _standing(COMPACT_ANCHORS, "\n".join(words))
+    return Spotted(text, folded, words, exact, _standing(FOLDED_ANCHORS, folded))
+
+
+def _standing(table: AnchorTable, text: str) -> list[Anchor]:
+    return [
+        (anchor, rule)
+        for needs, anchors in table.items()
+        if not needs or any(need in text for need in needs)
+        for anchor, rules in anchors.items()
+        if anchor in text
+        for rule in rules
+    ]
 
 
 def secret_matches(where: Spotted) -> Iterator[tuple[Rule, Finding, int]]:
@@ -170,7 +197,7 @@ def _with_edges(where: Spotted, joined: Joined) -> Spotted:
     edges = spotted(GAP.join(text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks))
     exact = [*where.exact, *(anchor for anchor in edges.exact if anchor not in where.exact)]
     new = (anchor for anchor in edges.either_case if anchor not in where.either_case)
-    return Spotted(text, folded_like(text), exact, [*where.either_case, *new])
+    return Spotted(text, folded_like(text), [], exact, [*where.either_case, *new])
 
 
 def _anchored(rule: Rule, anchor: str, text: str, haystack: str) -> Iterator[tuple[Rule, Finding, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from node0.finetune.corpus.scrub_finding import Finding
 
-WORDS = ("EMAIL_", "IP_", "MAC_", "PHONE_", "NAME_", "USER_", "RIG_", "BEAD_", "PATH_", "HOST_")
+NUMBER = re.compile(r"_\d")
 NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER|RIG|BEAD|PATH|HOST)_(\d{1,9})\b\]?")
 
 
@@ -21,7 +21,7 @@ class Placeholders:
 
     def reserve(self, text: str) -> None:
         """Never give out a number that the text already uses."""
-        if not any(word in text for word in WORDS):
+        if not NUMBER.search(text):
             return
         for kind, number in NUMBERED.findall(text):
             self.highest[kind] = max(self.highest[kind], int(number))

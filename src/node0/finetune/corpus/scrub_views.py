@@ -6,6 +6,7 @@ wraps), with the way back to the place in the original. Views cover only the str
 encoding, so that ordinary text costs one look, and no stretch is covered twice.
 """
 
+import html
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -20,8 +21,20 @@ GAP = "\n\0\n"
 
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
-ESCAPE_SITE = re.compile(r"\\(?:u00[2-7][0-9A-Fa-f]|/)")
-ESCAPE = re.compile(r"\\{1,8}(?:u00[2-7][0-9A-Fa-f]|[/\"'nrt])")
+PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")
+ESCAPE_SITE = re.compile(r"\\(?:u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]|/)")
+ESCAPE = re.compile(r"\\{1,8}(?:u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]|[/\"'nrt])")
+INVISIBLE = re.compile(
+    r"(?:(?:\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e))\[[0-9;?]{0,32}[A-Za-z]"
+    r"|[\u00ad\u200b-\u200f\u2060\ufeff]|\\{1,4}u(?:200[b-fB-F]|2060|[fF][eE][fF][fF]))+"
+)
+"Colours of a terminal, also written out, and letters without a width."
+
+COLOURS = ("\x1b[", "\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e[", "\\u20", "\\ufeff")
+WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+ENTITY = re.compile(r"&(?:#\d{2,3}|#x[0-9A-Fa-f]{2}|amp|lt|gt|quot|apos);")
+PIECED = re.compile(r"\\{0,7}[\"'] {0,3}\+\s{0,40}\\{0,7}[\"']")
+"A literal that was put together of two."
 ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 STOP = re.compile(r"[\s\"'<>`]")
 Pieces = Iterator[tuple[str, int]]
@@ -84,14 +97,20 @@ class ViewBuilder:
 
 
 def decoded_views(text: str) -> Iterator[View]:
-    """The text with percent signs undone, and with JSON escapes undone; nothing where there are none."""
-    if "%" in text and PERCENT.search(text):
+    """The text with each kind of writing undone that is in it; nothing where there is none."""
+    if "%" in text and PERCENT_SITE.search(text):
         yield _undone(text, PERCENT, PERCENT, _percent)
         if "+" in text:
             # In a query string it stands for a space, elsewhere for itself.
             yield _undone(text, PERCENT, PERCENT_OR_PLUS, _percent)
-    if ("\\u00" in text or "\\/" in text) and ESCAPE_SITE.search(text):
+    if any(sign in text for sign in ("\\u00", "\\/", "\\x")) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
+    if any(sign in text for sign in COLOURS) or (not text.isascii() and WIDTHLESS.search(text)):
+        yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
+    if "&" in text and ENTITY.search(text):
+        yield _undone(text, ENTITY, ENTITY, _entity)
+    if "+" in text and PIECED.search(text):
+        yield _undone(text, PIECED, PIECED, _nothing)
 
 
 def _undone(text: str, site: re.Pattern[str], code: re.Pattern[str], decode: Callable[[str], Pieces]) -> View:
@@ -137,5 +156,14 @@ def _percent(group: str) -> Pieces:
 
 
 def _escape(escape: str) -> Pieces:
-    sign = escape[-1] if "u00" not in escape else chr(int(escape[-2:], 16))
-    yield ESCAPED.get(sign, sign) if "u00" not in escape else sign, len(escape)
+    coded = "u00" in escape or "x" in escape
+    sign = chr(int(escape[-2:], 16)) if coded else escape[-1]
+    yield sign if coded else ESCAPED.get(sign, sign), len(escape)
+
+
+def _nothing(group: str) -> Pieces:
+    yield "", len(group)
+
+
+def _entity(entity: str) -> Pieces:
+    yield html.unescape(entity), len(entity)

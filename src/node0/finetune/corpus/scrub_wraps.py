@@ -45,6 +45,12 @@ COMMON = frozenset(group[0] + letter for group in FOLLOWERS.split() for letter i
 SHORTEST_PIECE = 6
 "What is shorter gives nothing away."
 
+SHORT_WORD = 16
+COMPLETE = re.compile(
+    r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z?"
+)
+"A digest or a time is no part of a token."
+
 LONGEST_WORDS = 60
 NEXT_SETTING = re.compile(r"(?:export |set |- )?(?:[A-Za-z_][\w.-]{1,40}\s?[:=]\s|[A-Z_]{3,40}=\S|[\w-]+:$)")
 REACH = 4200
@@ -105,17 +111,27 @@ def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], 
     places = []
     for line_start, (line_end, next_start), width in zip(starts, spans, widths, strict=False):
         wide = width == widest >= NARROWEST
-        if not wide:
-            before, after = (
-                text[line_end - SHORTEST_PIECE : line_end],
-                text[next_start : next_start + SHORTEST_PIECE],
-            )
-            if (" " in before or "\n" in before) and (" " in after or "\n" in after):
-                continue
+        if not wide and _between_words(text, line_start, line_end, next_start):
+            continue
         place = _broken_word(text, line_start, line_end, next_start, wide=wide)
         if place:
             places.append(place)
     return places, widths.count(widest) > 1
+
+
+def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
+    """Whether whole words stand on both sides of a break, as at most breaks they do."""
+    after = text[next_start : next_start + LOOK]
+    if " " in text[line_end - SHORTEST_PIECE : line_end] and " " in after[:SHORTEST_PIECE]:
+        return True
+    before = text[max(line_start, line_end - LOOK) : line_end].rpartition(" ")[2]
+    whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
+    if not whole:
+        return False
+    words = after.split(None, 1)
+    if not words or words[0][0] not in PLAIN_START:
+        return not words
+    return len(words[0]) <= SHORT_WORD and is_plain(words[0])
 
 
 def _put_together(text: str, places: Sequence[_Place], *, repeated: bool) -> Joined:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCRUB_RULES_VERSION = 2
+SCRUB_RULES_VERSION = 3
 SHORTEST = 6
 "No rule matches fewer characters."
 

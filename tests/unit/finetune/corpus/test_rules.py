@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import random
 
 import pytest
-from secret_formats import FORMATS, LETTERS, PLAIN, WORD, WRITTEN, pieces_left, signs
+from secret_contexts import CONTEXTS, SURVIVORS
+from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
 
 from node0.finetune.corpus.rules import SECRET_RULES
 from node0.finetune.corpus.rules_value import Tier
@@ -25,22 +27,28 @@ def test_no_piece_of_a_secret_is_left(name: str) -> None:
             assert form not in PLAIN or all(line.startswith("redact") for line in found)
 
 
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_what_stands_around_a_secret_gives_it_away(name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(20):
+        whole, secret = CONTEXTS[name](rng)
+        for written in (whole, f"before\n{whole}\nafter", json.dumps({"output": whole})):
+            scrubbed, _ = SCRUBBER.scrub(written)
+
+            assert pieces_left(scrubbed, secret) == [], (written, scrubbed)
+
+
+@pytest.mark.parametrize("text", SURVIVORS)
+def test_what_only_looks_like_a_secret_survives(text: str) -> None:
+    assert SCRUBBER.scrub(text) == (text, [])
+
+
 def test_every_rule_of_the_table_fires_on_some_format() -> None:
     rng = random.Random(0)
-    texts = [make(rng)[0] for make in FORMATS.values()]
+    texts = [make(rng)[0] for make in (*FORMATS.values(), *CONTEXTS.values())]
     texts += [
-        "xapp-1-A0B1C2D3E4",
-        "whsec_" + signs(rng, WORD, 32),
-        "SG." + signs(rng, WORD, 22) + "." + signs(rng, WORD, 43),
-    ]
-    texts += [
-        "AccountKey=" + signs(rng, WORD, 86) + "==",
-        "GOCSPX-" + signs(rng, WORD, 28),
         "https://" + signs(rng, WORD, 40) + "@git.io",
-    ]
-    texts += [
         "curl -u bob:" + signs(rng, WORD, 16),
-        "api_org_" + signs(rng, LETTERS, 34),
         "bearer " + signs(rng, WORD, 30),
         "mysql -uroot -p" + signs(rng, WORD, 14),
     ]
