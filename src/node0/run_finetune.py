@@ -242,7 +242,10 @@ def _recorded(
     if job is not None and job.rank:
         return nullcontext(lambda phase, reason: None)
     from node0.finetune.jobs.record import job_of_run
+    from node0.finetune.training.lock import refuse_unusable
 
+    # A job that another process is at work on is not touched.
+    refuse_unusable(config.checkpoint_dir)
     return job_of_run(
         config.checkpoint_dir,
         corpus=config.corpus_path,

@@ -15,6 +15,7 @@ import yaml
 from tiny_run import make_base, make_corpus, settings
 
 from node0 import run_job
+from node0.finetune.training.lock import hold
 from node0.finetune.training.resume import find_state
 from node0.run_finetune import main
 
@@ -124,6 +125,21 @@ def test_a_killed_run_is_known_as_failed_when_it_is_begun_again(
     ]
     assert rows[0]["reason"] == "its process ended without a word"
     assert job["state"] == "done"
+
+
+def test_a_second_run_in_the_same_directory_leaves_the_first_ones_job_alone(
+    place: Path, town_root: Path, show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = _arguments(place, town_root, max_steps=1)
+    assert main(arguments) == 0
+    before = show("gt-abc12")
+
+    with hold(place / "run"):
+        code = main(arguments)
+
+    assert code == 75
+    assert "in use by process" in capsys.readouterr().err
+    assert show("gt-abc12") == before
 
 
 def test_a_bead_needs_a_town_and_a_dry_run_leaves_no_job(

@@ -12,7 +12,7 @@ from node0.loglines import RESUME_TRIGGERED, TRAINING_LOSS
 from node0.security.validation import RecordValidatorBase, TrainingMetricsV1, make_validators
 from node0.swarm.identity import make_identity
 from node0.swarm.peer import Peer, PeerSettings
-from node0.utils.monitor import MonitorWorker, Owner, training_metrics
+from node0.utils.monitor import MonitorWorker, Owner, following, training_metrics
 
 pytestmark = pytest.mark.integration
 
@@ -88,14 +88,9 @@ def test_a_monitor_publishes_what_the_log_says(members: tuple[Member, Member, Me
     log.setLevel(logging.INFO)
     monitor = MonitorWorker(finetune_mode=True)
     monitor.add_auth_info(Owner(honest.peer, honest.peer.peer_id, honest.subkey, RUN, STAGE, "deacon", "ab"))
-    monitor.start()
-    handler = monitor.handler()
-    log.addHandler(handler)
-    log.info(RESUME_TRIGGERED.write(41))
-    log.info(TRAINING_LOSS.write(1.25))
-    log.removeHandler(handler)
-
-    monitor.stop()
+    with following(monitor, log):
+        log.info(RESUME_TRIGGERED.write(41))
+        log.info(TRAINING_LOSS.write(1.25))
 
     expected = TrainingMetricsV1(
         peer_id=honest.peer.peer_id, step=42, loss=1.25, role="deacon", corpus_hash="ab"

@@ -11,6 +11,7 @@ import torch
 from node0.finetune.config import FineTuneConfig
 from node0.models.base import resolve_base
 from node0.models.stage_name import StageName
+from node0.security.validation import make_validators
 from node0.server.announce import Announcer
 from node0.server.compute import Priority
 from node0.server.host import HostSpec, StageHost
@@ -19,6 +20,7 @@ from node0.server.stage_spec import StagePlace, training_of
 from node0.swarm.codec import Codec
 from node0.swarm.identity import read_identity
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run_file import TRAINER
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,9 @@ class Node0Server:
             authorizer=authorizer,
         )
         spec = HostSpec(name or stage or "spare", place, base, device=device, codec=wire, deadline=deadline)
-        peer = Peer(settings)
+        # Also what a stage only stores for the trainer is checked.
+        validators, _ = make_validators(run_id, identity.peer_id, TRAINER, private_key=identity.private_key)
+        peer = Peer(settings, validators=validators)
         try:
             host = StageHost(peer, spec)
             if finetune_config is not None and base is not None and place is not None:

@@ -5,13 +5,15 @@ import logging
 import math
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Protocol
 
 from pydantic.v1 import ValidationError
 
+from node0.errors import RetriableError
 from node0.loglines import (
     CHECKPOINT_SAVED,
     EVAL_SCORE,
@@ -158,6 +160,8 @@ class MonitorWorker(Thread):
     def _report_safely(self) -> None:
         try:
             self.report()
+        except (RetriableError, OSError) as error:
+            logger.warning("metrics were not published, trying again in %.0f s: %s", self.interval, error)
         except Exception:
             logger.exception("cannot report metrics; trying again in %.0f s", self.interval)
 
@@ -165,6 +169,19 @@ class MonitorWorker(Thread):
         key = f"{metrics_prefix(owner.experiment_prefix, owner.stage)}_{kind}"
         seconds = REPORTS_UNTIL_OLD * self.interval
         return owner.dht.store(key, owner.public_key, dict(value), seconds=seconds)
+
+
+@contextmanager
+def following(monitor: MonitorWorker, log: logging.Logger) -> Iterator[None]:
+    """Let `monitor` follow what `log` says until the context ends."""
+    handler = monitor.handler()
+    log.addHandler(handler)
+    monitor.start()
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        monitor.stop()
 
 
 def training_metrics(dht: MetricsDHT, experiment_prefix: str, stage: str) -> list[TrainingMetricsV1]:

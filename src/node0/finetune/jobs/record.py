@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node0.errors import ConfigError, IllegalTransition, Node0Error, NotFound, RunInUse, StoreUnavailable
+from node0.errors import ConfigError, Node0Error, NotFound, RunInUse, StoreUnavailable
 from node0.finetune.jobs.schema import Job, JobState
 from node0.finetune.jobs.store import JobStore
 from node0.town import Town
@@ -31,7 +31,7 @@ class JobRecorder:
         self.state = state
         try:
             self._jobs.move(self._id, state, reason=reason)
-        except (StoreUnavailable, IllegalTransition) as error:
+        except Node0Error as error:
             logger.warning("job state %s was not written: %s", state, error)
 
 

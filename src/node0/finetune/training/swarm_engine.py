@@ -18,14 +18,16 @@ from node0.pipeline.protocol import OptimizerConfig
 from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.pipeline.swarm_state import Cut
+from node0.security.validation import make_validators
 from node0.server.announce import find_members
 from node0.server.stage_spec import training_of
 from node0.server.state import StateReader
 from node0.server.trained import TrainedWeights
-from node0.swarm.identity import make_identity
+from node0.swarm.identity import make_identity, read_identity
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run_file import TRAINER, SwarmRun, key_file
 from node0.swarm.sockets import socket_directory
+from node0.utils.monitor import MonitorWorker, Owner, following
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,11 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         initial_peers=run.seeds(but=member.peer_id if member is not None else None),
         allowed=allowed,
     )
-    peer = Peer(settings)
+    identity = read_identity(key)
+    validators, subkey = make_validators(
+        run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
+    )
+    peer = Peer(settings, validators=validators)
     try:
         pipeline = SwarmPipeline(
             peer,
@@ -84,8 +90,12 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         engine = SwarmEngine(_copies(plan), pipeline)
         if plan.config.init_adapter is not None:
             pipeline.adopt(Cut(0, _states(engine.stages)))
+        monitor = MonitorWorker(finetune_mode=True)
+        role, corpus_hash = plan.config.role, plan.data.corpus_hash
+        monitor.add_auth_info(Owner(peer, peer.peer_id, subkey, run.run_id, TRAINER, role, corpus_hash))
         try:
-            yield engine
+            with following(monitor, logging.getLogger("node0")):
+                yield engine
         finally:
             pipeline.close()
     finally:

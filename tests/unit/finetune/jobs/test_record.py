@@ -130,14 +130,20 @@ def test_a_store_that_cannot_be_used_stops_only_a_run_that_asked_for_it(
         pass
 
 
+@pytest.mark.parametrize(
+    "harm", ["UPDATE training_jobs SET state = 'done'", "ALTER TABLE training_jobs RENAME TO other"]
+)
 def test_a_store_that_fails_later_costs_the_record_and_not_the_run(
-    town_root: Path, caplog: pytest.LogCaptureFixture
+    harm: str, town_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with _run(town_root / "run", town=town_root, asked=True) as entered:
         entered("ready", "")
-        with sqlite3.connect(Town(town_root).store_file) as other:
-            other.execute("UPDATE training_jobs SET state = 'done'")
+        other = sqlite3.connect(Town(town_root).store_file)
+        other.execute(harm)
+        other.commit()
         entered("training", "")
+        other.execute(harm.replace("training_jobs RENAME TO other", "other RENAME TO training_jobs"))
+        other.close()
 
     assert "job state training was not written" in caplog.text
     assert _states(town_root) == ["corpus-validating", "ready"]
