@@ -108,6 +108,11 @@ class Outcomes:
         self.of = {bead.id: self._derive(bead) for bead in beads.beads.values()}
         self.quality = self._qualities()
 
+    def worker_of(self, bead: Bead) -> str:
+        """Who had the bead last; empty when nobody had."""
+        slings = self.slings[bead.id]
+        return slings[-1].worker if slings else bead.assignee
+
     def _derive(self, bead: Bead) -> Derived:
         if bead.type in RECORDS:
             return Derived("record", f"a bead of type {bead.type} is no work")

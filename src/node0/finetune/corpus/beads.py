@@ -14,12 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from node0.errors import NotFound
 from node0.finetune.corpus.sessions import EARLIEST, moment_of
+from node0.finetune.corpus.surrogates import whole
 
 ISSUE = (
     *("id", "title", "description", "status", "issue_type", "assignee", "created_by", "created_at"),
@@ -41,7 +42,10 @@ WANTED = {
 "Columns that are read, by table; versions of bd have other ones beside them, and lack some."
 
 CHANGES = ("created", "status_changed", "updated", "closed", "reopened")
-QUARTER = timedelta(minutes=15)
+QUARTER, FARTHEST = timedelta(minutes=15), timedelta(hours=14)
+"Time zones differ from UTC by quarters of an hour, and by no more than fourteen hours."
+
+YEARS = range(1970, 9000)
 FIELD = re.compile(r"^([a-z][a-z_]*):[ \t]+(\S.*)$", re.MULTILINE)
 Row = Mapping[str, Any]
 
@@ -208,14 +212,13 @@ def _changes(row: Row, skipped: Counter[str]) -> Iterator[tuple[str, Row]]:
         skipped["event without a time"] += 1
         return
     old, new = _object(row.get("old_value")), _object(row.get("new_value"))
-    assignee = new.get("assignee")
     change = Change(
         at=at,
         kind=kind,
         actor=_text(row, "actor").strip("/"),
         before=_text(old, "status"),
         status="closed" if kind == "closed" else _text(new, "status"),
-        assignee=str(assignee or "").strip("/") if "assignee" in new else None,
+        assignee=_text(new, "assignee").strip("/") if "assignee" in new else None,
         # `bd update --status closed` leaves what was set, and no reason.
         reason=_text(row, "new_value").strip() if kind == "closed" and not new else "",
     )
@@ -240,7 +243,7 @@ def _settle_clock(found: Beads) -> None:
     for bead in found.beads.values():
         bead.changes.sort(key=lambda change: change.at)
         closings = [change.at for change in bead.changes if change.kind == "closed"]
-        if bead.closed and closings:
+        if bead.closed and closings and abs(bead.closed - closings[-1]) <= FARTHEST:
             ahead[round((bead.closed - closings[-1]) / QUARTER) * QUARTER] += 1
     found.clock = ahead.most_common(1)[0][0] if ahead else timedelta()
     if found.clock:
@@ -266,7 +269,7 @@ def _audit_labels(rows: Iterable[Row]) -> dict[str, bool]:
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    return "" if value is None else whole(str(value))
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -279,9 +282,8 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return moment_of(value) if isinstance(value, str) else None
+    moment = moment_of(value.isoformat() if isinstance(value, datetime) else str(value))
+    return moment if moment and moment.year in YEARS else None
 
 
 def _share(value: Any) -> float | None:

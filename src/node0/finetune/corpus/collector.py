@@ -10,6 +10,7 @@ Outcomes: see `sessions`, and `bead_windows` where the town's beads are known.
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,12 +192,17 @@ class CorpusCollector:
         report: Report,
     ) -> None:
         """One session, unless exactly this was collected already."""
-        mark = fingerprint(session, paths, self._scrubber.version)
+        try:
+            mark = fingerprint(session, paths, self._scrubber.version)
+            size = sum(_readable_size(path) for path in paths)
+        except OSError as error:
+            logger.warning("session %s cannot be read: %s", session.session_id, error)
+            report.skipped["session whose files cannot be read"] += 1
+            return
         if state.seen(session, mark):
             report.sessions += 1
             report.skipped["session that has not changed"] += 1
             return
-        size = sum(path.stat().st_size for path in paths)
         made = self._session(session, paths, report)
         if state.shrank(session, size):
             report.skipped["session whose files have shrunk: older entries kept"] += 1
@@ -258,11 +264,18 @@ def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
     for directory in claude_dirs:
         for path in sorted((directory / "projects").glob("*/*.jsonl")):
             beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+            if not path.is_file():
+                continue
             # The same session may lie under two accounts: the longer file holds the shorter one.
             known = found.get(path.stem)
             if known is None or known[0].stat().st_size < path.stat().st_size:
                 found[path.stem] = [path, *beside]
     return found
+
+
+def _readable_size(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END)
 
 
 def _started(session: Session) -> datetime:

@@ -18,6 +18,7 @@ from node0.errors import BadCorpus
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.sessions import Session, outcome_of
+from node0.finetune.corpus.surrogates import whole
 from node0.finetune.corpus.transcript import RebuiltCall, Row
 from node0.finetune.corpus.transcript_lines import Message, Shape, as_blocks
 
@@ -219,18 +220,10 @@ def _text(text: Any) -> dict[str, Any] | None:
 def _plain(value: Any) -> Any:
     """The value with half surrogates replaced, which no file can hold."""
     if isinstance(value, str):
-        return _whole(value) if _has_surrogate(value) else value
+        return whole(value)
     if isinstance(value, dict):
         return {_plain(str(key)): _plain(item) for key, item in value.items() if key != "cache_control"}
     return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _short_hash(*parts: str) -> str:

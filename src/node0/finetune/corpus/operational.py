@@ -63,7 +63,7 @@ def operational(  # noqa: PLR0913  # options of one command
     server = place.dolt_server(host=dolt_host, port=dolt_port, user=dolt_user)
     if outcomes:
         found = read_beads(place, beads, server)
-        console.emit(_table(found), as_json=as_json)
+        console.emit(_table(found, role), as_json=as_json)
         _note(found)
         return
     collector = OperationalDataCollector(store, make_scrubber(deny or (), town=place))
@@ -93,7 +93,9 @@ def _collect(
     return rows
 
 
-def _table(found: "Outcomes") -> list[dict[str, object]]:
+def _table(found: "Outcomes", role: str | None) -> list[dict[str, object]]:
+    from node0.finetune.corpus.sessions import role_and_rig
+
     return [
         {
             "bead": name,
@@ -107,6 +109,7 @@ def _table(found: "Outcomes") -> list[dict[str, object]]:
             "title": bead.title,
         }
         for name, bead in sorted(found.beads.beads.items())
+        if role in (None, role_and_rig(found.worker_of(bead))[0])
     ]
 
 

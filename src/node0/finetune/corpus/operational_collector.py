@@ -11,11 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from node0.errors import NotFound
 from node0.finetune.corpus.bead_outcomes import Outcomes, Sling
-from node0.finetune.corpus.beads import Bead, Beads, Change, audit_rows, beads_of
+from node0.finetune.corpus.beads import WANTED, Bead, Beads, Change, audit_rows, beads_of
 from node0.finetune.corpus.documents import EVERY_ROLE
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -104,7 +105,7 @@ class OperationalDataCollector:
 
     def _lifecycles(self, outcomes: Outcomes, role: str | None) -> Iterator[CorpusEntry]:
         for bead in outcomes.beads.beads.values():
-            worker = _worker(outcomes, bead)
+            worker = outcomes.worker_of(bead)
             if role not in (None, role_and_rig(worker)[0]):
                 continue
             turns = [_told(change) for change in _steps(bead)]
@@ -128,15 +129,10 @@ def read_dolt(server: DoltServer, beads_dirs: Iterable[Path] = ()) -> Beads:
         DoltUnavailable: the server does not answer.
         ConfigError: it refuses this user, or it is no server of bd.
     """
-    from node0.finetune.corpus.beads import WANTED
     from node0.store.beads import read_rows
 
     skipped: Counter[str] = Counter()
-    rows: list[Iterable[tuple[str, str, object]]] = [
-        read_rows(server, WANTED),
-        audit_rows(beads_dirs, skipped),
-    ]
-    return beads_of((row for part in rows for row in part), skipped)  # type: ignore[misc]
+    return beads_of(chain(read_rows(server, WANTED), audit_rows(beads_dirs, skipped)), skipped)
 
 
 def _steps(bead: Bead) -> Iterator[tuple[Change, str]]:
@@ -223,11 +219,6 @@ def _convoy_log(name: str, lines: list[str]) -> CorpusEntry:
         bead_id=name,
         source="operational",
     )
-
-
-def _worker(outcomes: Outcomes, bead: Bead) -> str:
-    slings = outcomes.slings[bead.id]
-    return slings[-1].worker if slings else bead.assignee
 
 
 def _role(worker: str) -> str:

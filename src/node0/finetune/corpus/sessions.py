@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from node0.finetune.corpus.schema import Role
+from node0.finetune.corpus.surrogates import whole
 
 TOWN, BEADS = "town", "beads"
 "Where an event comes from."
@@ -66,6 +67,8 @@ class Event:
     type: str
     actor: str
     payload: Mapping[str, Any]
+    "Its words; other values are left out."
+
     source: str = TOWN
     "The events file, or the town's beads."
 
@@ -134,7 +137,8 @@ def event_of(value: Any) -> Event | None:
     at, payload = moment_of(str(value.get("ts"))), value.get("payload") or {}
     if at is None or "type" not in value or not isinstance(payload, dict):
         return None
-    return Event(at, str(value["type"]), str(value.get("actor", "")), payload)
+    words = {str(key): whole(item) for key, item in payload.items() if isinstance(item, str)}
+    return Event(at, str(value["type"]), whole(str(value.get("actor", ""))), words)
 
 
 def sessions_of(events: Sequence[Event]) -> Iterator[Session]:
@@ -188,9 +192,9 @@ def moment_of(text: str) -> datetime | None:
     """An ISO 8601 time, in UTC; None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def outcome_of(

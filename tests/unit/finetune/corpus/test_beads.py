@@ -177,3 +177,23 @@ def test_changes_are_in_order_of_time() -> None:
     minutes = [change.at.minute for change in beads_of([bead("gt-a"), *rows]).beads["gt-a"].changes]
 
     assert minutes == [3, 5, 9]
+
+
+def test_half_surrogates_and_impossible_times_are_read(tmp_path: Path) -> None:
+    half = "\ud800"
+    facts = {"created_at": "0001-01-01T00:00:00+14:00", "closed_at": "2026-01-01T00:00:00Z"}
+    ending = (
+        "",
+        "events",
+        {**closed(f"gt-{half}", 1, half, f"Fixed {half}")[2], "created_at": "9999-12-31T23:00:00-14:00"},
+    )
+    place = write_backup(
+        tmp_path, [bead(f"gt-{half}", title=half, **facts), ending, closed(f"gt-{half}", 2, half)]
+    )
+
+    found = read_backup(place)
+
+    (one,) = found.beads.values()
+    assert (one.id, one.title, one.created) == ("gt-\ufffd", "\ufffd", None)
+    assert (found.skipped["event without a time"], found.clock) == (1, timedelta())
+    assert one.changes[0].actor == "\ufffd"

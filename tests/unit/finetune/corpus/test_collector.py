@@ -226,6 +226,36 @@ def test_a_transcript_by_path_gets_its_beads_outcome_unless_one_is_named(
     assert [entry.outcome for entry in place.store.entries()] == [outcome]
 
 
+def test_events_that_no_file_can_hold_and_that_lead_astray_are_read(place: Place) -> None:
+    for name in ("../../etc/passwd", "s\ud800"):
+        place.event("session_start", "x\ud800/\0", session_id=name, role="deacon", topic="\udfff")
+    (place.town.root / ".claude" / "projects" / "x" / "s2.jsonl").mkdir(parents=True)
+    place.event("session_start", "deacon", session_id="s2")
+
+    first, again = place.collect(), place.collect()
+
+    assert first.skipped["session without a transcript"] == again.skipped["session without a transcript"] == 3
+
+
+def test_a_session_that_cannot_be_read_does_not_stop_the_others(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.begin("s1", "deacon")
+    place.begin("s2", "deacon")
+    opened = Path.open
+
+    def open_other(path: Path, *rest: Any, **more: Any) -> Any:
+        if path.name == "s1.jsonl":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", open_other)
+    report = place.collect()
+
+    assert report.entries == {"new": 1}
+    assert report.skipped["session whose files cannot be read"] == 1
+
+
 def test_older_sessions_can_be_left_out(place: Place) -> None:
     place.begin("s1", "deacon")
 
