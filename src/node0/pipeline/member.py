@@ -34,10 +34,16 @@ class Member:
     """A connection to one stage host. Everything runs on the peer's loop."""
 
     def __init__(
-        self, peer: Peer, spec: MemberSpec, *, codec: Codec, events: "asyncio.Queue[tuple[Member, Frame]]"
+        self,
+        peer: Peer,
+        spec: MemberSpec,
+        *,
+        codec: Codec,
+        deadline: float,
+        events: "asyncio.Queue[tuple[Member, Frame]]",
     ) -> None:
-        """`events` gets every report, and a `gone` frame when the host is lost."""
-        self.spec, self.stage = spec, spec.stage
+        """`deadline`: seconds that a frame may take; `events` gets every report, and `gone` at a loss."""
+        self.spec, self.stage, self._deadline = spec, spec.stage, deadline
         self._peer, self._codec, self._events = peer, codec, events
         self._stream: Stream | None = None
         self._receiving: asyncio.Task[None] | None = None
@@ -74,6 +80,7 @@ class Member:
         self._receiving = asyncio.create_task(self._receive(self._stream))
         reply = await self.request(Frame("hello", {"client": client, "lead": lead}), deadline=deadline)
         if reply["protocol"] != PROTOCOL:
+            self.close("it speaks another protocol")
             raise ConfigError(
                 f"{reply['name']} speaks protocol {reply['protocol']} and this program {PROTOCOL}; "
                 "run one version on all peers"
@@ -91,8 +98,9 @@ class Member:
         future = self._replies[number] = asyncio.get_running_loop().create_future()
         numbered = Frame(frame.kind, {**frame.fields, "id": number}, frame.tensors, frame.blob)
         try:
-            await self.send(numbered)
-            reply: Frame = await asyncio.wait_for(future, deadline)
+            async with asyncio.timeout(deadline):
+                await self.send(numbered)
+                reply: Frame = await future
         except TimeoutError:
             self.close("it does not answer")
             raise SwarmTimeout(
@@ -108,16 +116,18 @@ class Member:
         """Send a frame that gets no reply.
 
         Raises:
-            SwarmTimeout: the host is lost.
+            SwarmTimeout: the host is lost, or does not read.
         """
         if self._stream is None or not self.is_alive:
             raise SwarmTimeout(f"peer {self.spec.peer_id} is lost")
         codec = self._codec if frame.kind in ("input", "labels", "preference", "decode") else "float32"
         try:
-            await self._stream.send(frame, codec=codec)
-        except OSError:
-            self.close("the stream broke")
-            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost: the stream broke") from None
+            async with asyncio.timeout(self._deadline):
+                await self._stream.send(frame, codec=codec)
+        except OSError as error:  # TimeoutError is one
+            why = "it does not read" if isinstance(error, TimeoutError) else "the stream broke"
+            self.close(why)
+            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}") from None
 
     def close(self, why: str) -> None:
         """End the connection; whoever waits for a reply hears why."""
@@ -146,7 +156,8 @@ class Member:
             self.close(why)
 
     def _answer(self, frame: Frame) -> None:
-        future = self._replies.get(frame["id"])
+        number = frame["id"]
+        future = self._replies.get(number) if isinstance(number, int) else None
         if future is not None and not future.done():
             future.set_result(frame)
 

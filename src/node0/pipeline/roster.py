@@ -152,12 +152,12 @@ class Roster:
                 return frame.tensors[0]
 
     async def hear(self) -> Frame:
-        """The next report; one that a member is lost or failed raises `SwarmTimeout`."""
+        """The next report; one that a member is lost or failed raises, unless it is about one session."""
         try:
             member, frame = await asyncio.wait_for(self.events.get(), self._settings.deadline)
         except TimeoutError:
             raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
-        if frame.kind in ("gone", "lost", "failed"):
+        if frame.kind in ("gone", "lost", "failed") and "session" not in frame.fields:
             why = frame.fields.get("text") or frame.fields.get("why")
             raise SwarmTimeout(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
         return frame
@@ -192,8 +192,9 @@ class Roster:
     async def _connect_lost(self) -> None:
         for spec in await self._settings.find():
             if spec.peer_id not in self._members:
+                settings = self._settings
                 self._members[spec.peer_id] = Member(
-                    self._peer, spec, codec=self._settings.codec, events=self.events
+                    self._peer, spec, codec=settings.codec, deadline=settings.deadline, events=self.events
                 )
         lost = [member for member in self._members.values() if not member.is_alive]
         await asyncio.gather(*(self._connect(member) for member in lost), return_exceptions=False)

@@ -7,11 +7,12 @@ then and its ids go through once more; a draw depends on seed and length alone, 
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
 
-from node0.errors import ConfigError, RetriableError
+from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.protocol import SamplingParams
 from node0.swarm.frames import Frame
@@ -51,11 +52,16 @@ class SwarmSession:
             ConfigError: there are no ids, the session is closed, or it would outgrow its `max_length`.
         """
         self._refuse(ids)
+        refusals = 0
         while True:
             try:
                 token = self._pipeline.run(lambda: self._extend(ids))
             except RetriableError as fault:
-                self._route = []
+                # A stage that refuses for a reason of its own, such as full caches, is asked once again.
+                refusals += not isinstance(fault, SwarmTimeout)
+                self._pipeline.run(self._forget)
+                if refusals > 1:
+                    raise
                 self._pipeline.recover(fault)
                 continue
             self._ids += ids
@@ -92,7 +98,7 @@ class SwarmSession:
         """Make room at one member of each stage."""
         route = [members[0] for members in self._pipeline.roster.route()]
         self._name, self._turn = secrets.token_hex(8), 0
-        calls = []
+        self._route, calls = route, []
         for member, above in zip(route, [*route[1:], None], strict=True):
             fields = {
                 "session": self._name,
@@ -103,7 +109,6 @@ class SwarmSession:
             }
             calls.append(member.request(Frame("open", fields), deadline=OPEN_SECONDS))
         await all_of(calls)
-        self._route = route
 
     async def _turn_of(self, ids: Sequence[int], *, keep: int) -> int:
         """Cut every cache to `keep` tokens, append the ids, and wait for the draw."""
@@ -112,8 +117,17 @@ class SwarmSession:
         await self._route[0].send(Frame("decode", fields, [torch.tensor([list(ids)], dtype=torch.int64)]))
         while True:
             frame = await self._pipeline.roster.hear()
+            if frame.kind == "failed" and frame["session"] == self._name:
+                raise SwarmTimeout(f"session {self._name} failed: {frame['text']}")
             if frame.kind == "token" and (frame["session"], frame["turn"]) == (self._name, self._turn):
                 return int(frame["token"])
+
+    async def _forget(self) -> None:
+        """Free what is left of the sequence at whoever can still be told."""
+        route, self._route = self._route, []
+        for member in route:
+            with suppress(RetriableError):
+                await member.send(Frame("close", {"session": self._name}))
 
     async def _close(self) -> None:
         for member in self._route:

@@ -146,7 +146,9 @@ class StepAttempt:
         """End the attempt, if the news is of a member that takes part in it."""
         if frame.kind == "failed" and frame.fields.get("attempt") not in (None, self._token):
             return
-        if not any(member is other for members in self._route for other in members):
+        part = [other for members in self._route for other in members]
+        lost = frame.fields.get("peer", member.spec.peer_id)
+        if member not in part or lost not in [other.spec.peer_id for other in part]:
             return
         why = frame.fields.get("text") or frame.fields.get("why")
         raise SwarmTimeout(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")

@@ -15,6 +15,8 @@ from concurrent.futures import Future
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from node0.errors import RetriableError
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -40,11 +42,15 @@ class ComputeThread:
         self._arrivals = itertools.count()
         self._thread = threading.Thread(target=self._work, name="node0-compute", daemon=True)
         self.busy_seconds = 0.0
+        self._is_open = True
         self._thread.start()
 
     def submit(self, priority: Priority, work: Callable[[], T], *, order: int = 0) -> "Future[T]":
         """Queue some work; its result or error is in the future. Lower `order` goes first."""
         future: Future[T] = Future()
+        if not self._is_open:
+            future.set_exception(RetriableError("the stage is stopping; wait for it or its replacement"))
+            return future
 
         def run() -> None:
             if not future.set_running_or_notify_cancel():
@@ -57,8 +63,14 @@ class ComputeThread:
         self._queue.put((priority, order, next(self._arrivals), run))
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How much is queued."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Finish what is queued and end the thread."""
+        self._is_open = False
         self._queue.put((Priority.CLOSE, 0, next(self._arrivals), None))
         self._thread.join(10.0)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from node0.errors import FrameRefused, RetriableError
+from node0.errors import ConfigError, FrameRefused, RetriableError
 from node0.server.executor import StageExecutor
 from node0.server.session import StageSession
 from node0.swarm.frames import Frame
@@ -44,22 +44,30 @@ class Decoder:
 
         Raises:
             RetriableError: the caches are full; close a session or try later.
+            ConfigError: another sequence has that name, or this one could hold nothing.
         """
-        session = self._executor.open_session(int(frame["max_length"]))
-        if self._budget is not None and self.nbytes + session.nbytes > self._budget:
+        name, length = frame["session"], int(frame["max_length"])
+        if name in self._sequences or length < 1:
+            raise ConfigError(
+                f"a session {name} of {length} tokens cannot be opened; give another name or length"
+            )
+        needed = self._executor.open_session(1).nbytes * length
+        if self._budget is not None and self.nbytes + needed > self._budget:
             raise RetriableError(
-                f"caches hold {self.nbytes} of {self._budget} bytes and a session needs {session.nbytes}; "
+                f"caches hold {self.nbytes} of {self._budget} bytes and a session needs {needed}; "
                 "close a session, shorten max_length or try later"
             )
         adapter = self._executor.adapter if frame["adapter"] else None
-        self._sequences[frame["session"]] = _Sequence(
-            session, adapter, frame["above"], dict(frame["sampling"]), report
+        self._sequences[name] = _Sequence(
+            self._executor.open_session(length), adapter, frame["above"], dict(frame["sampling"]), report
         )
 
     def handle(self, frame: Frame) -> None:
         """Append the tokens that a `decode` frame brings, and pass them on or draw the next id."""
         sequence, turn = self._sequences.get(frame["session"]), int(frame["turn"])
-        if sequence is None or turn <= sequence.turn:
+        if sequence is None:
+            raise RetriableError(f"session {frame['session']} is not open here; replay it")
+        if turn <= sequence.turn:
             return
         keep = int(frame["keep"])
         if keep < len(sequence.session):
@@ -76,11 +84,16 @@ class Decoder:
         token = sequence.session.sample(hidden, **sequence.sampling)
         sequence.report(Frame("token", {"session": frame["session"], "turn": turn, "token": token}))
 
+    def reporter(self, session: object) -> Callable[[Frame], None] | None:
+        """Who hears of a sequence; None where it is not open."""
+        found = self._sequences.get(session) if isinstance(session, str) else None
+        return None if found is None else found.report
+
     def close(self, session: str) -> None:
         """Free a sequence's cache."""
         self._sequences.pop(session, None)
 
     def close_all_of(self, report: Callable[[Frame], None]) -> None:
         """Free the sequences of a client that is gone."""
-        for name in [name for name, found in self._sequences.items() if found.report is report]:
+        for name in [name for name, found in self._sequences.items() if found.report == report]:
             del self._sequences[name]

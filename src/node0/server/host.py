@@ -9,16 +9,18 @@ import asyncio
 import logging
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from node0.errors import FrameRefused, Node0Error, RetriableError
+from node0.errors import FrameRefused, RetriableError
 from node0.models.base import BaseModelDir
+from node0.server.client import Client
 from node0.server.compute import ComputeThread, Priority, failure
 from node0.server.decoding import Decoder
 from node0.server.executor import StageExecutor
+from node0.server.intake import Intake
 from node0.server.links import PUSH, Links
 from node0.server.module_collab import ModuleCollab
 from node0.server.operations import OPERATIONS
@@ -27,6 +29,7 @@ from node0.server.worker import StageWorker
 from node0.swarm.codec import Codec
 from node0.swarm.frames import PROTOCOL, Frame
 from node0.swarm.peer import Peer
+from node0.swarm.seldom import Seldom
 from node0.swarm.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,11 @@ CONTROL = "node0.control/1"
 _PRIORITY = {"gradient": Priority.BACKWARD, "preference": Priority.BACKWARD, "decode": Priority.DECODE}
 _PUSHED = ("activation", "gradient", "decode", "score")
 _SENT = ("input", "labels", "preference", "decode", "score")
+_UP = ("input", "activation", "decode", "score")
+"What is passed on to the next stage."
+
+FIRST_PAYLOAD = 1 << 20
+"Bytes that a frame may bring to a stage without a model: then there are only small requests."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +62,8 @@ class HostSpec:
     deadline: float = 60.0
     "Seconds that a frame may take to a neighbour."
 
-    cache_budget: int | None = None
-    "Bytes for the caches of all sessions."
-
-
-class Client:
-    """Who opened a control stream, and what waits to be sent to it."""
-
-    def __init__(self, stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
-        self.stream, self._loop = stream, loop
-        self._outbox: asyncio.Queue[Frame] = asyncio.Queue()
-
-    def report(self, frame: Frame) -> None:
-        """Send a frame when its turn comes. Called from any thread."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._outbox.put_nowait, frame)
-
-    async def drain(self) -> None:
-        """Send what is reported until the stream breaks."""
-        with suppress(OSError):
-            while True:
-                await self.stream.send(await self._outbox.get())
+    cache_budget: int | None = 2 << 30
+    "Bytes for the caches of all sessions; None is without limit."
 
 
 @dataclass(slots=True)
@@ -85,6 +74,7 @@ class HostState:
     executor: ModuleCollab | None = None
     worker: StageWorker | None = None
     decoder: Decoder | None = None
+    max_payload: int = FIRST_PAYLOAD
     leader: Client | None = None
     clients: dict[str, Client] = field(default_factory=dict)
     "By the name that each gave itself."
@@ -99,6 +89,7 @@ class StageHost:
         self.compute = ComputeThread()
         self.links = Links(peer, codec=spec.codec, deadline=spec.deadline, lost=self._lost)
         self.started = time.time()
+        self._seldom = Seldom()
         peer.serve(CONTROL, self._control)
         peer.serve(PUSH, self._pushed)
 
@@ -129,35 +120,51 @@ class StageHost:
         self.peer.run(self.links.close(), timeout=10.0)
 
     async def _control(self, stream: Stream) -> None:
-        client = Client(stream, self.peer.loop)
+        client, intake = Client(stream, self.peer.loop, deadline=self.spec.deadline), Intake()
         sending = asyncio.create_task(client.drain())
         try:
-            while (frame := await stream.receive()) is not None:
+            async for frame in self._frames(stream):
                 if frame.kind in _SENT:
-                    self._submit(frame, client)
+                    await self._submit(frame, client, intake)
                 else:
                     await self._operate(frame, client)
-        except FrameRefused as error:
-            logger.warning("closed the stream of peer %s: %s", stream.remote, error)
+        except OSError:
+            logger.debug("peer %s does not read its replies any more", stream.remote)
         finally:
             sending.cancel()
             self.compute.submit(Priority.CONTROL, lambda: self._gone(client))
 
     async def _pushed(self, stream: Stream) -> None:
-        try:
-            while (frame := await stream.receive()) is not None:
-                if frame.kind not in _PUSHED:
-                    raise FrameRefused(f"no stage pushes a {frame.kind} frame")
-                self._submit(frame, None)
-        except FrameRefused as error:
-            logger.warning("closed the stream of peer %s: %s", stream.remote, error)
+        intake = Intake()
+        async for frame in self._frames(stream):
+            if frame.kind not in _PUSHED:
+                raise FrameRefused(f"no stage pushes a {frame.kind} frame")
+            await self._submit(frame, None, intake)
 
-    def _submit(self, frame: Frame, client: Client | None) -> None:
-        """Queue what a frame brings; an error is reported to whoever leads."""
+    async def _frames(self, stream: Stream) -> AsyncIterator[Frame]:
+        """What comes until the stream ends. Whoever opens one has something to say at once."""
+        silence = self.spec.deadline
+        try:
+            async with asyncio.timeout(silence):
+                frame = await stream.receive(max_payload=self.state.max_payload, silence=silence)
+        except TimeoutError:
+            raise FrameRefused(f"no frame came on it for {silence:g} s") from None
+        while frame is not None:
+            yield frame
+            frame = await stream.receive(max_payload=self.state.max_payload, silence=silence)
+
+    async def _submit(self, frame: Frame, client: Client | None, intake: Intake) -> None:
+        """Queue what a frame brings, when there is room; an error is reported to whoever waits for it."""
+        order = frame.fields.get("mb", 0)
+        if not isinstance(order, int):
+            raise FrameRefused(f"microbatch {order!r} is no number")
+        await intake.room()
+        if frame.kind in _UP:
+            await self.links.waiting.room()
+        intake.enter(frame.nbytes)
         priority = _PRIORITY.get(frame.kind, Priority.FORWARD)
-        order = int(frame.fields.get("mb", 0))
         done = self.compute.submit(priority, lambda: self._handle(frame, client), order=order)
-        done.add_done_callback(lambda future: self._report_failure(frame, client, failure(future)))
+        done.add_done_callback(lambda future: self._done(frame, client, intake, failure(future)))
 
     def _handle(self, frame: Frame, client: Client | None) -> None:
         state = self.state
@@ -194,18 +201,37 @@ class StageHost:
         work: Callable[[], Frame] = lambda: operation(self, frame, client)  # noqa: E731  # typed
         try:
             reply = await asyncio.wrap_future(self.compute.submit(Priority.CONTROL, work))
-            client.report(Frame("reply", {**reply.fields, "id": number}, reply.tensors, reply.blob))
-        except (Node0Error, RuntimeError, TypeError, ValueError, KeyError, MemoryError) as error:
-            client.report(Frame("error", {"id": number, **_told(error)}))
+            answer = Frame("reply", {**reply.fields, "id": number}, reply.tensors, reply.blob)
+        # Whatever a request asks for, it ends with an answer, and the stage goes on.
+        except Exception as error:  # noqa: BLE001
+            answer = Frame("error", {"id": number, **_told(error)})
+        await client.reply(answer)
 
-    def _report_failure(self, frame: Frame, client: Client | None, error: BaseException | None) -> None:
+    def _done(self, frame: Frame, client: Client | None, intake: Intake, error: BaseException | None) -> None:
+        """Make room, and report an error. Called on the compute thread."""
+        with suppress(RuntimeError):
+            self.peer.loop.call_soon_threadsafe(intake.leave, frame.nbytes)
         if error is None:
             return
-        logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, error)
-        target = client or self.state.leader
-        if target is not None:
-            address = {name: frame.fields[name] for name in ("attempt", "session") if name in frame.fields}
-            target.report(Frame("failed", {**address, **_told(error)}))
+        if self._seldom.now(f"{frame.kind} {type(error).__name__}"):
+            logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, error)
+        report = self._listener(frame, client)
+        if report is not None:
+            names = ("attempt", "session", "request")
+            address = {name: frame.fields[name] for name in names if name in frame.fields}
+            report(Frame("failed", {**address, **_told(error)}))
+
+    def _listener(self, frame: Frame, client: Client | None) -> Callable[[Frame], None] | None:
+        """Whoever waits for what becomes of a frame."""
+        state, found = self.state, client
+        if frame.kind == "decode" and state.decoder is not None:
+            report = state.decoder.reporter(frame.fields.get("session"))
+            if report is not None:
+                return report
+        if frame.kind == "score" and isinstance(frame.fields.get("client"), str):
+            found = state.clients.get(frame.fields["client"])
+        found = found or state.leader
+        return None if found is None else found.report
 
     def _lost(self, remote: str, why: str) -> None:
         """A neighbour takes no frames. The trainer, who knows whether that matters, is told."""

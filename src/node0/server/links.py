@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from node0.errors import RetriableError
+from node0.server.intake import Intake
 from node0.swarm.codec import Codec
 from node0.swarm.frames import Frame
 from node0.swarm.peer import Peer
@@ -27,14 +28,17 @@ class Links:
     def __init__(self, peer: Peer, *, codec: Codec, deadline: float, lost: Lost) -> None:
         """`deadline`: seconds that one frame may take; `lost` hears of a peer that took none."""
         self._peer, self._codec, self._deadline, self._lost = peer, codec, deadline, lost
-        self._queues: dict[str, asyncio.Queue[Frame]] = {}
+        self._queues: dict[str, asyncio.Queue[Frame | None]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._addresses: dict[str, Sequence[str]] = {}
+        self.waiting = Intake()
+        "What is on its way up and not sent yet."
+
         self.sent_bytes = 0
 
     def know(self, remote: str, addresses: Sequence[str]) -> None:
         """Remember where a peer is dialled."""
-        self._addresses[remote] = addresses
+        self._addresses[remote] = [str(address) for address in addresses]
 
     def push(self, remote: str, frame: Frame) -> None:
         """Send a frame when its turn comes. Called from any thread."""
@@ -53,32 +57,43 @@ class Links:
             self._queues[remote] = asyncio.Queue()
             self._tasks[remote] = asyncio.create_task(self._drain(remote, self._queues[remote]))
         self._queues[remote].put_nowait(frame)
+        self._count(frame, self.waiting.enter)
 
-    async def _drain(self, remote: str, frames: "asyncio.Queue[Frame]") -> None:
+    async def _drain(self, remote: str, frames: "asyncio.Queue[Frame | None]") -> None:
         stream: Stream | None = None
-        ended: asyncio.Task[object] | None = None
         try:
-            stream = await asyncio.wait_for(
-                self._peer.open(remote, PUSH, self._addresses.get(remote, ())), self._deadline
-            )
-            # Nothing is ever sent back: whatever comes is the end.
-            ended = asyncio.create_task(stream.receive())
-            while not ended.done():
-                following = asyncio.create_task(frames.get())
-                await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    break
-                before = stream.sent_bytes
-                await asyncio.wait_for(stream.send(following.result(), codec=self._codec), self._deadline)
-                self.sent_bytes += stream.sent_bytes - before
+            async with asyncio.timeout(self._deadline):
+                stream = await self._peer.open(remote, PUSH, self._addresses.get(remote, ()))
+            await self._send(stream, frames)
             self._lost(remote, "it closed the stream")
         except (TimeoutError, OSError, RetriableError) as error:
             self._lost(remote, " ".join(str(error).split()) or f"no answer within {self._deadline} s")
         finally:
-            if ended is not None:
-                ended.cancel()
-                with suppress(asyncio.CancelledError, RetriableError):
-                    await ended
             if stream is not None:
                 stream.close()
+            while not frames.empty():
+                self._count(frames.get_nowait(), self.waiting.leave)
+
+    async def _send(self, stream: Stream, frames: "asyncio.Queue[Frame | None]") -> None:
+        """Send what comes until the peer ends the stream."""
+        # Nothing is ever sent back: whatever comes is the end.
+        ended = asyncio.create_task(stream.receive())
+        ended.add_done_callback(lambda _: frames.put_nowait(None))
+        try:
+            while (frame := await frames.get()) is not None:
+                before = stream.sent_bytes
+                try:
+                    async with asyncio.timeout(self._deadline):
+                        await stream.send(frame, codec=self._codec)
+                finally:
+                    self._count(frame, self.waiting.leave)
+                self.sent_bytes += stream.sent_bytes - before
+        finally:
+            ended.cancel()
+            with suppress(asyncio.CancelledError, RetriableError):
+                await ended
+
+    def _count(self, frame: Frame | None, change: Callable[[int], None]) -> None:
+        # Gradients are what makes room elsewhere: nothing waits for room for them.
+        if frame is not None and frame.kind != "gradient":
+            change(frame.nbytes)

@@ -18,9 +18,15 @@ from node0.server.worker import Attempt, Neighbours, StageWorker
 from node0.swarm.frames import Frame
 
 if TYPE_CHECKING:
-    from node0.server.host import Client, StageHost
+    from node0.server.client import Client
+    from node0.server.host import StageHost
 
 Operation = Callable[["StageHost", Frame, "Client"], Frame]
+
+_ANOTHER = "another trainer leads this run now; stop one of the two"
+
+_ROOM = 256 << 20
+"Bytes of activations that one frame may bring."
 
 
 def hello(host: "StageHost", frame: Frame, client: "Client") -> Frame:
@@ -29,7 +35,9 @@ def hello(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     if frame.fields.get("lead"):
         if host.state.worker is not None:
             host.state.worker.abort()
-        host.state.leader = client
+        former, host.state.leader = host.state.leader, client
+        if former is not None and former is not client:
+            former.report(Frame("failed", {"text": _ANOTHER, "retriable": False}))
     return Frame("reply", host.describe())
 
 
@@ -54,6 +62,8 @@ def build(host: "StageHost", place: StagePlace, training: StageTraining) -> Modu
     """Make the stage, with what works on it."""
     state = host.state
     executor = state.executor = make_executor(place, training, host.spec.base, device=host.spec.device)
+    # Weights and two moments of all of them, in float32, are the largest thing that is sent.
+    state.max_payload = _ROOM + 16 * sum(weight.numel() for weight in executor.stage.parameters())
     state.worker = StageWorker(executor, push=host.links.push, report=lambda found: _report(host, found))
     state.decoder = Decoder(executor, push=host.links.push, budget=host.spec.cache_budget)
     return executor
@@ -187,7 +197,7 @@ OPERATIONS: dict[str, Operation] = {
 
 def _lead(host: "StageHost", client: "Client") -> None:
     if host.state.leader is not client:
-        raise ConfigError("another trainer leads this run now; stop one of the two")
+        raise ConfigError(_ANOTHER)
 
 
 def _working(host: "StageHost") -> tuple[ModuleCollab, StageWorker]:

@@ -41,6 +41,11 @@ class Frame:
     tensors: Sequence[Tensor] = ()
     blob: bytes = b""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of tensors and blob."""
+        return sum(tensor.nbytes for tensor in self.tensors) + len(self.blob)
+
     def __getitem__(self, name: str) -> Any:
         """A field.
 

@@ -7,8 +7,6 @@ loop, so that a stage is one process and its daemon.
 
 import asyncio
 import logging
-import os
-import sys
 import threading
 import time
 from collections import Counter
@@ -17,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from hivemind.dht.node import DHTNode
 from hivemind.dht.validation import CompositeValidator, RecordValidatorBase
@@ -26,8 +24,8 @@ from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
-from node0.errors import ConfigError, FrameRefused, SwarmTimeout
-from node0.swarm import guard
+from node0.errors import FrameRefused, SwarmTimeout
+from node0.swarm.daemon import START_SECONDS, start_daemon
 from node0.swarm.seldom import Seldom
 from node0.swarm.sockets import Claim
 from node0.swarm.stream import Stream
@@ -38,9 +36,6 @@ T = TypeVar("T")
 Handler = Callable[[Stream], Awaitable[None]]
 
 GREET_SECONDS = 5.0
-START_SECONDS = 60.0
-"A daemon on a busy machine may need long to start."
-
 
 MOST_STREAMS = 64
 "Streams that one peer may have open here; each costs a file handle."
@@ -208,36 +203,18 @@ class Peer:
             self._claim.release()
 
     async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DHTNode]:
-        p2p = await self._start_daemon()
+        settings = self._settings
+        p2p = await start_daemon(
+            settings.socket_dir,
+            host_maddrs=settings.host_maddrs,
+            announce_maddrs=settings.announce_maddrs,
+            identity_path=settings.identity_path,
+        )
         try:
             return p2p, await self._make_node(p2p, validators)
         except BaseException:
             await p2p.shutdown()
             raise
-
-    async def _start_daemon(self) -> P2P:
-        settings = self._settings
-        daemon = _guarded_daemon(settings.socket_dir)
-        try:
-            # Initial peers are greeted later: the daemon gives up when none of its own is there.
-            return await daemon.create(
-                announce_maddrs=list(settings.announce_maddrs) or None,
-                host_maddrs=list(settings.host_maddrs),
-                identity_path=str(settings.identity_path) if settings.identity_path else None,
-                startup_timeout=START_SECONDS,
-                # On a trusted network nothing is mapped, probed or relayed.
-                auto_nat=False,
-                nat_port_map=False,
-                use_relay=False,
-                check_if_identity_free=False,
-            )
-        except (P2PDaemonError, ValueError) as error:
-            for started in daemon.started:
-                await started.shutdown()
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"cannot listen on {', '.join(settings.host_maddrs)}: {reason}; see node0 doctor"
-            ) from None
 
     async def _make_node(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
         return await DHTNode.create(
@@ -288,25 +265,6 @@ class Peer:
         """Log what a peer did, unless the log heard of that peer a moment ago."""
         if self._seldom.now(remote):
             logger.warning("peer %s %s", remote, what)
-
-
-def _guarded_daemon(socket_dir: Path) -> type[P2P]:
-    """hivemind's client, with its sockets in `socket_dir` and its daemon behind our guard."""
-
-    class GuardedP2P(P2P):  # type: ignore[misc]  # hivemind has no type information
-        _UNIX_SOCKET_PREFIX = f"/unix{socket_dir}/"
-        started: ClassVar[list[P2P]] = []
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.started.append(self)
-
-        @staticmethod
-        def _make_process_args(*args: Any, **kwargs: Any) -> list[str]:
-            daemon = P2P._make_process_args(*args, **kwargs)
-            return [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), str(os.getpid()), *daemon]
-
-    return GuardedP2P
 
 
 def _without_peer(address: str) -> Multiaddr:

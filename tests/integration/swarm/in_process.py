@@ -20,6 +20,8 @@ from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.server.host import HostSpec, StageHost
 from node0.server.stage_spec import StagePlace, StageTraining
+from node0.swarm.codec import Codec
+from node0.swarm.identity import make_identity
 from node0.swarm.peer import Peer, PeerSettings
 
 ARGS = LlamaArguments(
@@ -57,27 +59,55 @@ class Swarm:
 
 @contextmanager
 def swarm(
-    directory: Path, recipe: Recipe, *, members: Sequence[int | None] | None = None, deadline: float = 30.0
+    directory: Path,
+    recipe: Recipe,
+    *,
+    members: Sequence[int | None] | None = None,
+    deadline: float = 30.0,
+    host_deadline: float = 30.0,
+    in_flight: int | None = None,
+    codec: Codec = "float32",
+    is_closed: bool = False,
 ) -> Iterator[Swarm]:
-    """Run a host for each of `members`, which names their stages (None: a spare), and a trainer."""
+    """Run a host for each of `members`, which names their stages (None: a spare), and a trainer.
+
+    `is_closed` lets nobody else in.
+    """
     stages = list(range(recipe.num_stages)) if members is None else list(members)
+    names = [*map(str, range(len(stages))), "trainer"]
+    allowed = {name: _identity(directory, name) for name in names} if is_closed else {}
+
+    def settings_of(name: str, initial_peers: Sequence[str]) -> PeerSettings:
+        return PeerSettings(
+            directory / name,
+            directory / f"{name}.key" if is_closed else None,
+            initial_peers=initial_peers,
+            allowed=frozenset(allowed.values()) if is_closed else None,
+        )
+
     peers: list[Peer] = []
     hosts: list[StageHost] = []
     try:
         for number, stage in enumerate(stages):
             first = peers[0].addresses if peers else ()
-            peers.append(Peer(PeerSettings(directory / str(number), initial_peers=first)))
+            peers.append(Peer(settings_of(str(number), first)))
             place = None if stage is None else StagePlace(stage, recipe.num_stages)
-            hosts.append(StageHost(peers[-1], HostSpec(f"stage-{number}", place, None)))
+            hosts.append(
+                StageHost(
+                    peers[-1], HostSpec(f"stage-{number}", place, None, codec=codec, deadline=host_deadline)
+                )
+            )
         specs = [
             MemberSpec(peer.peer_id, peer.addresses, stage) for peer, stage in zip(peers, stages, strict=True)
         ]
-        peers.append(Peer(PeerSettings(directory / "trainer", initial_peers=peers[0].addresses)))
+        peers.append(Peer(settings_of("trainer", peers[0].addresses)))
 
         async def find() -> list[MemberSpec]:
             return specs
 
-        settings = SwarmSettings(recipe.num_stages, find, deadline=deadline, patience=deadline)
+        settings = SwarmSettings(
+            recipe.num_stages, find, codec=codec, in_flight=in_flight, deadline=deadline, patience=deadline
+        )
         pipeline = SwarmPipeline(
             peers[-1], settings, training(recipe), max_grad_norm=recipe.optimizer.max_grad_norm
         )
@@ -90,6 +120,11 @@ def swarm(
             host.close()
         for peer in reversed(peers):
             peer.close()
+
+
+def _identity(directory: Path, name: str) -> str:
+    directory.mkdir(exist_ok=True)
+    return make_identity(directory / f"{name}.key").peer_id
 
 
 def training(recipe: Recipe) -> StageTraining:

@@ -5,12 +5,15 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
 from node0.swarm.codec import Codec, Packed, pack, unpack
+
+CALM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"The machine that runs this may be busy."
 
 TYPES = [torch.int64, torch.int32, torch.float64, torch.float32, torch.bfloat16, torch.float16]
 LOSSY: list[tuple[Codec, torch.dtype]] = [("bfloat16", torch.bfloat16), ("float16", torch.float16)]
@@ -58,6 +61,7 @@ def test_half_precision_is_a_cast(codec: Codec, dtype: torch.dtype) -> None:
     assert torch.equal(_sent(tensor, codec), tensor.to(dtype).float())
 
 
+@CALM
 @given(
     arrays.arrays(
         "float32",
