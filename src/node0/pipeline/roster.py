@@ -65,6 +65,9 @@ class Roster:
         self._members: dict[str, Member] = {}
         self._cut = Cut()
         self.events: asyncio.Queue[tuple[Member, Frame]] = asyncio.Queue()
+        self._held: set[int | None] = set()
+        "Stages that had a member at any time."
+
         self._finding = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -86,24 +89,25 @@ class Roster:
         Returns whether it is `version`; raises `SwarmTimeout` when a stage is missing for too long.
         """
         self._cut = cut
-        started = told = time.monotonic()
+        now = time.monotonic
+        started = told = now()
         while True:
             try:
                 await self._find()
-                self._replace()
+                self._replace(first_wait=now() - started)
                 for member in self._members.values():
                     member.takes_part = member.is_alive and member.stage is not None
                 self.route()
                 return await self._agree(version, cut)
             except RetriableError as fault:
-                now = time.monotonic()
-                if now - started > self._settings.patience:
+                waited = now() - started
+                if waited > self._settings.patience:
                     raise SwarmTimeout(
-                        f"{fault}; waited {now - started:.0f} s, start a host for it or a spare"
+                        f"{fault}; waited {waited:.0f} s, start a host for it or a spare"
                     ) from None
-                if now - told >= CONNECT_SECONDS:
-                    told = now
-                    logger.warning("waiting for %.0f s: %s", now - started, fault)
+                if now() - told >= CONNECT_SECONDS:
+                    told = now()
+                    logger.warning("waiting for %.0f s: %s", waited, fault)
                 await asyncio.sleep(LOOK_EVERY)
 
     async def admit(self) -> None:
@@ -207,12 +211,15 @@ class Roster:
         except RetriableError as fault:
             logger.debug("peer %s: %s", member.spec.peer_id, fault)
 
-    def _replace(self) -> None:
-        """Give each stage without a member a spare."""
-        spares = [m for m in self._members.values() if m.stage is None and m.is_alive]
+    def _replace(self, *, first_wait: float) -> None:
+        """Give a spare to each stage that lost its members; one that nobody held yet is waited for first."""
+        members = self._members.values()
+        spares = [member for member in members if member.stage is None and member.is_alive]
+        now_held = {member.stage for member in members if member.is_alive}
+        self._held |= now_held
+        is_late = first_wait > self._settings.patience / 2
         for stage in range(self._settings.num_stages):
-            held = any(m.stage == stage and m.is_alive for m in self._members.values())
-            if not held and spares:
+            if spares and stage not in now_held and (stage in self._held or is_late):
                 member = spares.pop(0)
                 member.stage = stage
                 logger.warning("peer %s takes the place of stage %d", member.spec.peer_id, stage)

@@ -43,6 +43,9 @@ class SwarmPipeline:
         """
         self._peer, self._settings = peer, settings
         self._max_grad_norm = max_grad_norm
+        self.on_recovery: Callable[[str | None], None] = lambda loss: None
+        "Told what was lost, and None when all stages are there again."
+
         self.roster = Roster(peer, settings, training)
         self._history = History()
         self._recover(None)
@@ -169,6 +172,7 @@ class SwarmPipeline:
         """Bring every stage to the version of the last step that was done, or all of them to the cut."""
         if fault is not None:
             logger.warning("the swarm lost its step and goes back to version %d: %s", self.version, fault)
+            self.on_recovery(str(fault))
         started = time.monotonic()
         history = self._history
         if not self.run(lambda: self.roster.recover(history.version, history.cut)):
@@ -176,6 +180,7 @@ class SwarmPipeline:
             history.restart()
         if fault is not None:
             logger.warning("the swarm is whole again after %.1f s", time.monotonic() - started)
+            self.on_recovery(None)
 
     def _with_reference(self, microbatches: Sequence[Microbatch], step: TrainStep) -> TrainStep:
         scores = [self.score(each, adapter=False).sum(dim=1) for each in microbatches]

@@ -13,6 +13,7 @@ from node0.finetune.checkpoint.peft import load_peft
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.lora.config import LoRAConfig
+from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.plan import RunPlan
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.layers import LlamaStage
@@ -36,6 +37,9 @@ class Engine:
 
     def refresh(self) -> None:
         """Bring `stages` to what the pipeline has learned. Here they are the same."""
+
+    def follow(self, hook: StepHook) -> None:
+        """Let `hook` hear of what happens to the stages. Here nothing does."""
 
     @property
     def stage_names(self) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from node0.errors import ConfigError
 from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.training.engine import ADAPTER, Engine, load_adapter
+from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.plan import RunPlan
 from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
@@ -38,13 +39,24 @@ class SwarmEngine(Engine):
 
     def refresh(self) -> None:
         """Bring the copies to what the peers have learned."""
-        pipeline = self.pipeline
-        if not isinstance(pipeline, SwarmPipeline):
-            raise TypeError(f"a swarm's engine has no {type(pipeline).__name__}")
-        states = pipeline.back_up().states
+        states = self._swarm.back_up().states
         for index, stage in enumerate(self.stages):
             with StateReader(states[index]) as reader:
                 TrainedWeights(stage, OptimizerConfig()).load(reader)
+
+    def follow(self, hook: StepHook) -> None:
+        """Tell `hook` when a stage is lost, and when training goes on."""
+
+        def told(loss: str | None) -> None:
+            hook.entered("training" if loss is None else "syncing", loss or "all stages are there again")
+
+        self._swarm.on_recovery = told
+
+    @property
+    def _swarm(self) -> SwarmPipeline:
+        if not isinstance(self.pipeline, SwarmPipeline):
+            raise TypeError(f"a swarm's engine has no {type(self.pipeline).__name__}")
+        return self.pipeline
 
 
 @contextmanager

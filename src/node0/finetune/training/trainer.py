@@ -113,6 +113,7 @@ def run_plan(
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
         engine = stack.enter_context(where.open(plan))
+        engine.follow(hook)
         trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
         with telling_the_end(hook, lambda: trainer.state.step):
             trainer.begin(found)
