@@ -8,6 +8,7 @@
                                     └───┼──── (each back)
                                         └► done | failed
 
+A stage may be lost while states are saved or sessions are scored: `syncing` follows these too.
 `done`, `failed` and `ready` may start over at `corpus-validating`: the run directory is trained in again.
 """
 
@@ -40,8 +41,8 @@ LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
         {_S.READY, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING, _S.DEGRADED, _S.DONE, _S.FAILED}
     ),
     _S.SYNCING: frozenset({_S.READY, _S.TRAINING, _S.DEGRADED, _S.FAILED}),
-    _S.CHECKPOINTING: frozenset({_S.READY, _S.TRAINING, _S.EVALUATING, _S.DONE, _S.FAILED}),
-    _S.EVALUATING: frozenset({_S.READY, _S.TRAINING, _S.CHECKPOINTING, _S.DONE, _S.FAILED}),
+    _S.CHECKPOINTING: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.EVALUATING, _S.DONE, _S.FAILED}),
+    _S.EVALUATING: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.DONE, _S.FAILED}),
     _S.DEGRADED: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING, _S.FAILED}),
     _S.DONE: frozenset({_S.CORPUS_VALIDATING}),
     _S.FAILED: frozenset({_S.CORPUS_VALIDATING}),
