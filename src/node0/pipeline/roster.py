@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from node0.errors import Node0Error, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
 from node0.pipeline.member import Member, MemberSpec, all_of
 from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm_state import Cut
@@ -131,6 +131,19 @@ class Roster:
         if len(versions) != 1:
             raise RetriableError(f"stages are at versions {sorted(versions)}; bring them to one")
         return {stage: data for stage, (_, data) in enumerate(replies)}
+
+    async def checkpoint(self, step: int, version: int, progress: str) -> dict[str, str]:
+        """Have every member write its shard of this version; sha256 by stage, of those that could."""
+        frame = Frame("shard", {"step": step, "version": version}, (), progress.encode())
+        members = [member for stage in self.route() for member in stage]
+        replies = await all_of([self._write_shard(member, frame) for member in members])
+        digests: dict[str, str] = {}
+        for member, reply in zip(members, replies, strict=True):
+            if reply is None:
+                continue
+            if digests.setdefault(reply["stage"], reply["sha256"]) != reply["sha256"]:
+                logger.error("peer %s holds another state of stage %s", member.spec.peer_id, reply["stage"])
+        return digests
 
     async def load_cut(self, cut: Cut) -> None:
         """Bring every member of every stage to a cut."""
@@ -275,6 +288,14 @@ class Roster:
             await self._give(member, data)
         else:
             await self._reset(member)
+
+    async def _write_shard(self, member: Member, frame: Frame) -> Frame | None:
+        """The reply; None where this host cannot write, which stops nobody's training."""
+        try:
+            return await member.request(frame, deadline=self._settings.deadline)
+        except ConfigError as fault:
+            logger.warning("the checkpoint lacks peer %s: %s", member.spec.peer_id, fault)
+            return None
 
     async def _fetch(self, member: Member) -> tuple[int, bytes]:
         reply = await member.request(Frame("state"), deadline=self._settings.deadline)

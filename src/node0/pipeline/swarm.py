@@ -111,6 +111,17 @@ class SwarmPipeline:
         self._history.renew(cut)
         self._with_recovery(lambda: self.roster.load_cut(cut))
 
+    def checkpoint(self, step: int, *, progress: str = "") -> dict[str, str]:
+        """Have every stage host write and announce its shard of the weights as they are now.
+
+        Args:
+            step: of the run; the shards are named by it.
+            progress: what the trainer remembers itself; it is kept in every shard.
+
+        Returns the sha256 of each stage's shard, without the stages whose hosts could not write it.
+        """
+        return self._with_recovery(lambda: self.roster.checkpoint(step, self.version, progress))
+
     def back_up(self) -> Cut:
         """Fetch the state of every stage; from here on nothing older is needed after a loss."""
         history = self._history

@@ -24,7 +24,8 @@ from node0.server.intake import Intake
 from node0.server.links import PUSH, Links
 from node0.server.module_collab import ModuleCollab
 from node0.server.operations import OPERATIONS
-from node0.server.stage_spec import StagePlace
+from node0.server.shard_store import ShardStore
+from node0.server.stage_spec import StagePlace, StageTraining
 from node0.server.worker import StageWorker
 from node0.swarm.codec import Codec
 from node0.swarm.frames import PROTOCOL, Frame
@@ -71,6 +72,9 @@ class HostState:
     """What changes while a host runs. Touched on the compute thread only, once there is an executor."""
 
     place: StagePlace | None
+    training: StageTraining | None = None
+    "What the executor was made from."
+
     executor: ModuleCollab | None = None
     worker: StageWorker | None = None
     decoder: Decoder | None = None
@@ -83,8 +87,9 @@ class HostState:
 class StageHost:
     """Serves one stage until `close`."""
 
-    def __init__(self, peer: Peer, spec: HostSpec) -> None:
-        self.peer, self.spec = peer, spec
+    def __init__(self, peer: Peer, spec: HostSpec, *, shards: ShardStore | None = None) -> None:
+        """`shards` is where checkpoints go; without it the host writes none."""
+        self.peer, self.spec, self.shards = peer, spec, shards
         self.state = HostState(spec.place)
         self.compute = ComputeThread()
         self.links = Links(peer, codec=spec.codec, deadline=spec.deadline, lost=self._lost)

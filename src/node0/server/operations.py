@@ -2,15 +2,18 @@
 """What a client may ask of a stage host, by the kind of its frame. Each runs on the compute thread.
 
 A trainer's step: `begin`, then frames, then `prepare`, `apply`, and `forget` once all have applied; or
-`abort` and `rollback`. Its state: `reset`, `state`, `load`. A generator: `open`, `close`.
+`abort` and `rollback`. Its state: `reset`, `state`, `load`, and `shard` for a checkpoint. A generator:
+`open`, `close`.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from node0.errors import ConfigError, RetriableError
+from node0.models.stage_name import StageName
 from node0.server.decoding import Decoder
 from node0.server.module_collab import ModuleCollab
+from node0.server.shard import ShardFacts, from_state
 from node0.server.stage_spec import StagePlace, StageTraining, make_executor
 from node0.server.state import StateReader, state_digest
 from node0.server.trained import Share
@@ -61,6 +64,7 @@ def reset(host: "StageHost", frame: Frame, client: "Client") -> Frame:
 def build(host: "StageHost", place: StagePlace, training: StageTraining) -> ModuleCollab:
     """Make the stage, with what works on it."""
     state = host.state
+    state.training = training
     executor = state.executor = make_executor(place, training, host.spec.base, device=host.spec.device)
     # Weights and two moments of all of them, in float32, are the largest thing that is sent.
     state.max_payload = _ROOM + 16 * sum(weight.numel() for weight in executor.stage.parameters())
@@ -163,6 +167,28 @@ def load(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     return Frame("reply", {"version": executor.trained.version})
 
 
+def shard(host: "StageHost", frame: Frame, client: "Client") -> Frame:
+    """Write this stage's part of a checkpoint, announce it, and serve it."""
+    _lead(host, client)
+    trained = _working(host)[0].trained
+    place, training = host.state.place, host.state.training
+    if host.shards is None or place is None or training is None:
+        raise ConfigError(f"{host.spec.name} has no directory for checkpoints; start it with one")
+    if trained.version != frame["version"]:
+        raise RetriableError(f"{host.spec.name} is at version {trained.version}, not {frame['version']}")
+    facts = ShardFacts(
+        stage=str(StageName.of(place.index, place.num_stages)),
+        step=frame["step"],
+        version=trained.version,
+        num_stages=place.num_stages,
+        base_digest=training.base_digest,
+        lora=training.lora,
+        progress=frame.blob.decode() if frame.blob else None,
+    )
+    held = host.shards.save(facts, from_state(trained.tensors()))
+    return Frame("reply", {"stage": facts.stage, "sha256": held.sha256, "bytes": held.bytes})
+
+
 def open_session(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Make room for a sequence that is generated."""
     if host.state.decoder is None:
@@ -190,6 +216,7 @@ OPERATIONS: dict[str, Operation] = {
     "abort": abort,
     "state": state,
     "load": load,
+    "shard": shard,
     "open": open_session,
     "close": close_session,
 }

@@ -223,11 +223,11 @@ class TrainedWeights:
 
     def save(self, path: Path) -> None:
         """Write weights and optimizer state to one file."""
-        write_state(path, self._tensors(), version=self.version)
+        write_state(path, self.tensors(), version=self.version)
 
     def state_bytes(self) -> bytes:
         """What `save` writes. Same state, same bytes."""
-        return state_bytes(self._tensors(), version=self.version)
+        return state_bytes(self.tensors(), version=self.version)
 
     def load(self, reader: StateReader) -> None:
         """Take weights and optimizer state of the tensors that this stage has.
@@ -240,7 +240,8 @@ class TrainedWeights:
         self.forget()
         self._restore(reader.version, found)
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """What `save` writes, not copied: `weight:NAME` and the optimizer's fields."""
         tensors: dict[str, Tensor] = {}
         for name, weight in self._named.items():
             tensors[f"weight:{self._global(name)}"] = weight
