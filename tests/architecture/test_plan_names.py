@@ -64,6 +64,11 @@ NAMES = {
     "reference_chosen_logps reference_rejected_logps",
     "node0.finetune.checkpoint.shard.save_shard": "module checkpoint_dir stage step",
     "node0.finetune.checkpoint.shard.load_shard": "checkpoint_dir stage step",
+    "node0.finetune.checkpoint.gatherer.CheckpointGatherer.announce_shard": "dht experiment_prefix "
+    "stage step shard_path",
+    "node0.finetune.checkpoint.gatherer.CheckpointGatherer.gather_all_shards": "dht experiment_prefix step "
+    "expected_stages timeout",
+    "node0.finetune.checkpoint.assembler.assemble_checkpoint": "stage_shards output_path",
     "node0.finetune.registry.schema.ModelRegistryEntry": "name role base_model",
     "node0.finetune.registry.store.ModelRegistry.register": "entry",
     "node0.finetune.registry.store.ModelRegistry.get": "name",

@@ -52,16 +52,28 @@ def export_peft(
     Raises:
         NotFound: no stage has an adapter of that name.
     """
-    tensors: dict[str, Tensor] = {}
-    for stage in stages:
-        for key, value in lora_state_dict(stage, adapter).items():
-            path, matrix = key.rsplit(".lora_", 1)
-            tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float()
     held = config or _held_config(stages, adapter)
+    tensors = {key: value for stage in stages for key, value in lora_state_dict(stage, adapter).items()}
     if not tensors or held is None:
         raise NotFound(f"no adapter {adapter!r} to export; name one that was applied or loaded")
+    write_peft(tensors, directory, config=held, base_name=base_name, base_digest=base_digest)
+
+
+def write_peft(
+    adapter: Mapping[str, Tensor],
+    directory: Path,
+    *,
+    config: LoRAConfig,
+    base_name: str,
+    base_digest: str | None,
+) -> None:
+    """Write an adapter of the whole model, named as `lora_state_dict` names its tensors, as PEFT would."""
+    tensors: dict[str, Tensor] = {}
+    for key, value in adapter.items():
+        path, matrix = key.rsplit(".lora_", 1)
+        tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float()
     save_tensors(directory / WEIGHTS, tensors, {"format": "pt"})
-    described = _peft_config(held, base_name, base_digest)
+    described = _peft_config(config, base_name, base_digest)
     (directory / CONFIG).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

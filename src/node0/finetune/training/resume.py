@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import write_atomically
+from node0.finetune.checkpoint.assembler import PIPELINE_DIRECTORY as PIPELINE_DIRECTORY
+from node0.finetune.checkpoint.assembler import TRAINER_FILE as TRAINER_FILE
 from node0.finetune.training.files import write_directory
 from node0.pipeline.protocol import Pipeline
 
 STATE_DIRECTORY = "training_state"
-TRAINER_FILE = "trainer.json"
-PIPELINE_DIRECTORY = "pipeline"
 STEP_DIRECTORY = re.compile(r"^step_(\d+)$")
 
 Resume = Literal["auto", "never"] | Path

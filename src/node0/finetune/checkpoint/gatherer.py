@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing the shards of one checkpoint together from the peers that hold them.
+
+    {directory}/shards/{sha256}.safetensors     whole and checked; `.part` where it is not whole yet
+    {directory}/step_{step}/{stage}.chosen      the signed announcement that is being fetched or was
+
+Whoever gathers into the same directory goes on where another one ended, at the same time too.
+"""
+
+import hashlib
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from node0.errors import BadCheckpoint, BadSignature, RetriableError
+from node0.files import write_atomically
+from node0.finetune.checkpoint.blobs import Blobs
+from node0.retry import call_with_retries
+from node0.server.shard import STAGE, STEP_DIRECTORY
+from node0.swarm.announcement import (
+    MOST_ADDRESSES,
+    SECONDS,
+    Announced,
+    Announcement,
+    Dht,
+    announcement_key,
+    open_announcement,
+    sign_announcement,
+)
+from node0.swarm.identity import Identity
+from node0.swarm.shard_stream import pull_shard
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"Stages that are fetched at a time."
+
+LOOK_EVERY = 0.5
+"Seconds between looks for what is missing."
+
+STALL_SECONDS = 30.0
+MOST_REASONS = 100
+"Refusals that are logged; strangers may write any number of records."
+
+
+class Pull(Protocol):
+    """How the bytes of an announced shard come from its holder."""
+
+    def __call__(
+        self, peer: Any, source: Announced, offset: int, *, stall: float
+    ) -> Generator[bytes, None, None]:
+        """The bytes from `offset` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose announcements count."""
+
+    allowed: frozenset[str] | None = None
+    "Peer ids; None believes every peer."
+
+    base_digest: str | None = None
+    "Of the base that the run trains; None takes any."
+
+
+@dataclass(slots=True)
+class _Gather:
+    """One call of `gather_all_shards`."""
+
+    dht: Dht
+    run: str
+    step: int
+    digests: Mapping[str, str]
+    left: Callable[[], float]
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    "Peers and digests of which wrong bytes came."
+
+
+class CheckpointGatherer:
+    """Gathers into one directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        trust: Trust | None = None,
+        pull: Pull = pull_shard,
+        stall: float = STALL_SECONDS,
+    ) -> None:
+        """`stall`: seconds that a holder may send nothing."""
+        self.directory = directory
+        self.blobs = Blobs(directory / "shards")
+        self._trust, self._pull, self._stall = trust or Trust(), pull, stall
+        self._told: set[str] = set()
+
+    def gather_all_shards(
+        self,
+        dht: Dht,
+        experiment_prefix: str,
+        step: int,
+        expected_stages: Sequence[str],
+        timeout: float = 300.0,
+        *,
+        digests: Mapping[str, str] | None = None,
+        stop: threading.Event | None = None,
+    ) -> dict[str, Path] | None:
+        """The shards of a step by stage; None where one is not here within `timeout` seconds.
+
+        What came is kept, and the next call begins with it.
+
+        Args:
+            dht: this peer.
+            experiment_prefix: the run's.
+            step: of the checkpoint.
+            expected_stages: names of all stages.
+            timeout: seconds.
+            digests: sha256 by stage, where the trainer knows them from its stages; no other is taken then.
+            stop: ends the wait when it is set.
+
+        Raises:
+            ConfigError: the disk has too little room.
+        """
+        for stage in expected_stages:
+            if not STAGE.match(stage):
+                raise BadCheckpoint(f"stage name {stage!r} is not a file name; use letters, digits, - and _")
+        stop, deadline = stop or threading.Event(), time.monotonic() + timeout
+
+        def left() -> float:
+            return 0.0 if stop.is_set() else deadline - time.monotonic()
+
+        gather = _Gather(dht, experiment_prefix, step, digests or {}, left)
+        found: dict[str, Path] = {}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="node0-gather") as pool:
+            while True:
+                missing = [stage for stage in expected_stages if stage not in found]
+                paths = pool.map(partial(self._one, gather), missing)
+                found |= {stage: path for stage, path in zip(missing, paths, strict=True) if path is not None}
+                if len(found) == len(set(expected_stages)):
+                    return {stage: found[stage] for stage in expected_stages}
+                if left() <= 0:
+                    break
+                stop.wait(min(LOOK_EVERY, max(0.0, left())))
+        missing = [stage for stage in expected_stages if stage not in found]
+        logger.warning("checkpoint of step %d is not whole: no shard of %s came", step, ", ".join(missing))
+        return None
+
+    def announce_shard(
+        self,
+        dht: Dht,
+        experiment_prefix: str,
+        stage: str,
+        step: int,
+        shard_path: str | Path,
+        *,
+        identity: Identity,
+        base_digest: str,
+    ) -> None:
+        """Say in the DHT that this peer holds a shard; `serve_shards` lets others fetch it.
+
+        Raises:
+            RetriableError: no peer took the record.
+        """
+        with Path(shard_path).open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        announcement = Announcement(
+            run=experiment_prefix,
+            stage=stage,
+            step=step,
+            sha256=sha256,
+            bytes=Path(shard_path).stat().st_size,
+            base_digest=base_digest,
+            addresses=list(dht.addresses)[:MOST_ADDRESSES],
+        )
+        key, subkey, sealed = sign_announcement(announcement, identity)
+        if not dht.store(key, subkey, sealed, seconds=SECONDS):
+            raise RetriableError(f"no peer took the announcement {key}; join the swarm first")
+
+    def forget_before(self, step: int) -> None:
+        """Remove what was gathered of earlier steps."""
+        kept: set[str] = set()
+        for directory in self.directory.glob("step_*"):
+            match = STEP_DIRECTORY.match(directory.name)
+            if match is not None and int(match[1]) < step:
+                shutil.rmtree(directory, ignore_errors=True)
+                continue
+            chosen = [self._read_chosen(path) for path in directory.glob("*.chosen")]
+            kept |= {each.announcement.sha256 for each in chosen if each is not None}
+        self.blobs.prune(kept)
+
+    def _one(self, gather: _Gather, stage: str) -> Path | None:
+        """The shard of one stage, from the first holder that gives it."""
+        for source in self._sources(gather, stage):
+            announcement = source.announcement
+            found = self.blobs.find(announcement.sha256, announcement.bytes)
+            if found is None:
+                found = self._fetch(gather, source)
+            if found is not None:
+                return found
+            if gather.left() <= 0:
+                break
+        return None
+
+    def _fetch(self, gather: _Gather, source: Announced) -> Path | None:
+        announcement = source.announcement
+        chosen = self._chosen(announcement.step, announcement.stage)
+        write_atomically(chosen, source.sealed.hex())
+        stall = min(self._stall, max(0.1, gather.left()))
+        try:
+            return self.blobs.fill(
+                announcement.sha256,
+                announcement.bytes,
+                read=lambda offset: self._pull(gather.dht, source, offset, stall=stall),
+                left=gather.left,
+            )
+        except BadCheckpoint as fault:
+            gather.refused.add((source.peer_id, announcement.sha256))
+            logger.warning(
+                "refused shard %s of step %d from peer %s: %s",
+                announcement.stage, announcement.step, source.peer_id, fault,
+            )  # fmt: skip
+        except RetriableError as fault:
+            logger.info("shard %s of step %d: %s", announcement.stage, announcement.step, fault)
+        return None
+
+    def _sources(self, gather: _Gather, stage: str) -> list[Announced]:
+        """Who announced a shard that counts, in the order in which they are asked."""
+        key = announcement_key(gather.run, gather.step, stage)
+        try:
+            records = call_with_retries(lambda: gather.dht.get(key), attempts=2, first_delay=0.2)
+        except RetriableError as fault:
+            logger.info("no answer of the DHT for %s: %s", key, fault)
+            records = {}
+        found = [self._open(value, key) for value in records.values()]
+        usable = [each for each in found if each is not None]
+        chosen = self._read_chosen(self._chosen(gather.step, stage))
+        if chosen is not None and not usable:
+            # The holders' records are gone, or the holders are: what is here may be whole.
+            usable = [each for each in [self._open(chosen.sealed, key)] if each is not None]
+        wanted = gather.digests.get(stage)
+        usable = [
+            each
+            for each in usable
+            if wanted in (None, each.announcement.sha256)
+            and (each.peer_id, each.announcement.sha256) not in gather.refused
+        ]
+        return _ordered(usable, begun=None if chosen is None else chosen.announcement.sha256)
+
+    def _open(self, sealed: object, key: str) -> Announced | None:
+        """An announcement that counts; of any other the reason is logged, once."""
+        try:
+            found = open_announcement(sealed)
+        except BadSignature as fault:
+            self._tell(str(fault))
+            return None
+        trust = self._trust
+        if found.announcement.key != key:
+            self._tell(f"peer {found.peer_id} announced shard {found.announcement.key} under {key}")
+        elif trust.allowed is not None and found.peer_id not in trust.allowed:
+            self._tell(f"peer {found.peer_id} is not on the allow-list and announced {key}")
+        elif trust.base_digest not in (None, found.announcement.base_digest):
+            self._tell(f"peer {found.peer_id} announced {key} of another base")
+        else:
+            return found
+        return None
+
+    def _tell(self, reason: str) -> None:
+        if reason not in self._told and len(self._told) < MOST_REASONS:
+            self._told.add(reason)
+            logger.warning("refused the announcement of a shard: %s", reason)
+
+    def _chosen(self, step: int, stage: str) -> Path:
+        return self.directory / f"step_{step}" / f"{stage}.chosen"
+
+    def _read_chosen(self, path: Path) -> Announced | None:
+        try:
+            return open_announcement(bytes.fromhex(path.read_text(encoding="ascii")))
+        except (OSError, ValueError, BadSignature):
+            return None
+
+
+def _ordered(sources: Sequence[Announced], *, begun: str | None) -> list[Announced]:
+    """The digest that was begun first, then what most holders announced."""
+    counts: dict[str, int] = {}
+    for each in sources:
+        counts[each.announcement.sha256] = counts.get(each.announcement.sha256, 0) + 1
+
+    def rank(each: Announced) -> tuple[bool, int, str, str]:
+        sha256 = each.announcement.sha256
+        return sha256 != begun, -counts[sha256], sha256, each.peer_id
+
+    return sorted(sources, key=rank)
