@@ -200,7 +200,14 @@ def test_a_database_that_bd_itself_made_is_collected(tmp_path: Path, server: Dol
         "root",
     ]
     for argv in (["init", "--prefix", "own", *served], ["create", "Made by bd itself"]):
-        subprocess.run(["bd", *argv], cwd=project, check=True, capture_output=True, timeout=120)
+        subprocess.run(
+            ["bd", *argv],
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
 
     assert [row["title"] for row in corpus(town, "--outcomes") if row["bead"].startswith("own-")] == [
         "Made by bd itself"

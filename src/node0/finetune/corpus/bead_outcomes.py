@@ -14,9 +14,11 @@ A bead's outcome, by the first rule that applies (docs/outcomes.md argues them, 
     unknown     closed without a reason by somebody else, or for a reason that no rule knows
 
 A sling is the time that one worker had a bead. Its outcome is that of the closing that ended it; a bead that
-was given back is abandoned, one that was taken from a worker who had begun is a failure.
+was given back is abandoned, one that was taken from a worker who had begun is a failure. What a merge request
+says is the outcome of the last sling too.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ RECORDS = frozenset(
     {"agent", "role", "rig", "slot", "queue", "message", "event", "gate", "group", "channel", "decision"}
 )
 MERGES = {"merged": "success", "rejected": "failure", "conflict": "failure", "superseded": "abandoned"}
+MERGE = "its merge request"
 NO_REASON = frozenset({"", "closed", "closed."})
 REASONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -106,7 +109,16 @@ class Outcomes:
         self._merges = _merges(beads)
         self.slings = {bead.id: tuple(_slings(bead)) for bead in beads.beads.values()}
         self.of = {bead.id: self._derive(bead) for bead in beads.beads.values()}
+        for name in self._merges.keys() & self.slings.keys():
+            self.slings[name] = self._with_merge(name)
         self.quality = self._qualities()
+
+    def _with_merge(self, name: str) -> tuple[Sling, ...]:
+        """A bead's slings, the last of which ended as its merge request did."""
+        slings = self.slings[name]
+        if not slings or slings[-1].end is None or self.of[name].rule != MERGE:
+            return slings
+        return (*slings[:-1], dataclasses.replace(slings[-1], result=self.of[name]))
 
     def worker_of(self, bead: Bead) -> str:
         """Who had the bead last; empty when nobody had."""
@@ -123,7 +135,7 @@ class Outcomes:
         own = bead.fields() if bead.type == "merge-request" else {}
         merge = MERGES.get(own.get("close_reason", "").lower()) or self._merges.get(bead.id)
         if merge:
-            return Derived(merge, "its merge request")
+            return Derived(merge, MERGE)
         closing = next((change for change in reversed(bead.changes) if change.kind == "closed"), None)
         slings = self.slings[bead.id]
         worker = slings[-1].worker if slings else ""

@@ -89,10 +89,13 @@ def test_a_merge_request_decides_about_the_bead_that_it_is_for(told: str, outcom
     found = outcomes(
         bead("gt-a", close_reason="Closed"),
         bead("gt-mr", issue_type="merge-request", description=fields),
-        closed("gt-a", 5, "mayor"),
+        hooked("gt-a", 0, ONYX),
+        hooked("gt-a", 2, TOAST),
+        closed("gt-a", 5, TOAST),
     )
 
     assert (found.of["gt-a"].outcome, found.of["gt-mr"].outcome) == (outcome, outcome)
+    assert [sling.result.outcome for sling in found.slings["gt-a"]] == ["abandoned", outcome]
 
 
 def test_the_last_merge_request_counts() -> None:
