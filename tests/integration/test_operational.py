@@ -61,7 +61,7 @@ def corpus(town: Path, *argv: str, code: int = 0, **variables: str) -> Any:
 
 
 def timed(town: Path, *argv: str) -> tuple[Any, float]:
-    """What a collection into an empty corpus says and its seconds; tried again where others kept it waiting."""
+    """What a collection into an empty corpus says, and its seconds; tried again where it had to wait."""
     seconds = []
     for _ in range(3):
         shutil.rmtree(town / ".corpus", ignore_errors=True)
