@@ -194,9 +194,12 @@ def secret_matches(where: Spotted) -> Iterator[tuple[Rule, Finding, int]]:
 def _with_edges(where: Spotted, joined: Joined) -> Spotted:
     """The joined lines, with the anchors of the text and those that only a break had split."""
     text = joined.view.text
-    edges = spotted(GAP.join(text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks))
-    exact = [*where.exact, *(anchor for anchor in edges.exact if anchor not in where.exact)]
-    new = (anchor for anchor in edges.either_case if anchor not in where.either_case)
+    edges = GAP.join([text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks])
+    split = [*_standing(EXACT_ANCHORS, edges), *_standing(COMPACT_ANCHORS, edges)]
+    exact = [*where.exact, *(anchor for anchor in split if anchor not in where.exact)]
+    new = (
+        anchor for anchor in _standing(FOLDED_ANCHORS, folded_like(edges)) if anchor not in where.either_case
+    )
     return Spotted(text, folded_like(text), [], exact, [*where.either_case, *new])
 
 

@@ -111,8 +111,12 @@ def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], 
     places = []
     for line_start, (line_end, next_start), width in zip(starts, spans, widths, strict=False):
         wide = width == widest >= NARROWEST
-        if not wide and _between_words(text, line_start, line_end, next_start):
-            continue
+        if not wide:
+            ends_short = " " in text[line_end - SHORTEST_PIECE : line_end]
+            if ends_short and " " in text[next_start : next_start + SHORTEST_PIECE]:
+                continue
+            if _between_words(text, line_start, line_end, next_start):
+                continue
         place = _broken_word(text, line_start, line_end, next_start, wide=wide)
         if place:
             places.append(place)
@@ -121,14 +125,11 @@ def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], 
 
 def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
     """Whether whole words stand on both sides of a break, as at most breaks they do."""
-    after = text[next_start : next_start + LOOK]
-    if " " in text[line_end - SHORTEST_PIECE : line_end] and " " in after[:SHORTEST_PIECE]:
-        return True
     before = text[max(line_start, line_end - LOOK) : line_end].rpartition(" ")[2]
     whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
     if not whole:
         return False
-    words = after.split(None, 1)
+    words = text[next_start : next_start + LOOK].split(None, 1)
     if not words or words[0][0] not in PLAIN_START:
         return not words
     return len(words[0]) <= SHORT_WORD and is_plain(words[0])

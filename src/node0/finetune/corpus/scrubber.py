@@ -14,13 +14,14 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from node0.errors import ScrubberUnavailable
 from node0.finetune.corpus.rules import SECRET_RULES, Tier
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub_finding import Finding as Finding
+from node0.finetune.corpus.scrub_finding import resolved
 from node0.finetune.corpus.scrub_placeholders import Placeholders, replaced
 from node0.finetune.corpus.scrub_voters import Voter, make_voters
 
@@ -36,6 +37,10 @@ SHORTEST = 6
 PASSES = 8
 LONG = 200_000
 "Longer texts are looked at again only where something was replaced."
+
+LONGEST_NAMED = 512
+TELLING = re.compile(r"pass|pwd|secret|token|cred|key|auth|cookie", re.IGNORECASE)
+"Names of fields that may say what is in them."
 
 AROUND = 8192
 "Characters on either side of it; no rule but the key blocks' reaches further."
@@ -121,28 +126,32 @@ class CorpusScrubber:
         scrubbed, found = self._scrub(text, placeholders)
         return scrubbed, [f"{finding.tier}: {finding.kind}" for finding in found]
 
-    def findings(self, text: str) -> list[Finding]:
-        """Every match, in order, without overlaps; spans are those of `text`."""
-        return [self._decided(text, finding) for finding in self._undecided(text)]
+    def findings(self, text: str, *, name: str = "") -> list[Finding]:
+        """Every match, in order, without overlaps; spans are those of `text`.
+
+        Args:
+            name: Of the field that the text stands in, which may give it away.
+        """
+        return [self._decided(text, finding) for finding in self._undecided(text, name=name)]
 
     def scrub_entry(self, entry: CorpusEntry) -> ScrubbedEntry:
         """The entry with every string scrubbed, `scrub_version` set and uncertain ones quarantined."""
         content = _content(entry)
         placeholders = Placeholders()
-        for _, text in _strings(content):
-            placeholders.reserve(text)
+        for leaf in _leaves(content):
+            placeholders.reserve(leaf.text)
         redacted: Counter[str] = Counter()
         quarantined: Counter[str] = Counter()
 
-        def visit(value: Any) -> Any:
+        def visit(value: Any, name: str = "") -> Any:
             if isinstance(value, str):
-                scrubbed, found = self._scrub(value, placeholders)
+                scrubbed, found = self._scrub(value, placeholders, name=name)
                 redacted.update(finding.kind for finding in found if finding.tier is Tier.REDACT)
                 quarantined.update(finding.kind for finding in found if finding.tier is Tier.QUARANTINE)
                 return scrubbed
             if isinstance(value, dict):
-                return {visit(key): visit(item) for key, item in value.items()}
-            return [visit(item) for item in value] if isinstance(value, list) else value
+                return {visit(key): visit(item, _name_of(key, value)) for key, item in value.items()}
+            return [visit(item, name) for item in value] if isinstance(value, list) else value
 
         changes = {"scrub_version": self.version, "quarantined": entry.quarantined}
         scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **visit(content), **changes})
@@ -158,9 +167,9 @@ class CorpusScrubber:
             decided: Also what a person has decided about already.
         """
         look = self._undecided if decided else self.findings
-        for place, text in _strings(_content(entry)):
-            found = (finding for finding in look(text) if finding.tier is Tier.QUARANTINE)
-            yield from ((place, text, finding) for finding in found)
+        for leaf in _leaves(_content(entry)):
+            found = (one for one in look(leaf.text, name=leaf.name) if one.tier is Tier.QUARANTINE)
+            yield from ((leaf.place, leaf.text, finding) for finding in found)
 
     def deciding(self, values: Collection[str], tier: Tier) -> "CorpusScrubber":
         """One that also knows this about these uncertain values."""
@@ -178,9 +187,9 @@ class CorpusScrubber:
         look = self._undecided if strict else self.findings
         told = {Tier.REDACT} if entry.quarantined and not strict else {Tier.REDACT, Tier.QUARANTINE}
         return [
-            f"{finding.tier}: {finding.kind} in {place}"
-            for place, text in _strings(_content(entry))
-            for finding in look(text)
+            f"{finding.tier}: {finding.kind} in {leaf.place}"
+            for leaf in _leaves(_content(entry))
+            for finding in look(leaf.text, name=leaf.name)
             if finding.tier in told
         ]
 
@@ -194,10 +203,10 @@ class CorpusScrubber:
             logger.warning("Audit flagged %d entries with potential PII", len(flagged))
         return flagged
 
-    def _scrub(self, text: str, placeholders: Placeholders) -> tuple[str, list[Finding]]:
+    def _scrub(self, text: str, placeholders: Placeholders, *, name: str = "") -> tuple[str, list[Finding]]:
         gone: list[Finding] = []
         for _ in range(PASSES):
-            found = self.findings(text)
+            found = self.findings(text, name=name)
             redact = [finding for finding in found if finding.tier is Tier.REDACT]
             if not redact:
                 break
@@ -221,8 +230,19 @@ class CorpusScrubber:
                 return True
         return False
 
-    def _undecided(self, text: str) -> list[Finding]:
-        return self._matcher.findings(text) if len(text) >= SHORTEST else []
+    def _undecided(self, text: str, *, name: str = "") -> list[Finding]:
+        found = self._matcher.findings(text) if len(text) >= SHORTEST else []
+        telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
+        return resolved([*found, *self._named(text, name)]) if telling else found
+
+    def _named(self, text: str, name: str) -> Iterator[Finding]:
+        """What goes because of the field's name: of a single word, all of it."""
+        before = f'{name}: "'
+        for found in self._matcher.findings(f'{before}{text}"'):
+            start, end = found.start - len(before), min(found.end - len(before), len(text))
+            if start >= 0 and end > start:
+                whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)
+                yield found._replace(start=0 if whole else start, end=len(text) if whole else end)
 
     def _decided(self, text: str, finding: Finding) -> Finding:
         if finding.tier is not Tier.QUARANTINE:
@@ -241,14 +261,32 @@ def _content(entry: CorpusEntry) -> dict[str, Any]:
     return entry.model_dump(mode="json", include=set(SCRUBBED_FIELDS))
 
 
-def _strings(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every string, also keys, with the way to it."""
+class _Leaf(NamedTuple):
+    """One string of an entry."""
+
+    place: str
+    "The way to it."
+
+    name: str
+    "Of the field that it stands in; empty for names."
+
+    text: str
+
+
+def _leaves(value: Any, place: str = "", name: str = "") -> Iterator[_Leaf]:
+    """Every string, also keys."""
     if isinstance(value, str):
-        yield place, value
+        yield _Leaf(place, name, value)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield f"a name in {place}" if place else "a field", key
-            yield from _strings(item, f"{place}.{key}" if place else key)
+            yield _Leaf(f"a name in {place}" if place else "a field", "", key)
+            yield from _leaves(item, f"{place}.{key}" if place else key, _name_of(key, value))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _strings(item, f"{place}[{number}]")
+            yield from _leaves(item, f"{place}[{number}]", name)
+
+
+def _name_of(key: str, around: Mapping[str, Any]) -> str:
+    """What names a value: its key, or the name that stands beside it."""
+    label = around.get("name", around.get("key")) if key in ("value", "Value") else None
+    return label if isinstance(label, str) else key

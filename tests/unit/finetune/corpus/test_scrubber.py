@@ -144,6 +144,38 @@ def test_an_entry_is_scrubbed_in_every_string() -> None:
     assert SCRUBBER.scrub_entry(scrubbed).entry == scrubbed
 
 
+def test_the_name_of_a_field_gives_its_value_away() -> None:
+    secrets = ["Tr0ub4dorAnd3", "hunter2hunter2", "aB3dE5gH7jK9mN1pQ3"]
+    secrets += ["0123456789abcdef" * 2, "sess=aB3dE5gH7jK9mN1p"]
+    inputs = {
+        "password": secrets[0],
+        "env": {"DB_PASSWORD": secrets[1]},
+        "headers": [{"name": "X-Api-Key", "value": secrets[2]}],
+        "api_keys": [secrets[3]],
+        "Cookie": secrets[4],
+        "key": "3f786850e387550fdab836ed7e6dc881de23001b",
+        "token_type": "bearer",
+        "author": "somebody else",
+        "keywords": "token, secret and password",
+    }
+    block = {"type": "tool_use", "id": "t", "name": "Call", "input": inputs}
+    entry = CorpusEntry(
+        id="a", role="polecat", rig="r", task_type="t", outcome="o", created_at="",
+        messages=[{"role": "assistant", "content": [block]}],
+    )  # fmt: skip
+
+    scrubbed, redacted, waits = SCRUBBER.scrub_entry(entry)
+
+    text = scrubbed.model_dump_json()
+    assert [secret for secret in secrets if secret in text] == []
+    assert (redacted.total(), waits.total()) == (5, 0)
+    for name in ("key", "token_type", "author", "keywords"):
+        assert scrubbed.messages[0]["content"][0]["input"][name] == inputs[name]
+    assert SCRUBBER.scrub_entry(scrubbed).entry == scrubbed
+    assert SCRUBBER.audit_entry(scrubbed) == []
+    assert len(SCRUBBER.audit_entry(entry)) == 5
+
+
 def test_an_uncertain_entry_waits_in_quarantine() -> None:
     entry = CorpusEntry(
         id="a", role="polecat", rig="r", task_type="t", outcome="o", created_at="",

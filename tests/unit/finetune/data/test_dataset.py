@@ -8,7 +8,9 @@ from tiny_chat import SESSION, calls, entry, recorded, result, says, system, tin
 from torch import Tensor
 
 from node0.errors import BadCorpus
+from node0.finetune.corpus.review import ReviewQueue
 from node0.finetune.corpus.schema import RecordedCall
+from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, RowCache, make_datasets
 from node0.pipeline.protocol import IGNORE
@@ -63,6 +65,27 @@ def test_a_stores_retracted_entries_are_in_no_dataset(tmp_path: Path) -> None:
 
     assert {item.id for data in (both.train, both.val, single) for item in data.entries} == {"two"}
     assert both.dropped == single.dropped == {"retracted": 1}
+
+
+@pytest.mark.parametrize("mode", ["sft", "pretrain", "dpo"])
+def test_what_waits_in_quarantine_is_in_no_dataset_until_a_person_decides(tmp_path: Path, mode: Any) -> None:
+    store, scrubber = CorpusStore(tmp_path), CorpusScrubber()
+    doubtful = [user('password: "dolphinswim"'), says("b")]
+    sides = {"chosen": [*doubtful, says("x")], "rejected": [*doubtful, says("y")]} if mode == "dpo" else {}
+    for name, turns in (("waits", doubtful), ("clean", [user("a"), says("b")])):
+        pair = {side: [*turns, says(side)] for side in sides}
+        store.add(scrubber.scrub_entry(entry([] if pair else turns, id=name, **pair)).entry)
+
+    def taken() -> set[str]:
+        options = DatasetOptions(mode=mode)
+        single = CorpusDataset(store, "deacon", TOKENIZER, 4096, options=options)
+        both = make_datasets(store, "deacon", TOKENIZER, val_split=0.0, options=options)
+        return {item.id for data in (both.train, both.val, single) for item in data.entries}
+
+    assert taken() == {"clean"}
+    ReviewQueue(store, scrubber).redact("waits")
+    assert taken() == {"clean", "waits"}
+    assert "dolphinswim" not in store.get("waits").model_dump_json()
 
 
 def test_the_last_prompt_token_predicts_the_first_answer_token() -> None:
