@@ -51,6 +51,20 @@ HOSTILE = (
         "A1b2\\n",
         "a1\n",
     ),
+    *(
+        "sk-",
+        "pass ",
+        "key",
+        "secret is ",
+        "$6$",
+        "Q~",
+        '"kty":"d":"',
+        " login -p ",
+        "?key=",
+        "\\x5f",
+        "&#95;",
+        '" + "',
+    ),
     *("YWJjZGVm", 'password: "abc!defgh"\n', "hvs." + "a" * 40 + "\n", "(", "1 ", "\n"),
 )
 MEGA = 1_000_000
