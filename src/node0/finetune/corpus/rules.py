@@ -82,9 +82,12 @@ def assigned_pass(match: re.Match[str]) -> Tier | None:
 
 
 def assigned_key(match: re.Match[str]) -> Tier | None:
-    """As `assigned`, for keys that open something."""
+    """As `assigned`, for keys that open something; for others (`ACME_KEY`) only what no word looks like."""
     before = match.string[max(0, match.start() - 16) : match.start()]
-    return assigned(match) if OPENING_KEY.search(before) else None
+    if OPENING_KEY.search(before):
+        return assigned(match)
+    odd = match.group("sep") and re.search(r"[A-Z0-9]_$", before) and _is_key_material(match.group("secret"))
+    return token(match) if odd else None
 
 
 def _unlike_words(match: re.Match[str]) -> Tier | None:

@@ -90,6 +90,12 @@ VOTERS: dict[str, Callable[[], Voter]] = {
 }
 
 
+REPAIR = {
+    "detect-secrets": "repair the installation",
+    "credsweeper": "install gastown-finetune[scan]",
+}
+
+
 def make_voters(names: Sequence[str] = DEFAULT_VOTERS) -> tuple[Voter, ...]:
     """The voters of these names.
 
@@ -107,8 +113,8 @@ def _make(name: str) -> Voter:
         return VOTERS[name]()
     except Exception as error:
         raise ScrubberUnavailable(
-            f"the voter {name} cannot run ({error}): install gastown-finetune[scan], or take it out of the "
-            "town's scrub settings; nothing was stored"
+            f"the voter {name} cannot run ({error}): {REPAIR[name]}, or take it out of "
+            "the town's scrub settings; nothing was stored"
         ) from error
 
 
