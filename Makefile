@@ -41,11 +41,12 @@ test: unit integration  ## All tests: unit, architecture, and integration with r
 integration: setup
 	$(PYTEST) -m integration tests/integration
 
-bench: setup  ## Measure training and decoding beside TRL and transformers, scrubbing, and large corpora
+bench: setup  ## Measure training and decoding beside TRL and transformers, scrubbing, large corpora, and a hop between peers
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/generate_vs_transformers.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
+	$(BIN)/python bench/hop.py
 
 fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
