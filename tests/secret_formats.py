@@ -125,7 +125,7 @@ FORMATS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
     "rubygems": token("rubygems_", HEX, 48),
     "crates": token("cio", WORD, 32),
     "docker": token("dckr_pat_", URLSAFE, 27),
-    "atlassian": token("ATATT3xFfGF0", URLSAFE + "=", 180),
+    "atlassian": token("ATATT3xFfGF0", URLSAFE, 180, "=0A1B2C3D"),
     "hugging face organisation": token("api_org_", LETTERS, 34),
     "groq": token("gsk_", WORD, 52),
     "replicate": token("r8_", WORD, 37),
