@@ -34,7 +34,7 @@ lint: setup  ## Format, lint, types and layers only
 	$(BIN)/lint-imports --no-cache
 
 unit: setup  ## Unit and architecture tests
-	$(PYTEST)
+	$(PYTEST) -n auto --maxprocesses 4
 
 test: unit integration  ## All tests: unit, architecture, and integration with real parts and oracles
 
