@@ -207,6 +207,7 @@ def _start(
         wire=described.wire,
         deadline=described.deadlines.microbatch,
         device=device,
+        checkpoint_dir=directory / "checkpoints" / (place.name if place is not None else peer_id[-12:]),
     )
 
 

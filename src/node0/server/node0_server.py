@@ -16,6 +16,7 @@ from node0.server.announce import Announcer
 from node0.server.compute import Priority
 from node0.server.host import HostSpec, StageHost
 from node0.server.operations import build
+from node0.server.shard_store import ShardSettings, ShardStore
 from node0.server.stage_spec import StagePlace, training_of
 from node0.swarm.codec import Codec
 from node0.swarm.identity import read_identity
@@ -54,6 +55,7 @@ class Node0Server:
         wire: Codec = "float32",
         deadline: float = 60.0,
         device: str = "cpu",
+        checkpoint_dir: Path | None = None,
     ) -> "Node0Server":
         """Start a stage's peer and wait for a trainer.
 
@@ -78,6 +80,7 @@ class Node0Server:
             wire: type of hidden states and their gradients between machines.
             deadline: seconds that a frame may take to a neighbour.
             device: where tensors live.
+            checkpoint_dir: where this host keeps its shards of checkpoints; None keeps none.
 
         Raises:
             ConfigError: an address, key or stage cannot be used.
@@ -103,7 +106,10 @@ class Node0Server:
         validators, _ = make_validators(run_id, identity.peer_id, TRAINER, private_key=identity.private_key)
         peer = Peer(settings, validators=validators)
         try:
-            host = StageHost(peer, spec)
+            shards = None
+            if checkpoint_dir is not None:
+                shards = ShardStore(peer, identity, ShardSettings(run_id, checkpoint_dir))
+            host = StageHost(peer, spec, shards=shards)
             if finetune_config is not None and base is not None and place is not None:
                 training = training_of(finetune_config, base_digest=base.digest, dtype=torch.float32)
                 host.compute.submit(Priority.CONTROL, lambda: build(host, place, training)).result()

@@ -7,6 +7,7 @@ import pytest
 from integration.swarm.processes import finetune, init, place, stages
 from safetensors.torch import load_file
 
+from node0.finetune.training.artefacts import verify_manifest
 from node0.finetune.training.metrics import read_metrics
 
 pytestmark = pytest.mark.integration
@@ -41,3 +42,23 @@ def test_stages_started_one_by_one_train_it_too(tmp_path: Path) -> None:
     assert load_file(tmp_path / "many" / ADAPTER).keys() == load_file(tmp_path / "run" / ADAPTER).keys()
     assert (tmp_path / "many" / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
     assert not list(run.glob(".sockets/*"))
+
+
+def test_a_checkpoint_of_the_swarm_is_gathered_and_goes_on_in_one_process(tmp_path: Path) -> None:
+    file = place(tmp_path)
+    run = tmp_path / "swarm"
+    init(file, run, "--stages", "2", "--checkpoint-dir", str(tmp_path / "many"))
+
+    with stages(run, ["head-0", "tail-1"]):
+        many = finetune("--swarm", "--run", str(run))
+
+    assert many.returncode == 0, many.stderr
+    whole = tmp_path / "many" / "whole" / "step_6"
+    assert load_file(whole / "adapter" / ADAPTER).keys() == load_file(tmp_path / "many" / ADAPTER).keys()
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["head-0", "tail-1"]
+    on = ("--set", "max_steps=8", "--resume", str(whole))
+    one = finetune("--config", str(file), "--checkpoint-dir", str(tmp_path / "on"), *on)
+    assert one.returncode == 0, one.stderr
+    assert {"gathered", "whole", "swarm"}.isdisjoint(
+        name.split("/")[0] for name in verify_manifest(tmp_path / "many")["files"]
+    )

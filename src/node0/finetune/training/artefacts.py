@@ -19,7 +19,23 @@ ENTRIES_NAME = "entries.jsonl"
 CONFIG_NAME = "config.resolved.yaml"
 CHECKPOINTS_DIRECTORY = "checkpoints"
 
-_NOT_LISTED = (STATE_DIRECTORY, CHECKPOINTS_DIRECTORY, EVENTS_DIRECTORY)
+SWARM_DIRECTORY = "swarm"
+"Keys and logs of stages that the trainer started itself."
+
+GATHERED_DIRECTORY = "gathered"
+"Shards that came from a swarm's stages, by digest."
+
+WHOLE_DIRECTORY = "whole"
+"Checkpoints put together from such shards."
+
+_NOT_LISTED = (
+    STATE_DIRECTORY,
+    CHECKPOINTS_DIRECTORY,
+    EVENTS_DIRECTORY,
+    SWARM_DIRECTORY,
+    GATHERED_DIRECTORY,
+    WHOLE_DIRECTORY,
+)
 "Directories that let a run go on and are no part of the model."
 
 

@@ -51,7 +51,8 @@ class Elsewhere:
     @contextmanager
     def open(self, plan: "RunPlan") -> Iterator["Engine"]:
         """Join the stages, or start them and join."""
-        from node0.finetune.training.local_swarm import DIRECTORY, local_swarm
+        from node0.finetune.training.artefacts import SWARM_DIRECTORY
+        from node0.finetune.training.local_swarm import local_swarm
         from node0.finetune.training.swarm_engine import join_swarm
         from node0.swarm.run_file import SwarmRun, read_run
 
@@ -66,7 +67,7 @@ class Elsewhere:
             described, directory = read_run(self.run.expanduser()), self.run.expanduser()
         else:
             described = SwarmRun(local_mode=True, num_stages=plan.config.num_stages)
-            directory = plan.config.checkpoint_dir / DIRECTORY
+            directory = plan.config.checkpoint_dir / SWARM_DIRECTORY
         seeds = [*described.local_seed_peers, *self.initial_peers]
         with join_swarm(plan, described.model_copy(update={"local_seed_peers": seeds}), directory) as engine:
             yield engine

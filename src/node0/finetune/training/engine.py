@@ -38,6 +38,9 @@ class Engine:
     def refresh(self) -> None:
         """Bring `stages` to what the pipeline has learned. Here they are the same."""
 
+    def spread(self, step: int, progress: str) -> None:
+        """Let others hold the checkpoint of `step` too, with what the trainer remembers. Here nobody is."""
+
     def follow(self, hook: StepHook) -> None:
         """Let `hook` hear of what happens to the stages. Here nothing does."""
 

@@ -32,16 +32,11 @@ def export(
     if config.lora is None:
         export_base(engine.stages, run_dir, run_dir)
     else:
-        base_name = (
-            str(plan.base.path.resolve())
-            if plan.base and Path(plan.base.name).is_dir()
-            else base_label(config)
-        )
         export_peft(
             engine.stages,
             run_dir,
             adapter=ADAPTER,
-            base_name=base_name,
+            base_name=base_name(plan),
             base_digest=plan.base_digest,
             config=config.lora,
         )
@@ -51,6 +46,13 @@ def export(
     facts = _facts(plan, state, exported_step=exported_step, val_loss=val_loss)
     write_atomically(run_dir / CARD_NAME, render_card(config, facts))
     write_manifest(run_dir, _manifest_facts(plan, exported_step))
+
+
+def base_name(plan: RunPlan) -> str:
+    """What an adapter of this run names as its base: a directory by its whole path, or a hub id."""
+    if plan.base is not None and Path(plan.base.name).is_dir():
+        return str(plan.base.path.resolve())
+    return base_label(plan.config)
 
 
 def draw(plan: RunPlan, run_dir: Path) -> None:

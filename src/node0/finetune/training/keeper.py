@@ -12,6 +12,7 @@ from node0.finetune.training.plan import RunPlan
 from node0.finetune.training.resume import (
     PIPELINE_DIRECTORY,
     STATE_DIRECTORY,
+    TRAINER_FILE,
     TrainerState,
     prune_steps,
     save_state,
@@ -42,7 +43,8 @@ class Keeper:
         self.engine.refresh()
         for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
             save_shard(stage, self.shards, name, state.step)
-        save_state(self.run_dir, state, self.engine.pipeline)
+        saved = save_state(self.run_dir, state, self.engine.pipeline)
+        self.engine.spread(state.step, (saved / TRAINER_FILE).read_text(encoding="utf-8"))
         self._saved_step = state.step
         best = state.best_step if self.config.keep_best else None
         for directory in (self.shards, self.run_dir / STATE_DIRECTORY):

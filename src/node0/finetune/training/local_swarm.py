@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from node0.finetune.training.artefacts import SWARM_DIRECTORY
 from node0.finetune.training.plan import RunPlan
 from node0.swarm.codec import Codec
 from node0.swarm.create import create_run, new_run_id
@@ -19,9 +20,6 @@ from node0.swarm.layout import first_port, lay_out
 from node0.swarm.run_file import TRAINER, Place, SwarmRun, key_file
 
 logger = logging.getLogger(__name__)
-
-DIRECTORY = "swarm"
-"Inside the run directory: run.json, keys and the stages' logs."
 
 LOOK_EVERY = 0.5
 MOST_STARTS = 5
@@ -36,7 +34,7 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
 
     A stage that ends is started again. They end with the context, and with this process however it ends.
     """
-    directory = plan.config.checkpoint_dir / DIRECTORY
+    directory = plan.config.checkpoint_dir / SWARM_DIRECTORY
     shutil.rmtree(directory, ignore_errors=True)
     config = plan.config
     common = SwarmRun(

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node0.errors import ConfigError
+from node0.finetune.checkpoint.collector import CheckpointCollector, CollectSettings
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
 from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.training.artefacts import GATHERED_DIRECTORY, WHOLE_DIRECTORY
 from node0.finetune.training.engine import ADAPTER, Engine, load_adapter
+from node0.finetune.training.finish import base_name
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.plan import RunPlan
 from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
+from node0.models.stage_name import stage_names
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import OptimizerConfig
 from node0.pipeline.roster import SwarmSettings
@@ -37,12 +42,18 @@ logger = logging.getLogger(__name__)
 class SwarmEngine(Engine):
     """An engine over peers. `stages` are copies without a base: only what trains has values here."""
 
+    collector: CheckpointCollector
+
     def refresh(self) -> None:
         """Bring the copies to what the peers have learned."""
         states = self._swarm.back_up().states
         for index, stage in enumerate(self.stages):
             with StateReader(states[index]) as reader:
                 TrainedWeights(stage, OptimizerConfig()).load(reader)
+
+    def spread(self, step: int, progress: str) -> None:
+        """Have every stage host keep its shard, and gather the shards beside training."""
+        self.collector.collect(step, self._swarm.checkpoint(step, progress=progress))
 
     def follow(self, hook: StepHook) -> None:
         """Tell `hook` when a stage is lost, and when training goes on."""
@@ -99,7 +110,8 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
             ),
             max_grad_norm=plan.config.max_grad_norm,
         )
-        engine = SwarmEngine(_copies(plan), pipeline)
+        collector = _collector(plan, run, peer)
+        engine = SwarmEngine(_copies(plan), pipeline, collector)
         if plan.config.init_adapter is not None:
             pipeline.adopt(Cut(0, _states(engine.stages)))
         monitor = MonitorWorker(finetune_mode=True)
@@ -108,10 +120,27 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         try:
             with following(monitor, logging.getLogger("node0")):
                 yield engine
+            collector.wait(run.deadlines.gather)
         finally:
+            collector.close()
             pipeline.close()
     finally:
         peer.close()
+
+
+def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
+    allowed = run.allowed if run.members else None
+    gatherer = CheckpointGatherer(
+        plan.config.checkpoint_dir / GATHERED_DIRECTORY, trust=Trust(allowed, plan.base_digest)
+    )
+    settings = CollectSettings(
+        run.run_id,
+        [str(name) for name in stage_names(run.num_stages)],
+        plan.config.checkpoint_dir / WHOLE_DIRECTORY,
+        base_name=base_name(plan),
+        timeout=run.deadlines.gather,
+    )
+    return CheckpointCollector(gatherer, peer, settings)
 
 
 def _swarm_settings(peer: Peer, run: SwarmRun, allowed: frozenset[str] | None) -> SwarmSettings:
