@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from node0.models.llama.arguments import LlamaArguments
+
+# Both of these measure the machine's load, not the code.
+settings.register_profile("node0", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("node0")
 
 INTEGRATION = Path(__file__).parent / "integration"
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")

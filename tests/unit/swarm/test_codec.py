@@ -5,14 +5,14 @@ import math
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
 from node0.swarm.codec import Codec, Packed, pack, unpack
 
-CALM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(max_examples=60)
 "The machine that runs this may be busy."
 
 TYPES = [torch.int64, torch.int32, torch.float64, torch.float32, torch.bfloat16, torch.float16]

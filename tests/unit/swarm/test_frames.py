@@ -10,13 +10,13 @@ from typing import Any
 import msgpack
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node0.errors import FrameRefused
 from node0.swarm.frames import MAGIC, MAX_HEADER, MAX_PAYLOAD, Frame, encode, read_frame
 
-CALM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(max_examples=60)
 "The machine that runs this may be busy."
 
 SMALL = st.one_of(

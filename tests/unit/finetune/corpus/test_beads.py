@@ -158,9 +158,12 @@ JSON_VALUES = st.recursive(
         st.tuples(
             st.sampled_from(sorted(WANTED)),
             st.dictionaries(
-                st.sampled_from(sorted({name for names in WANTED.values() for name in names})), JSON_VALUES
+                st.sampled_from(sorted({name for names in WANTED.values() for name in names})),
+                JSON_VALUES,
+                max_size=6,
             ),
-        )
+        ),
+        max_size=6,
     )
 )
 def test_no_row_raises(rows: list[tuple[str, dict[str, object]]]) -> None:
