@@ -8,6 +8,9 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim
 
+SUPERVISED = 0.5
+"Share of tokens that the LM head is taken to see: it skips those without a label, as a user's words are."
+
 
 def split_layers(
     args: LlamaArguments, num_stages: int, layers_per_stage: Sequence[int] | None = None
@@ -15,7 +18,8 @@ def split_layers(
     """The layers of each stage, as indices in the whole model.
 
     `args.num_hidden_layers` is the whole depth. Without `layers_per_stage` the FLOPs of the slowest
-    stage are least, the LM head counted to the last; every stage holds at least one layer.
+    stage are least, the LM head on `SUPERVISED` of the tokens counted to the last; every stage holds at
+    least one layer.
 
     Raises:
         ConfigError: the counts do not add up, or there are more stages than layers.
@@ -64,7 +68,7 @@ def _balanced(args: LlamaArguments, num_stages: int) -> list[int]:
         return [depth]
     if num_stages > depth:
         raise ConfigError(f"{depth} layers cannot fill {num_stages} stages; take at most {depth} stages")
-    layer, head = layer_flops(args), head_flops(args)
+    layer, head = layer_flops(args), round(SUPERVISED * head_flops(args))
     others = num_stages - 1
 
     def slowest(tail: int) -> tuple[int, int]:

@@ -5,11 +5,12 @@ import pytest
 
 from node0.errors import ConfigError
 from node0.models.llama.arguments import LlamaArguments
-from node0.models.split import head_flops, layer_flops, split_layers, stage_arguments
+from node0.models.split import SUPERVISED, head_flops, layer_flops, split_layers, stage_arguments
 
 
-def slowest(args: LlamaArguments, counts: list[int]) -> int:
-    return max(count * layer_flops(args) + (last * head_flops(args)) for count, last in marked(counts))
+def slowest(args: LlamaArguments, counts: list[int]) -> float:
+    head = SUPERVISED * head_flops(args)
+    return max(count * layer_flops(args) + last * head for count, last in marked(counts))
 
 
 def marked(counts: list[int]) -> list[tuple[int, bool]]:
@@ -37,11 +38,19 @@ def test_no_other_cut_has_a_faster_slowest_stage(vocab_size: int, num_stages: in
 
 
 def test_a_heavy_head_takes_layers_from_the_last_stage() -> None:
-    args = LlamaArguments(hidden_dim=64, n_heads=4, num_hidden_layers=9, vocab_size=4000)
+    args = LlamaArguments(hidden_dim=64, n_heads=4, num_hidden_layers=9, vocab_size=8000)
 
     counts = [len(layers) for layers in split_layers(args, 3)]
 
     assert counts[-1] < counts[0]
+
+
+def test_the_head_counts_for_the_tokens_that_train_alone() -> None:
+    # A head as heavy as four layers on every token is as heavy as two on half of them.
+    args = LlamaArguments(hidden_dim=256, n_heads=4, n_kv_heads=4, num_hidden_layers=8)
+    args = args.model_copy(update={"vocab_size": 4 * layer_flops(args) // args.hidden_dim})
+
+    assert [len(layers) for layers in split_layers(args, 2)] == [5, 3]
 
 
 def test_given_counts_are_kept_and_layers_are_counted_through() -> None:
