@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benches of the swarm share: a model, its batches, stages as processes, a trainer."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from node0.finetune.lora.adapter import apply_lora
+from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
+from node0.models.base import fresh_digest
+from node0.models.device import multiplies_bfloat16
+from node0.models.factory import build_stages
+from node0.models.llama.arguments import LlamaArguments
+from node0.pipeline.local import LocalPipeline
+from node0.pipeline.member import MemberSpec
+from node0.pipeline.protocol import Microbatch, OptimizerConfig, Pipeline, TrainStep
+from node0.pipeline.roster import SwarmSettings
+from node0.pipeline.swarm import SwarmPipeline
+from node0.server.stage_spec import StageTraining
+from node0.swarm.codec import Codec
+from node0.swarm.create import create_run
+from node0.swarm.layout import lay_out
+from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run_file import TRAINER, SwarmRun, key_file, write_run
+from node0.swarm.sockets import socket_directory
+
+MEDIUM = LlamaArguments(
+    hidden_dim=512,
+    n_heads=8,
+    n_kv_heads=8,
+    num_hidden_layers=8,
+    ffn_dim=1376,
+    vocab_size=32000,
+    max_seq_len=1024,
+)
+SMALL = LlamaArguments(
+    hidden_dim=64,
+    n_heads=4,
+    n_kv_heads=4,
+    num_hidden_layers=2,
+    ffn_dim=176,
+    vocab_size=512,
+    max_seq_len=1024,
+)
+LORA = LoRAConfig(rank=16, alpha=32, dropout=0.0, target_modules=list(ALL_LINEAR))
+OPTIMIZER = OptimizerConfig(lr=1e-4)
+SUPERVISED = 0.4
+"Share of tokens with a label, as in chats of tools."
+
+PATIENCE = 300.0
+
+Announced = Callable[[str, int], int]
+"Given a member and the port on which it listens, the port at which others are to dial it."
+
+
+def batch(args: LlamaArguments, *, microbatches: int, rows: int, length: int, seed: int) -> list[Microbatch]:
+    """Random ids; the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(microbatches):
+        ids = torch.randint(0, args.vocab_size, (rows, length), generator=generator)
+        chosen = torch.rand(rows, length, generator=generator) < SUPERVISED
+        found.append(
+            Microbatch(ids, torch.arange(length).repeat(rows, 1), torch.where(chosen, ids.roll(-1, 1), -100))
+        )
+    return found
+
+
+def local(args: LlamaArguments, dtype: torch.dtype) -> LocalPipeline:
+    """The model in this process."""
+    stages = build_stages(args, 1, dtype=dtype)
+    for stage in stages:
+        apply_lora(stage, LORA)
+    return LocalPipeline(stages, optimizer=OPTIMIZER)
+
+
+@contextmanager
+def swarm(  # a bench says everything
+    args: LlamaArguments,
+    num_stages: int,
+    *,
+    dtype: torch.dtype,
+    threads: int,
+    wire: Codec = "float32",
+    in_flight: int | None = None,
+    announced: Announced | None = None,
+) -> Iterator[SwarmPipeline]:
+    """Stages of the model as processes of `node0 server`, and a trainer here."""
+    with tempfile.TemporaryDirectory(prefix="node0-bench-") as folder:
+        directory = Path(folder) / "run"
+        run = _make_run(directory, num_stages, wire=wire, announced=announced)
+        places = [place for place in run.members if place.name != TRAINER]
+        with (directory / "stages.log").open("wb") as log:
+            processes = [_serve(directory, place.name, threads, log) for place in places]
+        try:
+            with _leading(run, directory) as peer:
+                yield SwarmPipeline(
+                    peer,
+                    _settings(run, wire, in_flight),
+                    _training(args, dtype),
+                    max_grad_norm=OPTIMIZER.max_grad_norm,
+                )
+        except BaseException:
+            print((directory / "stages.log").read_text(errors="replace"), file=sys.stderr)
+            raise
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(30)
+
+
+def tokens_per_second(pipeline: Pipeline, steps: Sequence[Sequence[Microbatch]], *, first: int = 0) -> float:
+    """Real tokens per second over some optimizer steps."""
+    started = time.perf_counter()
+    for number, microbatches in enumerate(steps, start=first):
+        pipeline.train_step(microbatches, TrainStep(number, 1e-4))
+    seconds = time.perf_counter() - started
+    return sum(each.input_ids.numel() for step in steps for each in step) / seconds
+
+
+def stage_threads(num_stages: int) -> int:
+    """What each stage has of this machine's cores."""
+    return max(1, (os.cpu_count() or 1) // num_stages)
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """End a process that leads a session of its own, and whatever is left of its children."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def report(speeds: Mapping[str, Sequence[float]], *, over: str) -> None:
+    """Print each side's median and rounds, and the other side's ratio to the side `over`."""
+    print(
+        f"hidden {MEDIUM.hidden_dim}, {MEDIUM.num_hidden_layers} layers, vocabulary {MEDIUM.vocab_size}",
+        end="",
+    )
+    print(f", {best_dtype()}")
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    for name, values in speeds.items():
+        print(f"  {name:12} {medians[name]:9.1f} tokens/s   {[round(value) for value in values]}")
+    for name in speeds:
+        if name != over:
+            print(f"{name} / {over}: {medians[name] / medians[over]:.2f}x tokens/s")
+
+
+def best_dtype() -> torch.dtype:
+    """What training takes by itself on this machine."""
+    return torch.bfloat16 if multiplies_bfloat16("cpu") else torch.float32
+
+
+def _make_run(directory: Path, num_stages: int, *, wire: Codec, announced: Announced | None) -> SwarmRun:
+    seats = lay_out(num_stages, replicas={}, spares=0, hosts={})
+    common = SwarmRun(run_id="bench", local_mode=True, num_stages=num_stages, wire=wire)
+    run = create_run(directory, seats, common=common, settings="")
+    if announced is None:
+        return run
+    for place in run.members:
+        port = announced(place.name, place.member.full_addresses[0].port)
+        place.member.announce_maddrs = [f"/ip4/127.0.0.1/tcp/{port}"]
+    write_run(directory, run)
+    return run
+
+
+def _serve(directory: Path, name: str, threads: int, log: object) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "node0.run_server", "--run", str(directory), "--device", "cpu"]
+    command += ["--identity-path", str(key_file(directory, name)), "--threads", str(threads)]
+    command += ["--parent", str(os.getpid())]
+    return subprocess.Popen(command, stdout=log, stderr=log)  # type: ignore[call-overload, no-any-return]
+
+
+@contextmanager
+def _leading(run: SwarmRun, directory: Path) -> Iterator[Peer]:
+    member = run.place(TRAINER).member
+    peer = Peer(
+        PeerSettings(
+            socket_directory(directory, TRAINER),
+            identity_path=key_file(directory, TRAINER),
+            host_maddrs=member.host_maddrs,
+            announce_maddrs=member.announce_maddrs,
+        )
+    )
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+def _settings(run: SwarmRun, wire: Codec, in_flight: int | None) -> SwarmSettings:
+    specs = [
+        MemberSpec(each.member.peer_id, [str(a) for a in each.member.full_addresses], each.stage.index)
+        for each in run.members
+        if each.stage is not None
+    ]
+
+    async def find() -> list[MemberSpec]:
+        return specs
+
+    return SwarmSettings(
+        run.num_stages,
+        find,
+        codec=wire,
+        backup_every=10**6,
+        in_flight=in_flight,
+        deadline=PATIENCE,
+        patience=PATIENCE,
+    )
+
+
+def _training(args: LlamaArguments, dtype: torch.dtype) -> StageTraining:
+    fresh: Mapping[str, object] = args.model_dump()
+    return StageTraining(
+        base_digest=fresh_digest(args, 0),
+        lora=LORA.model_dump(),
+        optimizer=asdict(OPTIMIZER),
+        dtype=str(dtype).removeprefix("torch."),
+        fresh=dict(fresh),
+    )
