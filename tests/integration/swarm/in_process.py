@@ -127,6 +127,21 @@ def _identity(directory: Path, name: str) -> str:
     return make_identity(directory / f"{name}.key").peer_id
 
 
+def join(many: Swarm, directory: Path, place: StagePlace) -> StageHost:
+    """One more host, which the trainer finds from now on."""
+    peer = Peer(PeerSettings(directory, initial_peers=many.peers[0].addresses))
+    many.peers.append(peer)
+    many.hosts.append(StageHost(peer, HostSpec(f"late-{place.index}", place, None)))
+    many.specs.append(MemberSpec(peer.peer_id, peer.addresses, place.index))
+    return many.hosts[-1]
+
+
+def leave(many: Swarm, number: int) -> None:
+    """End a host; the trainer still knows where it was."""
+    many.hosts.pop(number).close()
+    many.peers.pop(number).close()
+
+
 def training(recipe: Recipe) -> StageTraining:
     """The recipe as a trainer tells it to stages."""
     return StageTraining(
