@@ -33,7 +33,12 @@ LOOK_EVERY = 0.5
 GRACE = 2.0
 "Seconds that the daemon has to end by itself."
 
+LEFT_AFTER = 4.0
+"Seconds that a parent which dies may take to let its lock go: its threads end one after the other."
+
 _ASKED = (signal.SIGTERM, signal.SIGINT)
+_ORPHANED = signal.SIGUSR1
+"From the kernel alone, when the parent, or only its thread that started this, has ended."
 
 
 class _Leave(Exception):
@@ -45,21 +50,23 @@ def main() -> None:
     directory, parent, command = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     # A Ctrl-C in the terminal is for the program, which then ends its daemon in order.
     os.setpgid(0, 0)
-    for number in _ASKED:
+    for number in (*_ASKED, _ORPHANED):
         signal.signal(number, _leave)
     daemon = None
+    is_orphan = False
     try:
-        die_with_parent(signal.SIGTERM)
+        die_with_parent(_ORPHANED)
         daemon = subprocess.Popen(command, preexec_fn=_die_with_guard)
         while os.getppid() == parent and daemon.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 daemon.wait(LOOK_EVERY)
-    except _Leave:
-        pass
+    except _Leave as asked:
+        is_orphan = asked.args == (_ORPHANED,)
     finally:
         if daemon is not None:
             _end(daemon)
-        _discard_unowned(directory)
+        is_orphan = is_orphan or os.getppid() != parent
+        _discard_unowned(directory, parent, patience=LEFT_AFTER if is_orphan else 0.0)
 
 
 def die_with_parent(number: int) -> None:
@@ -77,26 +84,38 @@ def discard(directory: Path) -> None:
             above.rmdir()
 
 
-def _discard_unowned(directory: Path) -> None:
+def _discard_unowned(directory: Path, parent: int, *, patience: float) -> None:
+    """Remove the directory unless it is in use. `patience`: seconds to wait for a parent that dies."""
     try:
         lock = os.open(directory / LOCK_NAME, os.O_RDWR)
     except OSError:
         return
-    with suppress(BlockingIOError):
+    until = time.monotonic() + patience
+    while not _takes(lock):
+        if time.monotonic() > until or os.pread(lock, 20, 0).strip() != b"%d" % parent:
+            return
+        time.sleep(0.02)
+    discard(directory)
+
+
+def _takes(lock: int) -> bool:
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        discard(directory)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _die_with_guard() -> None:
     die_with_parent(signal.SIGKILL)
-    for number in _ASKED:
+    for number in (*_ASKED, _ORPHANED):
         signal.signal(number, signal.SIG_DFL)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    for each in _ASKED:
+    for each in (*_ASKED, _ORPHANED):
         signal.signal(each, signal.SIG_IGN)
-    raise _Leave
+    raise _Leave(number)
 
 
 def _end(daemon: "subprocess.Popen[bytes]") -> None:

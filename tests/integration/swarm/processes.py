@@ -102,3 +102,11 @@ def kill(process: "subprocess.Popen[Any]") -> None:
     """SIGKILL."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

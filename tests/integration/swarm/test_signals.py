@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trainers that are killed or interrupted: what goes on, what is left, and what the next one makes of it."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from integration.swarm.processes import (
+    TRAINER,
+    descendants,
+    finetune,
+    init,
+    is_alive,
+    kill,
+    place,
+    stages,
+    wait_until,
+)
+
+from node0.finetune.training.resume import find_state
+from node0.run_finetune import main
+from node0.swarm.sockets import socket_directory
+
+pytestmark = pytest.mark.integration
+
+ADAPTER = "adapter_model.safetensors"
+LONG = {"max_steps": 40, "checkpoint_every_n_steps": 4, "eval_every_n_steps": 40}
+
+
+@contextmanager
+def trainer(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """A trainer that runs until it is ended."""
+    with subprocess.Popen([*TRAINER, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_up_to(process: "subprocess.Popen[str]", step: int) -> None:
+    """Read what a trainer says until it has done this step."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith(f'{{"step": {step},'):
+            return
+    pytest.fail(f"the trainer ended before step {step}: {''.join(said[-5:])}")
+
+
+def interrupt(process: "subprocess.Popen[str]") -> str:
+    """Ctrl-C; the rest of what it says."""
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=60)[1]
+
+
+def test_a_trainer_that_is_interrupted_and_then_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    file = place(tmp_path, **LONG)
+    run, many = tmp_path / "swarm", tmp_path / "many"
+    init(file, run, "--stages", "3", "--checkpoint-dir", str(many))
+    assert main(["--config", str(file)]) == 0
+
+    with stages(run, ["head-0", "body-1", "tail-2"]) as running:
+        with trainer("--swarm", "--run", str(run)) as first:
+            read_up_to(first, 2)
+            said = interrupt(first)
+        with trainer("--swarm", "--run", str(run)) as second:
+            read_up_to(second, 14)
+            kill(second)
+        state = find_state(many, "auto")
+        third = finetune("--swarm", "--run", str(run))
+        alive = [process.poll() for process in running.values()]
+
+    assert first.returncode == 130
+    assert "run again to go on" in said
+    assert state is not None
+    assert state.name in ("step_12", "step_16")
+    assert third.returncode == 0, third.stderr
+    assert f"Checkpoint resume triggered: step {state.name[5:]}" in third.stderr.splitlines()
+    assert alive == [None, None, None]
+    assert (many / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_of_a_local_swarm_outlives_its_supervisor(tmp_path: Path, number: signal.Signals) -> None:
+    members = ("head-0", "body-1", "tail-2", "trainer")
+    sockets = [socket_directory(tmp_path / "run" / "swarm", name) for name in members]
+    file = place(tmp_path, max_steps=4000, checkpoint_every_n_steps=2000, eval_every_n_steps=4000)
+    with trainer("--config", str(file), "--local-swarm", "3") as supervisor:
+        read_up_to(supervisor, 2)
+        below = descendants(supervisor.pid)
+        assert all(each.is_dir() for each in sockets)
+
+        supervisor.send_signal(number)
+        code = supervisor.wait(60)
+        ended = time.monotonic()
+        assert wait_until(lambda: not any(map(is_alive, below)), 30.0)
+        assert wait_until(lambda: not any(each.exists() for each in sockets), 30.0)
+        seconds = time.monotonic() - ended
+
+    # Three stages, and a guard and a daemon for each of the four peers.
+    assert len(below) == 11
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert seconds < 5.0
+    if number != signal.SIGKILL:
+        state = find_state(tmp_path / "run", "auto")
+        assert state is not None
