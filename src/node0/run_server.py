@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +59,9 @@ def server(  # noqa: PLR0913  # one parameter a flag
     allow_peer: Annotated[
         list[str] | None, typer.Option(help="Peer id that may join beside the run's. Repeatable.")
     ] = None,
+    bead_id: Annotated[
+        str | None, typer.Option(help="The bead that asked for this run; logged and announced.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processor threads; default: as many as torch takes.")
@@ -71,7 +75,7 @@ def server(  # noqa: PLR0913  # one parameter a flag
 
     Everything that a flag does not say comes from the run's run.json.
     """
-    ended = _listen_for_the_end(parent)
+    ended = _End(parent)
     described = _described(run, run_config)
     authorizer = _admit(described, local_mode=local_mode)
     held = _Flags(
@@ -83,6 +87,7 @@ def server(  # noqa: PLR0913  # one parameter a flag
         identity_path=identity_path,
         allow_peer=allow_peer,
         authorizer=authorizer,
+        bead_id=bead_id,
     )
     serving = _start(
         described,
@@ -95,9 +100,10 @@ def server(  # noqa: PLR0913  # one parameter a flag
         if metrics_port is not None:
             from node0.server.prometheus import serve_metrics
 
-            console.note(f"metrics on http://127.0.0.1:{serve_metrics(serving.host, metrics_port)}/metrics")
+            port = serve_metrics(serving.host, metrics_port)
+            console.note(f"metrics on http://127.0.0.1:{port}/metrics")
         for address in serving.addresses:
-            console.note(f"Server started: {serving.host.spec.name} at {address}")
+            console.note(f"Server started: {serving.host.spec.name}{_for_bead(bead_id)} at {address}")
         ended.wait()
     finally:
         serving.shutdown()
@@ -114,16 +120,33 @@ class _Flags:
         return self.__dict__[name]
 
 
-def _listen_for_the_end(parent: int | None) -> threading.Event:
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    if parent is not None:
-        from node0.swarm.guard import die_with_parent
+class _End:
+    """SIGTERM, which ends the start at once and later the wait."""
 
-        die_with_parent(signal.SIGTERM)
-        if os.getppid() != parent:
-            ended.set()
-    return ended
+    def __init__(self, parent: int | None) -> None:
+        self._came, self._waiting = threading.Event(), False
+        signal.signal(signal.SIGTERM, self._ask)
+        if parent is not None:
+            from node0.swarm.guard import die_with_parent
+
+            die_with_parent(signal.SIGTERM)
+            if os.getppid() != parent:
+                console.leave(0)
+
+    def wait(self) -> None:
+        """Until it comes."""
+        self._waiting = True
+        self._came.wait()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._came.set()
+        if not self._waiting:
+            console.leave(0)
+
+
+def _for_bead(bead_id: str | None) -> str:
+    return "" if bead_id is None else f" for bead {bead_id}"
 
 
 def _described(run: Path | None, run_config: Path | None) -> "SwarmRun":
@@ -178,6 +201,8 @@ def _start(
 
     if flags.stage is None and flags.identity_path is None:
         raise typer.BadParameter("say what to hold: --local-stage STAGE, or --identity-path of a spare")
+    if flags.stage is not None:
+        _refuse_unknown(described, flags.stage)
     identity_path = flags.identity_path or key_file(directory, flags.stage)
     peer_id = read_identity(identity_path).peer_id
     place = described.place_of(peer_id)
@@ -198,6 +223,7 @@ def _start(
         layers_per_stage=described.layers_per_stage,
         base_model=flags.base_model or described.base_model,
         base_revision=None if flags.base_model else described.base_revision,
+        base_digest=described.base_digest,
         finetune_config=finetune_config,
         authorizer=flags.authorizer,
         initial_peers=_seeds(flags.initial_peers) or described.seeds(but=peer_id),
@@ -208,7 +234,16 @@ def _start(
         deadline=described.deadlines.microbatch,
         device=device,
         checkpoint_dir=directory / "checkpoints" / (place.name if place is not None else peer_id[-12:]),
+        bead_id=flags.bead_id,
     )
+
+
+def _refuse_unknown(described: "SwarmRun", stage: str) -> None:
+    from node0.models.stage_name import StageName
+
+    StageName.parse(stage, num_stages=described.num_stages)
+    if described.members:
+        described.place(stage)
 
 
 def _seeds(texts: list[str] | None) -> list[str]:

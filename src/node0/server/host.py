@@ -66,6 +66,9 @@ class HostSpec:
     cache_budget: int | None = 2 << 30
     "Bytes for the caches of all sessions; None is without limit."
 
+    bead_id: str | None = None
+    "The bead that asked for the run."
+
 
 @dataclass(slots=True)
 class HostState:
@@ -116,6 +119,7 @@ class StageHost:
             "sent_bytes": self.links.sent_bytes,
             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "up_seconds": round(time.time() - self.started, 1),
+            "bead": self.spec.bead_id,
             "time": time.time(),
         }
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
-from node0.models.base import resolve_base
+from node0.models.base import BaseModelDir, resolve_base
 from node0.models.stage_name import StageName
 from node0.security.validation import make_validators
 from node0.server.announce import Announcer
@@ -46,6 +47,7 @@ class Node0Server:
         layers_per_stage: Sequence[int] | None = None,
         base_model: str | None = None,
         base_revision: str | None = None,
+        base_digest: str | None = None,
         finetune_config: FineTuneConfig | None = None,
         authorizer: Any = None,
         initial_peers: Sequence[str] = (),
@@ -56,6 +58,7 @@ class Node0Server:
         deadline: float = 60.0,
         device: str = "cpu",
         checkpoint_dir: Path | None = None,
+        bead_id: str | None = None,
     ) -> "Node0Server":
         """Start a stage's peer and wait for a trainer.
 
@@ -70,6 +73,7 @@ class Node0Server:
             base_model: directory or hub id; only this stage's tensors are read. None where the trainer
                 describes a model that starts from random weights.
             base_revision: commit of the hub id.
+            base_digest: identity that the base must have.
             finetune_config: settings of the training: with `lora` only the adapter's matrices train.
                 The stage is built at once; without, it is built as the trainer says.
             authorizer: hivemind's `AuthorizerBase` for the DHT.
@@ -81,6 +85,7 @@ class Node0Server:
             deadline: seconds that a frame may take to a neighbour.
             device: where tensors live.
             checkpoint_dir: where this host keeps its shards of checkpoints; None keeps none.
+            bead_id: the bead that asked for the run, for whoever asks this peer.
 
         Raises:
             ConfigError: an address, key or stage cannot be used.
@@ -90,7 +95,7 @@ class Node0Server:
         if stage is not None:
             index = StageName.parse(stage, num_stages=num_stages).index
             place = StagePlace(index, num_stages, tuple(layers_per_stage) if layers_per_stage else None)
-        base = resolve_base(base_model, base_revision) if base_model is not None else None
+        base = _base(base_model, base_revision, base_digest) if base_model is not None else None
         identity = read_identity(identity_path)
         settings = PeerSettings(
             socket_dir,
@@ -101,7 +106,15 @@ class Node0Server:
             allowed=allow_peers,
             authorizer=authorizer,
         )
-        spec = HostSpec(name or stage or "spare", place, base, device=device, codec=wire, deadline=deadline)
+        spec = HostSpec(
+            name or stage or "spare",
+            place,
+            base,
+            device=device,
+            codec=wire,
+            deadline=deadline,
+            bead_id=bead_id,
+        )
         # Also what a stage only stores for the trainer is checked.
         validators, _ = make_validators(run_id, identity.peer_id, TRAINER, private_key=identity.private_key)
         peer = Peer(settings, validators=validators)
@@ -127,5 +140,17 @@ class Node0Server:
     def shutdown(self) -> None:
         """Leave the run and free everything."""
         self._announcer.close()
-        self.host.close()
-        self.peer.close()
+        try:
+            self.host.close()
+        finally:
+            self.peer.close()
+
+
+def _base(name: str, revision: str | None, digest: str | None) -> BaseModelDir:
+    base = resolve_base(name, revision)
+    if digest is not None and base.digest != digest:
+        raise ConfigError(
+            f"base {name} has digest {base.digest[:12]} and the run is made for {digest[:12]}; "
+            "copy it from a machine where it is right"
+        )
+    return base

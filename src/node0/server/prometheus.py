@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from node0.errors import ConfigError
 from node0.server.host import StageHost
 
 _COUNTERS = {
@@ -37,8 +38,17 @@ class _StageCollector(Collector):
 
 
 def serve_metrics(host: StageHost, port: int) -> int:
-    """Serve on a port, or on one that the system chooses for 0; the port."""
+    """Serve on a port, or on one that the system chooses for 0; the port.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_StageCollector(host))
-    server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        server, _ = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot serve metrics on port {port}: {error.strerror}; give another --metrics-port, or 0"
+        ) from None
     return int(server.server_port)

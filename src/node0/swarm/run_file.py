@@ -76,10 +76,10 @@ class AuthorizerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     class_name: str
-    "Dotted name; only a class of this project or of torch.optim can be named."
+    "Dotted name of a class of this project, as node0.security.run_secret.RunSecretAuthorizer."
 
     init_args: dict[str, Any] = {}
-    "Its arguments."
+    "Its arguments, as secret_file of that one."
 
 
 class Deadlines(BaseModel):

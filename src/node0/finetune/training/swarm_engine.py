@@ -31,7 +31,7 @@ from node0.server.state import StateReader
 from node0.server.trained import TrainedWeights
 from node0.swarm.identity import make_identity, read_identity
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import TRAINER, SwarmRun, key_file
+from node0.swarm.run_file import TRAINER, SwarmRun, authorizer_of, key_file
 from node0.swarm.sockets import socket_directory
 from node0.utils.monitor import MonitorWorker, Owner, following
 
@@ -91,6 +91,7 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         announce_maddrs=member.announce_maddrs if member is not None else (),
         initial_peers=run.seeds(but=member.peer_id if member is not None else None),
         allowed=allowed,
+        authorizer=authorizer_of(run) if run.authorizer is not None else None,
     )
     identity = read_identity(key)
     validators, subkey = make_validators(
