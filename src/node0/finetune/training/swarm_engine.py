@@ -53,7 +53,14 @@ class SwarmEngine(Engine):
 
     def spread(self, step: int, progress: str) -> None:
         """Have every stage host keep its shard, and gather the shards beside training."""
-        self.collector.collect(step, self._swarm.checkpoint(step, progress=progress))
+        digests = self._swarm.checkpoint(step, progress=progress)
+        missing = [name for name in self.stage_names if name not in digests]
+        if missing:
+            logger.warning(
+                "the checkpoint of step %d is not gathered: %s could not keep it", step, ", ".join(missing)
+            )
+            return
+        self.collector.collect(step, digests)
 
     def follow(self, hook: StepHook) -> None:
         """Tell `hook` when a stage is lost, and when training goes on."""
@@ -121,7 +128,9 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         try:
             with following(monitor, logging.getLogger("node0")):
                 yield engine
-            collector.wait(run.deadlines.gather)
+            if not collector.wait(1.0):
+                logger.info("gathering the last checkpoint from the stages")
+                collector.wait(run.deadlines.gather)
         finally:
             collector.close()
             pipeline.close()
