@@ -27,7 +27,7 @@ COMMANDS = {
     "job": Command("node0.run_job", "List training runs and the states that they went through."),
     "model": Command("node0.run_model", "Register, list and show the models of a town."),
     "server": Command("node0.run_server", "Hold one stage of a run on this machine."),
-    "swarm": Command("node0.run_swarm", "Prepare a run over several machines."),
+    "swarm": Command("node0.run_swarm", "Prepare a run over several machines, and look at it."),
     "doctor": Command("node0.run_doctor", "Say what keeps this machine, or a run on it, from working."),
     "infer": Command("node0.run_inference", "Answer prompts from standard input."),
 }

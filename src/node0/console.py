@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -140,13 +141,24 @@ def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None 
     if as_json:
         write(json.dumps(list(rows), ensure_ascii=False, default=str) + "\n")
         return
+    stdout().print(_table(rows, title))
+
+
+def watch(tables: Iterable[Sequence[Mapping[str, Any]]], *, title: str) -> None:
+    """Show each table in the place of the one before, on a terminal."""
+    with Live(console=stdout(), auto_refresh=False) as live:
+        for rows in tables:
+            live.update(_table(rows, title), refresh=True)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str | None) -> Table:
     table = Table(title=title, title_justify="left")
     for column in rows[0] if rows else ():
         table.add_column(Text(str(column)), overflow="fold")
     for row in rows:
         # Text, not str: rich would read "[REDACTED:token]" as markup and swallow it.
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
-    stdout().print(table)
+    return table
 
 
 @contextmanager

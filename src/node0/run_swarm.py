@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 swarm`: prepare a run over several machines."""
+"""`node0 swarm`: prepare a run over several machines, and look at it."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from node0.swarm.run_file import SwarmRun
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-app.callback(help="Prepare a run over several machines.")(lambda: None)
+app.callback(help="Prepare a run over several machines, and look at it.")(lambda: None)
 
 NEEDED = ("role", "corpus_path")
 TRAINING = "training"
@@ -107,6 +110,35 @@ def address(
     if not found:
         raise ConfigError(f"{member} listens on a port that the system chooses; it says which when it starts")
     console.write("".join(f"{each}\n" for each in found))
+    return 0
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Show one table and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between looks.")] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one look as JSON.")] = False,
+) -> int:
+    """Show who holds which stage and how far it is, until Ctrl-C; once where nobody watches a terminal.
+
+    A member that does not answer is shown with how long ago it was last heard of.
+    """
+    from node0.server.status import looks, table
+    from node0.swarm.run_file import read_run
+
+    directory = run.expanduser()
+    described = read_run(directory)
+    directory = directory.parent if directory.is_file() else directory
+    if once or as_json or not sys.stdout.isatty():
+        with closing(looks(directory, described, every=1.0)) as found:
+            next(found)
+            members = next(found)
+        console.emit([asdict(each) for each in members] if as_json else table(members), as_json=as_json)
+        return 0
+    with closing(looks(directory, described, every=every)) as found:
+        console.watch(map(table, found), title=described.run_id)
     return 0
 
 

@@ -20,7 +20,10 @@ logger = logging.getLogger(__name__)
 PURPOSE = "node0.member/1"
 RENEW_EVERY = 5.0
 LIVES = 20.0
-"Seconds after which a record that was not renewed is gone."
+"Seconds after which a host that did not renew its record counts as gone."
+
+KEPT = 24 * 3600.0
+"Seconds for which the record itself stays: it says when the host was last there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Announcement:
     addresses: list[str]
     about: Mapping[str, Any]
     "`StageHost.describe()`."
+
+    at: float
+    "When it said so, by its own clock."
 
 
 class Announcer:
@@ -44,7 +50,7 @@ class Announcer:
         self._task = asyncio.run_coroutine_threadsafe(self._renew(), peer.loop)
 
     def close(self) -> None:
-        """Renew no more; the record runs out by itself."""
+        """Renew no more; the record grows old by itself."""
         self._task.cancel()
 
     async def _renew(self) -> None:
@@ -53,22 +59,29 @@ class Announcer:
                 await self._peer.greet()
                 record = {"addresses": self._addresses, "about": self._describe()}
                 sealed = seal(msgpack.packb(record), key=self._key, purpose=PURPOSE)
-                await self._peer.put(_key(self._run_id), self._peer.peer_id, sealed, seconds=LIVES)
+                await self._peer.put(_key(self._run_id), self._peer.peer_id, sealed, seconds=KEPT)
             except (Node0Error, OSError, RuntimeError) as error:
                 logger.warning("the record of peer %s is not renewed: %s", self._peer.peer_id, error)
             await asyncio.sleep(RENEW_EVERY)
 
 
 async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[Announcement]:
-    """The hosts of a run that are announced now, by peer id. Records that nobody signed are left out."""
+    """The hosts of a run that are announced now, by peer id."""
+    now = time.time()
+    every = await find_records(peer, run_id=run_id, allowed=allowed)
+    return [each for each in every if now - each.at < LIVES]
+
+
+async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[Announcement]:
+    """The last record of every host, by peer id. Those that nobody allowed has signed are left out."""
     found = []
     for sealed in (await peer.look_up(_key(run_id))).values():
         try:
             opened = unseal(sealed, purpose=PURPOSE)
             record = msgpack.unpackb(opened.payload)
-            is_fresh = time.time() - record["about"]["time"] < 2 * LIVES
-            if is_fresh and (allowed is None or opened.peer_id in allowed):
-                found.append(Announcement(opened.peer_id, list(record["addresses"]), record["about"]))
+            if allowed is None or opened.peer_id in allowed:
+                addresses, about = list(record["addresses"]), record["about"]
+                found.append(Announcement(opened.peer_id, addresses, about, float(about["time"])))
         except (BadSignature, ValueError, TypeError, KeyError) as error:
             logger.warning("a record of run %s is refused: %s", run_id, error)
     return sorted(found, key=lambda each: each.peer_id)

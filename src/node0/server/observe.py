@@ -2,9 +2,11 @@
 """What the members of a run say of themselves to someone who takes no part."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from node0.swarm.finding import Finding, bad, note, ok
 from node0.swarm.frames import PROTOCOL, Frame
 from node0.swarm.identity import read_identity
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import OBSERVER, Place, SwarmRun, key_file
+from node0.swarm.run_file import OBSERVER, Place, SwarmRun, authorizer_of, key_file
 from node0.swarm.sockets import socket_directory
 from node0.swarm.stream import Stream
+
+logger = logging.getLogger(__name__)
 
 _MISMATCH = "peer id mismatch"
 "libp2p's words."
@@ -53,18 +57,36 @@ def observe(
     Raises:
         NotFound: this machine does not have that key.
     """
+    with observing(directory) as peer:
+        return ask(peer, places, deadline=deadline or run.deadlines.call)
+
+
+@contextmanager
+def observing(directory: Path, joining: SwarmRun | None = None) -> Iterator[Peer]:
+    """A peer with the observer's key; `joining` a run it reads its DHT too.
+
+    Raises:
+        NotFound: this machine does not have that key.
+    """
     key = key_file(directory, OBSERVER)
     read_identity(key)  # a daemon would make a key that is not there
     settings = PeerSettings(
         socket_directory(directory, f"{OBSERVER}-{os.getpid()}"),
         identity_path=key,
+        initial_peers=joining.seeds() if joining is not None else (),
+        authorizer=authorizer_of(joining) if joining is not None and joining.authorizer else None,
         allowed=frozenset(),
     )
     peer = Peer(settings)
     try:
-        return list(peer.run(_ask_all(peer, places, deadline or run.deadlines.call), timeout=None))
+        yield peer
     finally:
         peer.close()
+
+
+def ask(peer: Peer, places: Sequence[Place], *, deadline: float) -> list[Answer]:
+    """Ask these members, all at once."""
+    return peer.run(_ask_all(peer, places, deadline), timeout=None)
 
 
 def judge(answers: Sequence[Answer], run: SwarmRun) -> Iterator[Finding]:
@@ -128,7 +150,9 @@ async def _ask(peer: Peer, place: Place, deadline: float) -> Answer:
     except TimeoutError:
         return Answer(place, None, f"it does not answer within {deadline:g} s")
     except SwarmTimeout as error:
-        why = "another peer answers there" if _MISMATCH in str(error) else str(error)
+        logger.debug("%s: %s", place.name, error)
+        at = ", ".join(f"{each.host}:{each.port}" for each in place.member.full_addresses)
+        why = "another peer answers there" if _MISMATCH in str(error) else f"it cannot be reached at {at}"
         return Answer(place, None, why, reached=False)
     except (Node0Error, OSError) as error:
         return Answer(place, None, str(error))

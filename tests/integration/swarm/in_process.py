@@ -19,10 +19,13 @@ from node0.pipeline.protocol import Microbatch, OptimizerConfig
 from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.server.host import HostSpec, StageHost
+from node0.server.node0_server import Node0Server
 from node0.server.stage_spec import StagePlace, StageTraining
 from node0.swarm.codec import Codec
 from node0.swarm.identity import make_identity
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run_file import key_file, read_run
+from node0.swarm.sockets import socket_directory
 
 ARGS = LlamaArguments(
     hidden_dim=64,
@@ -140,6 +143,30 @@ def leave(many: Swarm, number: int) -> None:
     """End a host; the trainer still knows where it was."""
     many.hosts.pop(number).close()
     many.peers.pop(number).close()
+
+
+@contextmanager
+def member(run_dir: Path, name: str) -> Iterator[Node0Server]:
+    """A member of a run that `node0 swarm init` made, as `node0 server` starts it."""
+    run = read_run(run_dir)
+    place = run.place(name)
+    serving = Node0Server.create(
+        stage=None if place.stage is None else str(place.stage),
+        num_stages=run.num_stages,
+        run_id=run.run_id,
+        identity_path=key_file(run_dir, name),
+        socket_dir=socket_directory(run_dir, name),
+        name=name,
+        base_model=run.base_model,
+        initial_peers=run.seeds(but=place.member.peer_id),
+        host_maddrs=place.member.host_maddrs,
+        allow_peers=run.allowed,
+        checkpoint_dir=run_dir / "checkpoints" / name,
+    )
+    try:
+        yield serving
+    finally:
+        serving.shutdown()
 
 
 def training(recipe: Recipe) -> StageTraining:

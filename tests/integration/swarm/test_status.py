@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 swarm status` on a run whose members are real peers."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.swarm.in_process import Recipe, batch, member, training
+from integration.swarm.processes import SWARM
+
+from node0.pipeline.member import MemberSpec
+from node0.pipeline.protocol import TrainStep
+from node0.pipeline.roster import SwarmSettings
+from node0.pipeline.swarm import SwarmPipeline
+from node0.run_swarm import main
+from node0.swarm.create import create_run
+from node0.swarm.layout import first_port, lay_out
+from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run_file import SwarmRun, key_file, read_run
+from node0.swarm.sockets import socket_directory
+
+pytestmark = pytest.mark.integration
+
+RECIPE = Recipe(num_stages=2)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run of two stages and a spare."""
+    seats = lay_out(2, replicas={}, spares=1, hosts={}, start=first_port(str(tmp_path)))
+    create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2, local_mode=True), settings="")
+    return tmp_path / "run"
+
+
+@contextmanager
+def trainer(run_dir: Path) -> Iterator[SwarmPipeline]:
+    """Leads the two stages."""
+    run = read_run(run_dir)
+
+    async def find() -> list[MemberSpec]:
+        places = [run.place("head-0"), run.place("tail-1")]
+        return [
+            MemberSpec(place.member.peer_id, [str(each) for each in place.member.full_addresses], index)
+            for index, place in enumerate(places)
+        ]
+
+    settings = PeerSettings(socket_directory(run_dir, "trainer"), key_file(run_dir, "trainer"))
+    peer = Peer(settings)
+    pipeline = SwarmPipeline(peer, SwarmSettings(2, find), training(RECIPE), max_grad_norm=1.0)
+    try:
+        yield pipeline
+    finally:
+        pipeline.close()
+        peer.close()
+
+
+def status(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+    assert main(["status", str(run_dir), "--json"]) == 0
+    return {row["member"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_it_tells_who_holds_what_and_who_is_missing_for_how_long(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(member(run_dir, "head-0"))
+        tail = stack.enter_context(ExitStack())
+        tail.enter_context(member(run_dir, "tail-1"))
+        waiting = status(run_dir, capsys)
+        pipeline = stack.enter_context(trainer(run_dir))
+        for step in range(3):
+            pipeline.train_step(batch(step), TrainStep(step, 1e-3))
+        training = status(run_dir, capsys)
+        tail.close()
+        gone = time.time()
+        without = status(run_dir, capsys)
+        most = time.time() - gone + 10
+
+    assert list(training) == ["head-0", "tail-1", "spare-0"]
+    assert (waiting["tail-1"]["version"], waiting["tail-1"]["last_seen"]) == (None, 0.0)
+    for name in ("head-0", "tail-1"):
+        row = training[name]
+        assert (row["stage"], row["version"], row["microbatches"], row["last_seen"]) == (name, 3, 18, 0.0)
+        assert row["tokens_per_second"] == 0.0
+        assert row["memory_bytes"] > 1 << 20
+        assert row["peer"] == read_run(run_dir).place(name).member.peer_id
+    assert (training["spare-0"]["stage"], training["spare-0"]["last_seen"]) == (None, None)
+    assert without["head-0"]["last_seen"] == 0.0
+    assert 0 < without["tail-1"]["last_seen"] < most
+    assert without["tail-1"]["stage"] == "tail-1"
+    assert "cannot be reached" in without["tail-1"]["problem"]
+
+
+def test_it_counts_tokens_while_stages_work(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with member(run_dir, "head-0"), member(run_dir, "tail-1"), trainer(run_dir) as pipeline:
+        command = subprocess.Popen(
+            [*SWARM, "status", str(run_dir), "--once"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "600"},
+        )
+        step = 0
+        while command.poll() is None:
+            pipeline.train_step(batch(step), TrainStep(step, 1e-3))
+            step += 1
+        assert command.stdout is not None
+        said = command.stdout.read()
+        command.stdout.close()
+
+    assert command.returncode == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
+    assert [row[0] for row in rows] == ["head-0", "tail-1", "spare-0"]
+    assert [float(row[5].replace(",", "")) > 0 for row in rows[:2]] == [True, True]
+    assert [row[7] for row in rows] == ["now", "now", "never"]
+
+
+def test_on_a_terminal_the_table_is_renewed_until_it_is_interrupted(run_dir: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    with member(run_dir, "head-0"):
+        command = subprocess.Popen(
+            [*SWARM, "status", str(run_dir), "--every", "0.5"],
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        os.close(theirs)
+        said = b""
+        while said.count(b"head-0") < 3:
+            said += os.read(ours, 4096)
+        command.send_signal(signal.SIGINT)
+        code = command.wait(30)
+        os.close(ours)
+
+    assert code == 130
+    assert not list(run_dir.glob(".sockets/*"))
+
+
+def test_without_the_observers_key_it_is_refused_in_one_line(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key_file(run_dir, "observer").unlink()
+
+    assert main(["status", str(run_dir)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "observer.key" in line
