@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, Node0Error, NonRetriableError, RetriableError, SwarmTimeout
 from node0.pipeline.member import Member, MemberSpec, all_of
 from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm_state import Cut
@@ -169,14 +169,21 @@ class Roster:
                 return frame.tensors[0]
 
     async def hear(self) -> Frame:
-        """The next report; one that a member is lost or failed raises, unless it is about one session."""
+        """The next report; one that a member is lost or failed raises, unless it is about one session.
+
+        Raises:
+            SwarmTimeout: a member is lost, or nothing comes.
+            NonRetriableError: a stage cannot do what was asked, and could not at another try.
+        """
         try:
             member, frame = await asyncio.wait_for(self.events.get(), self._settings.deadline)
         except TimeoutError:
             raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
         if frame.kind in ("gone", "lost", "failed") and "session" not in frame.fields:
             why = frame.fields.get("text") or frame.fields.get("why")
-            raise SwarmTimeout(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
+            is_final = "request" in frame.fields and not frame.fields.get("retriable", True)
+            error = NonRetriableError if is_final else SwarmTimeout
+            raise error(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
         return frame
 
     async def close(self) -> None:

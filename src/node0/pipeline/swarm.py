@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from node0.errors import RetriableError
+from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.pipeline.roster import Roster, SwarmSettings
 from node0.pipeline.swarm_session import SwarmSession
@@ -27,6 +27,24 @@ from node0.swarm.peer import Peer
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+FEWEST_TRIES = 3
+"Nothing is given up before, however long recovery took."
+
+
+class Tries:
+    """One thing that is tried again after each recovery, until it has failed for too long."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience` in seconds."""
+        self._patience, self._started, self._failures = patience, time.monotonic(), 0
+
+    def failed(self, fault: RetriableError) -> None:
+        """Count a failure; raise `SwarmTimeout` where another try would be one too many."""
+        self._failures += 1
+        waited = time.monotonic() - self._started
+        if self._failures >= FEWEST_TRIES and waited > self._patience:
+            raise SwarmTimeout(f"given up after {self._failures} tries in {waited:.0f} s: {fault}") from fault
 
 
 class SwarmPipeline:
@@ -59,7 +77,8 @@ class SwarmPipeline:
         """Forward, backward, one clipped optimizer step; skipped everywhere or nowhere.
 
         Raises:
-            SwarmTimeout: a stage is missing for longer than the settings' patience.
+            SwarmTimeout: a stage is missing, or the step fails, for longer than the settings' patience.
+            NonRetriableError: a stage cannot do what the step asks.
         """
         if step.loss == "dpo" and step.reference_logps is None and not step.preference.reference_free:
             step = self._with_reference(microbatches, step)
@@ -142,6 +161,10 @@ class SwarmPipeline:
 
         return self._peer.run(awaited(), timeout=None)
 
+    def tries(self) -> Tries:
+        """A count of failures, by which something is tried again or given up."""
+        return Tries(self._settings.patience)
+
     def recover(self, fault: RetriableError) -> None:
         """After a fault outside a step: bring all stages back to where they were."""
         self._recover(fault)
@@ -149,15 +172,17 @@ class SwarmPipeline:
 
     def _catch_up(self) -> StepResult:
         """Do what is not done of the work, through any number of losses; the result of the last step."""
-        history, result = self._history, StepResult(0.0, 0, 0.0)
+        history, result, tries = self._history, StepResult(0.0, 0, 0.0), self.tries()
         while history.done < len(history.work):
             try:
                 self.run(self.roster.admit)
                 result = self.run(lambda: self._attempt(history.work[history.done]))
             except RetriableError as fault:
+                tries.failed(fault)
                 self._recover(fault)
                 continue
             history.record(result)
+            tries = self.tries()
         return result
 
     async def _attempt(self, work: Work) -> StepResult:
@@ -173,10 +198,12 @@ class SwarmPipeline:
         return await attempt.run(max_grad_norm=self._max_grad_norm)
 
     def _with_recovery(self, call: Callable[[], Awaitable[T]]) -> T:
+        tries = self.tries()
         while True:
             try:
                 return self.run(call)
             except RetriableError as fault:
+                tries.failed(fault)
                 self.recover(fault)
 
     def _recover(self, fault: RetriableError | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from node0.errors import ConfigError, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, NonRetriableError, RetriableError, SwarmTimeout
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.protocol import SamplingParams
 from node0.swarm.frames import Frame
@@ -50,9 +50,10 @@ class SwarmSession:
 
         Raises:
             ConfigError: there are no ids, the session is closed, or it would outgrow its `max_length`.
+            NonRetriableError: a stage cannot take the ids.
         """
         self._refuse(ids)
-        refusals = 0
+        refusals, tries = 0, self._pipeline.tries()
         while True:
             try:
                 token = self._pipeline.run(lambda: self._extend(ids))
@@ -62,6 +63,7 @@ class SwarmSession:
                 self._pipeline.run(self._forget)
                 if refusals > 1:
                     raise
+                tries.failed(fault)
                 self._pipeline.recover(fault)
                 continue
             self._ids += ids
@@ -118,7 +120,8 @@ class SwarmSession:
         while True:
             frame = await self._pipeline.roster.hear()
             if frame.kind == "failed" and frame["session"] == self._name:
-                raise SwarmTimeout(f"session {self._name} failed: {frame['text']}")
+                error = RetriableError if frame["retriable"] else NonRetriableError
+                raise error(f"session {self._name} failed: {frame['text']}")
             if frame.kind == "token" and (frame["session"], frame["turn"]) == (self._name, self._turn):
                 return int(frame["token"])
 

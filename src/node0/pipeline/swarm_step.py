@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node0.errors import SwarmTimeout
+from node0.errors import NonRetriableError, SwarmTimeout
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.preference import preference_loss
@@ -62,6 +62,7 @@ class StepAttempt:
 
         Raises:
             RetriableError: a member was lost, late or at another version; nothing is known to be applied.
+            NonRetriableError: a stage cannot do what the step asks, and could not at another try.
         """
         while not self._events.empty():
             self._events.get_nowait()
@@ -83,7 +84,7 @@ class StepAttempt:
             await self._ask(Frame("abort"))
         else:
             fields = {"version": self._version + 1, "lr": step.lr, "scale": decision.scale}
-            await self._ask(Frame("apply", fields))
+            await self._ask(Frame("apply", {"attempt": self._token, **fields}))
         return decision.result(totals)
 
     async def _begin(self) -> None:
@@ -151,7 +152,9 @@ class StepAttempt:
         if member not in part or lost not in [other.spec.peer_id for other in part]:
             return
         why = frame.fields.get("text") or frame.fields.get("why")
-        raise SwarmTimeout(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
+        is_final = frame.fields.get("attempt") == self._token and not frame.fields.get("retriable", True)
+        error = NonRetriableError if is_final else SwarmTimeout
+        raise error(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
 
     async def _prefer(self, index: int, logps: Tensor) -> None:
         """Turn a microbatch's log probabilities into its loss, and send the gradient back to the tail."""

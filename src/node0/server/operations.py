@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client may ask of a stage host, by the kind of its frame. Each runs on the compute thread.
 
-A trainer's step: `begin`, then frames, then `prepare`, `apply`, and `forget` once all have applied; or
-`abort` and `rollback`. Its state: `reset`, `state`, `load`, and `shard` for a checkpoint. A generator:
-`open`, `close`.
+A trainer's step: `begin`, then frames, then `prepare` and `apply`; or `abort`, which also goes back to
+the version before. Its state: `reset`, `state`, `load`, and `shard` for a checkpoint. A generator: `open`,
+`close`.
 """
 
 from collections.abc import Callable
@@ -129,9 +129,10 @@ def tied(host: "StageHost", frame: Frame, client: "Client") -> Frame:
 
 
 def apply(host: "StageHost", frame: Frame, client: "Client") -> Frame:
-    """Make the step, and keep the version before it until the next step begins."""
+    """Make the step that was prepared, and keep the version before it until the next step begins."""
     _lead(host, client)
-    executor = _working(host)[0]
+    executor, worker = _working(host)
+    worker.require(frame["attempt"])
     executor.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
     return Frame("reply", {"version": executor.version})
 

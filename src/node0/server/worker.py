@@ -108,14 +108,18 @@ class StageWorker:
             raise FrameRefused(f"a stage takes no {frame.kind} frame; run one version on all peers")
         action(attempt, frame)
 
+    def require(self, attempt: str) -> None:
+        """Raise `RetriableError` where another attempt runs, or none."""
+        if attempt != self.attempt:
+            raise RetriableError("the attempt is over here; abort the step and replay it")
+
     def prepare(self, attempt: str, expected: int) -> dict[str, Any]:
         """What the trainer decides a step by.
 
         Raises:
             RetriableError: another attempt runs, or microbatches are missing.
         """
-        if attempt != self.attempt:
-            raise RetriableError("the attempt is over here; abort the step and replay it")
+        self.require(attempt)
         prepared = self.executor.prepare()
         if prepared.microbatches != expected:
             raise RetriableError(

@@ -207,3 +207,16 @@ def test_what_is_not_finite_is_told_to_the_trainer() -> None:
 def test_a_frame_that_no_peer_of_this_version_sends_is_refused(frame: Frame) -> None:
     with pytest.raises(FrameRefused, match="one version on all peers"):
         Stage(1).worker.handle(frame)
+
+
+def test_a_step_is_applied_only_in_the_attempt_that_prepared_it() -> None:
+    stage = Stage(0)
+    stage.worker.require("a")
+
+    # As when a trainer connects again, or the stage is made anew.
+    stage.worker.abort()
+    with pytest.raises(RetriableError, match="the attempt is over here"):
+        stage.worker.require("a")
+    stage.begin("b")
+    with pytest.raises(RetriableError, match="the attempt is over here"):
+        stage.worker.require("a")
