@@ -53,6 +53,9 @@ class Member:
         self.takes_part = False
         "Whether microbatches may be sent its way."
 
+        self.is_fresh = False
+        "Whether its weights are those of its seed, until it is given others."
+
         self.names: list[str] = []
         "Trained weights of its stage, by their names in the whole model."
 

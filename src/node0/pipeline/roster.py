@@ -63,7 +63,6 @@ class Roster:
         self._peer, self._settings, self._training = peer, settings, training
         self._client = secrets.token_hex(8)
         self._members: dict[str, Member] = {}
-        self._cut = Cut()
         self.events: asyncio.Queue[tuple[Member, Frame]] = asyncio.Queue()
         self._held: set[int | None] = set()
         "Stages that had a member at any time."
@@ -88,7 +87,6 @@ class Roster:
 
         Returns whether it is `version`; raises `SwarmTimeout` when a stage is missing for too long.
         """
-        self._cut = cut
         now = time.monotonic
         started = told = now()
         while True:
@@ -98,7 +96,9 @@ class Roster:
                 for member in self._members.values():
                     member.takes_part = member.is_alive and member.stage is not None
                 self.route()
-                return await self._agree(version, cut)
+                is_there = await self._agree(version, cut)
+                self.forget_reports()
+                return is_there
             except RetriableError as fault:
                 waited = now() - started
                 if waited > self._settings.patience:
@@ -109,6 +109,11 @@ class Roster:
                     told = now()
                     logger.warning("waiting for %.0f s: %s", waited, fault)
                 await asyncio.sleep(LOOK_EVERY)
+
+    def forget_reports(self) -> None:
+        """Drop what was reported so far: whoever is lost is not in the route any more."""
+        while not self.events.empty():
+            self.events.get_nowait()
 
     async def admit(self) -> None:
         """Let members take part that came since: each loads the state of another member of its stage."""
@@ -145,9 +150,12 @@ class Roster:
                 logger.error("peer %s holds another state of stage %s", member.spec.peer_id, reply["stage"])
         return digests
 
+    async def names(self) -> list[list[str]]:
+        """Names of the trained weights of each stage."""
+        return [members[0].names for members in self.route()]
+
     async def load_cut(self, cut: Cut) -> None:
         """Bring every member of every stage to a cut."""
-        self._cut = cut
         await all_of([self._restore(member, cut) for members in self.route() for member in members])
 
     async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
@@ -215,11 +223,15 @@ class Roster:
 
     async def _connect_lost(self) -> None:
         for spec in await self._settings.find():
-            if spec.peer_id not in self._members:
+            member = self._members.get(spec.peer_id)
+            if member is None:
                 settings = self._settings
                 self._members[spec.peer_id] = Member(
                     self._peer, spec, codec=settings.codec, deadline=settings.deadline, events=self.events
                 )
+            elif not member.is_alive:
+                # It may have come back at another address.
+                member.spec = spec
         lost = [member for member in self._members.values() if not member.is_alive]
         await asyncio.gather(*(self._connect(member) for member in lost), return_exceptions=False)
 
@@ -248,7 +260,7 @@ class Roster:
         members = [member for stage in self.route() for member in stage]
         await all_of([self._reset(member) for member in members if not member.has_model])
         await self._tell_addresses(members)
-        at = await asyncio.gather(*(self._back_to(member, version) for member in members))
+        at = await asyncio.gather(*(self._back_to(member, version, cut) for member in members))
         if all(at):
             return True
         behind = [member for member, is_there in zip(members, at, strict=True) if not is_there]
@@ -270,15 +282,18 @@ class Roster:
         }
         frame = Frame("reset", {"training": asdict(self._training), "place": place})
         reply = await member.request(frame, deadline=settings.deadline)
-        member.names, member.has_model = list(reply["names"]), True
+        member.names, member.has_model, member.is_fresh = list(reply["names"]), True, True
 
     async def _tell_addresses(self, members: Sequence[Member]) -> None:
         addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
         frame = Frame("neighbours", {"addresses": addresses})
         await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])
 
-    async def _back_to(self, member: Member, version: int) -> bool:
+    async def _back_to(self, member: Member, version: int, cut: Cut) -> bool:
         """Whether the member could be brought to the version from what it holds itself."""
+        if version == 0 and member.is_fresh and cut.states:
+            # Version 0 of a run that goes on from an adapter is not that of the seed.
+            return False
         try:
             reply = await member.request(
                 Frame("abort", {"version": version}), deadline=self._settings.deadline
@@ -313,3 +328,4 @@ class Roster:
     async def _give(self, member: Member, data: bytes) -> None:
         frame = Frame("load", {"sha256": state_digest(data)}, (), data)
         await member.request(frame, deadline=self._settings.deadline)
+        member.is_fresh = False

@@ -119,9 +119,8 @@ class SwarmPipeline:
             BadCheckpoint: a tensor is absent or of another shape, or there is no state.
         """
         with StateReader(directory) as reader:
-            states = {
-                index: reader.part(members[0].names) for index, members in enumerate(self.roster.route())
-            }
+            names = self._with_recovery(self.roster.names)
+            states = {index: reader.part(stage) for index, stage in enumerate(names)}
             version = reader.version
         self.adopt(Cut(version, states))
 
@@ -187,6 +186,7 @@ class SwarmPipeline:
 
     async def _attempt(self, work: Work) -> StepResult:
         settings = self._settings
+        self.roster.forget_reports()
         attempt = StepAttempt(
             self.roster.route(),
             work,

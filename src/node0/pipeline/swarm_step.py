@@ -64,8 +64,6 @@ class StepAttempt:
             RetriableError: a member was lost, late or at another version; nothing is known to be applied.
             NonRetriableError: a stage cannot do what the step asks, and could not at another try.
         """
-        while not self._events.empty():
-            self._events.get_nowait()
         await self._begin()
         await self._feed()
         await self._join_replicas()

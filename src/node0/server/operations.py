@@ -51,10 +51,10 @@ def reset(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     if place is not None:
         layers = place["layers_per_stage"]
         place = StagePlace(place["index"], place["num_stages"], tuple(layers) if layers else None)
-    state = host.state
-    if state.place is not None and place is not None and place != state.place:
-        raise ConfigError(f"{host.spec.name} holds stage {state.place.index}, not {place.index}")
-    state.place = state.place or place
+    state, own = host.state, host.spec.place
+    if own is not None and place not in (None, own):
+        raise ConfigError(f"{host.spec.name} holds stage {own.index} of {own.num_stages}; start another host")
+    state.place = place or state.place
     if state.place is None:
         raise ConfigError(f"{host.spec.name} has no place in the model yet; the trainer must give one")
     executor = build(host, state.place, StageTraining(**frame["training"]))
@@ -62,9 +62,10 @@ def reset(host: "StageHost", frame: Frame, client: "Client") -> Frame:
 
 
 def build(host: "StageHost", place: StagePlace, training: StageTraining) -> ModuleCollab:
-    """Make the stage, with what works on it."""
+    """Make the stage, with what works on it; what was here before is gone first."""
     state = host.state
     state.training = training
+    state.executor = state.worker = state.decoder = None
     executor = state.executor = make_executor(place, training, host.spec.base, device=host.spec.device)
     # Weights and two moments of all of them, in float32, are the largest thing that is sent.
     state.max_payload = _ROOM + 16 * sum(weight.numel() for weight in executor.stage.parameters())

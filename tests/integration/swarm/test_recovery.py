@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes back after a fault is what was there before it; what no replay can heal ends at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from integration.swarm.in_process import Recipe, batch, local, swarm
+from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm
 
-from node0.errors import NonRetriableError
+from node0.errors import NonRetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
+from node0.pipeline.swarm_state import Cut
+from node0.swarm.stream import Stream
 
 pytestmark = pytest.mark.integration
 
 RECIPE = Recipe(num_stages=2)
+
+
+def lose(many: Swarm, number: int) -> None:
+    """End the trainer's connection to a host."""
+    member = many.pipeline.roster._members[many.peers[number].peer_id]
+
+    async def end() -> None:
+        member.close("the test ends it")
+
+    many.pipeline.run(end)
 
 
 def test_what_a_stage_can_never_do_is_not_tried_for_ever(tmp_path: Path) -> None:
@@ -35,3 +48,60 @@ def test_what_a_stage_can_never_do_is_not_tried_for_ever(tmp_path: Path) -> None
         assert many.pipeline.train_step(batch(0), TrainStep(0, 1e-3)) == one.train_step(
             batch(0), TrainStep(0, 1e-3)
         )
+
+
+def test_an_adapter_that_training_starts_from_is_given_to_whoever_comes_back(tmp_path: Path) -> None:
+    one = local(RECIPE)
+    for executor in one.executors:
+        for weight in executor.trained.weights.values():
+            torch.nn.init.normal_(weight, std=0.1)
+    adapter = {index: stage.trained.state_bytes() for index, stage in enumerate(one.executors)}
+
+    with swarm(tmp_path / "s", RECIPE) as many:
+        many.pipeline.adopt(Cut(0, adapter))
+        expected = one.score(batch(1)[0])
+        lose(many, 1)
+        torch.testing.assert_close(many.pipeline.score(batch(1)[0]), expected)
+        assert many.pipeline.back_up().states == adapter
+
+
+def test_a_spare_takes_another_stage_than_it_once_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = local(RECIPE)
+
+    with swarm(tmp_path / "s", RECIPE, members=[0, 1, None, None]) as many:
+        unreachable: set[str] = set()
+        opened = many.peers[-1].open
+
+        async def open_if_there(remote: str, name: str, addresses: Sequence[str] = ()) -> Stream:
+            if remote in unreachable:
+                raise SwarmTimeout(f"peer {remote} is gone")
+            return await opened(remote, name, addresses)
+
+        monkeypatch.setattr(many.peers[-1], "open", open_if_there)
+        # The first spare takes stage 1; when it comes back with the second one, it is given stage 0.
+        for step, lost in enumerate([[], [1], [0, 2]]):
+            unreachable |= {many.peers[number].peer_id for number in lost if number < 2}
+            for number in lost:
+                lose(many, number)
+            given = TrainStep(step, 1e-3, seed=3)
+            assert many.pipeline.train_step(batch(step), given) == one.train_step(batch(step), given)
+
+        places = [host.state.place for host in many.hosts[2:]]
+        assert [place and place.index for place in places] == [0, 1]
+
+
+def test_a_state_is_loaded_although_a_stage_was_just_lost(tmp_path: Path) -> None:
+    one = local(RECIPE)
+    for step in range(2):
+        one.train_step(batch(step), TrainStep(step, 1e-3))
+    one.save(tmp_path / "saved")
+
+    with swarm(tmp_path / "s", RECIPE) as many:
+        lose(many, 0)
+        many.pipeline.load(tmp_path / "saved")
+
+        assert many.pipeline.version == 2
+        given = TrainStep(2, 1e-3)
+        assert many.pipeline.train_step(batch(2), given) == one.train_step(batch(2), given)

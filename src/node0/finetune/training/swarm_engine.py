@@ -166,7 +166,9 @@ def _swarm_settings(peer: Peer, run: SwarmRun, allowed: frozenset[str] | None) -
             if place.name != TRAINER
         }
         for each in await find_members(peer, run_id=run.run_id, allowed=allowed):
-            found = MemberSpec(each.peer_id, each.addresses, each.about["place"])
+            stage = each.about.get("place")
+            # What a peer says of itself may be anything; without a stage it is a spare.
+            found = MemberSpec(each.peer_id, each.addresses, stage if type(stage) is int else None)
             if each.peer_id not in known or not known[each.peer_id].addresses:
                 known[each.peer_id] = found
         return list(known.values())
