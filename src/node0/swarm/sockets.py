@@ -19,7 +19,7 @@ from node0.errors import ConfigError
 from node0.swarm.guard import LOCK_NAME, PARENT_NAME, PARENT_PREFIX, discard
 
 LONGEST = 60
-"Bytes of a directory inside a run."
+"Bytes of a run's directory of sockets: with the longest member's name it is below LIMIT."
 
 LIMIT = 80
 "Bytes of a directory that leave room for a socket's name: the kernel takes 107 in all."
@@ -29,10 +29,13 @@ _WAIT = 0.02
 
 
 def socket_directory(run_dir: Path, member: str) -> Path:
-    """The directory of one member: inside the run, or in the temporary folder where that is too deep."""
-    inside = run_dir.resolve() / PARENT_NAME / member
+    """The directory of one member: inside the run, or in the temporary folder where that is too deep.
+
+    All members of a run have theirs in one place, whatever the length of their names.
+    """
+    inside = run_dir.resolve() / PARENT_NAME
     if len(os.fsencode(inside)) <= LONGEST:
-        return inside
+        return inside / member
     digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:12]
     return Path(tempfile.gettempdir()).resolve() / f"{PARENT_PREFIX}{digest}" / member
 

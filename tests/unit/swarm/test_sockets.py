@@ -136,3 +136,12 @@ def test_a_run_that_lies_deep_has_its_sockets_in_the_temporary_folder(tmp_path: 
 
 def test_a_run_that_does_not_has_them_inside() -> None:
     assert socket_directory(Path("/r"), "head-0") == Path("/r/.sockets/head-0")
+
+
+@pytest.mark.parametrize("length", range(40, 80))
+def test_members_of_one_run_have_them_in_one_place_whatever_their_names(length: int) -> None:
+    run = Path("/" + "r" * length)
+    found = [socket_directory(run, name) for name in ("any", "head-0", "body-998.99", "observer-4194304")]
+
+    assert len({each.parent for each in found}) == 1
+    assert all(len(os.fsencode(each)) <= LIMIT for each in found)
