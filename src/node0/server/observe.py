@@ -154,7 +154,7 @@ async def _ask(peer: Peer, place: Place, deadline: float) -> Answer:
         at = ", ".join(f"{each.host}:{each.port}" for each in place.member.full_addresses)
         why = "another peer answers there" if _MISMATCH in str(error) else f"it cannot be reached at {at}"
         return Answer(place, None, why, reached=False)
-    except (Node0Error, OSError) as error:
+    except Node0Error as error:
         return Answer(place, None, str(error))
     if reply is None or reply.kind != "reply":
         return Answer(place, None, "it refuses this observer")
@@ -166,6 +166,8 @@ async def _hello(stream: Stream, client: str) -> Frame | None:
     try:
         await stream.send(Frame("hello", {"client": client, "id": 0}))
         return await stream.receive()
+    except OSError:  # it closed the stream before it read anything
+        return None
     finally:
         stream.close()
 
