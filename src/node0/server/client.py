@@ -35,7 +35,11 @@ class Client:
             raise FrameRefused(f"it has not read its replies for {self._deadline:g} s") from None
 
     async def drain(self) -> None:
-        """Send what is reported until the stream breaks, or is not read."""
-        with suppress(OSError, FrameRefused):
-            while True:
-                await self.reply(await self._outbox.get())
+        """Send what is reported until the stream breaks, or is not read: then it ends."""
+        try:
+            with suppress(OSError, FrameRefused):
+                while True:
+                    await self.reply(await self._outbox.get())
+        finally:
+            # Nothing would be taken out any more of what its requests put in.
+            self.stream.close()

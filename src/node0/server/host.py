@@ -84,7 +84,7 @@ class HostState:
     max_payload: int = FIRST_PAYLOAD
     leader: Client | None = None
     clients: dict[str, Client] = field(default_factory=dict)
-    "By the name that each gave itself."
+    "By the name that each gave itself last."
 
 
 class StageHost:

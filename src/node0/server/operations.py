@@ -34,7 +34,8 @@ _ROOM = 256 << 20
 
 def hello(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Say who this is; with `lead` the client becomes the leader, and an earlier one leads no more."""
-    host.state.clients[frame["client"]] = client
+    others = {name: other for name, other in host.state.clients.items() if other is not client}
+    host.state.clients = {**others, frame["client"]: client}
     if frame.fields.get("lead"):
         if host.state.worker is not None:
             host.state.worker.abort()
@@ -76,6 +77,7 @@ def build(host: "StageHost", place: StagePlace, training: StageTraining) -> Modu
 
 def neighbours(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Learn where other members are dialled."""
+    _lead(host, client)
     for remote, addresses in frame["addresses"].items():
         host.peer.loop.call_soon_threadsafe(host.links.know, remote, addresses)
     return Frame("reply")

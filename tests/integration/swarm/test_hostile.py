@@ -158,6 +158,29 @@ def test_a_request_that_makes_no_sense_is_answered(beside: Beside, stranger: Pee
     beside.go_on()
 
 
+def test_who_does_not_lead_changes_nothing_and_has_one_name(beside: Beside, stranger: Peer) -> None:
+    host = beside.swarm.hosts[0]
+    requests = [Frame("hello", {"client": f"name-{number}"}) for number in range(40)]
+    elsewhere = {beside.swarm.peers[1].peer_id: ["/ip4/127.0.0.1/tcp/1"]}
+    requests.append(Frame("neighbours", {"addresses": elsewhere}))
+
+    async def ask() -> Frame | None:
+        stream = await stranger.open(host.peer.peer_id, CONTROL)
+        for number, request in enumerate(requests):
+            await stream.send(Frame(request.kind, {**request.fields, "id": number}))
+            reply = await stream.receive()
+        assert [name for name in host.state.clients if name.startswith("name-")] == ["name-39"]
+        stream.close()
+        return reply
+
+    reply = stranger.run(ask(), timeout=20.0)
+
+    assert reply is not None
+    assert reply.kind == "error"
+    assert "another trainer leads" in reply["text"]
+    beside.go_on()
+
+
 def test_frames_that_make_no_sense_move_nothing(beside: Beside, stranger: Peer) -> None:
     pushed = [
         Frame("activation", {"attempt": "x", "mb": 0}, [torch.ones(1, 1, 64)]),

@@ -75,8 +75,10 @@ class CheckpointCollector:
             step, digests = wanted
             try:
                 self._collect(step, digests)
-            except (Node0Error, OSError, RuntimeError) as fault:
-                logger.warning("checkpoint of step %d was not collected, training goes on: %s", step, fault)
+            # A thread that ends here would collect nothing any more.
+            except Exception as fault:  # noqa: BLE001
+                reason = fault if isinstance(fault, Node0Error | OSError) else repr(fault)
+                logger.warning("checkpoint of step %d was not collected, training goes on: %s", step, reason)
 
     def _collect(self, step: int, digests: Mapping[str, str]) -> None:
         settings = self._settings
