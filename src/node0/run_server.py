@@ -57,7 +57,7 @@ def server(  # noqa: PLR0913  # one parameter a flag
         str | None, typer.Option(help="YAML of the training; builds the stage before a trainer comes.")
     ] = None,
     allow_peer: Annotated[
-        list[str] | None, typer.Option(help="Peer id that may join beside the run's. Repeatable.")
+        list[str] | None, typer.Option(help="Peer id that may join, and train, beside the run's. Repeatable.")
     ] = None,
     bead_id: Annotated[
         str | None, typer.Option(help="The bead that asked for this run; logged and announced.")
@@ -230,6 +230,7 @@ def _start(
         host_maddrs=flags.host_maddrs or (member.host_maddrs if member else ("/ip4/127.0.0.1/tcp/0",)),
         announce_maddrs=flags.announce_maddrs or (member.announce_maddrs if member else ()),
         allow_peers=described.allowed | frozenset(flags.allow_peer or ()) | {peer_id},
+        leaders=described.leaders | frozenset(flags.allow_peer or ()),
         wire=described.wire,
         deadline=described.deadlines.microbatch,
         device=device,

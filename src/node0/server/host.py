@@ -69,6 +69,9 @@ class HostSpec:
     bead_id: str | None = None
     "The bead that asked for the run."
 
+    leaders: frozenset[str] | None = None
+    "Peer ids that may train here; None lets everybody who may talk."
+
 
 @dataclass(slots=True)
 class HostState:

@@ -54,6 +54,7 @@ class Node0Server:
         host_maddrs: Sequence[str] = ("/ip4/127.0.0.1/tcp/0",),
         announce_maddrs: Sequence[str] = (),
         allow_peers: frozenset[str] | None = None,
+        leaders: frozenset[str] | None = None,
         wire: Codec = "float32",
         deadline: float = 60.0,
         device: str = "cpu",
@@ -81,6 +82,7 @@ class Node0Server:
             host_maddrs: where this peer listens.
             announce_maddrs: how others reach it, where that differs.
             allow_peers: peer ids that may talk to it; None lets everybody in.
+            leaders: those of them that may train it; None lets all of them.
             wire: type of hidden states and their gradients between machines.
             deadline: seconds that a frame may take to a neighbour.
             device: where tensors live.
@@ -114,6 +116,7 @@ class Node0Server:
             codec=wire,
             deadline=deadline,
             bead_id=bead_id,
+            leaders=leaders,
         )
         # Also what a stage only stores for the trainer is checked.
         validators, _ = make_validators(run_id, identity.peer_id, TRAINER, private_key=identity.private_key)

@@ -34,9 +34,15 @@ _ROOM = 256 << 20
 
 def hello(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Say who this is; with `lead` the client becomes the leader, and an earlier one leads no more."""
+    leads, leaders = bool(frame.fields.get("lead")), host.spec.leaders
+    if leads and leaders is not None and client.stream.remote not in leaders:
+        raise ConfigError(
+            f"peer {client.stream.remote} may not train here; use the run's trainer key, "
+            "or start the stages with --allow-peer"
+        )
     others = {name: other for name, other in host.state.clients.items() if other is not client}
     host.state.clients = {**others, frame["client"]: client}
-    if frame.fields.get("lead"):
+    if leads:
         if host.state.worker is not None:
             host.state.worker.abort()
         former, host.state.leader = host.state.leader, client

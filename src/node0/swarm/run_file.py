@@ -142,7 +142,7 @@ class SwarmRun(BaseModel):
     "The member that feeds the run."
 
     allow_peers: list[PeerId] = []
-    "Peers that may join beside the members."
+    "Peers that may talk to members beside these; they may not train."
 
     wire: Wire = "float32"
     "Type of hidden states and their gradients between machines."
@@ -171,6 +171,11 @@ class SwarmRun(BaseModel):
     def allowed(self) -> frozenset[str]:
         """Peer ids that may talk to a member: the members and `allow_peers`."""
         return frozenset(place.member.peer_id for place in self.members) | frozenset(self.allow_peers)
+
+    @property
+    def leaders(self) -> frozenset[str]:
+        """Peer ids that may train: the trainer; of a run that names none, everybody who may talk."""
+        return self.allowed if self.trainer is None else frozenset([self.trainer.peer_id])
 
     def seeds(self, *, but: str | None = None) -> list[str]:
         """Addresses to join by: the named ones, and every member's with a known port; none of peer `but`."""

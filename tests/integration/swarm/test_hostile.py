@@ -6,7 +6,7 @@ import logging
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +179,31 @@ def test_who_does_not_lead_changes_nothing_and_has_one_name(beside: Beside, stra
     assert reply.kind == "error"
     assert "another trainer leads" in reply["text"]
     beside.go_on()
+
+
+def test_who_may_talk_may_not_therefore_train(beside: Beside, stranger: Peer) -> None:
+    host, trainer = beside.swarm.hosts[0], beside.swarm.peers[-1]
+    everybody = host.spec
+    host.spec = replace(everybody, leaders=frozenset([trainer.peer_id]))
+
+    async def ask() -> list[Frame | None]:
+        stream = await stranger.open(host.peer.peer_id, CONTROL)
+        replies = []
+        for number, lead in enumerate([True, False]):
+            await stream.send(Frame("hello", {"client": "x", "lead": lead, "id": number}))
+            replies.append(await stream.receive())
+        stream.close()
+        return replies
+
+    try:
+        first, second = stranger.run(ask(), timeout=20.0)
+        beside.go_on()
+    finally:
+        host.spec = everybody
+
+    assert first is not None and second is not None
+    assert (first.kind, second.kind) == ("error", "reply")
+    assert f"peer {stranger.peer_id} may not train here" in first["text"]
 
 
 def test_frames_that_make_no_sense_move_nothing(beside: Beside, stranger: Peer) -> None:

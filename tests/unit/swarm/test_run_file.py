@@ -70,6 +70,15 @@ def test_members_and_further_peers_may_join_and_nobody_else(tmp_path: Path) -> N
     assert read(tmp_path, a_tree()).allowed == set(PEERS[:6])
 
 
+def test_the_trainer_alone_may_train_where_there_is_one(tmp_path: Path) -> None:
+    run = read(tmp_path, a_tree(allow_peers=[PEERS[6]]))
+
+    assert run.trainer is not None
+    assert run.leaders == {run.trainer.peer_id}
+    nameless = run.model_copy(update={"trainer": None})
+    assert nameless.leaders == nameless.allowed
+
+
 def test_seeds_are_where_members_can_be_reached(tmp_path: Path) -> None:
     named = f"/ip4/10.0.0.9/tcp/1/p2p/{PEERS[6]}"
     run = read(tmp_path, a_tree(local_seed_peers=[named]))
