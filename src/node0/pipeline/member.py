@@ -5,7 +5,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,7 @@ class Member:
         self.spec, self.stage, self._deadline = spec, spec.stage, deadline
         self._peer, self._codec, self._events = peer, codec, events
         self._stream: Stream | None = None
+        self._is_greeted = False
         self._receiving: asyncio.Task[None] | None = None
         self._numbers = itertools.count()
         self._replies: dict[int, asyncio.Future[Frame]] = {}
@@ -67,12 +68,12 @@ class Member:
         """Whether it is connected."""
         return self.lost_since is None
 
-    async def connect(self, client: str, *, lead: bool, deadline: float) -> Mapping[str, Any]:
-        """Open the stream and say hello; what the host says of itself.
+    async def connect(self, client: str, *, deadline: float) -> None:
+        """Open the stream, say hello, and lead the host from now on.
 
         Raises:
             SwarmTimeout: it cannot be reached.
-            ConfigError: it speaks another protocol.
+            ConfigError: it speaks another protocol, or refuses this client.
         """
         opening = self._peer.open(self.spec.peer_id, CONTROL, self.spec.addresses)
         try:
@@ -80,15 +81,19 @@ class Member:
         except TimeoutError:
             raise SwarmTimeout(f"peer {self.spec.peer_id} did not answer within {deadline:g} s") from None
         self.lost_since, self.has_model, self.takes_part = None, False, False
+        self._is_greeted = False
         self._receiving = asyncio.create_task(self._receive(self._stream))
-        reply = await self.request(Frame("hello", {"client": client, "lead": lead}), deadline=deadline)
-        if reply["protocol"] != PROTOCOL:
-            self.close("it speaks another protocol")
-            raise ConfigError(
-                f"{reply['name']} speaks protocol {reply['protocol']} and this program {PROTOCOL}; "
-                "run one version on all peers"
-            )
-        return reply.fields
+        try:
+            reply = await self.request(Frame("hello", {"client": client, "lead": True}), deadline=deadline)
+            if reply["protocol"] != PROTOCOL:
+                raise ConfigError(
+                    f"{reply['name']} speaks protocol {reply['protocol']} and this program {PROTOCOL}; "
+                    "run one version on all peers"
+                )
+        except BaseException:
+            self.close("it cannot be used")
+            raise
+        self._is_greeted = True
 
     async def request(self, frame: Frame, *, deadline: float) -> Frame:
         """Ask, and wait for the reply.
@@ -143,7 +148,8 @@ class Member:
         for future in self._replies.values():
             if not future.done():
                 future.set_exception(SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}"))
-        self._events.put_nowait((self, Frame("gone", {"why": why})))
+        if self._is_greeted:
+            self._events.put_nowait((self, Frame("gone", {"why": why})))
 
     async def _receive(self, stream: Stream) -> None:
         why = "it closed the stream"

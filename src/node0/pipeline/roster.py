@@ -20,6 +20,7 @@ from node0.server.state import state_digest
 from node0.swarm.codec import Codec
 from node0.swarm.frames import Frame
 from node0.swarm.peer import Peer
+from node0.swarm.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Roster:
         self._held: set[int | None] = set()
         "Stages that had a member at any time."
 
-        self._finding = asyncio.Lock()
+        self._finding, self._seldom = asyncio.Lock(), Seldom()
         self._watching: asyncio.Task[None] | None = None
 
     def route(self) -> list[list[Member]]:
@@ -129,12 +130,16 @@ class Roster:
                 await self._tell_addresses([m for stage in self.route() for m in stage])
                 logger.info("peer %s joined stage %d", member.spec.peer_id, member.stage)
 
-    async def fetch_states(self) -> dict[int, bytes]:
-        """The state of every stage, whole and checked."""
+    async def fetch_states(self, expected: int) -> dict[int, bytes]:
+        """The state of every stage at a version, whole and checked.
+
+        Raises:
+            RetriableError: a stage is at another one, or its state arrived damaged.
+        """
         replies = await all_of([self._fetch(members[0]) for members in self.route()])
-        versions = {version for version, _ in replies}
-        if len(versions) != 1:
-            raise RetriableError(f"stages are at versions {sorted(versions)}; bring them to one")
+        versions = [version for version, _ in replies]
+        if set(versions) != {expected}:
+            raise RetriableError(f"stages are at versions {versions}, not at {expected}; bring them there")
         return {stage: data for stage, (_, data) in enumerate(replies)}
 
     async def checkpoint(self, step: int, version: int, progress: str) -> dict[str, str]:
@@ -212,9 +217,9 @@ class Roster:
             try:
                 await self._find()
                 late = [m for m in self._members.values() if m.stage is not None and m.is_alive]
-                await all_of([self._reset(m) for m in late if not m.has_model and not m.takes_part])
+                await all_of([self._make_ready(m) for m in late if not m.has_model and not m.takes_part])
             except Node0Error as fault:
-                logger.warning("a late member cannot take part: %s", fault)
+                self._warn("a late member", fault)
 
     async def _find(self) -> None:
         """Connect to whoever is known and not connected."""
@@ -239,9 +244,22 @@ class Roster:
         # A spare that came back has no place any more.
         member.stage = member.spec.stage
         try:
-            await member.connect(self._client, lead=True, deadline=CONNECT_SECONDS)
+            await member.connect(self._client, deadline=CONNECT_SECONDS)
         except RetriableError as fault:
             logger.debug("peer %s: %s", member.spec.peer_id, fault)
+        except ConfigError as fault:
+            self._do_without(member, fault)
+
+    def _do_without(self, member: Member, fault: ConfigError) -> None:
+        """Go on with the other members of a stage when one cannot be used; raise when it is the only one."""
+        member.takes_part = False
+        if member.stage is not None and not self._of(member.stage):
+            raise fault
+        self._warn(f"peer {member.spec.peer_id}", fault)
+
+    def _warn(self, who: str, fault: Node0Error) -> None:
+        if self._seldom.now(who):
+            logger.warning("%s cannot take part: %s", who, fault)
 
     def _replace(self, *, first_wait: float) -> None:
         """Give a spare to each stage that lost its members; one that nobody held yet is waited for first."""
@@ -257,8 +275,9 @@ class Roster:
                 logger.warning("peer %s takes the place of stage %d", member.spec.peer_id, stage)
 
     async def _agree(self, version: int, cut: Cut) -> bool:
+        every = [member for stage in self.route() for member in stage]
+        await all_of([self._make_ready(member) for member in every if not member.has_model])
         members = [member for stage in self.route() for member in stage]
-        await all_of([self._reset(member) for member in members if not member.has_model])
         await self._tell_addresses(members)
         at = await asyncio.gather(*(self._back_to(member, version, cut) for member in members))
         if all(at):
@@ -272,6 +291,12 @@ class Roster:
             return True
         await self.load_cut(cut)
         return version == cut.version
+
+    async def _make_ready(self, member: Member) -> None:
+        try:
+            await self._reset(member)
+        except ConfigError as fault:
+            self._do_without(member, fault)
 
     async def _reset(self, member: Member) -> None:
         settings = self._settings

@@ -14,13 +14,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from node0.errors import RetriableError, SwarmTimeout
+from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.pipeline.roster import Roster, SwarmSettings
 from node0.pipeline.swarm_session import SwarmSession
 from node0.pipeline.swarm_state import Cut, History
 from node0.pipeline.swarm_step import StepAttempt, Work
-from node0.server.stage_spec import StageTraining
+from node0.server.stage_spec import ADAPTER, StageTraining
 from node0.server.state import PATTERN, StateReader, write_state_bytes
 from node0.swarm.peer import Peer
 
@@ -98,7 +98,13 @@ class SwarmPipeline:
         return self._with_recovery(lambda: self.roster.score(microbatch, adapter=adapter))
 
     def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> SwarmSession:
-        """Open a sequence of at most `max_length` tokens. `adapter=None` is the one the stages train."""
+        """Open a sequence of at most `max_length` tokens, with what the stages train.
+
+        Raises:
+            ConfigError: another `adapter` is asked for.
+        """
+        if adapter not in (None, ADAPTER):
+            raise ConfigError(f"the stages hold no adapter {adapter!r}; ask for {ADAPTER!r}, or for none")
         return SwarmSession(self, params, max_length=max_length)
 
     def save(self, directory: Path) -> None:
@@ -144,7 +150,7 @@ class SwarmPipeline:
         """Fetch the state of every stage; from here on nothing older is needed after a loss."""
         history = self._history
         if history.done or not history.cut.states:
-            states = self._with_recovery(self.roster.fetch_states)
+            states = self._with_recovery(lambda: self.roster.fetch_states(history.version))
             history.renew(Cut(history.version, states))
         return history.cut
 

@@ -2,15 +2,17 @@
 """What comes back after a fault is what was there before it; what no replay can heal ends at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm
 
-from node0.errors import NonRetriableError, SwarmTimeout
+from node0.errors import ConfigError, NonRetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
 from node0.pipeline.swarm_state import Cut
+from node0.server.stage_spec import StagePlace
 from node0.swarm.stream import Stream
 
 pytestmark = pytest.mark.integration
@@ -43,6 +45,9 @@ def test_what_a_stage_can_never_do_is_not_tried_for_ever(tmp_path: Path) -> None
         with pytest.raises(NonRetriableError, match="index out of range"):
             session.extend([RECIPE.args.vocab_size])
         assert many.pipeline.session(SamplingParams(temperature=0.0), max_length=20).extend([1, 2]) == token
+
+        with pytest.raises(ConfigError, match="no adapter 'other'"):
+            many.pipeline.session(SamplingParams(), max_length=20, adapter="other")
 
         # The stages are as they were.
         assert many.pipeline.train_step(batch(0), TrainStep(0, 1e-3)) == one.train_step(
@@ -105,3 +110,21 @@ def test_a_state_is_loaded_although_a_stage_was_just_lost(tmp_path: Path) -> Non
         assert many.pipeline.version == 2
         given = TrainStep(2, 1e-3)
         assert many.pipeline.train_step(batch(2), given) == one.train_step(batch(2), given)
+
+
+def test_a_replica_that_cannot_be_used_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = local(RECIPE)
+
+    with swarm(tmp_path / "s", RECIPE, members=[0, 1, None]) as many:
+        # It says that it is of stage 1, and was started for stage 0.
+        many.hosts[2].spec = replace(many.hosts[2].spec, place=StagePlace(0, 2))
+        many.specs[2] = replace(many.specs[2], stage=1)
+        for step in range(3):
+            given = TrainStep(step, 1e-3, seed=3)
+            assert many.pipeline.train_step(batch(step), given) == one.train_step(batch(step), given)
+            lose(many, 2)
+            lose(many, 1)
+
+    lines = [line for line in caplog.messages if "cannot take part" in line]
+    assert len(lines) == 1
+    assert f"peer {many.specs[2].peer_id} cannot take part: stage-2 holds stage 0 of 2" in lines[0]
