@@ -145,8 +145,8 @@ def end(process: "subprocess.Popen[Any]") -> None:
     process.wait(10)
 
 
-def report(speeds: Mapping[str, Sequence[float]], *, over: str) -> None:
-    """Print each side's median and rounds, and the other side's ratio to the side `over`."""
+def report(speeds: Mapping[str, Sequence[float]], *, of: str) -> None:
+    """Print each side's median and rounds, and the ratios of the side `of` to the others."""
     print(
         f"hidden {MEDIUM.hidden_dim}, {MEDIUM.num_hidden_layers} layers, vocabulary {MEDIUM.vocab_size}",
         end="",
@@ -154,10 +154,10 @@ def report(speeds: Mapping[str, Sequence[float]], *, over: str) -> None:
     print(f", {best_dtype()}")
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     for name, values in speeds.items():
-        print(f"  {name:12} {medians[name]:9.1f} tokens/s   {[round(value) for value in values]}")
+        print(f"  {name:22} {medians[name]:9.1f} tokens/s   {[round(value) for value in values]}")
     for name in speeds:
-        if name != over:
-            print(f"{name} / {over}: {medians[name] / medians[over]:.2f}x tokens/s")
+        if name != of:
+            print(f"{of} / {name}: {medians[of] / medians[name]:.2f}x tokens/s", flush=True)
 
 
 def best_dtype() -> torch.dtype:

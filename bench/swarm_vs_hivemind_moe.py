@@ -3,10 +3,10 @@
 
 hivemind's servers are made as fast as they can be without changing it: the stages are ours, with our
 LM head on labelled positions alone; the tail takes labels as its second input and returns each token's
-loss; several microbatches are on their way at once, each from a thread; each server's optimizer steps
-once a global batch. Rows have one length and a reply is below 4 MiB, or hivemind hangs. Both train the
-same microbatches with the same threads, in turns; a figure is the median over the rounds. Run it on an
-idle machine:
+loss; several microbatches are on their way at once, each from a thread (one by one, as hivemind's own
+trainers go, is measured too); each server's optimizer steps once a global batch. Rows have one length
+and a reply is below 4 MiB, or hivemind hangs. All train the same microbatches with the same threads, in
+turns; a figure is the median over the rounds. Run it on an idle machine:
 
     python bench/swarm_vs_hivemind_moe.py
 """
@@ -60,7 +60,7 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
-    parser.add_argument("--microbatches", type=int, default=16)
+    parser.add_argument("--microbatches", type=int, default=12)
     parser.add_argument("--rows", type=int, default=2)
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--at-once", type=int, default=6, help="microbatches of hivemind's client at once")
@@ -72,7 +72,7 @@ def main() -> int:
         return _play(options)
     if options.rows * options.length * MEDIUM.hidden_dim * 4 >= MOST_REPLY:
         parser.error("a reply of hivemind would be 4 MiB or more; take fewer rows or shorter ones")
-    speeds: dict[str, list[float]] = {"hivemind": [], "ours": []}
+    speeds: dict[str, list[float]] = {"hivemind": [], "hivemind, one by one": [], "ours": []}
     with (
         tempfile.TemporaryDirectory(prefix="node0-star-") as folder,
         _star(Path(folder), options) as star,
@@ -80,14 +80,15 @@ def main() -> int:
     ):
         for number in range(options.rounds + 1):
             found = {
-                "hivemind": star.measure(number),
+                "hivemind": star.measure(number, at_once=options.at_once),
+                "hivemind, one by one": star.measure(number, at_once=1),
                 "ours": tokens_per_second(ours, _steps(options, number), first=number * options.steps),
             }
             for name, speed in found.items() if number else ():  # the first round warms up
                 speeds[name].append(speed)
     shape = f"{options.microbatches} microbatches a step of {options.rows} x {options.length} tokens"
     print(f"{len(UIDS)} stages with {stage_threads(len(UIDS))} threads each; {shape}")
-    report(speeds, over="hivemind")
+    report(speeds, of="ours")
     return 0
 
 
@@ -102,10 +103,10 @@ class _Star:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def measure(self, number: int) -> float:
-        """Tokens per second of one round."""
+    def measure(self, number: int, *, at_once: int) -> float:
+        """Tokens per second of one round with so many microbatches on their way."""
         assert self._process.stdin is not None
-        print(number, file=self._process.stdin, flush=True)
+        print(number, at_once, file=self._process.stdin, flush=True)
         return float(_line(self._process))
 
 
@@ -267,11 +268,12 @@ class _Remote:
             for uid, address in zip(UIDS, options.peers, strict=True)
         ]
         self.head, self.tail = create_remote_experts(infos, dht=_dht(options))
-        self._pool = ThreadPoolExecutor(options.at_once)
+        self.at_once = 1
 
     def train_step(self, microbatches: Sequence[Microbatch], _step: TrainStep) -> StepResult:
         """Forward and backward of all; the servers make their steps themselves."""
-        losses = list(self._pool.map(self._train, microbatches))
+        with ThreadPoolExecutor(self.at_once) as pool:
+            losses = list(pool.map(self._train, microbatches))
         n_tokens = sum(int((each.labels >= 0).sum()) for each in microbatches)
         return StepResult(sum(losses), n_tokens, 0.0)
 
@@ -284,7 +286,7 @@ class _Remote:
 def _client(options: argparse.Namespace) -> int:
     remote = _Remote(options)
     for line in sys.stdin:
-        number = int(line)
+        number, remote.at_once = map(int, line.split())
         speed = tokens_per_second(cast(Any, remote), _steps(options, number), first=number * options.steps)
         print(speed, flush=True)
     return 0

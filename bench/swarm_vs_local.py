@@ -45,7 +45,7 @@ def main() -> int:
                 if number:  # the first round warms up
                     speeds[name].append(speed)
     print(f"{cores} threads in one process, {threads} in each of {options.stages} stages; {shape}")
-    report(speeds, over="one process")
+    report(speeds, of="swarm")
     return 0
 
 
