@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from node0.errors import ConfigError, Node0Error, NonRetriableError, RetriableError, SwarmTimeout
+from node0.models.stage_name import stage_names
 from node0.pipeline.member import Member, MemberSpec, all_of
 from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm_state import Cut
@@ -77,10 +78,11 @@ class Roster:
         Raises:
             SwarmTimeout: a stage has none.
         """
-        route = [self._of(stage) for stage in range(self._settings.num_stages)]
-        missing = [str(stage) for stage, members in enumerate(route) if not members]
+        names = stage_names(self._settings.num_stages)
+        route = [self._of(name.index) for name in names]
+        missing = [str(name) for name, members in zip(names, route, strict=True) if not members]
         if missing:
-            raise SwarmTimeout(f"stage {', '.join(missing)} has no member")
+            raise SwarmTimeout(f"nobody holds {', '.join(missing)}")
         return route
 
     async def recover(self, version: int, cut: Cut) -> bool:
