@@ -226,7 +226,7 @@ def test_nobody_writes_over_the_announcement_of_another(net: Net, tmp_path: Path
         {"sha256": SHA, "offset": "0"},
         {"sha256": SHA},
     ],
-    ids=str,
+    ids=["unknown", "path", "number", "list", "before the start", "text", "no offset"],
 )
 def test_a_request_for_what_is_not_offered_is_answered(net: Net, fields: dict[str, object]) -> None:
     async def ask() -> Frame | None:
