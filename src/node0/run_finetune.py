@@ -117,7 +117,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     asked = (bead_id or register or town) is not None
     with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
         plan = _plan(resolved.values, job)
-        _refuse_or_doubt(plan, whole=not swarm)
+        _refuse_oversize(plan, whole=not swarm)
         entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
         hook = _Told(lambda: _banner(resolved, plan), entered)
         result = _train(
@@ -198,21 +198,28 @@ def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
     for row in resolved.rows():
         if row["from"] != "default":
             console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
+    _doubt(plan)
 
 
 def _show(plan: "RunPlan", *, whole: bool, as_json: bool) -> None:
     from node0.finetune.training.plan import describe
 
     console.emit(describe(plan), as_json=as_json, title="Plan")
-    _refuse_or_doubt(plan, whole=whole)
+    _refuse_oversize(plan, whole=whole)
+    _doubt(plan)
 
 
-def _refuse_or_doubt(plan: "RunPlan", *, whole: bool) -> None:
+def _refuse_oversize(plan: "RunPlan", *, whole: bool) -> None:
     """Refuse a run that does not fit; `whole` says that the whole model comes to this machine."""
-    from node0.finetune.training.plan import doubts, refuse_oversize_plan
+    from node0.finetune.training.plan import refuse_oversize_plan
 
     if whole:
         refuse_oversize_plan(plan)
+
+
+def _doubt(plan: "RunPlan") -> None:
+    from node0.finetune.training.plan import doubts
+
     for doubt in doubts(plan):
         console.note(f"note: {doubt}")
 

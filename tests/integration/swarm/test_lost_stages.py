@@ -31,12 +31,7 @@ from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run_file import TRAINER, key_file, read_run
 from node0.swarm.sockets import socket_directory
 
-pytestmark = [
-    pytest.mark.integration,
-    # hivemind leaves its connection to the daemon to the garbage collector when a dial fails.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <function StreamWriter.__del__:Warning"),
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 LORA = LoRAConfig(rank=4, dropout=0.05)
 OPTIMIZER = {"lr": 1e-3, "max_grad_norm": 1.0}

@@ -74,9 +74,13 @@ def looks_random(value: str) -> bool:
 
 
 def mixes_cases(value: str) -> bool:
-    """Letters in both cases, more evenly than names have them: a random string may lack a digit."""
-    upper = sum(letter.isupper() for letter in value)
-    return len(value) >= 24 and value.isalnum() and len(value) <= 4 * upper <= 3 * len(value)
+    """Letters in both cases, more evenly than names have them: a random string may lack a digit.
+
+    Judged by the longest piece between signs, as a prefix may stand before it.
+    """
+    piece = max(re.split(r"[-_]", value), key=len)
+    upper = sum(letter.isupper() for letter in piece)
+    return len(piece) >= 24 and piece.isalnum() and len(piece) <= 4 * upper <= 3 * len(piece)
 
 
 def entropy(value: str) -> float:
