@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,14 +111,19 @@ def server(  # noqa: PLR0913  # one parameter a flag
     return 0
 
 
+@dataclass(frozen=True, slots=True)
 class _Flags:
     """What the command line says; None where it is silent."""
 
-    def __init__(self, **given: Any) -> None:
-        self.__dict__.update(given)
-
-    def __getattr__(self, name: str) -> Any:
-        return self.__dict__[name]
+    stage: str | None
+    base_model: str | None
+    initial_peers: list[str] | None
+    host_maddrs: list[str] | None
+    announce_maddrs: list[str] | None
+    identity_path: Path | None
+    allow_peer: list[str] | None
+    authorizer: Any | None
+    bead_id: str | None
 
 
 class _End:
@@ -199,11 +205,13 @@ def _start(
     from node0.swarm.run_file import key_file
     from node0.swarm.sockets import socket_directory
 
-    if flags.stage is None and flags.identity_path is None:
-        raise typer.BadParameter("say what to hold: --local-stage STAGE, or --identity-path of a spare")
     if flags.stage is not None:
         _refuse_unknown(described, flags.stage)
-    identity_path = flags.identity_path or key_file(directory, flags.stage)
+    identity_path = flags.identity_path
+    if identity_path is None:
+        if flags.stage is None:
+            raise typer.BadParameter("say what to hold: --local-stage STAGE, or --identity-path of a spare")
+        identity_path = key_file(directory, flags.stage)
     peer_id = read_identity(identity_path).peer_id
     place = described.place_of(peer_id)
     if place is not None and flags.stage is not None and str(place.stage) != flags.stage:
