@@ -24,7 +24,7 @@ WHOLE = {
     "ffn_dim": 32,
     "vocab_size": 288,
 }
-FRESH = {
+FRESH: dict[str, Any] = {
     "class_name": "node0.models.llama.arguments.LlamaArguments",
     "init_args": {**WHOLE, "max_seq_len": 512, "init_std": 0.1},
 }
@@ -39,16 +39,16 @@ def make_corpus(root: Path, *, sessions: int = 12, kind: str = "sft", uneven: bo
     return root
 
 
-def make_base(directory: Path, *, seed: int = 7) -> Path:
-    """A random Hugging Face base with a tokenizer of one token a byte."""
+def make_base(directory: Path, *, seed: int = 7, **shape: int) -> Path:
+    """A random Hugging Face base with a tokenizer of one token a byte; `shape` in place of FRESH's."""
     tokenizer_dir = directory / "tokenizer"
     tiny_tokenizer().save_pretrained(str(tokenizer_dir))
-    export_base(build_stages(fresh_arguments(), 1, seed=seed), directory / "base", tokenizer_dir)
+    export_base(build_stages(fresh_arguments(**shape), 1, seed=seed), directory / "base", tokenizer_dir)
     return directory / "base"
 
 
-def fresh_arguments() -> LlamaArguments:
-    return LlamaArguments(**FRESH["init_args"])  # type: ignore[arg-type]  # one literal for both spellings
+def fresh_arguments(**shape: int) -> LlamaArguments:
+    return LlamaArguments(**{**FRESH["init_args"], **shape})
 
 
 def settings(directory: Path, **changes: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tiny_run import FRESH, make_base, make_corpus, settings
+from tiny_run import make_base, make_corpus, settings
 
 SERVER = [sys.executable, "-m", "node0.run_server"]
 SWARM = [sys.executable, "-c", "import sys; from node0.run_swarm import main; sys.exit(main())"]
@@ -22,8 +22,7 @@ LAYERS = {"num_hidden_layers": 4}
 
 def place(directory: Path, **changes: Any) -> Path:
     """A base of four layers, a corpus and run.yaml below `directory`; the file."""
-    FRESH["init_args"] = {**FRESH["init_args"], **LAYERS}  # type: ignore[dict-item]
-    make_base(directory)
+    make_base(directory, **LAYERS)
     make_corpus(directory / "corpus", uneven=True)
     file = directory / "run.yaml"
     file.write_text(yaml.safe_dump(settings(directory, **changes)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from integration.swarm.processes import LAYERS, wait_until
-from tiny_run import FRESH, make_base, make_corpus
+from tiny_run import make_base, make_corpus
 
 from node0.swarm.sockets import socket_directory
 
@@ -34,8 +34,7 @@ def commands() -> list[str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home with the base that README names, and a town with a corpus."""
-    FRESH["init_args"] = {**FRESH["init_args"], **LAYERS, "max_seq_len": 2048}  # type: ignore[dict-item]
-    base = make_base(tmp_path / "home")
+    base = make_base(tmp_path / "home", **LAYERS, max_seq_len=2048)
     (tmp_path / "home" / "models").mkdir()
     base.rename(tmp_path / "home" / "models" / "qwen3-0.6b")
     make_corpus(tmp_path / "home" / "gt" / ".corpus", uneven=True)

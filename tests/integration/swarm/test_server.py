@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.swarm.processes import SERVER, place, stages
+from integration.swarm.processes import LAYERS, SERVER, place, stages
 from tiny_run import make_base
 
 from node0 import run_finetune, run_swarm
@@ -100,7 +100,7 @@ def test_what_does_not_fit_the_run_is_refused(
     other = made.parent / "other"
     if not other.exists():
         other.mkdir()
-        make_base(other, seed=8)
+        make_base(other, seed=8, **LAYERS)
 
     line = refused(capsys, "--run", str(made), *(word.format(run=made) for word in arguments))
 
