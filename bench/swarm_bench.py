@@ -2,6 +2,7 @@
 """What the benches of the swarm share: a model, its batches, stages as processes, a trainer."""
 
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -10,12 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from node0.finetune.data.packing import pack
 from node0.finetune.lora.adapter import apply_lora
 from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
 from node0.models.base import fresh_digest
@@ -24,7 +27,7 @@ from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import MemberSpec
-from node0.pipeline.protocol import Microbatch, OptimizerConfig, Pipeline, TrainStep
+from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, Pipeline, TrainStep
 from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.server.stage_spec import StageTraining
@@ -58,6 +61,9 @@ OPTIMIZER = OptimizerConfig(lr=1e-4)
 SUPERVISED = 0.4
 "Share of tokens with a label, as in chats of tools."
 
+SHORTEST, LONGEST, USUAL = 120, 900, 228
+"Tokens of a chat, as in the bench beside TRL: triangular, 416 on average."
+
 PATIENCE = 300.0
 
 Announced = Callable[[str, int], int]
@@ -72,9 +78,43 @@ def batch(args: LlamaArguments, *, microbatches: int, rows: int, length: int, se
         ids = torch.randint(0, args.vocab_size, (rows, length), generator=generator)
         chosen = torch.rand(rows, length, generator=generator) < SUPERVISED
         found.append(
-            Microbatch(ids, torch.arange(length).repeat(rows, 1), torch.where(chosen, ids.roll(-1, 1), -100))
+            Microbatch(
+                ids, torch.arange(length).repeat(rows, 1), torch.where(chosen, ids.roll(-1, 1), IGNORE)
+            )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Random ids, int64 (tokens,), and which id should follow each, or IGNORE."""
+
+    ids: Tensor
+    labels: Tensor
+
+
+def chats(args: LlamaArguments, count: int, *, seed: int) -> list[Chat]:
+    """Chats of uneven lengths; the same for the same seed."""
+    draw = random.Random(seed)
+    lengths = [round(draw.triangular(SHORTEST, LONGEST, USUAL)) for _ in range(count)]
+    rows = [
+        batch(args, microbatches=1, rows=1, length=length, seed=draw.getrandbits(32))[0] for length in lengths
+    ]
+    return [Chat(row.input_ids[0], row.labels[0]) for row in rows]
+
+
+def packed(some: Sequence[Chat], width: int) -> list[Microbatch]:
+    """Microbatches of one row that holds several chats, as long as its chats are."""
+    lengths = [len(chat.ids) for chat in some]
+    rows = [[some[index] for index in row] for row in pack(lengths, width, order=range(len(some)))]
+    return [
+        Microbatch(
+            torch.cat([chat.ids for chat in row])[None],
+            torch.cat([torch.arange(len(chat.ids)) for chat in row])[None],
+            torch.cat([chat.labels for chat in row])[None],
+        )
+        for row in rows
+    ]
 
 
 def local(args: LlamaArguments, dtype: torch.dtype) -> LocalPipeline:

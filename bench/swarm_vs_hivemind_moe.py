@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training over our swarm beside stock hivemind: the same stages behind `Server` and `RemoteExpert`.
 
-hivemind's servers are made as fast as they can be without changing it: the stages are ours, with our
-LM head on labelled positions alone; the tail takes labels as its second input and returns each token's
-loss; several microbatches are on their way at once, each from a thread (one by one, as hivemind's own
-trainers go, is measured too); each server's optimizer steps once a global batch. Rows have one length
-and a reply is below 4 MiB, or hivemind hangs. All train the same microbatches with the same threads, in
-turns; a figure is the median over the rounds. Run it on an idle machine:
+All train the same chats (120 to 900 tokens, 416 on average, two fifths of them learnt) with the same
+threads, in turns, an optimizer step after all of them; a chat's own tokens count, padding does not.
+Ours packs chats into rows, as `node0-finetune` does. An expert of hivemind has one shape, so a chat is
+padded to the longest. hivemind's servers are otherwise made as fast as they can be without changing it:
+the stages are ours, with our LM head on learnt positions alone; the tail takes labels as its second
+input and returns each token's loss; several calls are on their way at once, each from a thread. Two
+more ways are measured: one call after the other, as hivemind's own trainers go, and each chat in a
+call of its own at its own length, which breaks the rule of one shape and works only while no server
+joins two calls. A reply is below 4 MiB, or hivemind hangs. A figure is the median over the rounds.
+Run it on an idle machine:
 
     python bench/swarm_vs_hivemind_moe.py
 """
@@ -18,9 +22,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,27 +36,47 @@ from torch import Tensor, nn
 from node0.finetune.lora.adapter import apply_lora
 from node0.models.factory import build_stages
 from node0.models.llama.layers import LlamaStage, TailExpert
-from node0.pipeline.protocol import Microbatch, StepResult, TrainStep
+from node0.pipeline.protocol import IGNORE, TrainStep
 from node0.swarm.guard import die_with_parent
 from swarm_bench import (
+    LONGEST,
     LORA,
     MEDIUM,
     OPTIMIZER,
-    batch,
+    Chat,
     best_dtype,
+    chats,
     end,
+    packed,
     report,
     stage_threads,
     swarm,
-    tokens_per_second,
 )
 
-UIDS = ("head.0", "tail.0")
-MOST_REPLY = 4 << 20
-"Bytes of a reply on which hivemind's client waits for ever."
+STAGES = ("head", "tail")
+MICROBATCH = 1024
+"Tokens in a microbatch of ours: one packed row."
 
 HANDLERS = 4
 "Processes of a server that take requests: what hivemind recommends for one expert."
+
+
+@dataclass(frozen=True)
+class Way:
+    """How hivemind's client sends the chats."""
+
+    rows: int
+    "Chats in a call; one alone keeps its length, several are padded to the longest of all."
+
+    at_once: int
+    "Calls on their way."
+
+
+WAYS = {
+    "hivemind": Way(rows=2, at_once=6),
+    "hivemind, one by one": Way(rows=2, at_once=1),
+    "hivemind, chats alone": Way(rows=1, at_once=6),
+}
 
 
 def main() -> int:
@@ -59,42 +85,41 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
-    parser.add_argument("--microbatches", type=int, default=12)
-    parser.add_argument("--rows", type=int, default=2)
-    parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--at-once", type=int, default=6, help="microbatches of hivemind's client at once")
-    parser.add_argument("--role", choices=[*UIDS, "client"], help=argparse.SUPPRESS)
+    parser.add_argument("--chats", type=int, default=32, help="chats an optimizer step")
+    parser.add_argument("--role", choices=[*STAGES, "client"], help=argparse.SUPPRESS)
     parser.add_argument("--sockets", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--peers", nargs="*", default=[], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role is not None:
         return _play(options)
-    if options.rows * options.length * MEDIUM.hidden_dim * 4 >= MOST_REPLY:
-        parser.error("a reply of hivemind would be 4 MiB or more; take fewer rows or shorter ones")
-    speeds: dict[str, list[float]] = {"hivemind": [], "hivemind, one by one": [], "ours": []}
+    names = [*WAYS, "ours"]
+    speeds: dict[str, list[float]] = {name: [] for name in names}
     with (
         tempfile.TemporaryDirectory(prefix="node0-star-") as folder,
         _star(Path(folder), options) as star,
-        swarm(MEDIUM, len(UIDS), dtype=best_dtype(), threads=stage_threads(len(UIDS))) as ours,
+        swarm(MEDIUM, len(STAGES), dtype=best_dtype(), threads=stage_threads(len(STAGES))) as ours,
     ):
         for number in range(options.rounds + 1):
-            found = {
-                "hivemind": star.measure(number, at_once=options.at_once),
-                "hivemind, one by one": star.measure(number, at_once=1),
-                "ours": tokens_per_second(ours, _steps(options, number), first=number * options.steps),
-            }
-            for name, speed in found.items() if number else ():  # the first round warms up
-                speeds[name].append(speed)
-    shape = f"{options.microbatches} microbatches a step of {options.rows} x {options.length} tokens"
-    print(f"{len(UIDS)} stages with {stage_threads(len(UIDS))} threads each; {shape}")
+            for name in names:
+                step = _step(options, number)
+                microbatches = packed(step, MICROBATCH)
+                started = time.perf_counter()
+                if name == "ours":
+                    ours.train_step(microbatches, TrainStep(number, OPTIMIZER.lr))
+                else:
+                    star.train(name, number)
+                speed = sum(len(chat.ids) for chat in step) / (time.perf_counter() - started)
+                if number:  # the first round warms up
+                    speeds[name].append(speed)
+    print(
+        f"{len(STAGES)} stages with {stage_threads(len(STAGES))} threads each; {options.chats} chats a step"
+    )
     report(speeds, of="ours")
     return 0
 
 
-def _steps(options: argparse.Namespace, number: int) -> list[list[Microbatch]]:
-    shape = {name: getattr(options, name) for name in ("microbatches", "rows", "length")}
-    return [batch(MEDIUM, seed=number * 100 + step, **shape) for step in range(options.steps)]
+def _step(options: argparse.Namespace, number: int) -> list[Chat]:
+    return chats(MEDIUM, options.chats, seed=number)
 
 
 class _Star:
@@ -103,11 +128,11 @@ class _Star:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def measure(self, number: int, *, at_once: int) -> float:
-        """Tokens per second of one round with so many microbatches on their way."""
+    def train(self, way: str, number: int) -> None:
+        """One optimizer step on the chats of that round."""
         assert self._process.stdin is not None
-        print(number, at_once, file=self._process.stdin, flush=True)
-        return float(_line(self._process))
+        print(number, way, file=self._process.stdin, flush=True)
+        _line(self._process)
 
 
 @contextmanager
@@ -115,7 +140,7 @@ def _star(folder: Path, options: argparse.Namespace) -> Iterator[_Star]:
     started: list[subprocess.Popen[str]] = []
     try:
         peers: list[str] = []
-        for role in (*UIDS, "client"):
+        for role in (*STAGES, "client"):
             process = _start(role, folder, peers, options)
             started.append(process)
             peers += [_line(process)] if role != "client" else []
@@ -132,8 +157,7 @@ def _start(
     role: str, folder: Path, peers: Sequence[str], options: argparse.Namespace
 ) -> "subprocess.Popen[str]":
     command = [sys.executable, __file__, "--role", role, "--sockets", str(folder), "--peers", *peers]
-    names = ("rounds", "steps", "microbatches", "rows", "length", "at_once")
-    command += [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
+    command += [f"--chats={options.chats}"]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -142,7 +166,7 @@ def _start(
             stderr=log,
             text=True,
             start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(stage_threads(len(UIDS)))},
+            env=os.environ | {"OMP_NUM_THREADS": str(stage_threads(len(STAGES)))},
         )
 
 
@@ -161,7 +185,7 @@ def _play(options: argparse.Namespace) -> int:
     die_with_parent(signal.SIGTERM)
     # Its sockets would stay in the system's folder for temporary files.
     P2P._UNIX_SOCKET_PREFIX = f"/unix{options.sockets}/"
-    torch.set_num_threads(stage_threads(len(UIDS)))
+    torch.set_num_threads(stage_threads(len(STAGES)))
     return _client(options) if options.role == "client" else _serve(options)
 
 
@@ -185,25 +209,28 @@ def _serve(options: argparse.Namespace) -> int:
     from hivemind.utils.tensor_descr import BatchTensorDescriptor
 
     dht = _dht(options)
-    stages = build_stages(MEDIUM, len(UIDS), dtype=best_dtype())
-    stage = stages[UIDS.index(options.role)]
+    stages = build_stages(MEDIUM, len(STAGES), dtype=best_dtype())
+    stage = stages[STAGES.index(options.role)]
     apply_lora(stage, LORA)
     stage.train()
-    ids = BatchTensorDescriptor(options.length, dtype=torch.int64)
-    hidden = BatchTensorDescriptor(options.length, MEDIUM.hidden_dim, dtype=torch.float32, requires_grad=True)
-    losses = BatchTensorDescriptor(options.length, dtype=torch.float32, requires_grad=True)
-    backend = ModuleBackend(
-        options.role,
-        _Tail(stage) if stage.has_head else _Head(stage),
-        optimizer=_OnceABatch(stage, options.microbatches),
-        args_schema=(hidden, ids) if stage.has_head else (ids,),
-        outputs_schema=losses if stage.has_head else hidden,
-        # A larger one would join microbatches, which only lengthens the way of each.
-        max_batch_size=options.rows,
-    )
-    server = Server(
-        dht, {options.role: backend}, num_connection_handlers=HANDLERS, device=torch.device("cpu")
-    )
+    module = _Tail(stage) if stage.has_head else _Head(stage)
+    optimizer = _OnceAStep(module, options.chats)
+    ids = BatchTensorDescriptor(LONGEST, dtype=torch.int64)
+    hidden = BatchTensorDescriptor(LONGEST, MEDIUM.hidden_dim, dtype=torch.float32, requires_grad=True)
+    losses = BatchTensorDescriptor(LONGEST, dtype=torch.float32, requires_grad=True)
+    backends = {
+        uid: ModuleBackend(
+            uid,
+            module,
+            optimizer=optimizer,
+            args_schema=(hidden, ids) if stage.has_head else (ids,),
+            outputs_schema=losses if stage.has_head else hidden,
+            # A larger one would join calls, which only lengthens the way of each.
+            max_batch_size=rows,
+        )
+        for uid, rows in ((_uid(options.role, way.rows), way.rows) for way in WAYS.values())
+    }
+    server = Server(dht, backends, num_connection_handlers=HANDLERS, device=torch.device("cpu"))
     server.run_in_background(await_ready=True)
     print(dht.get_visible_maddrs()[0], flush=True)
     ended = threading.Event()
@@ -213,82 +240,101 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Head(nn.Module):
+def _uid(stage: str, rows: int) -> str:
+    return f"{stage}.{rows}"
+
+
+class _Counted(nn.Module):
+    """A stage that counts the rows of its backward passes, which run the forward pass again."""
+
     def __init__(self, stage: LlamaStage) -> None:
         super().__init__()
-        self.stage = stage
+        self.stage, self.rows = stage, 0
 
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """Hidden states (rows, tokens, hidden)."""
+        rows, tokens = inputs.shape[:2]
+        self.rows += rows * torch.is_grad_enabled()
+        return self.stage.forward_hidden(inputs, torch.arange(tokens).repeat(rows, 1))
+
+
+class _Head(_Counted):
     def forward(self, ids: Tensor) -> Tensor:
-        return self.stage.forward_hidden(ids, _positions(ids)).float()
+        return self.hidden(ids).float()
 
 
-class _Tail(nn.Module):
-    def __init__(self, stage: LlamaStage) -> None:
-        super().__init__()
-        self.stage = stage
-
+class _Tail(_Counted):
     def forward(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        output = self.stage.forward_hidden(hidden, _positions(labels))
-        return -cast(TailExpert, self.stage).label_logps(output, labels)
+        return -cast(TailExpert, self.stage).label_logps(self.hidden(hidden), labels)
 
 
-def _positions(ids: Tensor) -> Tensor:
-    return torch.arange(ids.shape[1]).repeat(ids.shape[0], 1)
+class _OnceAStep(torch.optim.AdamW):
+    """hivemind steps after each backward pass; this one waits for all chats of a step."""
 
-
-class _OnceABatch(torch.optim.AdamW):
-    """hivemind steps after each backward pass; this one waits for a global batch."""
-
-    def __init__(self, stage: LlamaStage, microbatches: int) -> None:
-        trained = [weight for weight in stage.parameters() if weight.requires_grad]
+    def __init__(self, module: _Counted, chats: int) -> None:
+        trained = [weight for weight in module.parameters() if weight.requires_grad]
         super().__init__(trained, lr=OPTIMIZER.lr, betas=OPTIMIZER.betas, eps=OPTIMIZER.eps)
-        self._microbatches, self._seen = microbatches, 0
+        self._module, self._chats = module, chats
 
     def step(self, closure: Any = None) -> Any:
-        """Count; move the weights with the last microbatch."""
-        self._seen += 1
-        return super().step(closure) if self._seen % self._microbatches == 0 else None
+        """Move the weights with the last chat."""
+        return super().step(closure) if self._module.rows >= self._chats else None
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients once they were used."""
-        if self._seen % self._microbatches == 0:
+        if self._module.rows >= self._chats:
+            self._module.rows = 0
             super().zero_grad(set_to_none)
 
 
 class _Remote:
-    """The trainer that hivemind's users write: microbatches through head and tail, each in a thread."""
+    """The trainer that hivemind's users write: calls through head and tail, each in a thread."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        self._dht = _dht(options)
+        self._peers = dict(zip(STAGES, options.peers, strict=True))
+        self._experts = {way.rows: self._find(way.rows) for way in WAYS.values()}
+
+    def _find(self, rows: int) -> list[Any]:
         from hivemind.moe.client.expert import create_remote_experts
         from hivemind.moe.expert_uid import ExpertInfo
         from hivemind.p2p import PeerID
 
         infos = [
-            ExpertInfo(uid, PeerID.from_base58(address.rpartition("/p2p/")[2]))
-            for uid, address in zip(UIDS, options.peers, strict=True)
+            ExpertInfo(_uid(stage, rows), PeerID.from_base58(address.rpartition("/p2p/")[2]))
+            for stage, address in self._peers.items()
         ]
-        self.head, self.tail = create_remote_experts(infos, dht=_dht(options))
-        self.at_once = 1
+        return cast("list[Any]", create_remote_experts(infos, dht=self._dht))
 
-    def train_step(self, microbatches: Sequence[Microbatch], _step: TrainStep) -> StepResult:
+    def train(self, step: Sequence[Chat], way: Way) -> None:
         """Forward and backward of all; the servers make their steps themselves."""
-        with ThreadPoolExecutor(self.at_once) as pool:
-            losses = list(pool.map(self._train, microbatches))
-        n_tokens = sum(int((each.labels >= 0).sum()) for each in microbatches)
-        return StepResult(sum(losses), n_tokens, 0.0)
+        head, tail = self._experts[way.rows]
 
-    def _train(self, microbatch: Microbatch) -> float:
-        loss = self.tail(self.head(microbatch.input_ids), microbatch.labels).sum()
-        loss.backward()
-        return float(loss.detach())
+        def call(some: Sequence[Chat]) -> None:
+            length = len(some[0].ids) if way.rows == 1 else LONGEST
+            ids, labels = _padded(some, length)
+            tail(head(ids), labels).sum().backward()
+
+        with ThreadPoolExecutor(way.at_once) as pool:
+            calls = [step[at : at + way.rows] for at in range(0, len(step), way.rows)]
+            list(pool.map(call, calls))
+
+
+def _padded(some: Sequence[Chat], length: int) -> tuple[Tensor, Tensor]:
+    ids = torch.zeros(len(some), length, dtype=torch.int64)
+    labels = torch.full((len(some), length), IGNORE)
+    for row, chat in enumerate(some):
+        ids[row, : len(chat.ids)] = chat.ids
+        labels[row, : len(chat.ids)] = chat.labels
+    return ids, labels
 
 
 def _client(options: argparse.Namespace) -> int:
     remote = _Remote(options)
     for line in sys.stdin:
-        number, remote.at_once = map(int, line.split())
-        speed = tokens_per_second(cast(Any, remote), _steps(options, number), first=number * options.steps)
-        print(speed, flush=True)
+        number, _, way = line.strip().partition(" ")
+        remote.train(_step(options, int(number)), WAYS[way])
+        print("done", flush=True)
     return 0
 
 
