@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
+from node0.pipeline.reports import Reports
 from node0.server.host import CONTROL
 from node0.swarm.codec import Codec
 from node0.swarm.frames import PROTOCOL, Frame
 from node0.swarm.peer import Peer
+from node0.swarm.quoting import quoted
+from node0.swarm.seldom import Seldom
 from node0.swarm.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -40,15 +43,15 @@ class Member:
         *,
         codec: Codec,
         deadline: float,
-        events: "asyncio.Queue[tuple[Member, Frame]]",
+        reports: Reports,
     ) -> None:
-        """`deadline`: seconds that a frame may take; `events` gets every report, and `gone` at a loss."""
+        """`deadline`: seconds that a frame may take; `reports` gets what it reports, and `gone` at a loss."""
         self.spec, self.stage, self._deadline = spec, spec.stage, deadline
-        self._peer, self._codec, self._events = peer, codec, events
+        self._peer, self._codec, self._reports = peer, codec, reports
         self._stream: Stream | None = None
         self._is_greeted = False
         self._receiving: asyncio.Task[None] | None = None
-        self._numbers = itertools.count()
+        self._numbers, self._seldom = itertools.count(), Seldom()
         self._replies: dict[int, asyncio.Future[Frame]] = {}
         self.has_model = False
         self.takes_part = False
@@ -87,7 +90,8 @@ class Member:
             reply = await self.request(Frame("hello", {"client": client, "lead": True}), deadline=deadline)
             if reply["protocol"] != PROTOCOL:
                 raise ConfigError(
-                    f"{reply['name']} speaks protocol {reply['protocol']} and this program {PROTOCOL}; "
+                    f"peer {self.spec.peer_id} speaks protocol {quoted(reply['protocol'])} and this program "
+                    f"{PROTOCOL}; "
                     "run one version on all peers"
                 )
         except BaseException:
@@ -117,7 +121,8 @@ class Member:
         finally:
             self._replies.pop(number, None)
         if reply.kind == "error":
-            raise (RetriableError if reply["retriable"] else ConfigError)(reply["text"])
+            error = RetriableError if reply["retriable"] else ConfigError
+            raise error(f"peer {self.spec.peer_id} says {quoted(reply['text'])}")
         return reply
 
     async def send(self, frame: Frame) -> None:
@@ -149,7 +154,7 @@ class Member:
             if not future.done():
                 future.set_exception(SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}"))
         if self._is_greeted:
-            self._events.put_nowait((self, Frame("gone", {"why": why})))
+            self._reports.gone(self, why)
 
     async def _receive(self, stream: Stream) -> None:
         why = "it closed the stream"
@@ -158,9 +163,11 @@ class Member:
                 if frame.kind in ("reply", "error"):
                     self._answer(frame)
                 else:
-                    self._events.put_nowait((self, frame))
+                    self._reports.put(self, frame)
         except FrameRefused as error:
             why = str(error)
+            if self._seldom.now(self.spec.peer_id):
+                logger.warning("peer %s is not listened to any more: %s", self.spec.peer_id, why)
         with suppress(asyncio.CancelledError):
             self.close(why)
 

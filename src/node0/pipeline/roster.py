@@ -5,16 +5,18 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from node0.errors import ConfigError, Node0Error, NonRetriableError, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
 from node0.models.stage_name import stage_names
 from node0.pipeline.member import Member, MemberSpec, all_of
 from node0.pipeline.protocol import Microbatch
+from node0.pipeline.reports import Reports, raise_if_over
 from node0.pipeline.swarm_state import Cut
 from node0.server.stage_spec import StageTraining
 from node0.server.state import state_digest
@@ -65,7 +67,7 @@ class Roster:
         self._peer, self._settings, self._training = peer, settings, training
         self._client = secrets.token_hex(8)
         self._members: dict[str, Member] = {}
-        self.events: asyncio.Queue[tuple[Member, Frame]] = asyncio.Queue()
+        self.reports = Reports()
         self._held: set[int | None] = set()
         "Stages that had a member at any time."
 
@@ -100,7 +102,7 @@ class Roster:
                     member.takes_part = member.is_alive and member.stage is not None
                 self.route()
                 is_there = await self._agree(version, cut)
-                self.forget_reports()
+                self.reports.forget()
                 return is_there
             except RetriableError as fault:
                 waited = now() - started
@@ -112,11 +114,6 @@ class Roster:
                     told = now()
                     logger.warning("waiting for %.0f s: %s", waited, fault)
                 await asyncio.sleep(LOOK_EVERY)
-
-    def forget_reports(self) -> None:
-        """Drop what was reported so far: whoever is lost is not in the route any more."""
-        while not self.events.empty():
-            self.events.get_nowait()
 
     async def admit(self) -> None:
         """Let members take part that came since: each loads the state of another member of its stage."""
@@ -167,9 +164,11 @@ class Roster:
 
     async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
         """One batch through all stages without a graph: float32 (rows, tokens) at the labels."""
-        first, *rest = [members[0] for members in self.route()]
+        route = [members[0] for members in self.route()]
+        first, *rest = route
+        request = secrets.token_hex(8)
         fields = {
-            "request": secrets.token_hex(8),
+            "request": request,
             "client": self._client,
             "adapter": adapter,
             "route": [member.spec.peer_id for member in rest],
@@ -178,28 +177,26 @@ class Roster:
         await first.send(
             Frame("score", fields, [tensors[0], *(each.to(torch.int32) for each in tensors[1:])])
         )
-        while True:
-            frame = await self.hear()
-            if frame.kind == "scores" and frame["request"] == fields["request"]:
-                return frame.tensors[0]
+        scores = await self.hear("scores", ("request", request), route)
+        return scores.tensors[0]
 
-    async def hear(self) -> Frame:
-        """The next report; one that a member is lost or failed raises, unless it is about one session.
+    async def hear(self, kind: str, about: tuple[str, str], part: Collection[Member], **fields: Any) -> Frame:
+        """The report of this kind that the members of `part` owe, with these fields.
 
         Raises:
-            SwarmTimeout: a member is lost, or nothing comes.
-            NonRetriableError: a stage cannot do what was asked, and could not at another try.
+            SwarmTimeout: one of them is lost, or it does not come in time, whatever else does.
+            RetriableError, NonRetriableError: one of them failed at it.
         """
+        wanted = {about, *fields.items()}
         try:
-            member, frame = await asyncio.wait_for(self.events.get(), self._settings.deadline)
+            async with asyncio.timeout(self._settings.deadline):
+                while True:
+                    member, frame = await self.reports.get()
+                    raise_if_over(member, frame, part=part, about=about)
+                    if frame.kind == kind and member in part and wanted <= frame.fields.items():
+                        return frame
         except TimeoutError:
             raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
-        if frame.kind in ("gone", "lost", "failed") and "session" not in frame.fields:
-            why = frame.fields.get("text") or frame.fields.get("why")
-            is_final = "request" in frame.fields and not frame.fields.get("retriable", True)
-            error = NonRetriableError if is_final else SwarmTimeout
-            raise error(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
-        return frame
 
     async def close(self) -> None:
         """End all connections."""
@@ -221,7 +218,7 @@ class Roster:
                 late = [m for m in self._members.values() if m.stage is not None and m.is_alive]
                 await all_of([self._make_ready(m) for m in late if not m.has_model and not m.takes_part])
             except Node0Error as fault:
-                self._warn("a late member", fault)
+                self._warn("late", "a late member", fault)
 
     async def _find(self) -> None:
         """Connect to whoever is known and not connected."""
@@ -234,7 +231,7 @@ class Roster:
             if member is None:
                 settings = self._settings
                 self._members[spec.peer_id] = Member(
-                    self._peer, spec, codec=settings.codec, deadline=settings.deadline, events=self.events
+                    self._peer, spec, codec=settings.codec, deadline=settings.deadline, reports=self.reports
                 )
             elif not member.is_alive:
                 # It may have come back at another address.
@@ -257,10 +254,10 @@ class Roster:
         member.takes_part = False
         if member.stage is not None and not self._of(member.stage):
             raise fault
-        self._warn(f"peer {member.spec.peer_id}", fault)
+        self._warn(member.spec.peer_id, "a member", fault)
 
-    def _warn(self, who: str, fault: Node0Error) -> None:
-        if self._seldom.now(who):
+    def _warn(self, key: str, who: str, fault: Node0Error) -> None:
+        if self._seldom.now(key):
             logger.warning("%s cannot take part: %s", who, fault)
 
     def _replace(self, *, first_wait: float) -> None:
@@ -343,7 +340,7 @@ class Roster:
         try:
             return await member.request(frame, deadline=self._settings.deadline)
         except ConfigError as fault:
-            logger.warning("the checkpoint lacks peer %s: %s", member.spec.peer_id, fault)
+            logger.warning("the checkpoint lacks a shard: %s", fault)
             return None
 
     async def _fetch(self, member: Member) -> tuple[int, bytes]:

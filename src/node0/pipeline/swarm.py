@@ -192,12 +192,12 @@ class SwarmPipeline:
 
     async def _attempt(self, work: Work) -> StepResult:
         settings = self._settings
-        self.roster.forget_reports()
+        self.roster.reports.forget()
         attempt = StepAttempt(
             self.roster.route(),
             work,
             version=self._history.version,
-            events=self.roster.events,
+            reports=self.roster.reports,
             in_flight=settings.in_flight or 2 * settings.num_stages,
             deadline=settings.deadline,
         )

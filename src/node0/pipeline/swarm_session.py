@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from node0.errors import ConfigError, NonRetriableError, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.protocol import SamplingParams
 from node0.swarm.frames import Frame
@@ -117,13 +117,9 @@ class SwarmSession:
         self._turn += 1
         fields = {"session": self._name, "turn": self._turn, "keep": keep}
         await self._route[0].send(Frame("decode", fields, [torch.tensor([list(ids)], dtype=torch.int64)]))
-        while True:
-            frame = await self._pipeline.roster.hear()
-            if frame.kind == "failed" and frame["session"] == self._name:
-                error = RetriableError if frame["retriable"] else NonRetriableError
-                raise error(f"session {self._name} failed: {frame['text']}")
-            if frame.kind == "token" and (frame["session"], frame["turn"]) == (self._name, self._turn):
-                return int(frame["token"])
+        roster, about = self._pipeline.roster, ("session", self._name)
+        frame = await roster.hear("token", about, self._route, turn=self._turn)
+        return int(frame["token"])
 
     async def _forget(self) -> None:
         """Free what is left of the sequence at whoever can still be told."""

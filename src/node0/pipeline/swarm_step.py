@@ -4,18 +4,19 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from node0.errors import NonRetriableError, SwarmTimeout
+from node0.errors import SwarmTimeout
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, StepResult, TrainStep
+from node0.pipeline.reports import Reports, raise_if_over
 from node0.swarm.frames import Frame
 
 logger = logging.getLogger(__name__)
@@ -47,13 +48,13 @@ class StepAttempt:
         work: Work,
         *,
         version: int,
-        events: "asyncio.Queue[tuple[Member, Frame]]",
+        reports: Reports,
         in_flight: int,
         deadline: float,
     ) -> None:
-        """`in_flight` microbatches are under way at most; `deadline` seconds without news end the attempt."""
+        """At most `in_flight` microbatches are under way; `deadline` seconds without progress end it."""
         self._route, self._work, self._version = route, work, version
-        self._events, self._in_flight, self._deadline = events, in_flight, deadline
+        self._reports, self._in_flight, self._deadline = reports, in_flight, deadline
         self._token = secrets.token_hex(8)
         self._progress = _Progress()
 
@@ -122,37 +123,39 @@ class StepAttempt:
         await head.send(Frame("input", address, [microbatch.input_ids, positions]))
 
     async def _hear(self) -> None:
+        """Return when a microbatch is further than before; other news gives nobody more time."""
+        part = [member for members in self._route for member in members]
         try:
-            member, frame = await asyncio.wait_for(self._events.get(), self._deadline)
+            async with asyncio.timeout(self._deadline):
+                while True:
+                    member, frame = await self._reports.get()
+                    raise_if_over(member, frame, part=part, about=("attempt", self._token))
+                    if await self._advance(member, frame):
+                        return
         except TimeoutError:
             missing = len(self._work.microbatches) - len(self._progress.done)
             raise SwarmTimeout(
                 f"{missing} microbatches did not come back within {self._deadline:g} s"
             ) from None
-        if frame.kind in ("gone", "lost", "failed"):
-            self._refuse(member, frame)
-        if frame.fields.get("attempt") != self._token:
-            return
-        index = int(frame["mb"])
-        if frame.kind == "done":
-            self._progress.done.add(index)
-        elif frame.kind == "loss":
-            self._progress.totals[index] = Totals(frame["loss_sum"], frame["n_tokens"])
-        elif frame.kind == "logps":
-            await self._prefer(index, frame.tensors[0])
 
-    def _refuse(self, member: Member, frame: Frame) -> None:
-        """End the attempt, if the news is of a member that takes part in it."""
-        if frame.kind == "failed" and frame.fields.get("attempt") not in (None, self._token):
-            return
-        part = [other for members in self._route for other in members]
-        lost = frame.fields.get("peer", member.spec.peer_id)
-        if member not in part or lost not in [other.spec.peer_id for other in part]:
-            return
-        why = frame.fields.get("text") or frame.fields.get("why")
-        is_final = frame.fields.get("attempt") == self._token and not frame.fields.get("retriable", True)
-        error = NonRetriableError if is_final else SwarmTimeout
-        raise error(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
+    async def _advance(self, member: Member, frame: Frame) -> bool:
+        """Whether a report is of this attempt, from whom it should be, and the first of its kind."""
+        end = {"done": 0, "loss": -1, "logps": -1}.get(frame.kind)
+        if end is None or frame["attempt"] != self._token:
+            return False
+        index, progress = frame["mb"], self._progress
+        known: Collection[int] = progress.done if frame.kind == "done" else progress.totals
+        if not 0 <= index < len(self._work.microbatches) or index in known:
+            return False
+        if member is not self._of(end, index):
+            return False
+        if frame.kind == "done":
+            progress.done.add(index)
+        elif frame.kind == "loss":
+            progress.totals[index] = Totals(frame["loss_sum"], frame["n_tokens"])
+        else:
+            await self._prefer(index, frame.tensors[0])
+        return True
 
     async def _prefer(self, index: int, logps: Tensor) -> None:
         """Turn a microbatch's log probabilities into its loss, and send the gradient back to the tail."""

@@ -43,6 +43,9 @@ _SENT = ("input", "labels", "preference", "decode", "score")
 _UP = ("input", "activation", "decode", "score")
 "What is passed on to the next stage."
 
+LONGEST_TOLD = 500
+"Characters of an error that a client is told."
+
 FIRST_PAYLOAD = 1 << 20
 "Bytes that a frame may bring to a stage without a model: then there are only small requests."
 
@@ -230,7 +233,7 @@ class StageHost:
         report = self._listener(frame, client)
         if report is not None:
             names = ("attempt", "session", "request")
-            address = {name: frame.fields[name] for name in names if name in frame.fields}
+            address = {name: said for name in names if isinstance(said := frame.fields.get(name), str)}
             report(Frame("failed", {**address, **_told(error)}))
 
     def _listener(self, frame: Frame, client: Client | None) -> Callable[[Frame], None] | None:
@@ -242,7 +245,10 @@ class StageHost:
                 return report
         if frame.kind == "score" and isinstance(frame.fields.get("client"), str):
             found = state.clients.get(frame.fields["client"])
-        found = found or state.leader
+        attempt = None if state.worker is None else state.worker.attempt
+        # Anybody may push: a frame of no attempt that runs is nobody's loss.
+        if frame.kind in ("decode", *_SENT) or (attempt and frame.fields.get("attempt") == attempt):
+            found = found or state.leader
         return None if found is None else found.report
 
     def _lost(self, remote: str, why: str) -> None:
@@ -262,5 +268,5 @@ class StageHost:
 
 
 def _told(error: BaseException) -> dict[str, Any]:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())[:LONGEST_TOLD] or type(error).__name__
     return {"text": text, "retriable": isinstance(error, RetriableError)}

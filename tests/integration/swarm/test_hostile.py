@@ -15,13 +15,14 @@ from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm
 
 from node0.errors import ConfigError
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import MemberSpec
+from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import TrainStep
+from node0.pipeline.reports import MOST, Reports
 from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.server.host import CONTROL
 from node0.server.links import PUSH
-from node0.swarm.frames import MAGIC, MAX_HEADER, Frame, encode
+from node0.swarm.frames import MAGIC, MAX_HEADER, PROTOCOL, Frame, encode
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.stream import Stream
 
@@ -293,6 +294,39 @@ def test_sessions_that_are_never_closed_end_with_their_client(beside: Beside, st
     assert set(kinds) == {"reply", "error"}
     beside.go_on()
     assert host.compute.submit(0, lambda: host.state.decoder.nbytes).result(10.0) == 0  # type: ignore[arg-type,union-attr]
+
+
+def test_a_member_that_floods_its_trainer_is_refused_once(
+    beside: Beside, stranger: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer, reports = beside.swarm.peers[-1], Reports()
+    ends = 0
+
+    async def flood(stream: Stream) -> None:
+        nonlocal ends
+        while (frame := await stream.receive()) is not None:
+            await stream.send(Frame("reply", {"id": frame["id"], "protocol": PROTOCOL}))
+            with suppress(OSError):
+                while True:
+                    await stream.send(Frame("done", {"attempt": "x", "mb": 0}))
+        ends += 1
+
+    async def listen() -> None:
+        spec = MemberSpec(stranger.peer_id, stranger_addresses, 0)
+        member = Member(trainer, spec, codec="float32", deadline=5.0, reports=reports)
+        for attempt in range(1, 3):
+            await member.connect("x", deadline=5.0)
+            while member.is_alive or ends < attempt:
+                await asyncio.sleep(0.02)
+
+    stranger_addresses = stranger.addresses
+    stranger.serve(CONTROL, flood)
+    trainer.run(listen(), timeout=60.0)
+
+    # Two losses are among what waits.
+    assert reports._queue.qsize() <= MOST + 2
+    assert len([line for line in caplog.messages if "not listened to any more: it reports more" in line]) == 1
+    beside.go_on()
 
 
 def test_of_two_trainers_the_second_leads_and_the_first_hears_why(beside: Beside, stranger: Peer) -> None:

@@ -36,7 +36,7 @@ def test_what_a_stage_can_never_do_is_not_tried_for_ever(tmp_path: Path) -> None
     one = local(RECIPE)
 
     with swarm(tmp_path / "s", RECIPE) as many:
-        with pytest.raises(NonRetriableError, match=r"stage 0 at peer .*: index out of range"):
+        with pytest.raises(NonRetriableError, match=r"stage 0 at peer .*: 'index out of range"):
             many.pipeline.train_step([*batch(0), unknown], TrainStep(0, 1e-3))
         with pytest.raises(NonRetriableError, match="index out of range"):
             many.pipeline.score(unknown)
@@ -127,4 +127,4 @@ def test_a_replica_that_cannot_be_used_stops_nobody(tmp_path: Path, caplog: pyte
 
     lines = [line for line in caplog.messages if "cannot take part" in line]
     assert len(lines) == 1
-    assert f"peer {many.specs[2].peer_id} cannot take part: stage-2 holds stage 0 of 2" in lines[0]
+    assert f"cannot take part: peer {many.specs[2].peer_id} says 'stage-2 holds stage 0 of 2" in lines[0]
