@@ -24,7 +24,7 @@ app.callback(help="Prepare a run over several machines, and look at it.")(lambda
 
 NEEDED = ("role", "corpus_path")
 TRAINING = "training"
-"The trainer's run directory inside the swarm's."
+"The trainer's run directory inside the swarm's, where none is named."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +53,8 @@ def init(  # noqa: PLR0913  # one parameter a flag
     ] = None,
     corpus_path: Annotated[str | None, typer.Option(help="Corpus, or one role's directory in it.")] = None,
     checkpoint_dir: Annotated[
-        str | None, typer.Option(help="Run directory of the trainer; default: training in RUN.")
+        str | None,
+        typer.Option(help="Run directory of the trainer; default: the file's, or training in RUN."),
     ] = None,
     role: Annotated[str | None, typer.Option(help="Role to train for; all takes every role.")] = None,
     base_model: Annotated[str | None, typer.Option(help="Directory or hub id of the base.")] = None,
@@ -83,8 +84,7 @@ def init(  # noqa: PLR0913  # one parameter a flag
         },
         settings or [],
     )
-    flags.setdefault("checkpoint_dir", str(place / TRAINING))
-    resolved = _resolve(flags, config=config, town=town)
+    resolved = _resolve(flags, config=config, town=town, training=place / TRAINING)
     seats = lay_out(
         stages,
         replicas={name: _count(name, text) for name, text in _pairs(replicas, "--replicas").items()},
@@ -142,14 +142,20 @@ def status(
     return 0
 
 
-def _resolve(flags: dict[str, Any], *, config: str | None, town: Path | None) -> "Resolved[FineTuneConfig]":
-    """The training settings, every path in them absolute: they are read in other places."""
+def _resolve(
+    flags: dict[str, Any], *, config: str | None, town: Path | None, training: Path
+) -> "Resolved[FineTuneConfig]":
+    """The training settings, every path in them absolute: they are read in other places.
+
+    training: the trainer's run directory, unless flags or the file name one.
+    """
     from node0.finetune.training.settings import absolute, resolve_training
 
     missing = [f"--{name.replace('_', '-')}" for name in NEEDED if name not in flags]
     if config is None and missing:
         raise typer.BadParameter(f"missing {', '.join(missing)}; give them, or --config FILE")
-    resolved, _ = resolve_training(flags, config=config, town=town)
+    kept = {"checkpoint_dir": str(training)}
+    resolved, _ = resolve_training(flags, config=config, town=town, defaults=kept)
     return absolute(resolved)
 
 

@@ -34,7 +34,29 @@ def test_init_writes_a_run_and_says_what_to_start(config: Path, tmp_path: Path, 
     assert made.base_digest == resolve_base(tmp_path / "base").digest
     written = yaml.safe_load((run / "finetune.yaml").read_text())
     assert (written["lr"], written["num_stages"]) == (0.5, 2)
-    assert written["checkpoint_dir"] == str(run / "training")
+
+
+@pytest.mark.parametrize(
+    ("named", "words", "place"),
+    [
+        ({}, [], "swarm/training"),
+        ({"checkpoint_dir": "kept"}, [], "kept"),
+        ({"checkpoint_dir": "kept"}, ["--checkpoint-dir", "given"], "given"),
+        ({}, ["--set", "checkpoint_dir=given"], "given"),
+    ],
+)
+def test_the_trainer_writes_where_flags_or_the_file_say_or_else_into_the_run(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict, words: list[str], place: str
+) -> None:
+    tree = yaml.safe_load(config.read_text())
+    del tree["checkpoint_dir"]
+    config.write_text(yaml.safe_dump({**tree, **named}))
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["init", "swarm", "--stages", "2", "--config", str(config), *words]) == 0
+
+    written = yaml.safe_load((tmp_path / "swarm" / "finetune.yaml").read_text())
+    assert written["checkpoint_dir"] == str(tmp_path / place)
 
 
 def test_the_settings_it_writes_are_read_by_finetune_as_they_were(
@@ -89,6 +111,11 @@ def test_a_fresh_model_has_a_digest_too(tmp_path: Path, capsys) -> None:
         ),
         (["--stages", "2", "--wire", "float8"], 1, "setting 'wire' is 'float8'"),
         (["--stages", "2", "--set", "rank=8"], 1, "unknown setting 'rank'"),
+        (
+            ["--stages", "2", "--set", "max_length=513"],
+            1,
+            "max_length 513 exceeds the model's 512 positions; --set max_length=512",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_and_leaves_nothing(

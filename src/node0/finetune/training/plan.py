@@ -100,7 +100,7 @@ class ChosenModel:
 
 
 def choose_model(config: FineTuneConfig) -> ChosenModel:
-    """Find the base, or the fresh model, and check that it can be cut and adapted as asked.
+    """Find the base, or the fresh model, and check that it can be cut, adapted and fed rows as asked.
 
     Raises:
         ConfigError: settings contradict each other or name something absent.
@@ -108,6 +108,7 @@ def choose_model(config: FineTuneConfig) -> ChosenModel:
     _refuse_contradictions(config)
     base = None if config.base_model is None else resolve_base(config.base_model, config.base_revision)
     args = base.args if base is not None else _fresh_arguments(config)
+    _refuse_long_rows(config, args)
     split_layers(args, config.num_stages, config.layers_per_stage)
     return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
 
@@ -126,7 +127,6 @@ def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
     dtype = pick_dtype(config, device)
     model = choose_model(config)
     base, args = model.base, model.args
-    _refuse_long_rows(config, args)
     tokenizer = load_tokenizer(
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
     )

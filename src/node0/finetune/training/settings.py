@@ -26,8 +26,11 @@ def resolve_training(
     config: str | None = None,
     run_config: str | None = None,
     town: Path | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Resolved[FineTuneConfig], dict[str, Any]]:
     """The settings, and what run.json says about local mode.
+
+    defaults: what is taken where no layer says otherwise, before the settings' own.
 
     Raises:
         ConfigError: a file cannot be read, or a setting is missing, unknown or of a wrong type.
@@ -36,13 +39,13 @@ def resolve_training(
     run_json = read_tree(Path(run_config).expanduser()) if run_config is not None else {}
     local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
     # Without a file, an adapter is what someone with a base wants; a file says it itself.
-    defaults: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
+    adapter = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
     resolved = resolve(
         FineTuneConfig,
         flags=flags,
         run_json=run_json,
         yaml=read_training_file(path) if path is not None else {},
-        defaults=defaults,
+        defaults={**adapter, **(defaults or {})},
         names={
             "yaml": path.name if path is not None else "yaml",
             "run.json": Path(run_config).name if run_config is not None else "run.json",
