@@ -14,11 +14,11 @@ from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
 from node0.pipeline.reports import Reports
 from node0.server.host import CONTROL
 from node0.swarm.codec import Codec
-from node0.swarm.frames import PROTOCOL, Frame
+from node0.swarm.frames import MAX_PAYLOAD, PROTOCOL, Frame
 from node0.swarm.peer import Peer
 from node0.swarm.quoting import quoted
 from node0.swarm.seldom import Seldom
-from node0.swarm.stream import Stream
+from node0.swarm.stream import Stream, time_for
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +44,12 @@ class Member:
         codec: Codec,
         deadline: float,
         reports: Reports,
+        max_payload: int = MAX_PAYLOAD,
     ) -> None:
-        """`deadline`: seconds that a frame may take; `reports` gets what it reports, and `gone` at a loss."""
+        """`deadline`: seconds for a small frame; `reports` gets what it reports, and `gone` at a loss."""
         self.spec, self.stage, self._deadline = spec, spec.stage, deadline
         self._peer, self._codec, self._reports = peer, codec, reports
+        self._max_payload = max_payload
         self._stream: Stream | None = None
         self._is_greeted = False
         self._receiving: asyncio.Task[None] | None = None
@@ -135,7 +137,7 @@ class Member:
             raise SwarmTimeout(f"peer {self.spec.peer_id} is lost")
         codec = self._codec if frame.kind in ("input", "labels", "preference", "decode") else "float32"
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(time_for(frame.nbytes, self._deadline)):
                 await self._stream.send(frame, codec=codec)
         except OSError as error:  # TimeoutError is one
             why = "it does not read" if isinstance(error, TimeoutError) else "the stream broke"
@@ -159,7 +161,7 @@ class Member:
     async def _receive(self, stream: Stream) -> None:
         why = "it closed the stream"
         try:
-            while (frame := await stream.receive()) is not None:
+            while (frame := await stream.receive(max_payload=self._max_payload)) is not None:
                 if frame.kind in ("reply", "error"):
                     self._answer(frame)
                 else:

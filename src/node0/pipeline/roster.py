@@ -21,9 +21,10 @@ from node0.pipeline.swarm_state import Cut
 from node0.server.stage_spec import StageTraining
 from node0.server.state import state_digest
 from node0.swarm.codec import Codec
-from node0.swarm.frames import Frame
+from node0.swarm.frames import MAX_PAYLOAD, Frame
 from node0.swarm.peer import Peer
 from node0.swarm.seldom import Seldom
+from node0.swarm.stream import time_for
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,14 @@ class SwarmSettings:
 
     patience: float = 600.0
     "Seconds that a missing stage is waited for."
+
+    state_bytes: int = 0
+    "Of the largest state of a stage. So much more may a member send, and so much longer may that take."
+
+    @property
+    def transfer(self) -> float:
+        """Seconds that whatever is as large as a stage's state may take."""
+        return time_for(self.state_bytes, self.deadline)
 
 
 class Roster:
@@ -231,7 +240,12 @@ class Roster:
             if member is None:
                 settings = self._settings
                 self._members[spec.peer_id] = Member(
-                    self._peer, spec, codec=settings.codec, deadline=settings.deadline, reports=self.reports
+                    self._peer,
+                    spec,
+                    codec=settings.codec,
+                    deadline=settings.deadline,
+                    reports=self.reports,
+                    max_payload=MAX_PAYLOAD + settings.state_bytes,
                 )
             elif not member.is_alive:
                 # It may have come back at another address.
@@ -338,18 +352,18 @@ class Roster:
     async def _write_shard(self, member: Member, frame: Frame) -> Frame | None:
         """The reply; None where this host cannot write, which stops nobody's training."""
         try:
-            return await member.request(frame, deadline=self._settings.deadline)
+            return await member.request(frame, deadline=self._settings.transfer)
         except ConfigError as fault:
             logger.warning("the checkpoint lacks a shard: %s", fault)
             return None
 
     async def _fetch(self, member: Member) -> tuple[int, bytes]:
-        reply = await member.request(Frame("state"), deadline=self._settings.deadline)
+        reply = await member.request(Frame("state"), deadline=self._settings.transfer)
         if state_digest(reply.blob) != reply["sha256"]:
             raise RetriableError(f"the state of stage {member.stage} arrived damaged")
         return reply["version"], reply.blob
 
     async def _give(self, member: Member, data: bytes) -> None:
         frame = Frame("load", {"sha256": state_digest(data)}, (), data)
-        await member.request(frame, deadline=self._settings.deadline)
+        await member.request(frame, deadline=time_for(len(data), self._settings.deadline))
         member.is_fresh = False

@@ -200,6 +200,7 @@ class SwarmPipeline:
             reports=self.roster.reports,
             in_flight=settings.in_flight or 2 * settings.num_stages,
             deadline=settings.deadline,
+            transfer=settings.transfer,
         )
         return await attempt.run(max_grad_norm=self._max_grad_norm)
 

@@ -51,10 +51,14 @@ class StepAttempt:
         reports: Reports,
         in_flight: int,
         deadline: float,
+        transfer: float,
     ) -> None:
-        """At most `in_flight` microbatches are under way; `deadline` seconds without progress end it."""
+        """At most `in_flight` microbatches are under way; `deadline` seconds without progress end it, and all
+        gradients of a stage travel in `transfer` seconds.
+        """
         self._route, self._work, self._version = route, work, version
         self._reports, self._in_flight, self._deadline = reports, in_flight, deadline
+        self._transfer = transfer
         self._token = secrets.token_hex(8)
         self._progress = _Progress()
 
@@ -175,12 +179,12 @@ class StepAttempt:
 
     async def _join_stage(self, members: Sequence[Member]) -> None:
         ask = Frame("sums")
-        replies = await all_of([member.request(ask, deadline=self._deadline) for member in members])
+        replies = await all_of([member.request(ask, deadline=self._transfer) for member in members])
         total = list(replies[0].tensors)
         for reply in replies[1:]:
             total = [mine + other for mine, other in zip(total, reply.tensors, strict=True)]
         tell = Frame("sums", {}, total)
-        await all_of([member.request(tell, deadline=self._deadline) for member in members])
+        await all_of([member.request(tell, deadline=self._transfer) for member in members])
 
     async def _join_tied(self) -> None:
         """Both copies of a tied table get the sum of their gradients; the norm counts it once."""
@@ -189,13 +193,13 @@ class StepAttempt:
             return
         ask = Frame("tied")
         at_head, at_tail = await all_of(
-            [member.request(ask, deadline=self._deadline) for member in (head[0], tail[0])]
+            [member.request(ask, deadline=self._transfer) for member in (head[0], tail[0])]
         )
         if not at_head.tensors or not at_tail.tensors:
             return
         total = [at_head.tensors[0] + at_tail.tensors[0]]
         calls = [
-            member.request(Frame("tied", {"counted": members is head}, total), deadline=self._deadline)
+            member.request(Frame("tied", {"counted": members is head}, total), deadline=self._transfer)
             for members in (head, tail)
             for member in members
         ]

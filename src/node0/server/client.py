@@ -6,14 +6,14 @@ from contextlib import suppress
 
 from node0.errors import FrameRefused
 from node0.swarm.frames import Frame
-from node0.swarm.stream import Stream
+from node0.swarm.stream import Stream, time_for
 
 
 class Client:
     """A trainer, a generator or an observer. Two are the same only where they are one object."""
 
     def __init__(self, stream: Stream, loop: asyncio.AbstractEventLoop, *, deadline: float) -> None:
-        """`deadline`: seconds that it may take to read what it is sent."""
+        """`deadline`: seconds that it may take to read what it is sent; more for what is large."""
         self.stream, self._loop, self._deadline = stream, loop, deadline
         self._outbox: asyncio.Queue[Frame] = asyncio.Queue()
 
@@ -29,7 +29,7 @@ class Client:
             FrameRefused: the client does not read.
         """
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(time_for(frame.nbytes, self._deadline)):
                 await self.stream.send(frame)
         except TimeoutError:
             raise FrameRefused(f"it has not read its replies for {self._deadline:g} s") from None

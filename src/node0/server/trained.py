@@ -96,6 +96,11 @@ class TrainedWeights:
         """Names of the trained weights in the whole model."""
         return [self._global(name) for name in self._named]
 
+    @property
+    def largest_state(self) -> int:
+        """Bytes that `state_bytes` gives at most: weights, two moments, and what a header says of each."""
+        return 1024 + sum(3 * weight.nbytes + 4 * (len(name) + 150) for name, weight in self._named.items())
+
     def gradients(self) -> dict[str, Tensor]:
         """The sums so far, by name; a weight that no microbatch reached is absent."""
         return {name: weight.grad for name, weight in self._named.items() if weight.grad is not None}

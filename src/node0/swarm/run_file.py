@@ -94,7 +94,7 @@ class Deadlines(BaseModel):
     "One control call is answered."
 
     microbatch: float = Field(default=120, gt=0)
-    "One microbatch passes all stages forward and backward."
+    "One microbatch passes all stages forward and backward; a state has a second more for each 256 KiB."
 
     step: float = Field(default=120, gt=0)
     "All stages prepare, or all apply."

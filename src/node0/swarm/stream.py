@@ -11,6 +11,14 @@ from node0.swarm.frames import MAX_PAYLOAD, Frame, encode, read_frame
 CHUNK = 1 << 18
 "Bytes handed to the transport at a time, so that a long frame does not fill its buffer."
 
+SLOWEST = 1 << 18
+"Bytes a second that a link is trusted to carry: what is large may take longer than what is small."
+
+
+def time_for(nbytes: int, deadline: float) -> float:
+    """Seconds for something of so many bytes, where a short message has `deadline`."""
+    return deadline + nbytes / SLOWEST
+
 
 class Stream:
     """Frames both ways. One task at a time may receive; any number may send."""

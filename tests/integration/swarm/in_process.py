@@ -71,6 +71,7 @@ def swarm(
     in_flight: int | None = None,
     codec: Codec = "float32",
     is_closed: bool = False,
+    state_bytes: int = 0,
 ) -> Iterator[Swarm]:
     """Run a host for each of `members`, which names their stages (None: a spare), and a trainer.
 
@@ -109,7 +110,13 @@ def swarm(
             return specs
 
         settings = SwarmSettings(
-            recipe.num_stages, find, codec=codec, in_flight=in_flight, deadline=deadline, patience=deadline
+            recipe.num_stages,
+            find,
+            codec=codec,
+            in_flight=in_flight,
+            deadline=deadline,
+            patience=deadline,
+            state_bytes=state_bytes,
         )
         pipeline = SwarmPipeline(
             peers[-1], settings, training(recipe), max_grad_norm=recipe.optimizer.max_grad_norm

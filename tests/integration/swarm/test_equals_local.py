@@ -8,7 +8,11 @@ import pytest
 import torch
 from integration.swarm.in_process import Recipe, batch, local, swarm, with_dropout
 
+from node0.errors import SwarmTimeout
+from node0.models.factory import build_stages
+from node0.pipeline import roster
 from node0.pipeline.protocol import OptimizerConfig, SamplingParams, TrainStep
+from node0.server.trained import TrainedWeights
 
 pytestmark = pytest.mark.integration
 
@@ -90,3 +94,25 @@ def _text(pipeline: object) -> list[int]:
     text.append(session.extend([7]))
     session.close()
     return text
+
+
+def test_a_state_may_be_larger_than_any_other_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster, "MAX_PAYLOAD", 1 << 14)
+    recipe = Recipe(lora=None)
+    one = local(recipe)
+    stages = build_stages(recipe.args, recipe.num_stages, seed=1)
+    largest = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
+    one.train_step(batch(0), TrainStep(0, 1e-3))
+    one.save(tmp_path / "one")
+
+    with swarm(tmp_path / "s", recipe, state_bytes=largest) as many:
+        many.pipeline.train_step(batch(0), TrainStep(0, 1e-3))
+        many.pipeline.save(tmp_path / "many")
+    with (
+        swarm(tmp_path / "t", recipe, deadline=1.0) as many,
+        pytest.raises(SwarmTimeout, match="is oversized"),
+    ):
+        many.pipeline.save(tmp_path / "many")
+
+    for path in sorted((tmp_path / "one").iterdir()):
+        assert (tmp_path / "many" / path.name).read_bytes() == path.read_bytes()

@@ -185,7 +185,9 @@ def test_a_step_does_not_wait_for_who_repeats_itself(mb: int) -> None:
     member = _member("x", reports)
     ids = torch.zeros(1, 4, dtype=torch.int64)
     work = Work([Microbatch(ids, ids, ids)] * 2, TrainStep(0, 1e-3))
-    attempt = StepAttempt([[member]], work, version=0, reports=reports, in_flight=2, deadline=0.1)
+    attempt = StepAttempt(
+        [[member]], work, version=0, reports=reports, in_flight=2, deadline=0.1, transfer=0.1
+    )
     said = Frame("done", {"attempt": attempt._token, "mb": mb})
 
     with pytest.raises(SwarmTimeout, match=r"microbatches did not come back within 0.1 s"):

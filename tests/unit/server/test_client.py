@@ -5,8 +5,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+import torch
+
+from node0.errors import FrameRefused
 from node0.server.client import Client
 from node0.swarm.frames import Frame
+from node0.swarm.stream import SLOWEST
 
 
 class FakeStream:
@@ -57,3 +62,18 @@ def test_the_stream_of_who_does_not_read_is_closed() -> None:
 
     asyncio.run(report())
     assert stream.is_closed
+
+
+def test_what_is_large_may_take_longer() -> None:
+    async def slowly(frame: Frame) -> None:
+        await asyncio.sleep(0.2)
+
+    large = Frame("reply", {}, [torch.zeros(10 * SLOWEST, dtype=torch.float32)])
+
+    asyncio.run(_reply(slowly, large))
+    with pytest.raises(FrameRefused, match="has not read its replies"):
+        asyncio.run(_reply(slowly, Frame("reply")))
+
+
+async def _reply(takes: Callable[[Frame], Awaitable[None]], frame: Frame) -> None:
+    await _client(FakeStream(takes)).reply(frame)

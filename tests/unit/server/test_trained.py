@@ -114,3 +114,11 @@ def test_the_bytes_of_another_adapter_change_nothing() -> None:
     with pytest.raises(BadCheckpoint, match="own base and adapter"):
         trained.load(StateReader(_trained(rank=4).state_bytes()))
     assert trained.state_bytes() == before
+
+
+def test_the_largest_state_is_known_before_there_is_one() -> None:
+    trained = _trained()
+    largest = trained.largest_state
+    _step(trained, 0)
+
+    assert len(trained.state_bytes()) <= largest <= len(trained.state_bytes()) + 20_000

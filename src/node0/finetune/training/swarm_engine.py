@@ -104,11 +104,13 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
     validators, subkey = make_validators(
         run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
     )
+    stages = _copies(plan)
+    state_bytes = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
     peer = Peer(settings, validators=validators)
     try:
         pipeline = SwarmPipeline(
             peer,
-            _swarm_settings(peer, run, allowed),
+            _swarm_settings(peer, run, allowed, state_bytes=state_bytes),
             training_of(
                 plan.config,
                 base_digest=plan.base_digest,
@@ -119,7 +121,7 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
             max_grad_norm=plan.config.max_grad_norm,
         )
         collector = _collector(plan, run, peer)
-        engine = SwarmEngine(_copies(plan), pipeline, collector)
+        engine = SwarmEngine(stages, pipeline, collector)
         if plan.config.init_adapter is not None:
             pipeline.adopt(Cut(0, _states(engine.stages)))
         monitor = MonitorWorker(finetune_mode=True)
@@ -153,7 +155,9 @@ def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
     return CheckpointCollector(gatherer, peer, settings)
 
 
-def _swarm_settings(peer: Peer, run: SwarmRun, allowed: frozenset[str] | None) -> SwarmSettings:
+def _swarm_settings(
+    peer: Peer, run: SwarmRun, allowed: frozenset[str] | None, *, state_bytes: int
+) -> SwarmSettings:
     async def find() -> list[MemberSpec]:
         """The members of the run file, and others of the allow-list that announce themselves."""
         known = {
@@ -181,6 +185,7 @@ def _swarm_settings(peer: Peer, run: SwarmRun, allowed: frozenset[str] | None) -
         backup_every=run.backup_every,
         deadline=run.deadlines.microbatch,
         patience=run.deadlines.replace,
+        state_bytes=state_bytes,
     )
 
 
