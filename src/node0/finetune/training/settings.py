@@ -39,7 +39,7 @@ def resolve_training(
     run_json = read_tree(Path(run_config).expanduser()) if run_config is not None else {}
     local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
     # Without a file, an adapter is what someone with a base wants; a file says it itself.
-    adapter = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
+    adapter: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
     resolved = resolve(
         FineTuneConfig,
         flags=flags,
