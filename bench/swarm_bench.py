@@ -47,15 +47,17 @@ MEDIUM = LlamaArguments(
     vocab_size=32000,
     max_seq_len=1024,
 )
-SMALL = LlamaArguments(
-    hidden_dim=64,
+THIN = LlamaArguments(
+    hidden_dim=256,
     n_heads=4,
     n_kv_heads=4,
     num_hidden_layers=2,
-    ffn_dim=176,
+    ffn_dim=128,
     vocab_size=512,
     max_seq_len=1024,
 )
+"Much to send for what it computes."
+
 LORA = LoRAConfig(rank=16, alpha=32, dropout=0.0, target_modules=list(ALL_LINEAR))
 OPTIMIZER = OptimizerConfig(lr=1e-4)
 SUPERVISED = 0.4

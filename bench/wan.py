@@ -21,7 +21,7 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.protocol import Pipeline
 from node0.swarm.codec import Codec
 from relay import Link, Relays
-from swarm_bench import MEDIUM, SMALL, batch, best_dtype, stage_threads, swarm, tokens_per_second
+from swarm_bench import MEDIUM, THIN, batch, best_dtype, stage_threads, swarm, tokens_per_second
 
 LINKS = (Link(100, 0.05), Link(20, 0.15))
 STAGES = 2
@@ -70,7 +70,7 @@ def main() -> int:
     few = 8 if options.quick else None
     cases = [
         Case("compute is the smallest", MEDIUM, best_dtype(), "bfloat16", few or 32, 1, 512, 16),
-        Case("the link is the smallest", SMALL, torch.float32, "float32", few or 64, 8, 256, 24),
+        Case("the link is the smallest", THIN, torch.float32, "float32", few or 64, 8, 128, 24),
     ]
     for case in cases:
         with _stages(case) as many:
