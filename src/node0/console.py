@@ -78,9 +78,14 @@ class Torchrun:
     port: int
 
 
+def is_rank() -> bool:
+    """Whether `torchrun` started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def torchrun() -> Torchrun | None:
     """Which rank of which job this process is; None where it is the only one."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["WORLD_SIZE"] == "1":
+    if not is_rank() or os.environ["WORLD_SIZE"] == "1":
         return None
     env = os.environ
     return Torchrun(

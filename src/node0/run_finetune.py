@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`node0-finetune`: train a role's adapter, or all weights, on the corpus."""
 
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +33,8 @@ NEEDED = ("role", "corpus_path", "checkpoint_dir")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
+    if console.is_rank():
+        _end_with_torchrun()
     return console.run(app, argv, name="node0-finetune", within=_one_voice(console.torchrun()))
 
 
@@ -129,6 +132,13 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
     console.emit(rows, as_json=as_json)
     return 0
+
+
+def _end_with_torchrun() -> None:
+    """Leave as after Ctrl-C when torchrun itself is killed: it then ends none of its ranks."""
+    from node0.swarm.guard import die_with_parent
+
+    die_with_parent(signal.SIGTERM)
 
 
 def _one_voice(job: console.Torchrun | None) -> AbstractContextManager[None]:

@@ -233,6 +233,25 @@ def test_ctrl_c_of_torchrun_saves_too(place):
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell nobody that a parent has ended")
+@pytest.mark.parametrize("count", [1, 2])
+def test_ranks_save_and_end_when_torchrun_is_killed(place, count):
+    run_dir = place / f"orphans-{count}"
+    arguments = configured(place, run_dir.name, **{**CHANGES, "max_steps": 4000, "eval_every_n_steps": 4000})
+    with started(count, [*arguments, "--checkpoint-dir", str(run_dir)]) as process:
+        wait_for(process, '{"step": 3,')
+        ranks = ranks_of(process)
+        process.kill()
+        # Returns when nobody can write to it any more.
+        _, rest = process.communicate(timeout=60)
+
+    assert len(ranks) == count
+    assert not any(map(is_alive, ranks.values()))
+    assert rest.count("run again to go on") == 1
+    last = read_metrics(run_dir)[-1]["step"]
+    assert (run_dir / "training_state" / f"step_{last}").is_dir()
+
+
 def test_more_ranks_than_microbatches_are_refused_by_one_line(place):
     arguments = configured(place, "few", **{**CHANGES, "microbatches_per_step": 2})
     done = torchrun(3, *arguments, "--checkpoint-dir", str(place / "few"))
@@ -336,4 +355,8 @@ def exit_codes(report: str, ranks: dict[int, int]) -> dict[int, int]:
 
 
 def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether a process is there and has not ended; one that nobody has waited for yet may still be seen."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -246,13 +246,13 @@ def test_a_process_that_torchrun_started_knows_its_rank(monkeypatch: pytest.Monk
         "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4",
         "TORCHELASTIC_RESTART_COUNT": "2", "TORCHELASTIC_RUN_ID": "x", "MASTER_ADDR": "a", "MASTER_PORT": "7",
     }  # fmt: skip
-    assert console.torchrun() is None
+    assert (console.torchrun(), console.is_rank()) == (None, False)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
 
     assert console.torchrun() == console.Torchrun(5, 8, 1, 4, attempt=2, address="a", port=7)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert console.torchrun() is None
+    assert (console.torchrun(), console.is_rank()) == (None, True)
 
 
 def test_nothing_is_said_or_printed_while_muted(capsys: pytest.CaptureFixture[str]) -> None:
