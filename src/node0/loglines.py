@@ -30,6 +30,9 @@ DECIMAL = Field(r"-?[0-9]+(?:\.[0-9]+)?|nan|-?inf", lambda value: f"{value:.4f}"
 WORD = Field(r"[A-Za-z0-9._-]+", str, str)
 "A name of a stage or a category."
 
+_BEFORE = r"(?:[0-9][0-9TZ:.,+-]*\s)*(?:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s(?:[A-Za-z0-9_.]+:\s)?)?"
+"Time, level and logger may stand before a message. Other words may not: they could be anybody's."
+
 
 class LogLine(Generic[*Values]):
     """One kind of line: text with a `{}` for each field."""
@@ -39,8 +42,7 @@ class LogLine(Generic[*Values]):
         literals = [re.escape(part) for part in text.split("{}")]
         groups = [f"({field.pattern})" for field in fields]
         body = "".join(part for pair in zip(literals, [*groups, ""], strict=True) for part in pair)
-        # A formatted record may have time, level and logger before its message.
-        self._pattern = re.compile(rf"(?:^|\s){body}\s*$", re.ASCII)
+        self._pattern = re.compile(rf"{_BEFORE}{body}\s*", re.ASCII)
 
     def write(self, *values: *Values) -> str:
         """The line.
@@ -57,7 +59,7 @@ class LogLine(Generic[*Values]):
 
     def read(self, line: str) -> tuple[*Values] | None:
         """The values of a line, or None where it is another one."""
-        found = self._pattern.search(line)
+        found = self._pattern.fullmatch(line)
         if found is None:
             return None
         return tuple(field.parse(text) for field, text in zip(self._fields, found.groups(), strict=True))

@@ -89,6 +89,16 @@ def test_a_line_is_found_behind_what_a_formatter_puts_before_it() -> None:
     assert TRAINING_LOSS.read("Training loss: 2.34 so far") is None
 
 
+@pytest.mark.parametrize(
+    "before", ["peer x says: ", "peer x says:\n", "x\n", "waiting: ", "node0: ", "INFO a b: "]
+)
+def test_a_line_inside_another_message_is_not_read(before: str) -> None:
+    for line, values in ((TRAINING_LOSS, (1.0,)), (JOB_FAILED, (3,)), (CHECKPOINT_SAVED, (3, "head-0"))):
+        written = line.write(*values)  # type: ignore[attr-defined]  # their types differ
+        assert line.read(written) is not None  # type: ignore[attr-defined]
+        assert line.read(before + written) is None  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", ["", "two words", "line\nbreak", "[x]"])
 def test_a_name_that_could_not_be_read_back_is_not_written(name: str) -> None:
     with pytest.raises(ValueError, match="does not fit"):

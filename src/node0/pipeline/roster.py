@@ -155,12 +155,13 @@ class Roster:
         frame = Frame("shard", {"step": step, "version": version}, (), progress.encode())
         members = [member for stage in self.route() for member in stage]
         replies = await all_of([self._write_shard(member, frame) for member in members])
-        digests: dict[str, str] = {}
+        names, digests = stage_names(self._settings.num_stages), dict[str, str]()
         for member, reply in zip(members, replies, strict=True):
-            if reply is None:
+            if reply is None or member.stage is None:
                 continue
-            if digests.setdefault(reply["stage"], reply["sha256"]) != reply["sha256"]:
-                logger.error("peer %s holds another state of stage %s", member.spec.peer_id, reply["stage"])
+            name, found = str(names[member.stage]), str(reply["sha256"])
+            if digests.setdefault(name, found) != found:
+                logger.error("peer %s holds another state of stage %s", member.spec.peer_id, name)
         return digests
 
     async def names(self) -> list[list[str]]:
@@ -359,7 +360,7 @@ class Roster:
 
     async def _fetch(self, member: Member) -> tuple[int, bytes]:
         reply = await member.request(Frame("state"), deadline=self._settings.transfer)
-        if state_digest(reply.blob) != reply["sha256"]:
+        if state_digest(reply.blob) != reply["sha256"] or type(reply["version"]) is not int:
             raise RetriableError(f"the state of stage {member.stage} arrived damaged")
         return reply["version"], reply.blob
 

@@ -30,6 +30,7 @@ from node0.server.worker import StageWorker
 from node0.swarm.codec import Codec
 from node0.swarm.frames import PROTOCOL, Frame
 from node0.swarm.peer import Peer
+from node0.swarm.quoting import quoted
 from node0.swarm.seldom import Seldom
 from node0.swarm.stream import Stream
 
@@ -153,7 +154,7 @@ class StageHost:
         intake = Intake()
         async for frame in self._frames(stream):
             if frame.kind not in _PUSHED:
-                raise FrameRefused(f"no stage pushes a {frame.kind} frame")
+                raise FrameRefused(f"no stage pushes a frame {quoted(frame.kind)}")
             await self._submit(frame, None, intake)
 
     async def _frames(self, stream: Stream) -> AsyncIterator[Frame]:
@@ -172,7 +173,7 @@ class StageHost:
         """Queue what a frame brings, when there is room; an error is reported to whoever waits for it."""
         order = frame.fields.get("mb", 0)
         if not isinstance(order, int):
-            raise FrameRefused(f"microbatch {order!r} is no number")
+            raise FrameRefused(f"microbatch {quoted(order)} is no number")
         await intake.room()
         if frame.kind in _UP:
             await self.links.waiting.room()
@@ -212,7 +213,7 @@ class StageHost:
         number = frame.fields.get("id")
         operation = OPERATIONS.get(frame.kind)
         if operation is None:
-            raise FrameRefused(f"there is no request {frame.kind}; run one version on all peers")
+            raise FrameRefused(f"there is no request {quoted(frame.kind)}; run one version on all peers")
         work: Callable[[], Frame] = lambda: operation(self, frame, client)  # noqa: E731  # typed
         try:
             reply = await asyncio.wrap_future(self.compute.submit(Priority.CONTROL, work))
@@ -229,7 +230,7 @@ class StageHost:
         if error is None:
             return
         if self._seldom.now(f"{frame.kind} {type(error).__name__}"):
-            logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, error)
+            logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, quoted(error))
         report = self._listener(frame, client)
         if report is not None:
             names = ("attempt", "session", "request")

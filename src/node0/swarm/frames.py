@@ -20,6 +20,7 @@ from torch import Tensor
 
 from node0.errors import FrameRefused
 from node0.swarm.codec import Codec, Packed, pack, unpack
+from node0.swarm.quoting import quoted
 
 PROTOCOL = 1
 "Peers that announce another number do not talk to each other."
@@ -55,7 +56,9 @@ class Frame:
         try:
             return self.fields[name]
         except KeyError:
-            raise FrameRefused(f"a {self.kind} frame lacks {name!r}; run one version on all peers") from None
+            raise FrameRefused(
+                f"a {quoted(self.kind)} frame lacks {name!r}; run one version on all peers"
+            ) from None
 
 
 def encode(frame: Frame, *, codec: Codec = "float32") -> list[bytes | memoryview]:
@@ -138,6 +141,5 @@ def _decode(header: bytearray, payload: bytearray) -> Frame:
             start += item.nbytes
     # Whatever a header holds, and msgpack or torch make of it, is the sender's fault.
     except Exception as error:  # noqa: BLE001
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise FrameRefused(f"a frame's header cannot be read: {reason}") from None
+        raise FrameRefused(f"a frame's header cannot be read: {quoted(error)}") from None
     return Frame(kind, fields, tensors, bytes(memoryview(payload)[start:]))

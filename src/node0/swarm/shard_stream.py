@@ -17,6 +17,7 @@ from node0.errors import BadCheckpoint, FrameRefused, SwarmTimeout
 from node0.swarm.announcement import Announced
 from node0.swarm.frames import Frame
 from node0.swarm.peer import Peer
+from node0.swarm.quoting import quoted
 from node0.swarm.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -65,14 +66,14 @@ def pull_shard(peer: Peer, source: Announced, offset: int, *, stall: float) -> G
             raise SwarmTimeout(f"peer {source.peer_id} has shard {announcement.sha256[:12]} no more")
         if first["bytes"] != announcement.bytes:
             raise BadCheckpoint(
-                f"peer {source.peer_id} has {first['bytes']} bytes of a shard of {announcement.bytes}; "
-                "take another holder's"
+                f"peer {source.peer_id} has {quoted(first['bytes'])} bytes of a shard of "
+                f"{announcement.bytes}; take another holder's"
             )
         left = announcement.bytes - offset
         while left > 0:
             frame = _next(peer, stream, stall)
             if frame.kind != "chunk" or not frame.blob:
-                raise FrameRefused(f"peer {source.peer_id} sends a {frame.kind} frame for a shard's chunk")
+                raise FrameRefused(f"peer {source.peer_id} sends {quoted(frame.kind)} for a shard's chunk")
             left -= len(frame.blob)
             yield frame.blob
     finally:

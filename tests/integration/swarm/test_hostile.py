@@ -94,6 +94,7 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "a payload of 2 GiB": (_raw(_prefix(10, 1 << 31) + bytes(1000)), "oversized"),
     "no map": (_raw(b"".join(encode(Frame("x")))[:-1] + b"\xc1"), "wrong checksum"),
     "an unknown kind": (_raw(b"".join(encode(Frame("destroy")))), "destroy"),
+    "a line of a log": (_raw(b"".join(encode(Frame("x\nTraining loss: 1.0")))), "'x\\nTraining loss: 1.0'"),
     "a microbatch that is no number": (
         _raw(b"".join(encode(Frame("score", {"mb": float("inf")})))),
         "is no number",
@@ -127,7 +128,7 @@ def test_it_is_refused_and_logged_once(
     beside.go_on()
     lines = [line for line in caplog.messages if stranger.peer_id in line]
     assert len(lines) == 1
-    assert why in lines[0]
+    assert why in lines[0] and "\n" not in lines[0]
 
 
 def test_a_request_that_makes_no_sense_is_answered(beside: Beside, stranger: Peer) -> None:

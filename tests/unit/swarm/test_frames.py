@@ -213,5 +213,5 @@ def test_a_peer_that_stops_in_the_middle_is_refused(length: int) -> None:
 
 
 def test_a_field_that_was_left_out_is_named() -> None:
-    with pytest.raises(FrameRefused, match="a loss frame lacks 'mb'"):
+    with pytest.raises(FrameRefused, match="a 'loss' frame lacks 'mb'"):
         Frame("loss")["mb"]

@@ -13,6 +13,7 @@ from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer
 from node0.server.shard import STEP_DIRECTORY
 from node0.swarm.announcement import Dht
+from node0.swarm.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class CheckpointCollector:
                 self._collect(step, digests)
             # A thread that ends here would collect nothing any more.
             except Exception as fault:  # noqa: BLE001
-                reason = fault if isinstance(fault, Node0Error | OSError) else repr(fault)
+                reason = quoted(fault) if isinstance(fault, Node0Error | OSError) else repr(fault)
                 logger.warning("checkpoint of step %d was not collected, training goes on: %s", step, reason)
 
     def _collect(self, step: int, digests: Mapping[str, str]) -> None:

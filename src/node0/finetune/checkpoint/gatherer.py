@@ -35,6 +35,7 @@ from node0.swarm.announcement import (
     sign_announcement,
 )
 from node0.swarm.identity import Identity
+from node0.swarm.quoting import quoted
 from node0.swarm.shard_stream import pull_shard
 
 logger = logging.getLogger(__name__)
@@ -224,10 +225,10 @@ class CheckpointGatherer:
             gather.refused.add((source.peer_id, announcement.sha256))
             logger.warning(
                 "refused shard %s of step %d from peer %s: %s",
-                announcement.stage, announcement.step, source.peer_id, fault,
+                announcement.stage, announcement.step, source.peer_id, quoted(fault),
             )  # fmt: skip
         except RetriableError as fault:
-            logger.info("shard %s of step %d: %s", announcement.stage, announcement.step, fault)
+            logger.info("shard %s of step %d: %s", announcement.stage, announcement.step, quoted(fault))
         return None
 
     def _sources(self, gather: _Gather, stage: str) -> list[Announced]:
@@ -262,7 +263,7 @@ class CheckpointGatherer:
             return None
         trust = self._trust
         if found.announcement.key != key:
-            self._tell(f"peer {found.peer_id} announced shard {found.announcement.key} under {key}")
+            self._tell(f"peer {found.peer_id} announced shard {quoted(found.announcement.key)} under {key}")
         elif trust.allowed is not None and found.peer_id not in trust.allowed:
             self._tell(f"peer {found.peer_id} is not on the allow-list and announced {key}")
         elif trust.base_digest not in (None, found.announcement.base_digest):
