@@ -108,9 +108,9 @@ class StageWorker:
             raise FrameRefused(f"a stage takes no {frame.kind} frame; run one version on all peers")
         action(attempt, frame)
 
-    def require(self, attempt: str) -> None:
+    def require(self, attempt: object) -> None:
         """Raise `RetriableError` where another attempt runs, or none."""
-        if attempt != self.attempt:
+        if self._attempt is None or attempt != self._attempt.token:
             raise RetriableError("the attempt is over here; abort the step and replay it")
 
     def prepare(self, attempt: str, expected: int) -> dict[str, Any]:

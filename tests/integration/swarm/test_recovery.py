@@ -2,17 +2,19 @@
 """What comes back after a fault is what was there before it; what no replay can heal ends at once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
-from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm
+from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm, training
 
 from node0.errors import ConfigError, NonRetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
 from node0.pipeline.swarm_state import Cut
+from node0.server.host import CONTROL
 from node0.server.stage_spec import StagePlace
+from node0.swarm.frames import Frame
 from node0.swarm.stream import Stream
 
 pytestmark = pytest.mark.integration
@@ -128,3 +130,51 @@ def test_a_replica_that_cannot_be_used_stops_nobody(tmp_path: Path, caplog: pyte
     lines = [line for line in caplog.messages if "cannot take part" in line]
     assert len(lines) == 1
     assert f"cannot take part: peer {many.specs[2].peer_id} says 'stage-2 holds stage 0 of 2" in lines[0]
+
+
+def test_what_an_earlier_attempt_asked_for_comes_too_late(tmp_path: Path) -> None:
+    """Also at version 0, which is that of every stage that was reset."""
+    fresh = Frame("reset", {"training": asdict(training(RECIPE)), "place": None})
+    late = [
+        Frame("prepare", {"attempt": "old", "expected": 0}),
+        Frame("apply", {"attempt": "old", "version": 1, "lr": 1.0, "scale": 1.0}),
+        Frame("apply", {"attempt": None, "version": 1, "lr": 1.0, "scale": 1.0}),
+    ]
+
+    with swarm(tmp_path / "s", RECIPE) as many:
+        host, trainer = many.hosts[0], many.peers[-1]
+
+        async def ask(stream: Stream, frame: Frame) -> str:
+            await stream.send(Frame(frame.kind, {**frame.fields, "id": 0}))
+            reply = await stream.receive()
+            assert reply is not None
+            return str(reply.fields.get("text", "done"))
+
+        async def talk() -> None:
+            first, second = [await trainer.open(host.peer.peer_id, CONTROL) for _ in range(2)]
+            assert await ask(first, Frame("hello", {"client": "x", "lead": True})) == "done"
+            assert await ask(first, fresh) == "done"
+            assert await ask(first, _begin("old")) == "done"
+            assert await ask(second, Frame("hello", {"client": "x", "lead": True})) == "done"
+            executor = host.state.executor
+            for frame in late:
+                assert "attempt is over" in await ask(second, frame)
+            assert await ask(second, _begin("new")) == "done"
+            for frame in late:
+                assert "attempt is over" in await ask(second, frame)
+            refused = await first.receive()
+            assert refused is not None and refused.kind == "failed"
+            for frame in (*late, fresh, Frame("abort", {"version": 0}), _begin("old")):
+                assert "another trainer leads" in await ask(first, frame)
+            assert host.state.executor is executor is not None
+            assert host.state.worker is not None
+            assert (executor.trained.version, host.state.worker.attempt) == (0, "new")
+            for stream in (first, second):
+                stream.close()
+
+        trainer.run(talk(), timeout=30.0)
+
+
+def _begin(token: str) -> Frame:
+    step = {"version": 0, "step": 0, "seed": 0, "loss": "sft", "first": 0, "stride": 1}
+    return Frame("begin", {"attempt": token, **step, "below": [], "above": []})

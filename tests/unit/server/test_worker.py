@@ -220,3 +220,13 @@ def test_a_step_is_applied_only_in_the_attempt_that_prepared_it() -> None:
     stage.begin("b")
     with pytest.raises(RetriableError, match="the attempt is over here"):
         stage.worker.require("a")
+
+
+@pytest.mark.parametrize("token", ["a", None])
+def test_nothing_is_prepared_or_applied_where_no_attempt_runs(token: str | None) -> None:
+    body = Stage(1)
+    body.worker.require("a")
+    body.worker.abort()
+
+    with pytest.raises(RetriableError, match="attempt is over"):
+        body.worker.require(token)
