@@ -27,7 +27,7 @@ KEPT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class HostRecord:
     """What a stage host says of itself."""
 
     peer_id: str
@@ -65,14 +65,14 @@ class Announcer:
             await asyncio.sleep(RENEW_EVERY)
 
 
-async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[Announcement]:
+async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
     """The hosts of a run that are announced now, by peer id."""
     now = time.time()
     every = await find_records(peer, run_id=run_id, allowed=allowed)
     return [each for each in every if now - each.at < LIVES]
 
 
-async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[Announcement]:
+async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
     """The last record of every host, by peer id. Those that nobody allowed has signed are left out."""
     found = []
     for sealed in (await peer.look_up(_key(run_id))).values():
@@ -81,7 +81,7 @@ async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | No
             record = msgpack.unpackb(opened.payload)
             if allowed is None or opened.peer_id in allowed:
                 addresses, about = list(record["addresses"]), record["about"]
-                found.append(Announcement(opened.peer_id, addresses, about, float(about["time"])))
+                found.append(HostRecord(opened.peer_id, addresses, about, float(about["time"])))
         except (BadSignature, ValueError, TypeError, KeyError) as error:
             logger.warning("a record of run %s is refused: %s", run_id, error)
     return sorted(found, key=lambda each: each.peer_id)
