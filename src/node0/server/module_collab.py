@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage as its host drives it: passes, steps that can be undone, and state that can travel."""
+"""A stage as its host drives it: its passes, and the optimizer step that they add up to."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
 
-from node0.errors import BadCheckpoint, ConfigError
+from node0.errors import ConfigError
 from node0.finetune.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage
 from node0.server.executor import StageExecutor, StageInput
 from node0.server.graphs import GraphBudget
 from node0.server.optim import AutoStepOptimizer
-from node0.server.state import StateReader, state_digest
 from node0.server.trained import OptimizerConfig, Prepared
 
 
@@ -58,7 +57,10 @@ class ModuleCollab(StageExecutor):
         self.data_feeder = data_feeder
 
     def forward_next(self, key: DropoutKey) -> Tensor | None:
-        """`forward` of the feeder's next batch; None after the last one."""
+        """`forward` of the feeder's next batch; None after the last one.
+
+        For a program that drives a head stage by itself: a trainer of ours feeds its head over the pipeline.
+        """
         batch = self.data_feeder.get_batch() if self.data_feeder is not None else None
         if batch is None:
             return None
@@ -74,40 +76,9 @@ class ModuleCollab(StageExecutor):
         return self.optimizer.prepare()
 
     def apply(self, version: int, *, lr: float, scale: float) -> None:
-        """Make the step to `version`; the state before it is kept until `commit` or `rollback`.
+        """Make the step to `version` and keep the state before it, until `trained` forgets or rolls back.
 
         Raises:
             RetriableError: `version` is not the one that follows; nothing has changed then.
         """
         self.optimizer.apply(version, lr=lr, scale=scale)
-
-    def commit(self) -> None:
-        """Every stage has the version of the last step: what was kept before it goes."""
-        self.trained.forget()
-
-    def rollback(self, version: int) -> None:
-        """Drop all passes and be at `version` again, to the bit. Doing it twice changes nothing.
-
-        Raises:
-            RetriableError: it is neither the present version nor the one kept; nothing has changed then.
-        """
-        self.trained.rollback(version)
-        self.abort()
-
-    def state_bytes(self) -> bytes:
-        """Weights and optimizer of what trains here, as safetensors. Same state, same bytes."""
-        return self.trained.state_bytes()
-
-    def load_state_bytes(self, data: bytes, *, sha256: str) -> None:
-        """Be where the stage was that made `data`, whose sha256 in hex was announced.
-
-        Raises:
-            BadCheckpoint: it is something else, or of another stage; nothing has changed then.
-        """
-        found = state_digest(data)
-        if found != sha256:
-            raise BadCheckpoint(
-                f"{len(data)} bytes of state have sha256 {found}, announced was {sha256}; fetch them again"
-            )
-        self.trained.load(StateReader(data))
-        self.abort()

@@ -166,6 +166,8 @@ class CheckpointGatherer:
     ) -> None:
         """Say in the DHT that this peer holds a shard; `serve_shards` lets others fetch it.
 
+        For a program that wrote its shard itself; a stage's `ShardStore` announces what it serves.
+
         Raises:
             RetriableError: no peer took the record.
         """
