@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.finetune.corpus import contribution, exchange, hygiene, operational, overview, quarantine
 from node0.finetune.corpus.commands import (
     BeadsOption,
     DenyOption,
     IdArgument,
-    JsonOption,
     RoleOption,
-    TownOption,
     lines_of,
     make_scrubber,
     open_store,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
+from node0.console import JsonOption
 
 if TYPE_CHECKING:
     from node0.swarm.finding import Finding
@@ -31,7 +32,7 @@ def doctor(
     base_model: Annotated[
         Path | None, typer.Option(help="Directory of the base here; default: as run.json says.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Look for what is wrong, and say what to do about it. Changes nothing.
 

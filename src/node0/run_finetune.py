@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.errors import ConfigError
 from node0.finetune.training.hooks import Phase, StepHook
 
@@ -63,7 +64,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     bead_id: Annotated[
         str | None, typer.Option(help="The bead that asked for this run; see: node0 job show BEAD.")
     ] = None,
-    town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
+    town: TownOption = None,
     local_mode: Annotated[
         bool, typer.Option("--local-mode", help="Train in this process, without authorization.")
     ] = False,
@@ -84,7 +85,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Show every setting and who set it.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Train, and leave weights, card and metrics in the run directory.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from node0 import console
+from node0.console import TownOption
 from node0.errors import NotFound
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def infer(  # noqa: PLR0913  one parameter a flag
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
+    town: TownOption = None,
 ) -> int:
     """Answer prompts: one a line on stdin, each answer streamed to stdout as it comes.
 

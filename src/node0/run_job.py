@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-
-TownOption = Annotated[
-    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

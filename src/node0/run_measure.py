@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.errors import BadCorpus, NotFound
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 96,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure models on the sessions that a run held out.
 

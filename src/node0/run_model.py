@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 
 if TYPE_CHECKING:
     from node0.finetune.registry.schema import ModelRegistryEntry
@@ -22,10 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TownOption = Annotated[
-    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME[:VER]", help="The newest version, or that one.")]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def init(  # noqa: PLR0913  # one parameter a flag
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: lora.rank=8. Repeatable.")
     ] = None,
-    town: Annotated[Path | None, typer.Option(help="Root of the town; default: found from here.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Make a run's directory: run.json, finetune.yaml and a key for each member.
 

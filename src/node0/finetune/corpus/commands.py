@@ -13,11 +13,7 @@ if TYPE_CHECKING:
     from node0.finetune.corpus.store import CorpusStore
     from node0.town import DoltServer, Town
 
-TownOption = Annotated[
-    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
-]
 RoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an entry; see `node0-corpus list`.")]
 DenyOption = Annotated[
     list[str] | None,

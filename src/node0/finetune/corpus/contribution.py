@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.finetune.corpus.commands import JsonOption, TownOption, open_store
+from node0.console import JsonOption, TownOption
+from node0.finetune.corpus.commands import open_store
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.sharing import Staged

@@ -10,14 +10,8 @@ from typing import Annotated
 import typer
 
 from node0 import console
-from node0.finetune.corpus.commands import (
-    DenyOption,
-    JsonOption,
-    RoleOption,
-    TownOption,
-    make_scrubber,
-    open_store,
-)
+from node0.console import JsonOption, TownOption
+from node0.finetune.corpus.commands import DenyOption, RoleOption, make_scrubber, open_store
 from node0.finetune.corpus.interchange_turns import Format
 
 app = typer.Typer()

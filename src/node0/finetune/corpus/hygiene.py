@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from node0 import console
-from node0.finetune.corpus.commands import JsonOption, RoleOption, TownOption, open_store
+from node0.console import JsonOption, TownOption
+from node0.finetune.corpus.commands import RoleOption, open_store
 
 app = typer.Typer()
 

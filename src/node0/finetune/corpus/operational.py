@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
+from node0.console import JsonOption, TownOption
 from node0.finetune.corpus.commands import (
     BeadsOption,
     DenyOption,
-    JsonOption,
     RoleOption,
-    TownOption,
     make_scrubber,
     open_store,
     read_beads,

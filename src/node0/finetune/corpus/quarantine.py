@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.finetune.corpus.commands import JsonOption, RoleOption, TownOption, make_scrubber, open_store
+from node0.console import JsonOption, TownOption
+from node0.finetune.corpus.commands import RoleOption, make_scrubber, open_store
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.review import ReviewQueue
