@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What peers may write into the DHT about their work, and the checks that every peer makes of it.
 
-A record lies under `{experiment_prefix}_{stage}_worker_metrics` or `..._training_metrics`, in a
+A record of a member lies under `{run_id}_members`, in a subkey that is its peer id.
+One of metrics lies under `{experiment_prefix}_{stage}_worker_metrics` or `..._training_metrics`, in a
 subkey that is its owner's public key. It is taken when the owner's signature fits, its fields have
 the types below and no others, and `peer_id` is the id that follows from the key.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import msgpack
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -25,11 +28,12 @@ from hivemind.utils.serializer import MSGPackSerializer
 from pydantic.v1 import BaseModel, StrictFloat, StrictInt, StrictStr, validator
 
 from node0.errors import ConfigError
-from node0.security.signature import peer_id_of
+from node0.security.signature import Opened, peer_id_of, seal, unseal
 
 logger = logging.getLogger(__name__)
 
 LONGEST_TEXT = 256
+_MEMBER = "node0.member/1 "
 _BEFORE_KEY, _AFTER_KEY = RSASignatureValidator.PUBLIC_KEY_FORMAT.split(b"_key_")
 
 
@@ -113,6 +117,25 @@ def make_validators(
     return validators, signatures.local_public_key
 
 
+def members_key(run_id: str) -> str:
+    """The DHT key under which the members of a run announce themselves."""
+    return f"{run_id}_members"
+
+
+def seal_member(content: Mapping[str, Any], *, key: RSAPrivateKey, run_id: str, until: float) -> bytes:
+    """What a member says of itself, for `MembersValidator`: signed for one run and one time of expiry."""
+    return seal(msgpack.packb({**content, "until": until}), key=key, purpose=_MEMBER + run_id)
+
+
+def open_member(sealed: bytes, *, run_id: str) -> Opened:
+    """Check who sealed it.
+
+    Raises:
+        BadSignature: nobody did, or for another run.
+    """
+    return unseal(sealed, purpose=_MEMBER + run_id)
+
+
 def peer_id_of_subkey(subkey: bytes) -> str:
     """The peer whose public key a subkey is.
 
@@ -184,6 +207,28 @@ class _Owners(_Refusing):
             return False
         self._keys |= other._keys
         return True
+
+
+class MembersValidator(_Refusing):
+    """Keeps the key of a run's members to what each signed: a record under its id, for as long as it says.
+
+    A signed record that is stored again for longer would hide the later ones of its owner.
+    """
+
+    reason = "it is not its member's own"
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._key = DHTID.generate(source=members_key(run_id)).to_bytes()
+
+    def check(self, record: DHTRecord) -> bool:
+        """Whether the record is its owner's, or under another key."""
+        if record.key != self._key:
+            return True
+        opened = open_member(MSGPackSerializer.loads(record.value), run_id=self._run_id)
+        is_own: bool = MSGPackSerializer.loads(record.subkey) == opened.peer_id
+        until: float = msgpack.unpackb(opened.payload)["until"]
+        return is_own and until == record.expiration_time
 
 
 def _signing_key(key: RSAPrivateKey) -> SigningKey:

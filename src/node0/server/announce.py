@@ -12,12 +12,12 @@ import msgpack
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from node0.errors import BadSignature, Node0Error
-from node0.security.signature import seal, unseal
+from node0.security.validation import members_key, open_member, seal_member
 from node0.swarm.peer import Peer
+from node0.swarm.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
-PURPOSE = "node0.member/1"
 RENEW_EVERY = 5.0
 LIVES = 20.0
 "Seconds after which a host that did not renew its record counts as gone."
@@ -57,12 +57,16 @@ class Announcer:
         while True:
             try:
                 await self._peer.greet()
-                record = {"addresses": self._addresses, "about": self._describe()}
-                sealed = seal(msgpack.packb(record), key=self._key, purpose=PURPOSE)
-                await self._peer.put(_key(self._run_id), self._peer.peer_id, sealed, seconds=KEPT)
+                await self._put()
             except (Node0Error, OSError, RuntimeError) as error:
                 logger.warning("the record of peer %s is not renewed: %s", self._peer.peer_id, error)
             await asyncio.sleep(RENEW_EVERY)
+
+    async def _put(self) -> None:
+        content = {"addresses": self._addresses, "about": self._describe()}
+        until = time.time() + KEPT
+        sealed = seal_member(content, key=self._key, run_id=self._run_id, until=until)
+        await self._peer.put_until(members_key(self._run_id), self._peer.peer_id, sealed, until=until)
 
 
 async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
@@ -73,19 +77,17 @@ async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | No
 
 
 async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
-    """The last record of every host, by peer id. Those that nobody allowed has signed are left out."""
+    """The last record of every host, by peer id, without those of peers that are not allowed.
+
+    The peer's `MembersValidator` has refused what no member signed, and said so once."""
     found = []
-    for sealed in (await peer.look_up(_key(run_id))).values():
+    for sealed in (await peer.look_up(members_key(run_id))).values():
         try:
-            opened = unseal(sealed, purpose=PURPOSE)
+            opened = open_member(sealed, run_id=run_id)
             record = msgpack.unpackb(opened.payload)
             if allowed is None or opened.peer_id in allowed:
-                addresses, about = list(record["addresses"]), record["about"]
+                addresses, about = [str(address) for address in record["addresses"]], record["about"]
                 found.append(HostRecord(opened.peer_id, addresses, about, float(about["time"])))
         except (BadSignature, ValueError, TypeError, KeyError) as error:
-            logger.warning("a record of run %s is refused: %s", run_id, error)
+            logger.debug("left out a record of run %s: %s", run_id, quoted(error))
     return sorted(found, key=lambda each: each.peer_id)
-
-
-def _key(run_id: str) -> str:
-    return f"{run_id}_members"

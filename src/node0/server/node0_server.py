@@ -12,7 +12,7 @@ from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.models.base import BaseModelDir, resolve_base
 from node0.models.stage_name import StageName
-from node0.security.validation import make_validators
+from node0.security.validation import MembersValidator, make_validators
 from node0.server.announce import Announcer
 from node0.server.compute import Priority
 from node0.server.host import HostSpec, StageHost
@@ -120,7 +120,7 @@ class Node0Server:
         )
         # Also what a stage only stores for the trainer is checked.
         validators, _ = make_validators(run_id, identity.peer_id, TRAINER, private_key=identity.private_key)
-        peer = Peer(settings, validators=validators)
+        peer = Peer(settings, validators=[*validators, MembersValidator(run_id)])
         try:
             shards = None
             if checkpoint_dir is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from node0.errors import Node0Error, SwarmTimeout
+from node0.security.validation import MembersValidator
 from node0.server.host import CONTROL
 from node0.swarm.finding import Finding, bad, note, ok
 from node0.swarm.frames import PROTOCOL, Frame
@@ -77,7 +78,7 @@ def observing(directory: Path, joining: SwarmRun | None = None) -> Iterator[Peer
         authorizer=authorizer_of(joining) if joining is not None and joining.authorizer else None,
         allowed=frozenset(),
     )
-    peer = Peer(settings)
+    peer = Peer(settings, validators=[MembersValidator(joining.run_id)] if joining is not None else ())
     try:
         yield peer
     finally:

@@ -180,7 +180,11 @@ class Peer:
 
     async def put(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
         """`store`, on the loop."""
-        return bool(await self._node.store(key, value, time.time() + seconds, subkey=subkey))
+        return await self.put_until(key, subkey, value, until=time.time() + seconds)
+
+    async def put_until(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
+        """Put a record into the DHT that expires at this time; whether any peer took it."""
+        return bool(await self._node.store(key, value, until, subkey=subkey))
 
     def get(self, key: str) -> Mapping[Any, Any]:
         """Records under a key by subkey; empty where there are none."""

@@ -13,12 +13,15 @@ from hivemind.utils.serializer import MSGPackSerializer
 from pydantic.v1 import ValidationError
 
 from node0.errors import ConfigError
-from node0.security.signature import peer_id_of
+from node0.security.signature import peer_id_of, seal
 from node0.security.validation import (
+    MembersValidator,
     TrainingMetricsV1,
     WorkerMetricsV1,
     make_validators,
+    members_key,
     peer_id_of_subkey,
+    seal_member,
 )
 
 KEYS = [generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
@@ -171,3 +174,38 @@ def test_metrics_that_are_wrong_cannot_be_made(make: Callable[[], Any]) -> None:
     assert TrainingMetricsV1(**GOOD).dict() == GOOD
     with pytest.raises(ValidationError):
         make()
+
+
+UNTIL = 2e9
+SEALED = seal_member({"about": {}}, key=KEYS[0], run_id=RUN, until=UNTIL)
+
+
+def _member(value: object = SEALED, *, subkey: bytes | None = None, until: float = UNTIL) -> DHTRecord:
+    key = DHTID.generate(source=members_key(RUN)).to_bytes()
+    subkey = MSGPackSerializer.dumps(ME.peer_id) if subkey is None else subkey
+    return DHTRecord(key, subkey, MSGPackSerializer.dumps(value), until)
+
+
+def test_a_member_announces_itself() -> None:
+    assert MembersValidator(RUN).validate(_member())
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        _member(subkey=MSGPackSerializer.dumps(OTHER.peer_id)),
+        _member(until=UNTIL + 1),
+        _member(subkey=b""),
+        _member(seal_member({}, key=KEYS[1], run_id=RUN, until=UNTIL)),
+        _member(seal_member({}, key=KEYS[0], run_id="another", until=UNTIL)),
+        _member(seal(b"", key=KEYS[0], purpose=f"node0.member/1 {RUN}")),
+        _member(SEALED[:-1]),
+        _member(7),
+    ],
+)
+def test_nobody_else_writes_for_a_member(record: DHTRecord, caplog: pytest.LogCaptureFixture) -> None:
+    validator = MembersValidator(RUN)
+
+    assert not any(validator.validate(record) for _ in range(3))
+    assert len(caplog.messages) == 1
+    assert MembersValidator("another").validate(record)

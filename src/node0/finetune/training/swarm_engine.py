@@ -24,7 +24,7 @@ from node0.pipeline.protocol import OptimizerConfig
 from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
 from node0.pipeline.swarm_state import Cut
-from node0.security.validation import make_validators
+from node0.security.validation import MembersValidator, make_validators
 from node0.server.announce import find_members
 from node0.server.stage_spec import training_of
 from node0.server.state import StateReader
@@ -106,7 +106,7 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
     )
     stages = _copies(plan)
     state_bytes = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
-    peer = Peer(settings, validators=validators)
+    peer = Peer(settings, validators=[*validators, MembersValidator(run.run_id)])
     try:
         pipeline = SwarmPipeline(
             peer,
