@@ -55,6 +55,7 @@ class End:
         self.peer.close()
 
     async def _pushed(self, stream: Stream) -> None:
+        self.links.know({stream.remote: ()})
         while (frame := await stream.receive()) is not None:
             self.compute.submit(Priority.FORWARD, partial(self.came, stream.remote, frame))
 
@@ -77,6 +78,7 @@ class Timer(End):
         """Seconds of so many round trips of the frame, one after the other."""
         self._seconds, self._left = [], count
         self._done.clear()
+        self.links.know({remote: ()})
         self.compute.submit(Priority.FORWARD, lambda: self._begin(remote))
         if not self._done.wait(60.0):
             raise TimeoutError("the frame did not come back")

@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from node0.errors import RetriableError
@@ -11,6 +11,7 @@ from node0.server.intake import Intake
 from node0.swarm.codec import Codec
 from node0.swarm.frames import Frame
 from node0.swarm.peer import Peer
+from node0.swarm.quoting import quoted
 from node0.swarm.stream import Stream
 
 logger = logging.getLogger(__name__)
@@ -23,37 +24,45 @@ Lost = Callable[[str, str], None]
 
 
 class Links:
-    """Outgoing streams of one stage. All methods but `push` run on the peer's loop."""
+    """Outgoing streams of one stage. All methods but `know` and `push` run on the peer's loop."""
 
     def __init__(self, peer: Peer, *, codec: Codec, deadline: float, lost: Lost) -> None:
         """`deadline`: seconds that one frame may take; `lost` hears of a peer that took none."""
         self._peer, self._codec, self._deadline, self._lost = peer, codec, deadline, lost
         self._queues: dict[str, asyncio.Queue[Frame | None]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._addresses: dict[str, Sequence[str]] = {}
+        self._addresses: Mapping[str, Sequence[str]] = {}
         self.waiting = Intake()
         "What is on its way up and not sent yet."
 
         self.sent_bytes = 0
 
-    def know(self, remote: str, addresses: Sequence[str]) -> None:
-        """Remember where a peer is dialled."""
-        self._addresses[remote] = [str(address) for address in addresses]
+    def know(self, addresses: Mapping[str, Sequence[str]]) -> None:
+        """Take these for the peers that may be sent to, in place of those before. Called from any thread."""
+        self._addresses = {remote: [str(address) for address in at] for remote, at in addresses.items()}
 
     def push(self, remote: str, frame: Frame) -> None:
-        """Send a frame when its turn comes. Called from any thread."""
+        """Send a frame when its turn comes. Called from any thread.
+
+        Raises:
+            RetriableError: `remote` is none of the peers that may be sent to.
+        """
+        if remote not in self._addresses:
+            raise RetriableError(f"peer {quoted(remote)} is no neighbour; its trainer must name it first")
         self._peer.loop.call_soon_threadsafe(self._enqueue, remote, frame)
 
     async def close(self) -> None:
         """Drop all streams and what waits for them."""
-        for task in self._tasks.values():
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that never ran ended without its last words.
         self._tasks.clear()
         self._queues.clear()
 
     def _enqueue(self, remote: str, frame: Frame) -> None:
-        if remote not in self._tasks or self._tasks[remote].done():
+        if remote not in self._tasks:
             self._queues[remote] = asyncio.Queue()
             self._tasks[remote] = asyncio.create_task(self._drain(remote, self._queues[remote]))
         self._queues[remote].put_nowait(frame)
@@ -71,6 +80,7 @@ class Links:
         finally:
             if stream is not None:
                 stream.close()
+            del self._queues[remote], self._tasks[remote]
             while not frames.empty():
                 self._count(frames.get_nowait(), self.waiting.leave)
 

@@ -82,10 +82,9 @@ def build(host: "StageHost", place: StagePlace, training: StageTraining) -> Modu
 
 
 def neighbours(host: "StageHost", frame: Frame, client: "Client") -> Frame:
-    """Learn where other members are dialled."""
+    """Learn which other members there are, and where they are dialled."""
     _lead(host, client)
-    for remote, addresses in frame["addresses"].items():
-        host.peer.loop.call_soon_threadsafe(host.links.know, remote, addresses)
+    host.links.know(frame["addresses"])
     return Frame("reply")
 
 

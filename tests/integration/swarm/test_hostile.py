@@ -229,6 +229,29 @@ def test_frames_that_make_no_sense_move_nothing(beside: Beside, stranger: Peer) 
     beside.go_on()
 
 
+def test_a_stage_is_not_sent_to_strangers(beside: Beside, stranger: Peer) -> None:
+    host = beside.swarm.hosts[0]
+    ids, positions = torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int32)
+
+    async def ask() -> list[Frame | None]:
+        stream = await stranger.open(host.peer.peer_id, CONTROL)
+        await stream.send(Frame("hello", {"client": "x", "id": 0}))
+        replies = [await stream.receive()]
+        for number in range(5):
+            fields = {"request": str(number), "client": "x", "adapter": True, "route": [stranger.peer_id]}
+            await stream.send(Frame("score", fields, [ids, positions, positions]))
+            replies.append(await stream.receive())
+        stream.close()
+        return replies
+
+    replies = stranger.run(ask(), timeout=20.0)
+
+    refused = [reply for reply in replies[1:] if reply is not None and reply.kind == "failed"]
+    assert [reply["request"] for reply in refused] == list("01234")
+    assert all("is no neighbour" in reply["text"] for reply in refused)
+    beside.go_on()
+
+
 def test_one_peer_cannot_take_all_streams(
     beside: Beside, stranger: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:

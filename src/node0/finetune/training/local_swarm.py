@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 MOST_STARTS = 5
-"A stage that ends so often is not started again."
+"A stage that is started so often within `WINDOW` seconds is not started again."
+
+WINDOW = 3600.0
 
 GRACE = 10.0
 
@@ -57,17 +60,35 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
         supervisor.close()
 
 
+class Starts:
+    """When one process was started."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=MOST_STARTS)
+
+    def now(self) -> bool:
+        """Whether it may be started now; it counts as started."""
+        now = self._clock()
+        if len(self._times) == MOST_STARTS and now - self._times[0] < WINDOW:
+            return False
+        self._times.append(now)
+        return True
+
+
 class Supervisor:
     """Starts the members of a run that are not the trainer, and starts again what ends."""
 
     def __init__(self, directory: Path, run: SwarmRun, *, device: str, threads: int) -> None:
         self._directory, self._device, self._threads = directory, device, threads
         self._places = [place for place in run.members if place.name != TRAINER]
-        self._starts = dict.fromkeys((place.name for place in self._places), 0)
+        self._starts = {place.name: Starts() for place in self._places}
+        self._given_up: set[str] = set()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ending = threading.Event()
         (directory / "logs").mkdir(exist_ok=True)
         for place in self._places:
+            self._starts[place.name].now()
             self._start(place)
         self._thread = threading.Thread(target=self._watch, name="node0-supervisor", daemon=True)
         self._thread.start()
@@ -87,7 +108,6 @@ class Supervisor:
                 process.wait()
 
     def _start(self, place: Place) -> None:
-        self._starts[place.name] += 1
         command = [
             *(sys.executable, "-m", "node0.run_server", "--run", str(self._directory)),
             *("--identity-path", str(key_file(self._directory, place.name))),
@@ -102,14 +122,14 @@ class Supervisor:
         while not self._ending.wait(LOOK_EVERY):
             for place in self._places:
                 code = self.processes[place.name].poll()
-                if code is not None and self._starts[place.name] <= MOST_STARTS:
+                if code is not None and place.name not in self._given_up:
                     self._start_again(place, code)
 
     def _start_again(self, place: Place, code: int) -> None:
         log = self._directory / "logs" / f"{place.name}.log"
-        if self._starts[place.name] == MOST_STARTS:
-            self._starts[place.name] += 1
-            logger.error("%s ended %d times and is given up; see %s", place.name, MOST_STARTS, log)
+        if not self._starts[place.name].now():
+            self._given_up.add(place.name)
+            logger.error("%s ended %d times in an hour and is given up; see %s", place.name, MOST_STARTS, log)
             return
         logger.warning("%s ended with code %d and is started again; see %s", place.name, code, log)
         self._start(place)
