@@ -41,12 +41,13 @@ test: unit integration  ## All tests: unit, architecture, and integration with r
 integration: setup
 	$(PYTEST) -m integration tests/integration
 
-bench: setup  ## Measure training, decoding and the swarm beside their rivals, scrubbing, and large corpora
+bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/generate_vs_transformers.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
 	$(BIN)/python bench/hop.py
+	$(BIN)/python bench/cluster.py
 	$(BIN)/python bench/swarm_vs_local.py
 	$(BIN)/python bench/swarm_vs_hivemind_moe.py
 	$(BIN)/python bench/wan.py
