@@ -110,7 +110,7 @@ class FineTuneConfig(BaseModel):
     "Stages the model is cut into."
 
     layers_per_stage: list[int] | None = None
-    "Layers of each stage; None balances FLOPs including the LM head."
+    "Layers of each stage; None balances FLOPs, the LM head's on half of the tokens."
 
     lr: float = Field(default=3e-5, gt=0)
     "Peak learning rate."

@@ -130,7 +130,7 @@ class SwarmRun(BaseModel):
     "Stages the model is cut into."
 
     layers_per_stage: list[int] | None = None
-    "Layers of each stage; None balances FLOPs including the LM head."
+    "Layers of each stage; None balances FLOPs, the LM head's on half of the tokens."
 
     stages: dict[str, list[Member]] = {}
     "Members by stage name; several on one stage split its microbatches."
