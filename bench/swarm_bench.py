@@ -149,7 +149,7 @@ def swarm(  # a bench says everything
             with _leading(run, directory) as peer:
                 yield SwarmPipeline(
                     peer,
-                    _settings(run, wire, in_flight),
+                    _settings(run, in_flight),
                     _training(args, dtype),
                     max_grad_norm=OPTIMIZER.max_grad_norm,
                 )
@@ -244,7 +244,7 @@ def _leading(run: SwarmRun, directory: Path) -> Iterator[Peer]:
         peer.close()
 
 
-def _settings(run: SwarmRun, wire: Codec, in_flight: int | None) -> SwarmSettings:
+def _settings(run: SwarmRun, in_flight: int | None) -> SwarmSettings:
     specs = [
         MemberSpec(each.member.peer_id, [str(a) for a in each.member.full_addresses], each.stage.index)
         for each in run.members
@@ -257,7 +257,6 @@ def _settings(run: SwarmRun, wire: Codec, in_flight: int | None) -> SwarmSetting
     return SwarmSettings(
         run.num_stages,
         find,
-        codec=wire,
         backup_every=10**6,
         in_flight=in_flight,
         deadline=PATIENCE,

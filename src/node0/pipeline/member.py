@@ -13,7 +13,6 @@ from typing import Any
 from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
 from node0.pipeline.reports import Reports
 from node0.server.host import CONTROL
-from node0.swarm.codec import Codec
 from node0.swarm.frames import MAX_PAYLOAD, PROTOCOL, Frame
 from node0.swarm.peer import Peer
 from node0.swarm.quoting import quoted
@@ -41,14 +40,13 @@ class Member:
         peer: Peer,
         spec: MemberSpec,
         *,
-        codec: Codec,
         deadline: float,
         reports: Reports,
         max_payload: int = MAX_PAYLOAD,
     ) -> None:
         """`deadline`: seconds for a small frame; `reports` gets what it reports, and `gone` at a loss."""
         self.spec, self.stage, self._deadline = spec, spec.stage, deadline
-        self._peer, self._codec, self._reports = peer, codec, reports
+        self._peer, self._reports = peer, reports
         self._max_payload = max_payload
         self._stream: Stream | None = None
         self._is_greeted = False
@@ -135,10 +133,9 @@ class Member:
         """
         if self._stream is None or not self.is_alive:
             raise SwarmTimeout(f"peer {self.spec.peer_id} is lost")
-        codec = self._codec if frame.kind in ("input", "labels", "preference", "decode") else "float32"
         try:
             async with asyncio.timeout(time_for(frame.nbytes, self._deadline)):
-                await self._stream.send(frame, codec=codec)
+                await self._stream.send(frame)
         except OSError as error:  # TimeoutError is one
             why = "it does not read" if isinstance(error, TimeoutError) else "the stream broke"
             self.close(why)

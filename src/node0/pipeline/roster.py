@@ -20,7 +20,6 @@ from node0.pipeline.reports import Reports, raise_if_over
 from node0.pipeline.swarm_state import Cut
 from node0.server.stage_spec import StageTraining
 from node0.server.state import state_digest
-from node0.swarm.codec import Codec
 from node0.swarm.frames import MAX_PAYLOAD, Frame
 from node0.swarm.peer import Peer
 from node0.swarm.seldom import Seldom
@@ -47,7 +46,6 @@ class SwarmSettings:
     num_stages: int
     find: Find
     layers_per_stage: Sequence[int] | None = None
-    codec: Codec = "float32"
     backup_every: int = 10
     "Steps after which the trainer fetches the state of all stages."
 
@@ -243,7 +241,6 @@ class Roster:
                 self._members[spec.peer_id] = Member(
                     self._peer,
                     spec,
-                    codec=settings.codec,
                     deadline=settings.deadline,
                     reports=self.reports,
                     max_payload=MAX_PAYLOAD + settings.state_bytes,

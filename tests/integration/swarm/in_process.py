@@ -112,7 +112,6 @@ def swarm(
         settings = SwarmSettings(
             recipe.num_stages,
             find,
-            codec=codec,
             in_flight=in_flight,
             deadline=deadline,
             patience=deadline,

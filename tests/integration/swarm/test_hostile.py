@@ -337,7 +337,7 @@ def test_a_member_that_floods_its_trainer_is_refused_once(
 
     async def listen() -> None:
         spec = MemberSpec(stranger.peer_id, stranger_addresses, 0)
-        member = Member(trainer, spec, codec="float32", deadline=5.0, reports=reports)
+        member = Member(trainer, spec, deadline=5.0, reports=reports)
         for attempt in range(1, 3):
             await member.connect("x", deadline=5.0)
             while member.is_alive or ends < attempt:

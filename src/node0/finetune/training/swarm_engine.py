@@ -181,7 +181,6 @@ def _swarm_settings(
         run.num_stages,
         find,
         layers_per_stage=run.layers_per_stage,
-        codec=run.wire,
         backup_every=run.backup_every,
         deadline=run.deadlines.microbatch,
         patience=run.deadlines.replace,
