@@ -36,6 +36,17 @@ USAGE = 2
 INTERRUPTED = 130
 
 _PIPE_WIDTH = 1000
+_REMEDIES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "check its owner and mode, or name another place"
+    ),
+    **dict.fromkeys(
+        (errno.ENOENT, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG),
+        "check the path, or name another",
+    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or name another place"),
+}
+"What to do about an error of the system, where no part of the program knew better."
 _EXTRA_OF_PACKAGE = {
     "base58": "swarm",
     "credsweeper": "scan",
@@ -280,13 +291,20 @@ def _explain(error: Exception) -> tuple[str, int]:
     if hasattr(error, "format_message"):
         return _usage(error, error.format_message()), USAGE
     if isinstance(error, OSError) and error.strerror:
-        place = f": {error.filename}" if error.filename else ""
-        return _one_line(f"{error.strerror}{place}"), FAILED
+        return _one_line(_of_system(error)), FAILED
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF_PACKAGE.get(error.name or "")):
         return f"{error.name} is not installed; run: pip install 'gastown-finetune[{extra}]'", FAILED
     kind = type(error).__name__
     text = _one_line(str(error))[:300]
     return f"unexpected {kind}: {text}; run again with --debug to see where", FAILED
+
+
+def _of_system(error: OSError) -> str:
+    """What the system said, of which file, and what to do."""
+    # A rename names two files; the second is the one that was asked for.
+    place = error.filename2 or error.filename
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{error.strerror}{f': {place}' if place else ''}{f'; {remedy}' if remedy else ''}"
 
 
 def _usage(error: Exception, message: str) -> str:

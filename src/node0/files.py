@@ -19,7 +19,7 @@ def write_atomically(path: Path, text: str) -> None:
 def whole_file(path: Path, *, mode: int) -> Iterator[IO[str]]:
     """A file to write piece by piece; it takes its place when the block ends, and only then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = _part_of(path)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(handle, mode)
@@ -29,4 +29,13 @@ def whole_file(path: Path, *, mode: int) -> Iterator[IO[str]]:
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _part_of(path: Path) -> tuple[int, str]:
+    """A new file beside it, open; an error names the file that was wanted."""
+    try:
+        return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        error.filename = str(path)
         raise

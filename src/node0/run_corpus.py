@@ -21,6 +21,7 @@ from node0.finetune.corpus.commands import (
     make_scrubber,
     open_store,
     read_beads,
+    role_name,
     town_if_any,
 )
 
@@ -63,16 +64,20 @@ def collect(  # noqa: PLR0913  # options of one command
     ] = False,
     transcript: Annotated[Path | None, typer.Option(help="Only this session file.")] = None,
     session: Annotated[str | None, typer.Option(help="Only this live tmux session; lossy.")] = None,
-    role: Annotated[str | None, typer.Option(help="Role of --transcript or --session.")] = None,
+    role: Annotated[
+        str | None, typer.Option(help="Role of --transcript or --session.", callback=role_name)
+    ] = None,
     rig: Annotated[str, typer.Option(help="Its rig.")] = "hq",
     bead_id: Annotated[str | None, typer.Option("--bead-id", help="Its bead.")] = None,
     outcome: Annotated[str, typer.Option(help="Its outcome; default: derived from the transcript.")] = "",
     beads: BeadsOption = None,
-    min_tokens: Annotated[int, typer.Option(help="Leave out shorter conversations.")] = 100,
+    min_tokens: Annotated[int, typer.Option(min=0, help="Leave out shorter conversations.")] = 100,
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Collect the town's sessions: new ones, and those that have grown."""
+    if transcript and session:
+        raise typer.BadParameter("--transcript and --session are two sources: give one of them")
     if (transcript or session) and role is None:
         raise typer.BadParameter("--transcript and --session need --role")
     collector, place = _collector(
@@ -170,7 +175,9 @@ def preview(
     *,
     tokenizer: Annotated[str, typer.Option(help="Directory or hub id of a tokenizer.")],
     profile: Annotated[Path | None, typer.Option(help="Deployment profile; default: the role's.")] = None,
-    max_length: Annotated[int | None, typer.Option(help="Split longer rows, as training does.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Split longer rows, as training does.")
+    ] = None,
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:

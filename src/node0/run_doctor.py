@@ -14,6 +14,7 @@ from node0.console import JsonOption
 
 if TYPE_CHECKING:
     from node0.swarm.finding import Finding
+    from node0.swarm.run_file import SwarmRun
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -52,6 +53,8 @@ def _findings(directory: Path | None, base_model: Path | None) -> "Iterator[Find
 
     yield from machine_checks()
     if directory is None:
+        if base_model is not None:
+            yield _base(base_model)
         yield note("clock", "not compared: no run is given", "node0 doctor --run RUN asks its members")
         return
     yield from _of_run(directory, base_model)
@@ -73,9 +76,8 @@ def _of_run(directory: Path, base_model: Path | None) -> "Iterator[Finding]":
         yield note("peers", "not asked, and base not compared", "install the packages first")
         return
     from node0.server.observe import judge, observe
-    from node0.swarm.base_check import base_check
 
-    yield base_check(run, base_model)
+    yield _base(base_model, run)
     places = answering(run)
     try:
         answers = observe(directory, run, places) if places else []
@@ -83,3 +85,14 @@ def _of_run(directory: Path, base_model: Path | None) -> "Iterator[Finding]":
         yield note("peers", f"not asked: {error}", "run node0 doctor where node0 swarm init was run")
         return
     yield from judge(answers, run)
+
+
+def _base(directory: Path | None, run: "SwarmRun | None" = None) -> "Finding":
+    """Whether the base that is named, or that a run names, can be read and is the run's."""
+    from node0.swarm.base_check import base_check
+    from node0.swarm.finding import bad
+    from node0.swarm.run_file import SwarmRun
+
+    if directory is not None and not directory.is_dir():
+        return bad("base", f"{directory} is no directory", "name the directory of the base with --base-model")
+    return base_check(run or SwarmRun(num_stages=1), directory)

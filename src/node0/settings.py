@@ -111,7 +111,7 @@ def read_tree(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read settings from {path}: {reason}; check the path") from None
     except (yaml.YAMLError, json.JSONDecodeError) as error:
         where = " ".join(str(error).split())
-        raise ConfigError(f"cannot parse settings in {path}: {where}") from None
+        raise ConfigError(f"cannot parse settings in {path}: {where}; correct the file") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -205,7 +205,7 @@ def _describe(error: ValidationError, sources: Mapping[str, str]) -> str:
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"setting {path!r} is missing; give it as a flag, in run.json or in the YAML file"
-    expected = first["msg"].replace("Input should be", "expected", 1)
+    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
     known = [source for source in (path, *_parents(path)) if source in sources]
     origin = sources[known[0]] if known else DEFAULT
     return f"setting {path!r} is {first['input']!r} (from {origin}): {expected}"

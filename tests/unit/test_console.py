@@ -40,8 +40,22 @@ def _raise(error: BaseException) -> Callable[[], object]:
         (GateRefused("score 0.1 is below 0.5"), 3, None),
         (KeyboardInterrupt(), 130, "interrupted"),
         (typer.Abort(), 130, "interrupted"),
-        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 1, "error: Permission denied: /x/y"),
-        (OSError(errno.EROFS, "Read-only file system", "/x"), 1, "error: Read-only file system: /x"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x/y"),
+            1,
+            "error: Permission denied: /x/y; check its owner and mode, or name another place",
+        ),
+        (
+            OSError(errno.EISDIR, "Is a directory", "/x/.y.part", None, "/x/y"),
+            1,
+            "error: Is a directory: /x/y; check the path, or name another",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "error: No space left on device; make room, or name another place",
+        ),
+        (OSError(errno.EIO, "Input/output error", "/x"), 1, "error: Input/output error: /x"),
         (
             ModuleNotFoundError("No module named 'torch'", name="torch"),
             1,
@@ -216,7 +230,7 @@ def test_a_full_device_is_one_line_and_a_failure(unbuffered: str) -> None:
         _, err = process.communicate()
 
     assert process.returncode == 1
-    assert err == "error: No space left on device\n"
+    assert err == "error: No space left on device; make room, or name another place\n"
 
 
 def test_no_color_leaves_no_escape_code_on_a_terminal() -> None:

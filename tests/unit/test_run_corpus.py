@@ -188,3 +188,25 @@ def test_a_town_whose_beads_do_not_answer_is_collected_without(
 def test_a_backup_that_is_none_is_refused(tmp_path: Path, town: Path, capsys: Printed) -> None:
     assert run("collect", "--beads", str(tmp_path / "x"), "--town", str(town)) == 1
     assert "no issues.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["collect", "--transcript", "x.jsonl", "--role", "../evil"], "'../evil' is no role name"),
+        (["collect", "--transcript", "x.jsonl", "--session", "y", "--role", "crew"], "give one of them"),
+        (["collect", "--min-tokens", "-1"], "--min-tokens"),
+        (["preview", "one", "--tokenizer", "t", "--max-length", "0"], "--max-length"),
+    ],
+)
+def test_a_value_that_means_nothing_is_a_usage_error_in_one_line(
+    argv: list[str], said: str, town: Path, capsys: Printed
+) -> None:
+    capsys.readouterr()
+
+    assert run(*argv, "--town", str(town)) == 2
+
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""

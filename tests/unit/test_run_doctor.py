@@ -39,3 +39,22 @@ def test_a_run_that_cannot_be_read_is_one_finding(tmp_path: Path, capsys: pytest
     (row,) = [row for row in json.loads(capsys.readouterr().out) if row["state"] == "bad"]
     assert row["check"] == "run.json"
     assert "setting 'num_stages' is 0" in row["found"]
+
+
+@pytest.mark.parametrize("with_run", [False, True])
+def test_a_base_that_is_named_is_looked_at_with_and_without_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], with_run: bool
+) -> None:
+    create_run(
+        tmp_path / "run",
+        lay_out(2, replicas={}, spares=0, hosts={}),
+        common=SwarmRun(num_stages=2),
+        settings="",
+    )
+    (tmp_path / "empty").mkdir()
+    run = ["--run", str(tmp_path / "run")] if with_run else []
+
+    for name, said in (("nowhere", "is no directory"), ("empty", "has no model.safetensors")):
+        assert main([*run, "--base-model", str(tmp_path / name), "--json"]) == 1
+        (row,) = [row for row in json.loads(capsys.readouterr().out) if row["state"] == "bad"]
+        assert (row["check"], said in row["found"]) == ("base", True)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of one training run. Every field says what it does."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from node0.finetune.lora.config import LoRAConfig
 
@@ -42,6 +43,18 @@ class SelectConfig(BaseModel):
 
     against: Path | None = None
     "JSON lines of prompts to be measured on; an entry with 13 words in a row of one is left out."
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _is_a_date(cls, value: object) -> object:
+        if isinstance(value, date):  # YAML reads a date without quotes as one
+            return value.isoformat()
+        if isinstance(value, str):
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError("expected an ISO 8601 date, such as 2026-01-31") from None
+        return value
 
 
 class FineTuneConfig(BaseModel):

@@ -41,3 +41,11 @@ def test_the_usual_numbers_are_taken() -> None:
 
     assert (config.lr, config.betas) == (0.001, (0.9, 0.95))
     assert config.lora is not None and config.lora.alpha == 16
+
+
+@pytest.mark.parametrize("text", ["2026-01-31", "'2026-01-31'", "2026-01-31T06:00:00Z", "null"])
+def test_a_date_is_taken_with_and_without_quotes(text: str) -> None:
+    config = resolve(FineTuneConfig, flags={**NEEDED, **assignments([f"select.since={text}"])}).values
+
+    since = config.select.since
+    assert since is None if text == "null" else since is not None and since.startswith("2026-01-31")

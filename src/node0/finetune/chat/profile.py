@@ -127,7 +127,7 @@ def load_profile(role: str, path: Path | None = None) -> DeploymentProfile:
     if path is not None and not path.exists():
         raise NotFound(f"profile {path} does not exist: name a YAML file or a directory of them")
     if path is not None and path.is_file():
-        return _parsed(path.read_text(encoding="utf-8"), role, str(path))
+        return _parsed(_text_of(path), role, str(path))
     if path is not None and (path / f"{role}.yaml").is_file():
         return load_profile(role, path / f"{role}.yaml")
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", role):
@@ -216,6 +216,14 @@ def _shipped_tool(name: str) -> object:
     if name not in known:
         raise ValueError(f"no shipped tool {name!r}: use one of {', '.join(known)}, or define it in full")
     return {"name": name, **known[name]}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"cannot read profile {path}: {reason}; name a YAML file") from None
 
 
 def _parsed(text: str, role: str, source: str) -> DeploymentProfile:

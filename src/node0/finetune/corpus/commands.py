@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the modules of `node0-corpus`'s commands share: options, the store and the scrubber."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,13 @@ BeadsOption = Annotated[
         help="Backup directory with issues.jsonl and events.jsonl; default: the town's Dolt server.",
     ),
 ]
+
+
+def role_name(text: str | None) -> str | None:
+    """What an option says, where that can be the name of a role."""
+    if text is not None and not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", text):
+        raise typer.BadParameter(f"{text!r} is no role name: use lower-case letters, digits, - and _")
+    return text
 
 
 def open_store(town: Path | None) -> "tuple[Town, CorpusStore]":

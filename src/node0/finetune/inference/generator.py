@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generate token ids one by one over a pipeline."""
 
+import math
 from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,8 +117,8 @@ def sampling_params(temperature: float, top_p: float, top_k: int, seed: int | No
     Raises:
         ConfigError: one is out of its range.
     """
-    if temperature < 0:
-        raise ConfigError(f"temperature {temperature} is negative; 0 is greedy, 1 is the model's own")
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(f"temperature {temperature} is not 0 or more; 0 is greedy, 1 is the model's own")
     if not 0 < top_p <= 1:
         raise ConfigError(f"top_p {top_p} is not in (0, 1]; 1 switches it off")
     if top_k < 0:

@@ -47,6 +47,17 @@ class Elsewhere:
             raise ConfigError("--run and --initial-peers need --swarm")
         if self.wanted and is_torchrun:
             raise ConfigError("a swarm has one trainer; start it without torchrun")
+        self._refuse_places()
+
+    def _refuse_places(self) -> None:
+        """Raise `ConfigError` for a directory without a run, and for a seed that cannot be one."""
+        from node0.swarm.address import parse_seed
+        from node0.swarm.run_file import RUN_FILE
+
+        if self.run is not None and not (self.run.expanduser() / RUN_FILE).is_file():
+            raise ConfigError(f"no run in {self.run}; give a directory that node0 swarm init made")
+        for text in self.initial_peers:
+            parse_seed(text)
 
     @contextmanager
     def open(self, plan: "RunPlan") -> Iterator["Engine"]:

@@ -203,6 +203,13 @@ def test_a_bad_profile_is_refused_in_one_line(tmp_path: Path, text: str, message
     assert "\n" not in str(caught.value)
 
 
+def test_a_profile_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_bytes(b"card: caf\xe9\n")
+
+    with pytest.raises(ConfigError, match=r"cannot read profile .*p.yaml: not UTF-8 text; name a YAML file"):
+        load_profile("deacon", tmp_path / "p.yaml")
+
+
 def test_a_missing_profile_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="does not exist"):
         load_profile("deacon", tmp_path / "none.yaml")

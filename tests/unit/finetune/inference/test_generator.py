@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
 from typing import Any
 
 import pytest
@@ -85,7 +86,8 @@ def test_no_new_tokens_means_no_work(pipeline: Any) -> None:
     [
         ([], {}, "the prompt is empty"),
         ([1] * CONTEXT, {}, r"the prompt has 16 tokens and the model's context is 16; shorten it"),
-        ([1], {"temperature": -1.0}, "temperature -1.0 is negative"),
+        ([1], {"temperature": -1.0}, "temperature -1.0 is not 0 or more"),
+        ([1], {"temperature": math.nan}, "temperature nan is not 0 or more"),
         ([1], {"top_p": 0.0}, r"top_p 0.0 is not in \(0, 1\]"),
         ([1], {"top_k": -3}, "top_k -3 is negative"),
         ([1], {"stop_strings": ["x"]}, "stop strings need a tokenizer"),
