@@ -36,9 +36,21 @@ def within(
     return token(before, alphabet, count, after)
 
 
+def one_of(
+    prefixes: tuple[str, ...], alphabet: str, count: int
+) -> Callable[[random.Random], tuple[str, str]]:
+    """A token that begins with one of these."""
+
+    def make(rng: random.Random) -> tuple[str, str]:
+        return token(rng.choice(prefixes), alphabet, count)(rng)
+
+    return make
+
+
 def openai(rng: random.Random) -> tuple[str, str]:
     one, two = signs(rng, URLSAFE, 74), signs(rng, URLSAFE, 74)
-    return f"sk-svcacct-{one}T3BlbkFJ{two}", one
+    kind = rng.choice(("proj", "svcacct", "admin"))
+    return f"sk-{kind}-{one}T3BlbkFJ{two}", f"{one}\n{two}"
 
 
 def new_app_token(rng: random.Random) -> tuple[str, str]:
@@ -47,8 +59,8 @@ def new_app_token(rng: random.Random) -> tuple[str, str]:
 
 
 def jwt(rng: random.Random) -> tuple[str, str]:
-    body = signs(rng, URLSAFE, 60)
-    return f"eyJ{signs(rng, URLSAFE, 20)}.eyJ{body}.{signs(rng, URLSAFE, 43)}", body
+    head, body, signature = (signs(rng, URLSAFE, count) for count in (20, 60, 43))
+    return f"eyJ{head}.eyJ{body}.{signature}", f"{head}\n{body}\n{signature}"
 
 
 def pem(name: str, *, newline: str = "\n", end: bool = True) -> Callable[[random.Random], tuple[str, str]]:
@@ -73,6 +85,7 @@ FORMATS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
     "github app": token("ghs_", WORD, 36),
     "github app, new": new_app_token,
     "github fine-grained": token("github_pat_", WORD + "_", 82),
+    "github fine-grained, shortest": token("github_pat_", WORD, 22),
     "anthropic": token("sk-ant-api03-", URLSAFE, 93, "AA"),
     "anthropic admin": token("sk-ant-admin01-", URLSAFE, 93, "AA"),
     "anthropic oauth": token("sk-ant-oat01-", URLSAFE, 86),
@@ -81,20 +94,23 @@ FORMATS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
     "openai legacy": token("sk-", WORD, 20, "T3BlbkFJ" + "a1B2c3D4e5F6g7H8i9J0"),
     "aws key id": token("AKIA", BASE32, 16),
     "aws session id": token("ASIA", BASE32, 16),
+    "aws other ids": one_of(("ABIA", "ACCA", "A3TX"), BASE32, 16),
     "aws secret": within("aws_secret_access_key = ", WORD + "/+", 40),
     "gcp": token("AIza", URLSAFE, 35),
     "gcp oauth": token("ya29.", URLSAFE, 80),
-    "slack": token("xoxb-", DIGITS + LETTERS, 40),
+    "slack": one_of(tuple(f"xox{kind}-" for kind in "abpers"), WORD, 40),
     "slack webhook": within("https://hooks.slack.com/services/T0AAAAAA/B0BBBBBB/", WORD, 24),
     "npm": token("npm_", WORD, 36),
     "npmrc": within("//registry.example.org/:_authToken=", WORD, 36),
     "pypi": token("pypi-AgEIcHlwaS5vcmc", URLSAFE, 80),
     "gitlab": token("glpat-", URLSAFE, 20),
+    "gitlab, routable": token("glpat-", URLSAFE, 27, ".01.0w1a2b3c4"),
+    "gitlab, others": one_of(("glcbt-", "glptt-", "glsoat-", "glft-", "glrtr-"), URLSAFE, 20),
     "gitlab deploy": token("gldt-", URLSAFE, 20),
     "gitlab runner": token("glrt-", URLSAFE, 20),
     "hugging face": token("hf_", LETTERS, 34),
     "weights and biases": within("WANDB_API_KEY=", HEX, 40),
-    "stripe": token("sk_live_", WORD, 24),
+    "stripe": one_of(("sk_live_", "sk_test_", "sk_prod_", "rk_live_", "rk_prod_"), WORD, 24),
     "stripe restricted": token("rk_test_", WORD, 40),
     "vault": token("hvs.", URLSAFE, 95),
     "databricks": token("dapi", HEX, 32),

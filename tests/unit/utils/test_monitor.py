@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
 import math
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,15 +24,20 @@ from node0.loglines import (
 from node0.utils.monitor import QUEUE_LENGTH, MonitorWorker, Owner, following, training_metrics
 
 KILLED = """
-import logging
+import logging, subprocess, sys
 from node0.utils.monitor import MonitorWorker
 monitor = MonitorWorker(finetune_mode={mode})
 monitor.start()
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+beside = subprocess.Popen(sleep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(beside.pid, flush=True)
 logger = logging.getLogger("node0")
 logger.addHandler(monitor.handler())
 logger.warning("Gradients not finite: step 3")
 monitor.stop()
-print("still alive")
+print("still alive" if beside.poll() is None else "alone")
+beside.kill()
+beside.wait()
 """
 
 
@@ -212,6 +220,22 @@ def test_gradients_that_are_not_finite_end_the_process_group_of_pretraining(*, f
         check=False,
     )
 
+    beside, *said = child.stdout.splitlines()
+
     assert NOT_FINITE.write(3) in KILLED
     assert child.returncode == (0 if finetune_mode else -signal.SIGTERM)
-    assert child.stdout == ("still alive\n" if finetune_mode else "")
+    assert said == (["still alive"] if finetune_mode else [])
+    assert _ends(int(beside)), "a process of the group goes on"
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process is gone within a few seconds; one that is not is killed."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    return False
