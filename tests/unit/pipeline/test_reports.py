@@ -35,7 +35,7 @@ class Quiet(Member):
 
 
 def _member(peer_id: str, reports: Reports) -> Member:
-    return Quiet(NO_PEER, MemberSpec(peer_id, stage=0), codec="float32", deadline=1.0, reports=reports)
+    return Quiet(NO_PEER, MemberSpec(peer_id, stage=0), deadline=1.0, reports=reports)
 
 
 def _roster(deadline: float = 0.1) -> Roster:

@@ -35,9 +35,7 @@ def test_a_state_has_more_time_the_larger_it_is(state_bytes: int, seconds: float
 
     settings = SwarmSettings(1, find, deadline=5.0, state_bytes=state_bytes)
     roster = Roster(NO_PEER, settings, StageTraining(base_digest="0", seed=0, lora=None, optimizer={}))
-    member = Recording(
-        NO_PEER, MemberSpec("x", stage=0), codec="float32", deadline=5.0, reports=roster.reports
-    )
+    member = Recording(NO_PEER, MemberSpec("x", stage=0), deadline=5.0, reports=roster.reports)
     member.given, member.lost_since, member.takes_part = {}, None, True
     roster._members["x"] = member
 
