@@ -15,7 +15,7 @@ from node0.errors import Node0Error, SwarmTimeout
 from node0.security.validation import MembersValidator
 from node0.server.host import CONTROL
 from node0.swarm.finding import Finding, bad, note, ok
-from node0.swarm.frames import PROTOCOL, Frame
+from node0.swarm.frames import PROTOCOL, SMALL, Frame
 from node0.swarm.identity import read_identity
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run_file import OBSERVER, Place, SwarmRun, authorizer_of, key_file
@@ -166,7 +166,7 @@ async def _ask(peer: Peer, place: Place, deadline: float) -> Answer:
 async def _hello(stream: Stream, client: str) -> Frame | None:
     try:
         await stream.send(Frame("hello", {"client": client, "id": 0}))
-        return await stream.receive()
+        return await stream.receive(max_payload=SMALL)
     except OSError:  # it closed the stream before it read anything
         return None
     finally:
