@@ -197,6 +197,7 @@ def test_a_backup_that_is_none_is_refused(tmp_path: Path, town: Path, capsys: Pr
         (["collect", "--transcript", "x.jsonl", "--session", "y", "--role", "crew"], "give one of them"),
         (["collect", "--min-tokens", "-1"], "--min-tokens"),
         (["preview", "one", "--tokenizer", "t", "--max-length", "0"], "--max-length"),
+        (["share", "approve", "x.jsonl", "--reviewer", " "], "say who has read the file"),
     ],
 )
 def test_a_value_that_means_nothing_is_a_usage_error_in_one_line(

@@ -68,6 +68,8 @@ def approve(
     """Look through a reviewed file once more and record its digest; exit code 3 while a trace is left."""
     from node0.finetune.corpus.sharing import CorpusSharingExporter
 
+    if not reviewer.strip():
+        raise typer.BadParameter("--reviewer is empty: say who has read the file")
     place, store = open_store(town)
     approval = CorpusSharingExporter(place).approve(store, file, reviewer=reviewer)
     console.emit([approval._asdict()], as_json=as_json)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.sessions import TOWN_RIG
+from node0.finetune.corpus.validation import problems_of
 
 WANTED = {"messages", "chosen"}
 
@@ -86,8 +87,5 @@ def _entry(where: str, value: Any, defaults: dict[str, Any]) -> CorpusEntry:
 
 
 def _check_turns(where: str, entry: CorpusEntry) -> None:
-    for turn in [*entry.messages, *(entry.chosen or ()), *(entry.rejected or ())]:
-        if turn.get("role") not in ("system", "user", "assistant") or not isinstance(
-            turn.get("content"), str | list
-        ):
-            raise BadCorpus(f"{where}: a turn needs a role (system, user, assistant) and content; repair it")
+    if problem := next(problems_of(entry), None):
+        raise BadCorpus(f"{where}: {problem}; repair it")

@@ -98,6 +98,7 @@ class CorpusSharingExporter:
         Raises:
             SharingDisabled: the town has not switched sharing on.
             ConfigError: the output lies in the corpus, or the settings or the salt cannot be used.
+            BadCorpus: no entry is left to share.
         """
         return self.stage(store, role, output_path).entries
 
@@ -114,6 +115,11 @@ class CorpusSharingExporter:
             for line in self._lines(store, role, settings, salt=salt, scrubber=scrubber, staged=staged):
                 file.write(line)
                 digest.update(line.encode())
+            if not staged.entries:
+                reasons = ", ".join(f"{why}: {count}" for why, count in sorted(staged.left_out.items()))
+                raise BadCorpus(
+                    f"nothing of role {role} can be shared ({reasons or 'no entry'}): see node0-corpus list"
+                )
         staged.sha256 = digest.hexdigest()
         return staged
 

@@ -64,7 +64,7 @@ def held_out(run_dir: Path) -> set[str]:
     path = run_dir / ENTRIES_NAME
     if not path.is_file():
         raise NotFound(f"no {ENTRIES_NAME} in {run_dir}; give the directory of a finished run")
-    return {str(record["id"]) for record in read_json_lines(path) if record["split"] == "val"}
+    return {str(record.get("id")) for record in read_json_lines(path) if record.get("split") == "val"}
 
 
 def write_manifest(run_dir: Path, facts: Mapping[str, Any]) -> None:

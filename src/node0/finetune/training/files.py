@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from node0.errors import BadCheckpoint
 from node0.files import write_atomically
 
 BLOCK = 1 << 20
@@ -19,11 +20,30 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Every complete line of `path`; a last line cut short by a crash is left out."""
+    """Every complete line of `path`; a last line cut short by a crash is left out.
+
+    Raises `BadCheckpoint` for another line that is no JSON object.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n") and line.strip()]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return [
+        _object(path, number, line)
+        for number, line in enumerate(lines, start=1)
+        if line.endswith("\n") and line.strip()
+    ]
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadCheckpoint(
+            f"{path}, line {number} is no JSON object; take the line out, or restore the file"
+        )
+    return value
 
 
 def write_directory(path: Path, fill: Callable[[Path], None]) -> None:

@@ -153,6 +153,18 @@ def test_what_waits_was_retracted_or_belongs_to_another_rig_stays(tmp_path: Path
     assert staged.redacted["rig"] >= 2
 
 
+def test_a_role_of_which_nothing_can_be_shared_is_refused_and_nothing_staged(place: Place) -> None:
+    place.add()
+    with pytest.raises(BadCorpus, match=r"nothing of role mayor can be shared \(no entry\)"):
+        place.exporter.stage(place.store, "mayor", place.output)
+
+    place.store.retracted().add([place.store.get("hb-7x2k9-one")])
+    with pytest.raises(BadCorpus, match=r"role polecat can be shared \(retracted: 1\)"):
+        place.exporter.stage(place.store, "polecat", place.output)
+
+    assert not any(place.output.parent.iterdir())
+
+
 def test_one_name_has_one_token_in_a_town_and_another_elsewhere(tmp_path: Path) -> None:
     first, second = Place(tmp_path / "a" / "town"), Place(tmp_path / "b" / "town")
     salts = [read_salt(one.town) for one in (first, second, first)]

@@ -3,6 +3,7 @@ import hashlib
 
 import pytest
 
+from node0.errors import BadCheckpoint
 from node0.finetune.training.files import read_json_lines, sha256_of, write_directory, write_json_lines
 
 
@@ -14,6 +15,14 @@ def test_lines_come_back_without_one_that_a_crash_cut(tmp_path):
 
     assert read_json_lines(path) == [{"a": 1}, {"b": "ü"}]
     assert read_json_lines(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"\xff\xfe"])
+def test_a_whole_line_that_is_no_object_is_named(tmp_path, line):
+    (tmp_path / "lines.jsonl").write_bytes(b'{"a": 1}\n' + line + b"\n")
+
+    with pytest.raises(BadCheckpoint, match=r"lines.jsonl, line 2 is no JSON object; take the line out"):
+        read_json_lines(tmp_path / "lines.jsonl")
 
 
 def test_a_directory_that_fails_half_way_leaves_the_old_one(tmp_path):
