@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`node0-finetune`: train a role's adapter, or all weights, on the corpus."""
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -98,6 +99,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     job = console.torchrun()
     peers = Elsewhere(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
     peers.refuse_contradictions(is_torchrun=job is not None)
+    _refuse_name(register)
     flags = flag_layer(
         {
             "corpus_path": corpus_path,
@@ -325,6 +327,18 @@ def _summary(
     if register is not None and result.finished:
         summary["registered"] = _register(result.run_dir, register, town)
     return summary
+
+
+def _refuse_name(register: str | None) -> None:
+    """Raise `ConfigError` before training, not after it, for a name that no model can have."""
+    from node0.errors import ConfigError
+    from node0.finetune.registry.schema import NAME
+
+    if register is not None and not re.fullmatch(NAME, register):
+        raise ConfigError(
+            f"--register {register!r} is no name of a model: use letters, digits, dots, - and _; "
+            "begin with a letter or a digit"
+        )
 
 
 def _register(run_dir: Path, name: str, town: Path | None) -> str:

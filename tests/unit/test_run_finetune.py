@@ -90,6 +90,7 @@ def test_local_mode_of_run_json_counts_as_the_flag(tmp_path, capsys, source):
         (["--config", "lora_sft_mayor"], "give a YAML file, or one of dpo_polecat"),
         (["--swarm", "--run", "nowhere"], "no run in nowhere; give a directory that node0 swarm init made"),
         (["--swarm", "--initial-peers", "/ip4/10.0.0.5/tcp/4100"], "'/ip4/10.0.0.5/tcp/4100' has no peer id"),
+        (["--register", "bad name/.."], "--register 'bad name/..' is no name of a model"),
         (["--set", "select.since=yesterday"], "'select.since' is 'yesterday' (from flag): expected an ISO"),
     ],
 )
