@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 from hivemind.dht.crypto import RSASignatureValidator
+from hivemind.dht.protocol import DHTProtocol
 from hivemind.dht.routing import DHTID
 from hivemind.dht.schema import BytesWithPublicKey, SchemaValidator
 from hivemind.dht.validation import DHTRecord, RecordValidatorBase
@@ -229,6 +230,19 @@ class MembersValidator(_Refusing):
         is_own: bool = MSGPackSerializer.loads(record.subkey) == opened.peer_id
         until: float = msgpack.unpackb(opened.payload)["until"]
         return is_own and until == record.expiration_time
+
+
+class SubkeysOnly(_Refusing):
+    """Refuses a value that lies under a key itself: it would hide every subkey there, whoever signed those.
+
+    All records of ours have subkeys. Of a checkpoint's keys, which hold a step, this needs to know none.
+    """
+
+    reason = "it hides all subkeys of its key"
+
+    def check(self, record: DHTRecord) -> bool:
+        """Whether the record lies in a subkey."""
+        return bool(record.subkey != DHTProtocol.IS_REGULAR_VALUE)
 
 
 def _signing_key(key: RSAPrivateKey) -> SigningKey:

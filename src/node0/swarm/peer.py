@@ -25,6 +25,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonErro
 from hivemind.utils.multiaddr import Multiaddr
 
 from node0.errors import FrameRefused, SwarmTimeout
+from node0.security.validation import SubkeysOnly
 from node0.swarm.announcement import AnnouncementValidator
 from node0.swarm.daemon import START_SECONDS, start_daemon
 from node0.swarm.seldom import Seldom
@@ -224,7 +225,7 @@ class Peer:
     async def _make_node(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
         return await DHTNode.create(
             p2p=p2p,
-            record_validator=CompositeValidator([AnnouncementValidator(), *validators]),
+            record_validator=CompositeValidator([SubkeysOnly(), AnnouncementValidator(), *validators]),
             authorizer=self._settings.authorizer,
             # A signed record is checked where it is stored; a cached one would be checked again.
             cache_locally=False,

@@ -41,7 +41,7 @@ def test_a_member_is_found_whatever_others_write(
     caplog.set_level(logging.WARNING)
     key = read_identity(tmp_path / "member.key").private_key
     old = seal_member(_content(at=1.0), key=key, run_id=RUN, until=time.time() + 60)
-    for subkey, value in [(member.peer_id, old), (member.peer_id, b"x"), (None, "all"), ("y", old)]:
+    for subkey, value in [(member.peer_id, old), (member.peer_id, b"x"), ("y", old), (None, "all")]:
         thief.store(members_key(RUN), subkey, value, seconds=48 * 3600)
 
     with closing(Announcer(member, run_id=RUN, key=key, describe=lambda: {"time": time.time()})):

@@ -4,7 +4,7 @@
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from node0.errors import SwarmTimeout
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.swarm.announcement import Announced, Announcement, sign_announcement
+from node0.swarm.announcement import Announced, Announcement, announcement_key, sign_announcement
 from node0.swarm.frames import Frame
 from node0.swarm.identity import Identity, make_identity
 from node0.swarm.peer import Peer, PeerSettings
@@ -213,6 +213,20 @@ def test_nobody_writes_over_the_announcement_of_another(net: Net, tmp_path: Path
 
     assert net.leader.get(key)[subkey] == announced.sealed
     assert gatherer(net, tmp_path).gather_all_shards(net.leader, RUN, step, [STAGE], 30.0) is not None
+
+
+def test_nobody_hides_the_announcements_of_others(net: Net, tmp_path: Path, step: int) -> None:
+    key = announcement_key(RUN, step, STAGE)
+    with closing(Peer(PeerSettings(tmp_path / "t", initial_peers=net.leader.addresses))) as thief:
+        thief._node.protocol.record_validator = None
+        # The plain value is the last, and later than what it is to hide.
+        for subkey, value in [("y", b"junk"), (None, "all")]:
+            thief.store(key, subkey, value, seconds=48 * 3600.0)
+
+        announced = announce(net, "honest", step)
+
+        assert announced.sealed in net.leader.get(key).values()
+        assert gatherer(net, tmp_path).gather_all_shards(net.leader, RUN, step, [STAGE], 30.0) is not None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from hivemind.dht.protocol import DHTProtocol
 from hivemind.dht.routing import DHTID
 from hivemind.dht.schema import SchemaValidator
 from hivemind.dht.validation import CompositeValidator, DHTRecord
@@ -16,6 +17,7 @@ from node0.errors import ConfigError
 from node0.security.signature import peer_id_of, seal
 from node0.security.validation import (
     MembersValidator,
+    SubkeysOnly,
     TrainingMetricsV1,
     WorkerMetricsV1,
     make_validators,
@@ -209,3 +211,14 @@ def test_nobody_else_writes_for_a_member(record: DHTRecord, caplog: pytest.LogCa
     assert not any(validator.validate(record) for _ in range(3))
     assert len(caplog.messages) == 1
     assert MembersValidator("another").validate(record)
+
+
+def test_no_value_hides_the_subkeys_of_a_key(caplog: pytest.LogCaptureFixture) -> None:
+    validator = SubkeysOnly()
+    plain = _member(subkey=DHTProtocol.IS_REGULAR_VALUE)
+
+    assert validator.validate(_member())
+    assert not any(validator.validate(plain) for _ in range(3))
+    assert caplog.messages == [
+        "refused a DHT record: it hides all subkeys of its key; further ones are dropped silently"
+    ]
