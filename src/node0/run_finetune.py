@@ -331,7 +331,6 @@ def _summary(
 
 def _refuse_name(register: str | None) -> None:
     """Raise `ConfigError` before training, not after it, for a name that no model can have."""
-    from node0.errors import ConfigError
     from node0.finetune.registry.schema import NAME
 
     if register is not None and not re.fullmatch(NAME, register):
