@@ -28,8 +28,8 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, Pipeline, TrainStep
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.server.stage_spec import StageTraining
 from node0.swarm.codec import Codec
 from node0.swarm.create import create_run

@@ -5,8 +5,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -14,16 +13,16 @@ from torch import Tensor
 
 from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
 from node0.models.stage_name import stage_names
-from node0.pipeline.member import Member, MemberSpec, all_of
+from node0.pipeline.member import Member, all_of
 from node0.pipeline.protocol import Microbatch
 from node0.pipeline.reports import Reports, raise_if_over
+from node0.pipeline.state_sync import StateSync
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_state import Cut
 from node0.server.stage_spec import StageTraining
-from node0.server.state import state_digest
 from node0.swarm.frames import MAX_PAYLOAD, Frame
 from node0.swarm.peer import Peer
 from node0.swarm.seldom import Seldom
-from node0.swarm.stream import time_for
 
 logger = logging.getLogger(__name__)
 
@@ -35,43 +34,13 @@ WATCH_EVERY = 2.0
 
 CONNECT_SECONDS = 5.0
 
-Find = Callable[[], Awaitable[Sequence[MemberSpec]]]
-"The members that are known at this moment: of the run file, and of the DHT."
-
-
-@dataclass(frozen=True, slots=True)
-class SwarmSettings:
-    """A run over peers."""
-
-    num_stages: int
-    find: Find
-    layers_per_stage: Sequence[int] | None = None
-    backup_every: int = 10
-    "Steps after which the trainer fetches the state of all stages."
-
-    in_flight: int | None = None
-    "Microbatches under way at once; None takes two a stage."
-
-    deadline: float = 60.0
-    "Seconds without news that end an attempt."
-
-    patience: float = 600.0
-    "Seconds that a missing stage is waited for."
-
-    state_bytes: int = 0
-    "Of the largest state of a stage. So much more may a member send, and so much longer may that take."
-
-    @property
-    def transfer(self) -> float:
-        """Seconds that whatever is as large as a stage's state may take."""
-        return time_for(self.state_bytes, self.deadline)
-
 
 class Roster:
     """Connections to the members of all stages. Everything but the constructor runs on the peer's loop."""
 
     def __init__(self, peer: Peer, settings: SwarmSettings, training: StageTraining) -> None:
-        self._peer, self._settings, self._training = peer, settings, training
+        self._peer, self._settings = peer, settings
+        self._sync = StateSync(settings, training)
         self._client = secrets.token_hex(8)
         self._members: dict[str, Member] = {}
         self.reports = Reports()
@@ -130,10 +99,9 @@ class Roster:
         for member in waiting:
             others = self._of(member.stage) if member.stage is not None else []
             if others:
-                _, data = await self._fetch(others[0])
-                await self._give(member, data)
+                await self._sync.copy(others[0], member)
                 member.takes_part = True
-                await self._tell_addresses([m for stage in self.route() for m in stage])
+                await self._introduce([m for stage in self.route() for m in stage])
                 logger.info("peer %s joined stage %d", member.spec.peer_id, member.stage)
 
     async def fetch_states(self, expected: int) -> dict[int, bytes]:
@@ -142,7 +110,7 @@ class Roster:
         Raises:
             RetriableError: a stage is at another one, or its state arrived damaged.
         """
-        replies = await all_of([self._fetch(members[0]) for members in self.route()])
+        replies = await all_of([self._sync.fetch(members[0]) for members in self.route()])
         versions = [version for version, _ in replies]
         if set(versions) != {expected}:
             raise RetriableError(f"stages are at versions {versions}, not at {expected}; bring them there")
@@ -152,7 +120,7 @@ class Roster:
         """Have every member write its shard of this version; sha256 by stage, of those that could."""
         frame = Frame("shard", {"step": step, "version": version}, (), progress.encode())
         members = [member for stage in self.route() for member in stage]
-        replies = await all_of([self._write_shard(member, frame) for member in members])
+        replies = await all_of([self._sync.write_shard(member, frame) for member in members])
         names, digests = stage_names(self._settings.num_stages), dict[str, str]()
         for member, reply in zip(members, replies, strict=True):
             if reply is None or member.stage is None:
@@ -168,7 +136,7 @@ class Roster:
 
     async def load_cut(self, cut: Cut) -> None:
         """Bring every member of every stage to a cut."""
-        await all_of([self._restore(member, cut) for members in self.route() for member in members])
+        await all_of([self._sync.restore(member, cut) for members in self.route() for member in members])
 
     async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
         """One batch through all stages without a graph: float32 (rows, tokens) at the labels."""
@@ -289,79 +257,26 @@ class Roster:
         every = [member for stage in self.route() for member in stage]
         await all_of([self._make_ready(member) for member in every if not member.has_model])
         members = [member for stage in self.route() for member in stage]
-        await self._tell_addresses(members)
-        at = await asyncio.gather(*(self._back_to(member, version, cut) for member in members))
+        await self._introduce(members)
+        at = await asyncio.gather(*(self._sync.go_back(member, version, cut) for member in members))
         if all(at):
             return True
         behind = [member for member, is_there in zip(members, at, strict=True) if not is_there]
         there = {member.stage: member for member, is_there in zip(members, at, strict=True) if is_there}
         if all(member.stage in there for member in behind):
             for member in behind:
-                _, data = await self._fetch(there[member.stage])
-                await self._give(member, data)
+                await self._sync.copy(there[member.stage], member)
             return True
         await self.load_cut(cut)
         return version == cut.version
 
     async def _make_ready(self, member: Member) -> None:
         try:
-            await self._reset(member)
+            await self._sync.reset(member)
         except ConfigError as fault:
             self._do_without(member, fault)
 
-    async def _reset(self, member: Member) -> None:
-        settings = self._settings
-        place = {
-            "index": member.stage,
-            "num_stages": settings.num_stages,
-            "layers_per_stage": list(settings.layers_per_stage) if settings.layers_per_stage else None,
-        }
-        frame = Frame("reset", {"training": asdict(self._training), "place": place})
-        reply = await member.request(frame, deadline=settings.deadline)
-        member.names, member.has_model, member.is_fresh = list(reply["names"]), True, True
-
-    async def _tell_addresses(self, members: Sequence[Member]) -> None:
+    async def _introduce(self, members: Sequence[Member]) -> None:
         addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
         frame = Frame("neighbours", {"addresses": addresses})
         await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])
-
-    async def _back_to(self, member: Member, version: int, cut: Cut) -> bool:
-        """Whether the member could be brought to the version from what it holds itself."""
-        if version == 0 and member.is_fresh and cut.states:
-            # Version 0 of a run that goes on from an adapter is not that of the seed.
-            return False
-        try:
-            reply = await member.request(
-                Frame("abort", {"version": version}), deadline=self._settings.deadline
-            )
-        except RetriableError:
-            if not member.is_alive:
-                raise
-            return False
-        return bool(reply["version"] == version)
-
-    async def _restore(self, member: Member, cut: Cut) -> None:
-        data = cut.states.get(member.stage) if member.stage is not None else None
-        if data is not None:
-            await self._give(member, data)
-        else:
-            await self._reset(member)
-
-    async def _write_shard(self, member: Member, frame: Frame) -> Frame | None:
-        """The reply; None where this host cannot write, which stops nobody's training."""
-        try:
-            return await member.request(frame, deadline=self._settings.transfer)
-        except ConfigError as fault:
-            logger.warning("the checkpoint lacks a shard: %s", fault)
-            return None
-
-    async def _fetch(self, member: Member) -> tuple[int, bytes]:
-        reply = await member.request(Frame("state"), deadline=self._settings.transfer)
-        if state_digest(reply.blob) != reply["sha256"] or type(reply["version"]) is not int:
-            raise RetriableError(f"the state of stage {member.stage} arrived damaged")
-        return reply["version"], reply.blob
-
-    async def _give(self, member: Member, data: bytes) -> None:
-        frame = Frame("load", {"sha256": state_digest(data)}, (), data)
-        await member.request(frame, deadline=time_for(len(data), self._settings.deadline))
-        member.is_fresh = False

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
-from node0.pipeline.roster import Roster, SwarmSettings
+from node0.pipeline.roster import Roster
 from node0.pipeline.swarm_session import SwarmSession
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_state import Cut, History
 from node0.pipeline.swarm_step import StepAttempt, Work
 from node0.server.stage_spec import ADAPTER, StageTraining

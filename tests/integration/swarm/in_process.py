@@ -16,8 +16,8 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import Microbatch, OptimizerConfig
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.server.host import HostSpec, StageHost
 from node0.server.node0_server import Node0Server
 from node0.server.stage_spec import StagePlace, StageTraining

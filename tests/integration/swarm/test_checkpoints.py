@@ -17,6 +17,7 @@ import pytest
 import torch
 from integration.hf_models import our_logits
 from integration.swarm.in_process import ARGS, Recipe, batch, local, training
+from integration.swarm.processes import wait_until
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
@@ -30,10 +31,10 @@ from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.server.shard import shard_path
-from node0.swarm.announcement import Announced
+from node0.swarm.announcement import Announced, announcement_key
 from node0.swarm.identity import Identity, make_identity
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.shard_stream import CHUNK, pull_shard
@@ -224,6 +225,9 @@ def test_a_corrupted_shard_is_refused_and_comes_from_a_replica(
     content = bytearray(damaged.shard(run.step).read_bytes())
     content[-100] ^= 1
     damaged.shard(run.step).write_bytes(content)
+    # A gatherer takes what is announced when it looks.
+    key = announcement_key(RUN, run.step, BODY)
+    assert wait_until(lambda: len(run.trainer.get(key)) == len(run.bodies), 30.0)
 
     shards = gather(run, tmp_path / "g", run.step)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm
+from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm, training
 
 from node0.errors import ConfigError
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import TrainStep
 from node0.pipeline.reports import MOST, Reports
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.server.host import CONTROL
 from node0.server.links import PUSH
 from node0.swarm.frames import MAGIC, MAX_HEADER, PROTOCOL, Frame, encode
@@ -360,7 +360,7 @@ def test_of_two_trainers_the_second_leads_and_the_first_hears_why(beside: Beside
         return beside.swarm.specs
 
     settings = SwarmSettings(2, find, deadline=30.0, patience=30.0)
-    second = SwarmPipeline(stranger, settings, beside.swarm.pipeline.roster._training, max_grad_norm=1.0)
+    second = SwarmPipeline(stranger, settings, training(RECIPE), max_grad_norm=1.0)
     try:
         with pytest.raises(ConfigError, match="another trainer leads this run now"):
             beside.swarm.pipeline.train_step(batch(0), TrainStep(0, 1e-3))

@@ -22,8 +22,8 @@ from node0.models.factory import load_stages
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, TrainStep
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_step import StepAttempt
 from node0.server.stage_spec import StageTraining
 from node0.swarm.frames import Frame

@@ -18,8 +18,8 @@ from integration.swarm.processes import SWARM
 
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.run_swarm import main
 from node0.swarm.create import create_run
 from node0.swarm.layout import first_port, lay_out

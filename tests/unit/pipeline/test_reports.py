@@ -13,7 +13,8 @@ from node0.pipeline import reports as module
 from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import Microbatch, TrainStep
 from node0.pipeline.reports import LONGEST_TEXT, Reports, raise_if_over
-from node0.pipeline.roster import Roster, SwarmSettings
+from node0.pipeline.roster import Roster
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_step import StepAttempt, Work
 from node0.server.stage_spec import StageTraining
 from node0.swarm.frames import Frame

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from node0.pipeline.member import Member, MemberSpec
-from node0.pipeline.roster import Roster, SwarmSettings
+from node0.pipeline.roster import Roster
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_state import Cut
 from node0.server.stage_spec import StageTraining
 from node0.server.state import state_digest

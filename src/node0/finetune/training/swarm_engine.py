@@ -21,8 +21,8 @@ from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
 from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import OptimizerConfig
-from node0.pipeline.roster import SwarmSettings
 from node0.pipeline.swarm import SwarmPipeline
+from node0.pipeline.swarm_settings import SwarmSettings
 from node0.pipeline.swarm_state import Cut
 from node0.security.validation import MembersValidator, make_validators
 from node0.server.announce import find_members
