@@ -86,7 +86,7 @@ def server(  # noqa: PLR0913  # one parameter a flag
         host_maddrs=host_maddrs,
         announce_maddrs=announce_maddrs,
         identity_path=identity_path,
-        allow_peer=allow_peer,
+        allow_peer=_peer_ids(allow_peer),
         authorizer=authorizer,
         bead_id=bead_id,
     )
@@ -121,7 +121,7 @@ class _Flags:
     host_maddrs: list[str] | None
     announce_maddrs: list[str] | None
     identity_path: Path | None
-    allow_peer: list[str] | None
+    allow_peer: list[str]
     authorizer: Any | None
     bead_id: str | None
 
@@ -237,8 +237,8 @@ def _start(
         initial_peers=_seeds(flags.initial_peers) or described.seeds(but=peer_id),
         host_maddrs=flags.host_maddrs or (member.host_maddrs if member else ("/ip4/127.0.0.1/tcp/0",)),
         announce_maddrs=flags.announce_maddrs or (member.announce_maddrs if member else ()),
-        allow_peers=described.allowed | frozenset(flags.allow_peer or ()) | {peer_id},
-        leaders=described.leaders | frozenset(flags.allow_peer or ()),
+        allow_peers=described.allowed | frozenset(flags.allow_peer) | {peer_id},
+        leaders=described.leaders | frozenset(flags.allow_peer),
         wire=described.wire,
         deadline=described.deadlines.microbatch,
         device=device,
@@ -259,6 +259,12 @@ def _seeds(texts: list[str] | None) -> list[str]:
     from node0.swarm.address import parse_seed
 
     return [str(parse_seed(text)) for text in texts or []]
+
+
+def _peer_ids(texts: list[str] | None) -> list[str]:
+    from node0.swarm.address import check_peer_id
+
+    return [check_peer_id(text) for text in texts or []]
 
 
 if __name__ == "__main__":

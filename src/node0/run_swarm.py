@@ -88,9 +88,12 @@ def init(  # noqa: PLR0913  # one parameter a flag
     resolved = _resolve(flags, config=config, town=town, training=place / TRAINING)
     seats = lay_out(
         stages,
-        replicas={name: _count(name, text) for name, text in _pairs(replicas, "--replicas").items()},
+        replicas={
+            name: _count(name, text)
+            for name, text in _pairs(replicas, "--replicas", example="body-1=2").items()
+        },
         spares=spares,
-        hosts=_pairs(host, "--host"),
+        hosts=_pairs(host, "--host", example="body-1=10.0.0.5"),
         start=first_port(str(place)),
     )
     common = _common(resolved.values, run_id=new_run_id(place), wire=wire)
@@ -179,12 +182,12 @@ def _common(config: "FineTuneConfig", *, run_id: str, wire: str) -> "SwarmRun":
     return validate(SwarmRun, {**tree, "base_digest": choose_model(config).digest}, source="flags")
 
 
-def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
+def _pairs(texts: list[str] | None, flag: str, *, example: str) -> dict[str, str]:
     pairs = {}
     for text in texts or []:
         name, sign, value = text.partition("=")
         if not (name and sign and value):
-            raise typer.BadParameter(f"cannot read {flag} {text}; write {flag} body-1=...")
+            raise typer.BadParameter(f"cannot read {flag} {text}; write {flag} {example}")
         if name in pairs:
             raise typer.BadParameter(f"{flag} names {name} twice; give it once")
         pairs[name] = value

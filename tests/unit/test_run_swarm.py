@@ -101,7 +101,11 @@ def test_a_fresh_model_has_a_digest_too(tmp_path: Path, capsys) -> None:
         (["--stages", "0"], 2, "--stages"),
         (["--stages", "1000000000"], 2, "--stages"),
         (["--stages", "2", "--replicas", "tail-1=1000000000"], 2, "--replicas tail-1=1000000000 is no count"),
-        (["--stages", "2", "--replicas", "tail-1"], 2, "cannot read --replicas tail-1"),
+        (
+            ["--stages", "2", "--replicas", "tail-1"],
+            2,
+            "cannot read --replicas tail-1; write --replicas body-1=2",
+        ),
         (["--stages", "2", "--replicas", "tail-1=two"], 2, "--replicas tail-1=two is no count"),
         (["--stages", "2", "--replicas", "body-1=2"], 1, "no stage body-1"),
         (

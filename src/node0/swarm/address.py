@@ -96,7 +96,8 @@ def address_of_host(host: str, port: int) -> Address:
 
 def _is_host(protocol: str, host: str) -> bool:
     if protocol.startswith("dns"):
-        return _HOST_NAME.fullmatch(host) is not None
+        # What ends in a number is an IP address or nothing (RFC 1123, section 2.1).
+        return _HOST_NAME.fullmatch(host) is not None and not host.rpartition(".")[2].isdecimal()
     try:
         # A zone, as in fe80::1%eth0, is another kind of multiaddress.
         return "%" not in host and ipaddress.ip_address(host).version == int(protocol[-1])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensors to bytes and back: exact, in half precision, or in 8 bits a value.
 
-int8 is symmetric per row of the last dimension: x is sent as round(x / s), s = max |row| / 127, with s
-in float32 before the values. The error of a value is at most s / 2, plus one rounding of float32. A row
-that holds NaN or infinity arrives as NaN, so a stage that counts on it still sees that the step is lost.
+int8 is symmetric per row of the last dimension: x is sent as round(x / s), s = max |row| / 127 but no
+less than the smallest normal float32, with s in float32 before the values. The error of a value is at
+most s / 2, plus one rounding of float32. A row that holds NaN or infinity arrives as NaN, so a stage that
+counts on it still sees that the step is lost.
 """
 
 from dataclasses import dataclass
@@ -102,9 +103,9 @@ def _quantized(value: Tensor) -> tuple[Tensor, Tensor]:
     if not value.numel():
         return torch.zeros(count), torch.zeros(0, dtype=torch.int8)
     rows = value.float().reshape(count, -1)
-    scale = rows.abs().amax(dim=1) / _LEVELS
+    scale = (rows.abs().amax(dim=1) / _LEVELS).clamp_min(torch.finfo(torch.float32).tiny)
     scale = torch.where(scale.isfinite(), scale, torch.nan)
-    levels = (rows / scale.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).nan_to_num()
+    levels = (rows / scale[:, None]).nan_to_num()
     return scale, levels.round().clamp(-_LEVELS, _LEVELS).to(torch.int8)
 
 

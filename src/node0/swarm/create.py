@@ -64,7 +64,7 @@ def create_run(directory: Path, seats: Sequence[Seat], *, common: SwarmRun, sett
     """
     refuse_existing(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".part"))
+    beside = _beside(directory)
     try:
         beside.chmod(0o755)
         (beside / KEYS).mkdir(mode=0o700)
@@ -76,6 +76,15 @@ def create_run(directory: Path, seats: Sequence[Seat], *, common: SwarmRun, sett
         shutil.rmtree(beside, ignore_errors=True)
         raise
     return run
+
+
+def _beside(directory: Path) -> Path:
+    """A new directory beside it; an error names the one that was wanted."""
+    try:
+        return Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".part"))
+    except OSError as error:
+        error.filename = str(directory)
+        raise
 
 
 def start_lines(directory: Path, run: SwarmRun) -> list[Line]:

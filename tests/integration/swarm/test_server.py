@@ -88,6 +88,7 @@ def test_a_seed_without_a_peer_id_is_refused_with_the_command_that_prints_it(
     [
         (["--local-stage", "body-7"], "body-7"),
         (["--local-stage", "tail"], "'tail'"),
+        (["--local-stage", "head-0", "--allow-peer", "anyone"], "'anyone' is no peer id"),
         (["--local-stage", "head-0", "--identity-path", "{run}/identities/tail-2.key"], "is of tail-2"),
         (["--identity-path", "{run}/identities/head-9.key"], "no key file"),
         (["--local-stage", "head-0", "--base-model", "{run}/../other/base"], "and the run is made for"),

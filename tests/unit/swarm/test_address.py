@@ -33,6 +33,7 @@ def test_an_address_reads_back_as_it_was_written(text: str) -> None:
         "/ip4/127.0.0.1/tcp/65536",
         "/ip4/127.0.0.1/tcp/4100/p2p/Qmx",
         "/dns4/-x;y/tcp/1",
+        "/dns4/999.1.1.1/tcp/1",
         "/dns4/" + "a." * 200 + "b/tcp/1",
         "/ip4/127.0.0.1/tcp/4100\n",
         "",
