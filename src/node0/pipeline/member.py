@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
+from node0.pipeline.replies import check_reply
 from node0.pipeline.reports import Reports
 from node0.server.host import CONTROL
 from node0.swarm.frames import MAX_PAYLOAD, PROTOCOL, Frame
@@ -20,6 +21,9 @@ from node0.swarm.seldom import Seldom
 from node0.swarm.stream import Stream, time_for
 
 logger = logging.getLogger(__name__)
+
+SHUNNED = 600.0
+"Seconds for which a member that replied what no stage replies is not dialled again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Member:
         self._is_greeted = False
         self._receiving: asyncio.Task[None] | None = None
         self._numbers, self._seldom = itertools.count(), Seldom()
-        self._replies: dict[int, asyncio.Future[Frame]] = {}
+        self._replies: dict[int, tuple[str, asyncio.Future[Frame]]] = {}
+        self._shunned_until = 0.0
         self.has_model = False
         self.takes_part = False
         "Whether microbatches may be sent its way."
@@ -75,9 +80,11 @@ class Member:
         """Open the stream, say hello, and lead the host from now on.
 
         Raises:
-            SwarmTimeout: it cannot be reached.
+            SwarmTimeout: it cannot be reached, or was refused a while ago.
             ConfigError: it speaks another protocol, or refuses this client.
         """
+        if time.monotonic() < self._shunned_until:
+            raise SwarmTimeout(f"peer {self.spec.peer_id} made no sense before; start another host")
         opening = self._peer.open(self.spec.peer_id, CONTROL, self.spec.addresses)
         try:
             self._stream = await asyncio.wait_for(opening, deadline)
@@ -107,12 +114,13 @@ class Member:
             RetriableError, ConfigError: what the host says is wrong.
         """
         number = next(self._numbers)
-        future = self._replies[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._replies[number] = frame.kind, future
         numbered = Frame(frame.kind, {**frame.fields, "id": number}, frame.tensors, frame.blob)
         try:
             async with asyncio.timeout(deadline):
                 await self.send(numbered)
-                reply: Frame = await future
+                reply = await future
         except TimeoutError:
             self.close("it does not answer")
             raise SwarmTimeout(
@@ -149,11 +157,17 @@ class Member:
         self._stream.close()
         if self._receiving is not None:
             self._receiving.cancel()
-        for future in self._replies.values():
+        for _, future in self._replies.values():
             if not future.done():
                 future.set_exception(SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}"))
         if self._is_greeted:
             self._reports.gone(self, why)
+
+    def refuse(self, why: str) -> None:
+        """Leave a member whose replies do not fit those of others, and do not come back to it soon."""
+        self._shunned_until = time.monotonic() + SHUNNED
+        self._tell(why)
+        self.close(why)
 
     async def _receive(self, stream: Stream) -> None:
         why = "it closed the stream"
@@ -165,16 +179,25 @@ class Member:
                     self._reports.put(self, frame)
         except FrameRefused as error:
             why = str(error)
-            if self._seldom.now(self.spec.peer_id):
-                logger.warning("peer %s is not listened to any more: %s", self.spec.peer_id, why)
+            self._tell(why)
         with suppress(asyncio.CancelledError):
             self.close(why)
 
     def _answer(self, frame: Frame) -> None:
         number = frame["id"]
-        future = self._replies.get(number) if isinstance(number, int) else None
-        if future is not None and not future.done():
-            future.set_result(frame)
+        kind, future = self._replies.get(number, ("", None)) if type(number) is int else ("", None)
+        if future is None or future.done():
+            return
+        try:
+            check_reply(kind, frame)
+        except FrameRefused:
+            self._shunned_until = time.monotonic() + SHUNNED
+            raise
+        future.set_result(frame)
+
+    def _tell(self, why: str) -> None:
+        if self._seldom.now(self.spec.peer_id):
+            logger.warning("peer %s is not listened to any more: %s", self.spec.peer_id, why)
 
 
 async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:

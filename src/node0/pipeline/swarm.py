@@ -96,7 +96,16 @@ class SwarmPipeline:
 
     def score(self, microbatch: Microbatch, *, adapter: bool = True) -> Tensor:
         """Log probability of each label: float32 (rows, tokens), 0 where not supervised."""
-        return self._with_recovery(lambda: self.roster.score(microbatch, adapter=adapter))
+
+        async def score() -> Tensor:
+            found = await self.roster.score(microbatch, adapter=adapter)
+            if found.shape != microbatch.labels.shape or found.dtype != torch.float32:
+                raise RetriableError(
+                    f"scores of {tuple(microbatch.labels.shape)} labels have another shape or type"
+                )
+            return found
+
+        return self._with_recovery(score)
 
     def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> SwarmSession:
         """Open a sequence of at most `max_length` tokens, with what the stages train.

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from node0.errors import SwarmTimeout
+from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.member import Member, all_of
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, StepResult, TrainStep
+from node0.pipeline.replies import odd_one
 from node0.pipeline.reports import Reports, raise_if_over
 from node0.swarm.frames import Frame
 
@@ -158,8 +159,20 @@ class StepAttempt:
         elif frame.kind == "loss":
             progress.totals[index] = Totals(frame["loss_sum"], frame["n_tokens"])
         else:
-            await self._prefer(index, frame.tensors[0])
+            await self._prefer(index, self._rows_of(member, index, frame.tensors[0]))
         return True
+
+    def _rows_of(self, member: Member, index: int, logps: Tensor) -> Tensor:
+        rows = self._work.microbatches[index].input_ids.shape[0]
+        if tuple(logps.shape) != (rows,) or logps.dtype != torch.float32:
+            raise self._refused(member, f"log probabilities of {rows} rows have shape {tuple(logps.shape)}")
+        return logps
+
+    @staticmethod
+    def _refused(member: Member, why: str) -> SwarmTimeout:
+        """The error of an attempt whose member is left, for what it sent."""
+        member.refuse(why)
+        return SwarmTimeout(f"peer {member.spec.peer_id} is lost: {why}")
 
     async def _prefer(self, index: int, logps: Tensor) -> None:
         """Turn a microbatch's log probabilities into its loss, and send the gradient back to the tail."""
@@ -180,6 +193,9 @@ class StepAttempt:
     async def _join_stage(self, members: Sequence[Member]) -> None:
         ask = Frame("sums")
         replies = await all_of([member.request(ask, deadline=self._transfer) for member in members])
+        odd = odd_one(replies)
+        if odd is not None:
+            raise self._refused(members[odd], "its gradients have other shapes than its replicas'")
         total = list(replies[0].tensors)
         for reply in replies[1:]:
             total = [mine + other for mine, other in zip(total, reply.tensors, strict=True)]
@@ -197,6 +213,10 @@ class StepAttempt:
         )
         if not at_head.tensors or not at_tail.tensors:
             return
+        if odd_one([at_head, at_tail]) is not None:
+            # Which of the two is wrong cannot be told.
+            both = f"{head[0].spec.peer_id} and {tail[0].spec.peer_id}"
+            raise RetriableError(f"peers {both} hold tied tables of unequal shapes; restart the wrong one")
         total = [at_head.tensors[0] + at_tail.tensors[0]]
         calls = [
             member.request(Frame("tied", {"counted": members is head}, total), deadline=self._transfer)
