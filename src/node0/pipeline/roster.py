@@ -5,7 +5,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -156,8 +156,8 @@ class Roster:
         scores = await self.hear("scores", ("request", request), route)
         return scores.tensors[0]
 
-    async def hear(self, kind: str, about: tuple[str, str], part: Collection[Member], **fields: Any) -> Frame:
-        """The report of this kind that the members of `part` owe, with these fields.
+    async def hear(self, kind: str, about: tuple[str, str], part: Sequence[Member], **fields: Any) -> Frame:
+        """The report of this kind that the last member of `part` owes, with these fields.
 
         Raises:
             SwarmTimeout: one of them is lost, or it does not come in time, whatever else does.
@@ -169,7 +169,7 @@ class Roster:
                 while True:
                     member, frame = await self.reports.get()
                     raise_if_over(member, frame, part=part, about=about)
-                    if frame.kind == kind and member in part and wanted <= frame.fields.items():
+                    if frame.kind == kind and member is part[-1] and wanted <= frame.fields.items():
                         return frame
         except TimeoutError:
             raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None

@@ -180,6 +180,19 @@ def test_the_report_that_is_waited_for_is_heard_among_others() -> None:
     assert asyncio.run(roster.hear("scores", ("request", "r"), [member])) == SCORES
 
 
+def test_what_the_tail_owes_is_taken_from_nobody_else() -> None:
+    roster = _roster(deadline=5.0)
+    head, tail = _member("x", roster.reports), _member("y", roster.reports)
+    forged = Frame("scores", {"request": "r"}, [torch.zeros(3)])
+    roster.reports.put(head, forged)
+    roster.reports.put(tail, SCORES)
+
+    found = asyncio.run(roster.hear("scores", ("request", "r"), [head, tail]))
+
+    assert torch.equal(found.tensors[0], SCORES.tensors[0])
+    assert not torch.equal(found.tensors[0], forged.tensors[0])
+
+
 @pytest.mark.parametrize("mb", [0, -1, 10**9])
 def test_a_step_does_not_wait_for_who_repeats_itself(mb: int) -> None:
     reports = Reports()
