@@ -19,24 +19,26 @@ import torch.distributed as dist
 
 from node0.console import torchrun
 from node0.pipeline.parallel import DataParallelPipeline
-from node0.pipeline.protocol import Microbatch
 from node0.pipeline.ranks import GroupOfRanks
-from swarm_bench import MEDIUM, batch, best_dtype, local, report, stage_threads, tokens_per_second
+from swarm_bench import (
+    MEDIUM,
+    best_dtype,
+    local,
+    parser_of_rounds,
+    report,
+    shape_of,
+    stage_threads,
+    steps_of,
+    tokens_per_second,
+)
 
 ALONE, SHARED = "one process", "torchrun"
 
 
 def main() -> int:
     """Measure both and print the ratio."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of_rounds(__doc__)
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
-    parser.add_argument("--microbatches", type=int, default=16)
-    parser.add_argument("--rows", type=int, default=2)
-    parser.add_argument("--length", type=int, default=512)
     options = parser.parse_args()
     if options.ranks < 2:
         parser.error("--ranks: one rank is one process; give 2 or more")
@@ -51,7 +53,7 @@ def main() -> int:
             f"{_cores()} threads in one process, {_threads(options)} in each of {options.ranks} ranks; ",
             end="",
         )
-        print({name: getattr(options, name) for name in ("microbatches", "rows", "length")})
+        print(shape_of(options))
         report(speeds, of=SHARED)
     dist.destroy_process_group()
     return 0
@@ -64,7 +66,7 @@ def measure(options: argparse.Namespace, ranks: GroupOfRanks) -> dict[str, list[
     shared = DataParallelPipeline(local(MEDIUM, dtype), ranks)
     speeds: dict[str, list[float]] = {ALONE: [], SHARED: []}
     for number in range(options.rounds + 1):
-        steps, first = _steps(options, number), number * options.steps
+        steps, first = steps_of(options, number), number * options.steps
         found = {}
         if one is not None:
             torch.set_num_threads(_cores())
@@ -75,12 +77,6 @@ def measure(options: argparse.Namespace, ranks: GroupOfRanks) -> dict[str, list[
         for name, speed in found.items() if number else ():  # the first round warms up
             speeds[name].append(speed)
     return speeds
-
-
-def _steps(options: argparse.Namespace, number: int) -> list[list[Microbatch]]:
-    """The global batches of one round, the same on every rank."""
-    shape = {name: getattr(options, name) for name in ("microbatches", "rows", "length")}
-    return [batch(MEDIUM, seed=number * 100 + step, **shape) for step in range(options.steps)]
 
 
 def _cores() -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benches of the swarm share: a model, its batches, stages as processes, a trainer."""
 
+import argparse
 import os
 import random
 import signal
@@ -85,6 +86,29 @@ def batch(args: LlamaArguments, *, microbatches: int, rows: int, length: int, se
             )
         )
     return found
+
+
+def parser_of_rounds(description: str | None) -> argparse.ArgumentParser:
+    """Options of a bench whose sides make the same steps in turns."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
+    parser.add_argument("--microbatches", type=int, default=16)
+    parser.add_argument("--rows", type=int, default=2)
+    parser.add_argument("--length", type=int, default=512)
+    return parser
+
+
+def shape_of(options: argparse.Namespace) -> dict[str, int]:
+    """Of a global batch."""
+    return {name: getattr(options, name) for name in ("microbatches", "rows", "length")}
+
+
+def steps_of(options: argparse.Namespace, number: int) -> list[list[Microbatch]]:
+    """The global batches of one round, the same in every process."""
+    return [batch(MEDIUM, seed=number * 100 + step, **shape_of(options)) for step in range(options.steps)]
 
 
 @dataclass(frozen=True)

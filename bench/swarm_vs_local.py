@@ -7,44 +7,45 @@ a figure is the median over the rounds. Run it on an idle machine:
     python bench/swarm_vs_local.py
 """
 
-import argparse
 import os
 
 import torch
 
-from swarm_bench import MEDIUM, batch, best_dtype, local, report, stage_threads, swarm, tokens_per_second
+from swarm_bench import (
+    MEDIUM,
+    best_dtype,
+    local,
+    parser_of_rounds,
+    report,
+    shape_of,
+    stage_threads,
+    steps_of,
+    swarm,
+    tokens_per_second,
+)
 
 
 def main() -> int:
     """Measure both and print the ratio."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of_rounds(__doc__)
     parser.add_argument("--stages", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
-    parser.add_argument("--microbatches", type=int, default=16)
-    parser.add_argument("--rows", type=int, default=2)
-    parser.add_argument("--length", type=int, default=512)
     options = parser.parse_args()
     cores = os.cpu_count() or 1
     torch.set_num_threads(cores)
     dtype = best_dtype()
-    shape = {name: getattr(options, name) for name in ("microbatches", "rows", "length")}
-    rounds = [
-        [batch(MEDIUM, seed=number * 100 + step, **shape) for step in range(options.steps)]
-        for number in range(options.rounds + 1)
-    ]
     one = local(MEDIUM, dtype)
     threads = stage_threads(options.stages)
     speeds: dict[str, list[float]] = {"one process": [], "swarm": []}
     with swarm(MEDIUM, options.stages, dtype=dtype, threads=threads) as many:
-        for number, steps in enumerate(rounds):
+        for number in range(options.rounds + 1):
+            steps = steps_of(options, number)
             for name, pipeline in (("one process", one), ("swarm", many)):
                 speed = tokens_per_second(pipeline, steps, first=number * options.steps)
                 if number:  # the first round warms up
                     speeds[name].append(speed)
-    print(f"{cores} threads in one process, {threads} in each of {options.stages} stages; {shape}")
+    print(
+        f"{cores} threads in one process, {threads} in each of {options.stages} stages; {shape_of(options)}"
+    )
     report(speeds, of="swarm")
     return 0
 
