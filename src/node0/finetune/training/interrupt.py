@@ -18,9 +18,12 @@ class Interrupt:
     requested: bool = False
 
     def request(self, number: int, frame: FrameType | None) -> None:
-        """Note the first signal; the second one ends the run at once."""
-        del number, frame
-        if self.requested:
+        """Note the first signal; a Ctrl-C after it ends the run at once.
+
+        SIGTERM only ever asks: the kernel may send it once for each thread of a parent that dies.
+        """
+        del frame
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True
 
