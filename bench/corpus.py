@@ -22,11 +22,11 @@ from node0.finetune.corpus.store import CorpusStore
 ROLES = ("polecat", "witness", "deacon", "refinery")
 OUTCOMES = ("success", "failure", "unknown")
 WORDS = 1500
-TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
+TOOL = [sys.executable, "-c", "import sys; from node0.commands.corpus.entries import main; sys.exit(main())"]
 HASH = "import sys, pathlib; from node0.finetune.corpus.store import CorpusStore; "
 HASH += "print(CorpusStore(pathlib.Path(sys.argv[1])).corpus_hash())"
 LIMITS = {"list": 1.0, "stats": 2.0, "corpus_hash": 2.0}
-READ = "import sys, pathlib; from node0.finetune.corpus.transcript import Transcript; "
+READ = "import sys, pathlib; from node0.finetune.corpus.transcript.session_file import Transcript; "
 READ += "print(sum(len(row.calls) for row in Transcript(pathlib.Path(sys.argv[1])).rows()))"
 PEAK = "; import re; print(int(re.search('VmHWM: *(.*) kB', open('/proc/self/status').read())[1]) // 1024)"
 
@@ -78,7 +78,7 @@ def measure_session(directory: Path, megabytes: int) -> None:
     town = ["--town", str(directory / "gt")]
     (directory / "gt").mkdir()
     argv = ["collect", "--transcript", str(path), "--role", "crew", *town]
-    collect = f"import sys; from node0.run_corpus import main; main({argv})"
+    collect = f"import sys; from node0.commands.corpus.entries import main; main({argv})"
     for name, code in {"read": READ, "collect": collect}.items():
         begin = time.perf_counter()
         done = subprocess.run(

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import torch
 
-from node0.server.compute import ComputeThread, Priority
-from node0.server.links import PUSH, Links
-from node0.swarm.frames import Frame, encode
+from node0.server.host.compute import ComputeThread, Priority
+from node0.server.host.links import PUSH, Links
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.stream import Stream
+from node0.swarm.transport.frames import Frame, encode
+from node0.swarm.transport.stream import Stream
 
 RAW = "node0.bench-raw/1"
 TRIPS = 2000

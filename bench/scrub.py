@@ -12,7 +12,7 @@ import random
 import sys
 import time
 
-from node0.finetune.corpus.scrub_voters import Voter, make_voters
+from node0.finetune.corpus.scrub.voters import Voter, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
 PHRASES = (

@@ -20,24 +20,24 @@ import torch
 from torch import Tensor
 
 from node0.finetune.data.packing import pack
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
-from node0.models.base import fresh_digest
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
+from node0.models.base_model import fresh_digest
 from node0.models.device import multiplies_bfloat16
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, Pipeline, TrainStep
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.server.stage_spec import StageTraining
-from node0.swarm.codec import Codec
-from node0.swarm.create import create_run
-from node0.swarm.layout import lay_out
+from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import TRAINER, SwarmRun, key_file, write_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.create import create_run
+from node0.swarm.run.layout import lay_out
+from node0.swarm.run.run_file import TRAINER, SwarmRun, key_file, write_run
+from node0.swarm.transport.codec import Codec
+from node0.swarm.transport.sockets import socket_directory
 
 MEDIUM = LlamaArguments(
     hidden_dim=512,

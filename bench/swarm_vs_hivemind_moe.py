@@ -33,11 +33,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from node0.finetune.lora.adapter import apply_lora
+from node0.lora.adapter import apply_lora
 from node0.models.factory import build_stages
 from node0.models.llama.layers import LlamaStage, TailExpert
 from node0.pipeline.protocol import IGNORE, TrainStep
-from node0.swarm.guard import die_with_parent
+from node0.swarm.transport.guard import die_with_parent
 from swarm_bench import (
     LONGEST,
     LORA,

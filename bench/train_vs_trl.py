@@ -196,8 +196,8 @@ def _conversations(draw: random.Random, count: int) -> list[Any]:
 
 def _plan(work: Path, precision: str) -> Any:
     from node0.finetune.config import FineTuneConfig
-    from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
-    from node0.finetune.training.plan import make_plan
+    from node0.finetune.training.plan.run_plan import make_plan
+    from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 
     config = FineTuneConfig(
         role=ROLE,
@@ -231,7 +231,7 @@ def _measure(options: argparse.Namespace) -> Figures:
 
 
 def _ours(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int], list[float]]:
-    from node0.finetune.training.engine import build_engine
+    from node0.finetune.training.engines.engine import build_engine
     from node0.pipeline.protocol import TrainStep
 
     plan = _plan(options.work, "float32" if options.side == "ours-float32" else "auto")

@@ -19,7 +19,7 @@ import torch
 
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.protocol import Pipeline
-from node0.swarm.codec import Codec
+from node0.swarm.transport.codec import Codec
 from relay import Link, Relays
 from swarm_bench import MEDIUM, THIN, batch, best_dtype, stage_threads, swarm, tokens_per_second
 

@@ -22,7 +22,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from node0 import run_corpus, run_finetune, run_measure
+from node0 import run_corpus, run_finetune
+from node0.commands import measure as measure_command
 from node0.models.digest import base_digest
 from town.generator.build import TownPlan, build_town
 
@@ -162,7 +163,7 @@ def train(story: Story) -> None:
 def measure(story: Story) -> None:
     """Compare base and adapter on the sessions that were held out."""
     with story.stage("Held out", RUN / "entries.jsonl") as told:
-        rows = _run(run_measure.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
+        rows = _run(measure_command.main, BASE, f"{NAME}", "--run", RUN, "--town", TOWN, "--json")
         before, after = rows
         fall = 1 - after["loss"] / before["loss"]
         told.append(f"{after['entries']} sessions, {after['turns']} turns that depend on a tool result")
@@ -177,7 +178,11 @@ def measure(story: Story) -> None:
 def answer(story: Story) -> None:
     """Ask the registered model through the command that a person would use."""
     with story.stage("Answer", "node0-inference") as told:
-        command = [sys.executable, "-c", "import sys; from node0.run_inference import main; sys.exit(main())"]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from node0.commands.infer import main; sys.exit(main())",
+        ]
         options = ["--model", NAME, "--town", str(TOWN), "--temperature", "0", "--file", "-"]
         console.print(f"[dim]$ node0-inference {' '.join(options)}[/dim]")
         with subprocess.Popen(

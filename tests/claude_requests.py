@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from node0.finetune.corpus.transcript import Transcript
+from node0.finetune.corpus.transcript.session_file import Transcript
 
 BILLING = "x-anthropic-billing-header:"
 "Begins a system block that the harness puts on the wire and not into its file."

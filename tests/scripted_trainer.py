@@ -9,12 +9,12 @@ import torch
 from tiny_run import configure
 from torch import nn
 
-from node0.finetune.training.data import EntryUse, TrainingData
-from node0.finetune.training.engine import Engine
+from node0.finetune.training.engines.engine import Engine
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.interrupt import Interrupt
-from node0.finetune.training.metrics import Metrics
-from node0.finetune.training.resume import find_state
+from node0.finetune.training.output.metrics import Metrics
+from node0.finetune.training.output.resume import find_state
+from node0.finetune.training.plan.training_data import EntryUse, TrainingData
 from node0.finetune.training.trainer import Trainer
 from node0.pipeline.protocol import IGNORE, Microbatch, StepResult
 from node0.pipeline.ranks import ALONE

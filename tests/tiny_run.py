@@ -9,7 +9,7 @@ from tiny_chat import calls, entry, result, says, tiny_tokenizer, user
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
-from node0.models.base import export_base
+from node0.models.base_model import export_base
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from node0 import cli
 from node0.finetune.config import FineTuneConfig, SelectConfig
-from node0.finetune.lora.config import LoRAConfig
-from node0.swarm.run_file import AuthorizerConfig, Deadlines, Member, SwarmRun
+from node0.lora.lora_config import LoRAConfig
+from node0.swarm.run.run_file import AuthorizerConfig, Deadlines, Member, SwarmRun
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->\n"

@@ -21,15 +21,17 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "corpus": Command("node0.run_corpus", "Collect, scrub, list and show what a town's sessions left."),
-    "finetune": Command("node0.run_finetune", "Train an adapter, or a whole model, on a corpus."),
-    "measure": Command("node0.run_measure", "Measure a model on sessions that it has not seen."),
-    "job": Command("node0.run_job", "List training runs and the states that they went through."),
-    "model": Command("node0.run_model", "Register, list and show the models of a town."),
-    "server": Command("node0.run_server", "Hold one stage of a run on this machine."),
-    "swarm": Command("node0.run_swarm", "Prepare a run over several machines, and look at it."),
-    "doctor": Command("node0.run_doctor", "Say what keeps this machine, or a run on it, from working."),
-    "infer": Command("node0.run_inference", "Answer prompts from standard input."),
+    "corpus": Command(
+        "node0.commands.corpus.entries", "Collect, scrub, list and show what a town's sessions left."
+    ),
+    "finetune": Command("node0.commands.finetune", "Train an adapter, or a whole model, on a corpus."),
+    "measure": Command("node0.commands.measure", "Measure a model on sessions that it has not seen."),
+    "job": Command("node0.commands.job", "List training runs and the states that they went through."),
+    "model": Command("node0.commands.model", "Register, list and show the models of a town."),
+    "server": Command("node0.commands.server", "Hold one stage of a run on this machine."),
+    "swarm": Command("node0.commands.swarm", "Prepare a run over several machines, and look at it."),
+    "doctor": Command("node0.commands.doctor", "Say what keeps this machine, or a run on it, from working."),
+    "infer": Command("node0.commands.infer", "Answer prompts from standard input."),
 }
 
 

@@ -29,11 +29,11 @@ NAMES = {
     "node0.utils.node_info.call_with_retries": "",
     "node0.finetune.config.FineTuneConfig": "mode corpus_path checkpoint_dir checkpoint_every_n_steps "
     "eval_every_n_steps role lora",
-    "node0.finetune.lora.config.LoRAConfig": "rank alpha dropout target_modules",
-    "node0.finetune.lora.adapter.apply_lora": "module config",
-    "node0.finetune.lora.adapter.get_lora_parameters": "module",
-    "node0.finetune.lora.adapter.freeze_base_params": "module",
-    "node0.finetune.lora.linear.LoRALinear": "",
+    "node0.lora.lora_config.LoRAConfig": "rank alpha dropout target_modules",
+    "node0.lora.adapter.apply_lora": "module config",
+    "node0.lora.adapter.get_lora_parameters": "module",
+    "node0.lora.adapter.freeze_base_params": "module",
+    "node0.lora.linear.LoRALinear": "",
     "node0.finetune.corpus.schema.CorpusEntry": "id role rig task_type messages outcome created_at",
     "node0.finetune.corpus.store.CorpusStore": "",
     "node0.finetune.corpus.store.CorpusStore.add": "entry",
@@ -83,15 +83,15 @@ NAMES = {
     "stop_token_ids",
     "node0.finetune.inference.prompt_api.PromptAPI": "",
     "node0.run_finetune.main": "",
-    "node0.run_inference.main": "",
-    "node0.run_corpus.main": "",
+    "node0.commands.infer.main": "",
+    "node0.commands.corpus.entries.main": "",
 }
 ONE_LINERS = [
     "from node0.models.llama.arguments import LlamaArguments; a = LlamaArguments(); "
     "assert a.vocab_size == 32000",
     "from node0.models.llama.arguments import LlamaArguments; "
     "LlamaArguments(hidden_dim=64, n_heads=2, num_hidden_layers=2, n_kv_heads=2)",
-    "from node0.finetune.config import FineTuneConfig; from node0.finetune.lora.config import LoRAConfig; "
+    "from node0.finetune.config import FineTuneConfig; from node0.lora.lora_config import LoRAConfig; "
     "c = FineTuneConfig(corpus_path='a', checkpoint_dir='b', role='polecat', lora=LoRAConfig()); "
     "assert (c.mode, c.checkpoint_every_n_steps, c.eval_every_n_steps) == ('sft', 100, 500); "
     "assert (c.lora.rank, c.lora.alpha, c.lora.dropout) == (64, 128.0, 0.05); "

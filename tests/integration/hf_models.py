@@ -12,7 +12,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from node0.models.base import BaseModelDir
+from node0.models.base_model import BaseModelDir
 from node0.models.factory import load_stages
 from node0.models.llama.layers import LlamaStage
 

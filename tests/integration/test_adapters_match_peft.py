@@ -19,11 +19,11 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from node0.errors import BadCheckpoint
-from node0.finetune.checkpoint.base import export_merged
+from node0.finetune.checkpoint.merged_base import export_merged
 from node0.finetune.checkpoint.peft import export_peft, load_peft
-from node0.finetune.lora.adapter import apply_lora, get_lora_parameters, merge_adapter, set_adapter
-from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
-from node0.models.base import BaseModelDir, resolve_base
+from node0.lora.adapter import apply_lora, get_lora_parameters, merge_adapter, set_adapter
+from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
+from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.factory import load_stages
 from node0.models.llama.layers import LlamaStage
 

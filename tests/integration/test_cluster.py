@@ -14,10 +14,10 @@ import yaml
 from safetensors.torch import load_file
 from tiny_run import FRESH, configure, make_base, make_corpus, settings
 
-from node0.finetune.training.artefacts import verify_manifest
-from node0.finetune.training.lock import hold
-from node0.finetune.training.metrics import read_metrics
-from node0.finetune.training.plan import make_plan
+from node0.finetune.training.output.artefacts import verify_manifest
+from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.training.output.run_lock import hold
+from node0.finetune.training.plan.run_plan import make_plan
 from node0.pipeline.protocol import IGNORE
 from node0.run_finetune import main
 

@@ -3,7 +3,7 @@ import importlib.util
 
 import pytest
 
-from node0.finetune.corpus.scrub_voters import make_voters
+from node0.finetune.corpus.scrub.voters import make_voters
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,7 +11,7 @@ from integration.hf_models import CASES, make_model, save_model, some_ids, their
 from integration.make_transformers4 import make
 from safetensors.torch import save_file
 
-from node0.models.base import export_base, resolve_base
+from node0.models.base_model import export_base, resolve_base
 from node0.models.factory import load_stages
 
 pytestmark = pytest.mark.integration

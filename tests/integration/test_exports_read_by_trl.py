@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tiny_chat import tiny_tokenizer
 
-from node0.finetune.corpus.interchange import export_lines
-from node0.finetune.corpus.interchange_turns import Format
+from node0.finetune.corpus.exchange.interchange import export_lines
+from node0.finetune.corpus.exchange.interchange_turns import Format
 from node0.finetune.corpus.schema import CorpusEntry
 
 pytestmark = pytest.mark.integration

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from tiny_run import FRESH, make_base, make_corpus, settings
 
 from node0.finetune.registry.store import ModelRegistry
-from node0.finetune.training.artefacts import held_out, verify_manifest
-from node0.finetune.training.metrics import read_metrics
-from node0.finetune.training.resume import find_state
+from node0.finetune.training.output.artefacts import held_out, verify_manifest
+from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.training.output.resume import find_state
 from node0.run_finetune import main
 from node0.town import Town
 

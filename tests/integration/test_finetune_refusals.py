@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tiny_run import FRESH, make_base, make_corpus, settings
 
-from node0.finetune.training.lock import hold
+from node0.finetune.training.output.run_lock import hold
 from node0.run_finetune import main
 
 pytestmark = pytest.mark.integration
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 HOLDER = """
 import sys, time
 from pathlib import Path
-from node0.finetune.training.lock import hold
+from node0.finetune.training.output.run_lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from tiny_run import make_base, make_corpus, settings
 
-from node0 import run_job
-from node0.finetune.training.lock import hold
-from node0.finetune.training.resume import find_state
+from node0.commands import job as run_job
+from node0.finetune.training.output.resume import find_state
+from node0.finetune.training.output.run_lock import hold
 from node0.run_finetune import main
 
 pytestmark = pytest.mark.integration

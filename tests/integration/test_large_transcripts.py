@@ -20,7 +20,7 @@ MEGABYTES = 300
 READ = """
 import json, re, sys
 from pathlib import Path
-from node0.finetune.corpus.transcript import Transcript
+from node0.finetune.corpus.transcript.session_file import Transcript
 transcript = Transcript(Path(sys.argv[1]))
 calls = [call.exact for row in transcript.rows() for call in row.calls]
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]

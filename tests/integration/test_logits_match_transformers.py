@@ -16,7 +16,7 @@ from integration.hf_models import (
 )
 from transformers import AutoModelForCausalLM
 
-from node0.models.base import base_digest, export_base, resolve_base
+from node0.models.base_model import base_digest, export_base, resolve_base
 from node0.models.factory import load_stages
 
 pytestmark = pytest.mark.integration

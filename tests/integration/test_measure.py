@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node0 import run_corpus, run_finetune, run_measure
+from node0 import run_corpus, run_finetune
+from node0.commands import measure as measure_command
 from town.generator.build import TownPlan, build_town
 
 pytestmark = pytest.mark.integration
@@ -35,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_base_and_adapter_are_measured_on_the_same_held_out_turns(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run_measure.main([str(BASE), str(run), "--run", str(run), "--limit", "4", "--json"])
+    code = measure_command.main([str(BASE), str(run), "--run", str(run), "--limit", "4", "--json"])
     before, after = json.loads(capsys.readouterr().out)
 
     assert code == 0
@@ -47,7 +48,7 @@ def test_base_and_adapter_are_measured_on_the_same_held_out_turns(
 
 
 def test_the_loss_is_the_one_that_training_reported(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_measure.main([str(run), "--run", str(run), "--limit", "1", "--json"])
+    measure_command.main([str(run), "--run", str(run), "--limit", "1", "--json"])
     measured = json.loads(capsys.readouterr().out)[0]
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     reported = min(record["val_loss"] for record in records if record.get("val_loss") is not None)
@@ -59,7 +60,7 @@ def test_the_loss_is_the_one_that_training_reported(run: Path, capsys: pytest.Ca
 def test_a_run_without_its_corpus_is_one_clear_line(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run_measure.main([str(run), "--run", str(run), "--corpus-path", str(tmp_path)])
+    code = measure_command.main([str(run), "--run", str(run), "--corpus-path", str(tmp_path)])
 
     assert code == 1
     assert "--corpus-path" in capsys.readouterr().err
@@ -68,7 +69,7 @@ def test_a_run_without_its_corpus_is_one_clear_line(
 def test_a_directory_that_is_no_run_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run_measure.main([str(BASE), "--run", str(tmp_path)])
+    code = measure_command.main([str(BASE), "--run", str(tmp_path)])
 
     assert code == 1
     assert "config.resolved.yaml" in capsys.readouterr().err

@@ -10,8 +10,8 @@ import pytest
 
 from node0.loglines import RESUME_TRIGGERED, TRAINING_LOSS
 from node0.security.validation import RecordValidatorBase, TrainingMetricsV1, make_validators
-from node0.swarm.identity import make_identity
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run.identity import make_identity
 from node0.utils.monitor import MonitorWorker, Owner, following, training_metrics
 
 pytestmark = pytest.mark.integration

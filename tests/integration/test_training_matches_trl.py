@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 from trl import SFTConfig, SFTTrainer
 
 from node0.finetune.checkpoint.peft import export_peft
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
-from node0.models.base import resolve_base
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
+from node0.models.base_model import resolve_base
 from node0.models.factory import load_stages
 from node0.models.llama.layers import LlamaStage
 from node0.pipeline.local import LocalPipeline

@@ -2,7 +2,7 @@
 """Write a session as Claude Code 2.1 records it: conversation lines and an exact log of every request.
 
 A message is named by the sha256 of its compact, key-sorted JSON; a request by the messages it adds to
-the request before it. `node0.finetune.corpus.transcript` reads this form and proves the hashes.
+the request before it. `node0.finetune.corpus.transcript.session_file` reads this form and proves the hashes.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from node0.finetune.lora.config import LoRAConfig
+from node0.lora.lora_config import LoRAConfig
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 

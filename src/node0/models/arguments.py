@@ -3,7 +3,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from node0.finetune.lora.config import ATTENTION
+from node0.lora.lora_config import ATTENTION
 
 
 class ModelArguments(BaseModel):

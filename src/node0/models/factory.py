@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from node0.models.base import BaseModelDir
+from node0.models.base_model import BaseModelDir
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert, fresh_tensor
 from node0.models.split import stage_arguments

@@ -8,16 +8,16 @@ from pathlib import Path
 from torch import Tensor
 
 from node0.errors import ConfigError
-from node0.finetune.lora.linear import DropoutKey
+from node0.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage
 from node0.pipeline.decision import Totals, decide
+from node0.pipeline.local_session import LocalSession
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, StepResult, TrainStep
-from node0.pipeline.session import LocalSession
-from node0.server.executor import StageExecutor, StageInput
-from node0.server.graphs import GraphBudget
-from node0.server.state import PATTERN, StateReader
-from node0.server.trained import Share
+from node0.server.stage.executor import StageExecutor, StageInput
+from node0.server.stage.graphs import GraphBudget
+from node0.server.stage.state_file import PATTERN, StateReader
+from node0.server.stage.trained import Share
 
 logger = logging.getLogger(__name__)
 

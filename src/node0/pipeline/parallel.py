@@ -9,9 +9,9 @@ from torch import Tensor
 
 from node0.pipeline.decision import Totals
 from node0.pipeline.local import LocalPipeline
+from node0.pipeline.local_session import LocalSession
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.pipeline.ranks import Ranks
-from node0.pipeline.session import LocalSession
 
 
 class DataParallelPipeline:

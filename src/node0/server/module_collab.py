@@ -7,12 +7,12 @@ from typing import Protocol
 from torch import Tensor
 
 from node0.errors import ConfigError
-from node0.finetune.lora.linear import DropoutKey
+from node0.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage
-from node0.server.executor import StageExecutor, StageInput
-from node0.server.graphs import GraphBudget
 from node0.server.optim import AutoStepOptimizer
-from node0.server.trained import OptimizerConfig, Prepared
+from node0.server.stage.executor import StageExecutor, StageInput
+from node0.server.stage.graphs import GraphBudget
+from node0.server.stage.trained import OptimizerConfig, Prepared
 
 
 class BatchFeeder(Protocol):

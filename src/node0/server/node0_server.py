@@ -10,19 +10,19 @@ import torch
 
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
-from node0.models.base import BaseModelDir, resolve_base
+from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.stage_name import StageName
 from node0.security.validation import MembersValidator, make_validators
-from node0.server.announce import Announcer
-from node0.server.compute import Priority
-from node0.server.host import HostSpec, StageHost
-from node0.server.operations import build
-from node0.server.shard_store import ShardSettings, ShardStore
-from node0.server.stage_spec import StagePlace, training_of
-from node0.swarm.codec import Codec
-from node0.swarm.identity import read_identity
+from node0.server.host.compute import Priority
+from node0.server.host.operations import build
+from node0.server.host.shard_store import ShardSettings, ShardStore
+from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.stage_spec import StagePlace, training_of
+from node0.swarm.members import Announcer
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import TRAINER
+from node0.swarm.run.identity import read_identity
+from node0.swarm.run.run_file import TRAINER
+from node0.swarm.transport.codec import Codec
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import logging
 
 from node0.errors import NonFiniteGradients, RetriableError
 from node0.loglines import NOT_FINITE, RESUME_TRIGGERED
-from node0.server.trained import Prepared, TrainedWeights
+from node0.server.stage.trained import Prepared, TrainedWeights
 from node0.utils.process_group import end_process_group
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, insert, inspect, select
 
 from node0.errors import ConfigError
-from node0.store.schema import store_migrations
+from node0.store.tables import store_migrations
 
 
 class Migration(NamedTuple):

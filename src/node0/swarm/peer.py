@@ -26,11 +26,11 @@ from hivemind.utils.multiaddr import Multiaddr
 
 from node0.errors import FrameRefused, SwarmTimeout
 from node0.security.validation import SubkeysOnly
-from node0.swarm.announcement import AnnouncementValidator
-from node0.swarm.daemon import START_SECONDS, start_daemon
-from node0.swarm.seldom import Seldom
-from node0.swarm.sockets import Claim
-from node0.swarm.stream import Stream
+from node0.swarm.records.announcement import AnnouncementValidator
+from node0.swarm.transport.daemon import START_SECONDS, start_daemon
+from node0.swarm.transport.log_throttle import Seldom
+from node0.swarm.transport.sockets import Claim
+from node0.swarm.transport.stream import Stream
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node0.errors import BadCheckpoint, FrameRefused, SwarmTimeout
-from node0.swarm.announcement import Announced
-from node0.swarm.frames import Frame
 from node0.swarm.peer import Peer
-from node0.swarm.quoting import quoted
-from node0.swarm.stream import Stream
+from node0.swarm.records.announcement import Announced
+from node0.swarm.transport.frames import Frame
+from node0.swarm.transport.quoting import quoted
+from node0.swarm.transport.stream import Stream
 
 logger = logging.getLogger(__name__)
 

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import torch
 
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import LoRAConfig
-from node0.models.base import fresh_digest
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import LoRAConfig
+from node0.models.base_model import fresh_digest
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import Microbatch, OptimizerConfig
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.server.host import HostSpec, StageHost
+from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.stage_spec import StagePlace, StageTraining
 from node0.server.node0_server import Node0Server
-from node0.server.stage_spec import StagePlace, StageTraining
-from node0.swarm.codec import Codec
-from node0.swarm.identity import make_identity
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import key_file, read_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.identity import make_identity
+from node0.swarm.run.run_file import key_file, read_run
+from node0.swarm.transport.codec import Codec
+from node0.swarm.transport.sockets import socket_directory
 
 ARGS = LlamaArguments(
     hidden_dim=64,

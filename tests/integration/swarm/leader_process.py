@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer
-from node0.swarm.announcement import Announced
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.records.announcement import Announced
 from node0.swarm.shard_stream import pull_shard
 
 

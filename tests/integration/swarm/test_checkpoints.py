@@ -22,21 +22,21 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
-from node0.finetune.checkpoint.collector import CheckpointCollector, CollectSettings
+from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
 from node0.finetune.checkpoint.peft import export_peft
-from node0.finetune.lora.config import LoRAConfig
-from node0.models.base import export_base, fresh_digest
+from node0.lora.lora_config import LoRAConfig
+from node0.models.base_model import export_base, fresh_digest
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import MemberSpec
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.server.shard import shard_path
-from node0.swarm.announcement import Announced, announcement_key
-from node0.swarm.identity import Identity, make_identity
+from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.stage.shard_file import shard_path
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.records.announcement import Announced, announcement_key
+from node0.swarm.run.identity import Identity, make_identity
 from node0.swarm.shard_stream import CHUNK, pull_shard
 
 pytestmark = [

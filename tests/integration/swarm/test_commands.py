@@ -7,8 +7,8 @@ import pytest
 from integration.swarm.processes import finetune, init, place, stages
 from safetensors.torch import load_file
 
-from node0.finetune.training.artefacts import verify_manifest
-from node0.finetune.training.metrics import read_metrics
+from node0.finetune.training.output.artefacts import verify_manifest
+from node0.finetune.training.output.metrics import read_metrics
 
 pytestmark = pytest.mark.integration
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from node0.run_doctor import main
-from node0.server.host import HostSpec, StageHost
-from node0.server.stage_spec import StagePlace
-from node0.swarm.create import create_run
-from node0.swarm.layout import first_port, lay_out
+from node0.commands.doctor import main
+from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.stage_spec import StagePlace
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import SwarmRun, key_file, read_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.create import create_run
+from node0.swarm.run.layout import first_port, lay_out
+from node0.swarm.run.run_file import SwarmRun, key_file, read_run
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 

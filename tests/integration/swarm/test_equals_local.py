@@ -10,9 +10,9 @@ from integration.swarm.in_process import Recipe, batch, local, swarm, with_dropo
 
 from node0.errors import SwarmTimeout
 from node0.models.factory import build_stages
-from node0.pipeline import roster
 from node0.pipeline.protocol import OptimizerConfig, SamplingParams, TrainStep
-from node0.server.trained import TrainedWeights
+from node0.pipeline.swarm import roster
+from node0.server.stage.trained import TrainedWeights
 
 pytestmark = pytest.mark.integration
 

@@ -10,9 +10,9 @@ import torch
 from integration.swarm.in_process import ARGS, Recipe, batch, local, swarm
 
 from node0.pipeline.protocol import Microbatch, TrainStep
-from node0.server.compute import Priority
-from node0.server.host import StageHost
-from node0.swarm.codec import Codec
+from node0.server.host.compute import Priority
+from node0.server.host.stage_host import StageHost
+from node0.swarm.transport.codec import Codec
 
 pytestmark = pytest.mark.integration
 

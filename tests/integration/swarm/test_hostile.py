@@ -15,16 +15,16 @@ from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm, tra
 
 from node0.errors import ConfigError
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.reports import MOST, Reports
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.server.host import CONTROL
-from node0.server.links import PUSH
-from node0.swarm.frames import MAGIC, MAX_HEADER, PROTOCOL, Frame, encode
+from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.reports import MOST, Reports
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.host.links import PUSH
+from node0.server.host.stage_host import CONTROL
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.stream import Stream
+from node0.swarm.transport.frames import MAGIC, MAX_HEADER, PROTOCOL, Frame, encode
+from node0.swarm.transport.stream import Stream
 
 pytestmark = pytest.mark.integration
 

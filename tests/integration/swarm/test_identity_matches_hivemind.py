@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hivemind.p2p import P2P, PeerID
 
-from node0.swarm.identity import make_identity, read_identity
+from node0.swarm.run.identity import make_identity, read_identity
 
 pytestmark = pytest.mark.integration
 

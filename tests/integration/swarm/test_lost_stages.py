@@ -15,21 +15,21 @@ import pytest
 from integration.swarm.in_process import batch
 from integration.swarm.processes import init, place, start
 
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import LoRAConfig
-from node0.models.base import BaseModelDir, resolve_base
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import LoRAConfig
+from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.factory import load_stages
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.member import Member, MemberSpec
 from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, TrainStep
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.pipeline.swarm_step import StepAttempt
-from node0.server.stage_spec import StageTraining
-from node0.swarm.frames import Frame
+from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.pipeline.swarm.swarm_step import StepAttempt
+from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import TRAINER, key_file, read_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.run_file import TRAINER, key_file, read_run
+from node0.swarm.transport.frames import Frame
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from node0.security.validation import MembersValidator, members_key, seal_member
-from node0.server.announce import Announcer, HostRecord, find_members
-from node0.swarm.identity import make_identity, read_identity
+from node0.swarm.members import Announcer, HostRecord, find_members
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run.identity import make_identity, read_identity
 
 pytestmark = pytest.mark.integration
 

@@ -8,10 +8,10 @@ import torch
 from integration.swarm.in_process import Recipe, batch, local, swarm
 
 from node0.pipeline.protocol import TrainStep
-from node0.server.client import Client
-from node0.server.host import StageHost
-from node0.server.operations import OPERATIONS
-from node0.swarm.frames import Frame
+from node0.server.host.client import Client
+from node0.server.host.operations import OPERATIONS
+from node0.server.host.stage_host import StageHost
+from node0.swarm.transport.frames import Frame
 
 pytestmark = pytest.mark.integration
 

@@ -13,12 +13,13 @@ import pytest
 from integration.swarm.in_process import member
 from integration.swarm.processes import place
 
-from node0 import run_job, run_swarm
-from node0.finetune.training.metrics import read_metrics
-from node0.finetune.training.resume import find_state
+from node0.commands import job as job_command
+from node0.commands import swarm
+from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.training.output.resume import find_state
 from node0.run_finetune import main
 from node0.server.node0_server import Node0Server
-from node0.server.trained import Prepared, TrainedWeights
+from node0.server.stage.trained import Prepared, TrainedWeights
 from node0.utils.monitor import MonitorWorker
 
 pytestmark = pytest.mark.integration
@@ -38,7 +39,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
         checkpoint_dir=str(tmp_path / "swarm" / "training"),
     )
     run = str(tmp_path / "swarm")
-    assert run_swarm.main(["init", run, "--config", str(file), "--stages", "3"]) == 0
+    assert swarm.main(["init", run, "--config", str(file), "--stages", "3"]) == 0
     with ExitStack() as stack:
         yield {name: stack.enter_context(member(Path(run), name)) for name in STAGES}
 
@@ -80,7 +81,7 @@ def train(directory: Path, town: Path) -> int:
 
 def job(town: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
-    assert run_job.main(["show", "gt-abc12", "--json", "--town", str(town)]) == 0
+    assert job_command.main(["show", "gt-abc12", "--json", "--town", str(town)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert isinstance(row, dict)
     return row

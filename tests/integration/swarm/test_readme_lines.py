@@ -13,7 +13,7 @@ import pytest
 from integration.swarm.processes import LAYERS, wait_until
 from tiny_run import make_base, make_corpus
 
-from node0.swarm.sockets import socket_directory
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 

@@ -11,11 +11,11 @@ from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm, tra
 
 from node0.errors import ConfigError, NonRetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
-from node0.pipeline.swarm_state import Cut
-from node0.server.host import CONTROL
-from node0.server.stage_spec import StagePlace
-from node0.swarm.frames import Frame
-from node0.swarm.stream import Stream
+from node0.pipeline.swarm.swarm_state import Cut
+from node0.server.host.stage_host import CONTROL
+from node0.server.host.stage_spec import StagePlace
+from node0.swarm.transport.frames import Frame
+from node0.swarm.transport.stream import Stream
 
 pytestmark = pytest.mark.integration
 

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import OptimizerConfig, TrainStep
-from node0.server.stage_spec import StagePlace
-from node0.server.worker import StageWorker
-from node0.swarm.frames import Frame
+from node0.server.host.stage_spec import StagePlace
+from node0.server.host.worker import StageWorker
+from node0.swarm.transport.frames import Frame
 
 pytestmark = pytest.mark.integration
 

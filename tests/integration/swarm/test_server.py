@@ -16,13 +16,14 @@ import pytest
 from integration.swarm.processes import LAYERS, SERVER, place, stages
 from tiny_run import make_base
 
-from node0 import run_finetune, run_swarm
-from node0.run_server import main
+from node0 import run_finetune
+from node0.commands import swarm
+from node0.commands.server import main
+from node0.pipeline.swarm.observe import observe
 from node0.security.run_secret import RunSecretAuthorizer
-from node0.server.observe import observe
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import authorizer_of, read_run, write_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.run_file import authorizer_of, read_run, write_run
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three stages, as `node0 swarm init` leaves it."""
     directory = tmp_path_factory.mktemp("made")
     run = directory / "run"
-    assert run_swarm.main(["init", str(run), "--config", str(place(directory)), "--stages", "3"]) == 0
+    assert swarm.main(["init", str(run), "--config", str(place(directory)), "--stages", "3"]) == 0
     return run
 
 
@@ -205,7 +206,7 @@ def test_a_run_that_is_not_local_trains_with_a_secret(
 ) -> None:
     run = tmp_path / "run"
     file = place(tmp_path, max_steps=2, val_split=0)
-    assert run_swarm.main(["init", str(run), "--config", str(file), "--stages", "1"]) == 0
+    assert swarm.main(["init", str(run), "--config", str(file), "--stages", "1"]) == 0
     named = {
         "class_name": "node0.security.run_secret.RunSecretAuthorizer",
         "init_args": {"secret_file": str(secret(tmp_path / "secret", "s" * 32))},
@@ -216,9 +217,9 @@ def test_a_run_that_is_not_local_trains_with_a_secret(
     with stages(run, ["solo-0"]):
         code = run_finetune.main(["--swarm", "--run", str(run)])
         capsys.readouterr()
-        assert run_swarm.main(["status", str(run), "--json"]) == 0
+        assert swarm.main(["status", str(run), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert run_swarm.main(["status", str(run), "--json"]) == 0
+    assert swarm.main(["status", str(run), "--json"]) == 0
     (gone,) = json.loads(capsys.readouterr().out)
 
     assert code == 0

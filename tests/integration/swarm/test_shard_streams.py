@@ -12,12 +12,12 @@ import pytest
 
 from node0.errors import SwarmTimeout
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.swarm.announcement import Announced, Announcement, announcement_key, sign_announcement
-from node0.swarm.frames import Frame
-from node0.swarm.identity import Identity, make_identity
 from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.records.announcement import Announced, Announcement, announcement_key, sign_announcement
+from node0.swarm.run.identity import Identity, make_identity
 from node0.swarm.shard_stream import CHUNK, SHARD, pull_shard, serve_shards
-from node0.swarm.stream import Stream
+from node0.swarm.transport.frames import Frame
+from node0.swarm.transport.stream import Stream
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -21,9 +21,9 @@ from integration.swarm.processes import (
     wait_until,
 )
 
-from node0.finetune.training.resume import find_state
+from node0.finetune.training.output.resume import find_state
 from node0.run_finetune import main
-from node0.swarm.sockets import socket_directory
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 

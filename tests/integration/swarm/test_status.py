@@ -16,16 +16,16 @@ import pytest
 from integration.swarm.in_process import Recipe, batch, member, training
 from integration.swarm.processes import SWARM
 
-from node0.pipeline.member import MemberSpec
+from node0.commands.swarm import main
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.swarm import SwarmPipeline
-from node0.pipeline.swarm_settings import SwarmSettings
-from node0.run_swarm import main
-from node0.swarm.create import create_run
-from node0.swarm.layout import first_port, lay_out
+from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run_file import SwarmRun, key_file, read_run
-from node0.swarm.sockets import socket_directory
+from node0.swarm.run.create import create_run
+from node0.swarm.run.layout import first_port, lay_out
+from node0.swarm.run.run_file import SwarmRun, key_file, read_run
+from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 

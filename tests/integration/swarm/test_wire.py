@@ -13,7 +13,7 @@ from torch import Tensor
 from node0.models.llama.layers import LlamaStage
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import Pipeline, SamplingParams
-from node0.swarm.codec import Codec, pack, unpack
+from node0.swarm.transport.codec import Codec, pack, unpack
 
 pytestmark = pytest.mark.integration
 

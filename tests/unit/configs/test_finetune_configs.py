@@ -8,7 +8,7 @@ import yaml
 import node0.configs
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.training.sections import read_training_file
+from node0.finetune.training.plan.training_file import read_training_file
 from node0.models.llama.arguments import LlamaArguments
 from node0.settings import resolve
 from node0.utils.common import build_cls

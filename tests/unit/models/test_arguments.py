@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.lora.config import LoRAConfig
+from node0.lora.lora_config import LoRAConfig
 from node0.models.arguments import ModelArguments
 from node0.models.llama.arguments import LlamaArguments
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from node0.models.base import export_base, resolve_base, whole_arguments
+from node0.models.base_model import export_base, resolve_base, whole_arguments
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert

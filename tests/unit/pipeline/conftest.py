@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline

@@ -15,7 +15,7 @@ from node0.errors import RetriableError
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.parallel import DataParallelPipeline
 from node0.pipeline.protocol import IGNORE, Microbatch, StepResult, TrainStep
-from node0.server.trained import Share
+from node0.server.stage.trained import Share
 
 MakePipeline = Callable[..., LocalPipeline]
 MakeMicrobatch = Callable[..., Microbatch]

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData, insert, inspect, select
 from node0.errors import ConfigError, StoreUnavailable
 from node0.store.engine import open_store
 from node0.store.migrate import migrate, migrations
-from node0.store.schema import metadata, store_migrations
+from node0.store.tables import metadata, store_migrations
 
 
 def _row(number: int) -> dict[str, object]:

@@ -22,11 +22,11 @@ from torch import Tensor
 from node0.errors import BadCheckpoint, ConfigError
 from node0.files import write_atomically
 from node0.finetune.checkpoint.peft import write_peft
-from node0.finetune.lora.config import LoRAConfig
+from node0.lora.lora_config import LoRAConfig
 from node0.models.stage_name import StageName, stage_names
 from node0.models.weights import save_tensors
-from node0.server.shard import Shard, read_shard
-from node0.server.state import write_state
+from node0.server.stage.shard_file import Shard, read_shard
+from node0.server.stage.state_file import write_state
 
 ADAPTER_DIRECTORY = "adapter"
 PIPELINE_DIRECTORY = "pipeline"

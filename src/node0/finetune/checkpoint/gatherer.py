@@ -23,8 +23,8 @@ from node0.errors import BadCheckpoint, BadSignature, RetriableError
 from node0.files import write_atomically
 from node0.finetune.checkpoint.blobs import Blobs
 from node0.retry import call_with_retries
-from node0.server.shard import STAGE, STEP_DIRECTORY
-from node0.swarm.announcement import (
+from node0.server.stage.shard_file import STAGE, STEP_DIRECTORY
+from node0.swarm.records.announcement import (
     MOST_ADDRESSES,
     SECONDS,
     Announced,
@@ -34,9 +34,9 @@ from node0.swarm.announcement import (
     open_announcement,
     sign_announcement,
 )
-from node0.swarm.identity import Identity
-from node0.swarm.quoting import quoted
+from node0.swarm.run.identity import Identity
 from node0.swarm.shard_stream import pull_shard
+from node0.swarm.transport.quoting import quoted
 
 logger = logging.getLogger(__name__)
 

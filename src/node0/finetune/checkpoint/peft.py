@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.lora.adapter import (
+from node0.lora.adapter import (
     apply_lora,
     load_lora_state_dict,
     lora_layers,
     lora_state_dict,
     set_adapter,
 )
-from node0.finetune.lora.config import LoRAConfig
+from node0.lora.lora_config import LoRAConfig
 from node0.models.llama.layers import LlamaStage
 from node0.models.weights import HF_LINEAR, hf_module, read_header, save_tensors
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from node0.errors import BadCheckpoint, NotFound
 from node0.loglines import CHECKPOINT_SAVED
-from node0.server.shard import ShardFacts, read_shard, shard_path, write_shard
+from node0.server.stage.shard_file import ShardFacts, read_shard, shard_path, write_shard
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from node0.errors import NotFound
-from node0.finetune.corpus.documents import (
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.town.documents import (
     EVERY_ROLE,
     Document,
     distinct,
@@ -20,9 +23,6 @@ from node0.finetune.corpus.documents import (
     rig_of,
     specs_in,
 )
-from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrubber import CorpusScrubber
-from node0.finetune.corpus.store import Added, CorpusStore
 from node0.town import Town
 
 logger = logging.getLogger(__name__)

@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node0.errors import BadCorpus, NotFound
-from node0.finetune.corpus.bead_outcomes import Outcomes
-from node0.finetune.corpus.bead_windows import settled, sling_events, with_beads
-from node0.finetune.corpus.capture import capture_session
-from node0.finetune.corpus.collection_report import Report
-from node0.finetune.corpus.collector_state import CollectorState, fingerprint
-from node0.finetune.corpus.documents import document_entry, documents_of, rig_of
+from node0.finetune.corpus.collect.collection_report import Report
+from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint
 from node0.finetune.corpus.formatter import CorpusFormatter
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
-from node0.finetune.corpus.sessions import (
+from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
+from node0.finetune.corpus.town.bead_windows import settled, sling_events, with_beads
+from node0.finetune.corpus.town.documents import document_entry, documents_of, rig_of
+from node0.finetune.corpus.town.sessions import (
     TOWN_RIG,
     Event,
     Session,
@@ -35,8 +35,8 @@ from node0.finetune.corpus.sessions import (
     sessions_of,
     task_of,
 )
-from node0.finetune.corpus.store import Added, CorpusStore
-from node0.finetune.corpus.transcript import Transcript
+from node0.finetune.corpus.transcript.capture import capture_session
+from node0.finetune.corpus.transcript.session_file import Transcript
 from node0.town import Town
 
 logger = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from node0.errors import BadCorpus
+from node0.finetune.corpus.lone_surrogates import whole
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
-from node0.finetune.corpus.sessions import Session, outcome_of
-from node0.finetune.corpus.surrogates import whole
-from node0.finetune.corpus.transcript import RebuiltCall, Row
-from node0.finetune.corpus.transcript_lines import Message, Shape, as_blocks
+from node0.finetune.corpus.town.sessions import Session, outcome_of
+from node0.finetune.corpus.transcript.session_file import RebuiltCall, Row
+from node0.finetune.corpus.transcript.session_index import Message, Shape, as_blocks
 
 IMAGE = "[image]"
 DOCUMENT = "[document]"

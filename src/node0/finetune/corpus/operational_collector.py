@@ -15,13 +15,13 @@ from itertools import chain
 from pathlib import Path
 
 from node0.errors import NotFound
-from node0.finetune.corpus.bead_outcomes import Outcomes, Sling
-from node0.finetune.corpus.beads import WANTED, Bead, Beads, Change, audit_rows, beads_of
-from node0.finetune.corpus.documents import EVERY_ROLE
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
-from node0.finetune.corpus.sessions import EARLIEST, TOWN_RIG, moment_of, role_and_rig
 from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.town.bead_outcomes import Outcomes, Sling
+from node0.finetune.corpus.town.beads import WANTED, Bead, Beads, Change, audit_rows, beads_of
+from node0.finetune.corpus.town.documents import EVERY_ROLE
+from node0.finetune.corpus.town.sessions import EARLIEST, TOWN_RIG, moment_of, role_and_rig
 from node0.town import DoltServer
 
 logger = logging.getLogger(__name__)

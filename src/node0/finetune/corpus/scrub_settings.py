@@ -15,9 +15,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from node0.finetune.corpus.operator_rules import OperatorRule, gitleaks_rules, operator_rule
-from node0.finetune.corpus.rules_value import Tier
-from node0.finetune.corpus.scrub_voters import DEFAULT_VOTERS, make_voters
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.operator import OperatorRule, gitleaks_rules, operator_rule
+from node0.finetune.corpus.scrub.voters import DEFAULT_VOTERS, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber, Pattern, Verdict
 from node0.settings import read_block
 from node0.town import Town

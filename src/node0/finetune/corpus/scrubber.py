@@ -18,12 +18,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from node0.errors import ScrubberUnavailable
-from node0.finetune.corpus.rules import SECRET_RULES, Tier
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrub_finding import Finding as Finding
-from node0.finetune.corpus.scrub_finding import resolved
-from node0.finetune.corpus.scrub_placeholders import Placeholders, replaced
-from node0.finetune.corpus.scrub_voters import Voter, make_voters
+from node0.finetune.corpus.scrub.finding import Finding as Finding
+from node0.finetune.corpus.scrub.finding import resolved
+from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
+from node0.finetune.corpus.scrub.rules.secrets import SECRET_RULES, Tier
+from node0.finetune.corpus.scrub.voters import Voter, make_voters
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.store import CorpusStore
@@ -102,7 +102,7 @@ class CorpusScrubber:
         verdict: Verdict | None = None,
     ) -> None:
         try:
-            from node0.finetune.corpus.scrub_match import Matcher  # may fail, and then nothing is stored
+            from node0.finetune.corpus.scrub.matcher import Matcher  # may fail, and then nothing is stored
         except Exception as error:
             raise ScrubberUnavailable(
                 f"scrubbing cannot run ({error}): repair the installation; nothing was stored"

@@ -25,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCorpus, ConfigError, GateRefused, NotFound, SharingDisabled
 from node0.files import whole_file
-from node0.finetune.corpus.identifiers import Identifiers
-from node0.finetune.corpus.review import read_decisions
+from node0.finetune.corpus.exchange.identifiers import Identifiers
+from node0.finetune.corpus.exchange.town_names import gather
+from node0.finetune.corpus.quality.review_queue import read_decisions
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub_settings import town_scrubber
 from node0.finetune.corpus.scrubber import SCRUB_RULES_VERSION, CorpusScrubber
-from node0.finetune.corpus.sharing_names import gather
 from node0.finetune.corpus.store import CorpusStore, EntryHeader
 from node0.settings import read_block
 from node0.town import Town

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus, NotFound
 from node0.files import write_atomically
-from node0.finetune.corpus.retract import RetractList
+from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.town import Town
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from node0.finetune.config import SelectConfig
-from node0.finetune.corpus.contamination import Prompts
-from node0.finetune.corpus.near_duplicates import THRESHOLD, duplicates
+from node0.finetune.corpus.quality.contamination import Prompts
+from node0.finetune.corpus.quality.near_duplicates import THRESHOLD, duplicates
 from node0.finetune.corpus.schema import CorpusEntry
 
 Mode = Literal["sft", "dpo", "pretrain"]

@@ -17,7 +17,7 @@ from node0.finetune.checkpoint.peft import load_peft
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.inference.generator import Generator
 from node0.finetune.inference.source import ModelSource, find_adapter, find_model
-from node0.finetune.lora.adapter import lora_layers
+from node0.lora.adapter import lora_layers
 from node0.models.device import multiplies_bfloat16, pick_device
 from node0.models.digest import tensor_shapes
 from node0.models.factory import load_stages

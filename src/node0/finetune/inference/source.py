@@ -12,7 +12,7 @@ from node0.finetune.checkpoint.peft import read_adapter_config
 from node0.finetune.registry.artefacts import check, listed
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
-from node0.models.base import BaseModelDir, resolve_base
+from node0.models.base_model import BaseModelDir, resolve_base
 from node0.settings import read_tree
 from node0.town import Town
 

@@ -1,25 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hyperparameters of a LoRA adapter (Hu et al. 2021, arXiv:2106.09685)."""
+"""Hyperparameters of an adapter, under the name that the plan gives them."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from node0.lora.lora_config import LoRAConfig
 
-ATTENTION = ("wq", "wk", "wv", "wo")
-ALL_LINEAR = (*ATTENTION, "w1", "w2", "w3")
-
-
-class LoRAConfig(BaseModel):
-    """One adapter: `y = W x + (alpha / rank) B A dropout(x)`."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    rank: int = Field(64, ge=1)
-    "Rows of A and columns of B."
-
-    alpha: float = Field(128.0, gt=0)
-    "Scale numerator."
-
-    dropout: float = Field(0.05, ge=0, lt=1)
-    "Probability that an input feature of A is dropped in training."
-
-    target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION), min_length=1)
-    "Names of the linear layers to adapt: wq wk wv wo w1 w2 w3."
+__all__ = ["LoRAConfig"]

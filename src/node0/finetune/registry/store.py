@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, selec
 from node0.errors import ConfigError, NotFound
 from node0.finetune.registry.schema import Artefact, DeploymentStatus, ModelName, ModelRegistryEntry
 from node0.store.engine import Store, open_store
-from node0.store.schema import model_artefacts, model_registry
+from node0.store.tables import model_artefacts, model_registry
 from node0.town import Town
 
 ROW_FIELDS = [column.name for column in model_registry.columns if column.name != "content_digest"]

@@ -13,17 +13,15 @@ from pathlib import Path
 from node0.errors import NonFiniteGradients
 from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.training.artefacts import CONFIG_NAME
-from node0.finetune.training.cluster import refuse_strangers
-from node0.finetune.training.engine import HERE, Engine, Where
+from node0.finetune.training.engines.cluster import refuse_strangers
+from node0.finetune.training.engines.engine import HERE, Engine, Where
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.finetune.training.hooks import Phase, StepHook, telling_the_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
-from node0.finetune.training.keeper import Keeper, Onlooker
-from node0.finetune.training.lock import hold, refuse_unusable
-from node0.finetune.training.metrics import Metrics, StepRecord
-from node0.finetune.training.plan import RunPlan, make_plan, refuse_oversize_plan
-from node0.finetune.training.resume import (
+from node0.finetune.training.output.artefacts import CONFIG_NAME
+from node0.finetune.training.output.checkpoint_writer import Keeper, Onlooker
+from node0.finetune.training.output.metrics import Metrics, StepRecord
+from node0.finetune.training.output.resume import (
     PIPELINE_DIRECTORY,
     STATE_DIRECTORY,
     Resume,
@@ -32,6 +30,8 @@ from node0.finetune.training.resume import (
     read_state,
     refuse_other_run,
 )
+from node0.finetune.training.output.run_lock import hold, refuse_unusable
+from node0.finetune.training.plan.run_plan import RunPlan, make_plan, refuse_oversize_plan
 from node0.finetune.training.schedule import Schedule
 from node0.loglines import RESUME_TRIGGERED
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep

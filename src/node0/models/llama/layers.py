@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from node0.errors import ConfigError
-from node0.finetune.lora.adapter import apply_lora, lora_layers
-from node0.finetune.lora.config import LoRAConfig
-from node0.finetune.lora.linear import keyed_generator
+from node0.lora.adapter import apply_lora, lora_layers
+from node0.lora.linear import keyed_generator
+from node0.lora.lora_config import LoRAConfig
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout

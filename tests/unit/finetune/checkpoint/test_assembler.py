@@ -10,14 +10,14 @@ from node0.errors import BadCheckpoint
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.checkpoint.shard import save_shard
-from node0.finetune.lora.adapter import apply_lora
-from node0.finetune.lora.config import LoRAConfig
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import Microbatch, TrainStep
-from node0.server.shard import ShardFacts, from_state, write_shard
+from node0.server.stage.shard_file import ShardFacts, from_state, write_shard
 
 ARGS = LlamaArguments(hidden_dim=32, n_heads=2, n_kv_heads=2, num_hidden_layers=4, vocab_size=31, ffn_dim=64)
 LORA = LoRAConfig(rank=2, dropout=0.0)

@@ -9,8 +9,8 @@ import pytest
 
 from node0.errors import BadCheckpoint, FrameRefused, RetriableError, SwarmTimeout
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.swarm.announcement import Announced, Announcement, sign_announcement
-from node0.swarm.identity import Identity, make_identity
+from node0.swarm.records.announcement import Announced, Announcement, sign_announcement
+from node0.swarm.run.identity import Identity, make_identity
 
 RUN, STEP, BASE = "harbor", 5, "b" * 64
 STAGES = ["head-0", "tail-1"]

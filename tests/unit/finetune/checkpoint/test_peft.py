@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.checkpoint.base import export_merged
+from node0.finetune.checkpoint.merged_base import export_merged
 from node0.finetune.checkpoint.peft import export_peft, load_peft
-from node0.finetune.lora.adapter import apply_lora, get_lora_parameters, lora_state_dict
-from node0.finetune.lora.config import LoRAConfig
-from node0.models.base import resolve_base
+from node0.lora.adapter import apply_lora, get_lora_parameters, lora_state_dict
+from node0.lora.lora_config import LoRAConfig
+from node0.models.base_model import resolve_base
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage

@@ -10,11 +10,11 @@ import pytest
 from bead_rows import bead, closed, hooked
 
 from node0.errors import NotFound
-from node0.finetune.corpus.bead_outcomes import Outcomes
-from node0.finetune.corpus.beads import beads_of
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
+from node0.finetune.corpus.town.beads import beads_of
 from node0.town import Town
 
 Make = Callable[..., Any]

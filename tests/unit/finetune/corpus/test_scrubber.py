@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node0.errors import ScrubberUnavailable
-from node0.finetune.corpus.rules_value import Tier
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
 SCRUBBER = CorpusScrubber()
@@ -186,7 +186,7 @@ def test_an_uncertain_entry_waits_in_quarantine() -> None:
 
 
 def test_scrubbing_that_cannot_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "node0.finetune.corpus.scrub_match", None)
+    monkeypatch.setitem(sys.modules, "node0.finetune.corpus.scrub.matcher", None)
 
     with pytest.raises(ScrubberUnavailable, match="nothing was stored"):
         CorpusScrubber()

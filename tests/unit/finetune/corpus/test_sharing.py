@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from node0.errors import BadCorpus, ConfigError, GateRefused, NotFound, SharingDisabled
-from node0.finetune.corpus.curated import read_curated
-from node0.finetune.corpus.identifiers import Identifiers
+from node0.finetune.corpus.exchange.curated import read_curated
+from node0.finetune.corpus.exchange.identifiers import Identifiers
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.sharing import CorpusSharingExporter, read_salt, token
 from node0.finetune.corpus.store import CorpusStore

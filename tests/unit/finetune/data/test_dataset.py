@@ -8,7 +8,7 @@ from tiny_chat import SESSION, calls, entry, recorded, result, says, system, tin
 from torch import Tensor
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.review import ReviewQueue
+from node0.finetune.corpus.quality.review_queue import ReviewQueue
 from node0.finetune.corpus.schema import RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore

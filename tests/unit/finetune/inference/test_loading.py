@@ -10,11 +10,11 @@ from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.inference.loading import LoadedModel, load_model
 from node0.finetune.inference.source import find_model
-from node0.finetune.lora.adapter import apply_lora, get_lora_parameters
-from node0.finetune.lora.config import ALL_LINEAR, LoRAConfig
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
-from node0.models.base import base_digest, export_base
+from node0.lora.adapter import apply_lora, get_lora_parameters
+from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
+from node0.models.base_model import base_digest, export_base
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline

@@ -9,10 +9,10 @@ import pytest
 from scripted_trainer import Listener, make_trainer, microbatch, run
 
 from node0.errors import NonFiniteGradients
-from node0.finetune.training.artefacts import MANIFEST_NAME
 from node0.finetune.training.hooks import telling_the_end
-from node0.finetune.training.metrics import read_metrics
-from node0.finetune.training.resume import find_state, read_state, step_numbers
+from node0.finetune.training.output.artefacts import MANIFEST_NAME
+from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.training.output.resume import find_state, read_state, step_numbers
 from node0.finetune.training.trainer import real_tokens
 from node0.loglines import CHECKPOINT_SAVED, RESUME_TRIGGERED, TRAINING_LOSS
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the base on this machine is the one that the run agreed on."""
+
+from pathlib import Path
+
+from node0.doctor.finding import Finding, bad, note, ok
+from node0.errors import BadCheckpoint, ConfigError, NotFound
+from node0.models.digest import base_digest
+from node0.swarm.run.run_file import SwarmRun
+
+
+def base_check(run: SwarmRun, directory: Path | None = None) -> Finding:
+    """Compare the base in `directory`, or where run.json says, with the run's digest."""
+    if directory is None and run.base_model is None:
+        return ok("base", "none: the run starts from random weights")
+    place = directory or Path(str(run.base_model)).expanduser()
+    if not place.is_dir():
+        return note(
+            "base", f"{place} is no directory here", "give --base-model DIR; a hub id is fetched at the start"
+        )
+    try:
+        found = base_digest(place)
+    except (BadCheckpoint, ConfigError, NotFound, OSError) as error:
+        return bad("base", f"{place}: {error}", "copy or download the base again")
+    if run.base_digest is not None and found != run.base_digest:
+        return bad(
+            "base",
+            f"{place} has digest {found[:12]}, and the run is made for {run.base_digest[:12]}",
+            "copy the base from a machine where it is right, or make the run again for this one",
+        )
+    return ok("base", f"{place} has digest {found[:12]}")

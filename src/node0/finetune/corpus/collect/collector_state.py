@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a collector remembers between runs, in `<corpus>/.collector.json`.
+
+Events, because gt rewrites its file and drops old ones at different ages: a session keeps its bead after the
+sling has gone. And for each session what its files looked like. Two collectors may run at once: saving
+merges.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from node0.files import write_atomically
+from node0.finetune.corpus.town.sessions import Event, Session, event_of
+
+logger = logging.getLogger(__name__)
+
+VERSION = 2
+REMEMBERED = frozenset(
+    {"session_start", "sling", "hook", "unhook", "done", "handoff", "session_death", "escalation_sent"}
+)
+KEPT = ("session_id", "role", "topic", "bead", "target", "agent", "status")
+"Keys of payloads that say who worked on what and how it ended."
+
+
+class CollectorState:
+    """What was seen: events of the town, and sessions by their files."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._events: dict[str, Event] = {}
+        self._sessions: dict[str, dict[str, Any]] = {}
+        self._read()
+
+    def events(self, fresh: Iterable[Event]) -> list[Event]:
+        """Those of now and those remembered, each once, in order of time."""
+        for event in fresh:
+            if event.type in REMEMBERED:
+                self._events.setdefault(_line(event), event)
+        return sorted(self._events.values(), key=lambda event: event.at)
+
+    def seen(self, session: Session, mark: str) -> bool:
+        """Whether exactly this was collected already."""
+        return bool(self._sessions.get(session.session_id, {}).get("mark") == mark)
+
+    def shrank(self, session: Session, size: int) -> bool:
+        """Whether its files held more when they were last collected."""
+        return bool(self._sessions.get(session.session_id, {}).get("bytes", 0) > size)
+
+    def remember(self, session: Session, mark: str, size: int) -> None:
+        """Note a session, with the `fingerprint` and size that its files had before they were read."""
+        self._sessions[session.session_id] = {"mark": mark, "bytes": size}
+
+    def save(self) -> None:
+        """Write the memory, whole or not at all, with what others have saved since it was read."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            lines = [json.loads(line) for line in sorted(self._events)]
+            content = {"version": VERSION, "sessions": dict(sorted(self._sessions.items())), "events": lines}
+            write_atomically(self._path, json.dumps(content, ensure_ascii=False) + "\n")
+
+    def _read(self) -> None:
+        """Add what the file holds; what is known here already counts more."""
+        if not self._path.is_file():
+            return
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            if content["version"] != VERSION:
+                return
+            self._sessions = {**content["sessions"], **self._sessions}
+            known = [event for value in content["events"] if (event := event_of(value))]
+        except (ValueError, KeyError, TypeError):
+            logger.warning("%s cannot be read: every session is collected again", self._path)
+            return
+        self._events = {**{_line(event): event for event in known}, **self._events}
+
+
+def fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
+    """Changes when a file grew, a window or an outcome changed, or the scrub rules did."""
+    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr((session, sizes, version)).encode()).hexdigest()
+
+
+def _line(event: Event) -> str:
+    payload = {key: event.payload[key] for key in KEPT if key in event.payload}
+    value = {"ts": event.at.isoformat(), "type": event.type, "actor": event.actor, "payload": payload}
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The review queue: entries with values that no rule is sure about wait here until a person decides.
+
+Decisions are kept in `<corpus>/.review.json`, so that collecting the same session again does not ask
+again: values as keyed hashes, never as text. A dropped entry is on the retract list.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from node0.errors import BadCorpus
+from node0.files import write_atomically
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.store import CorpusStore
+
+DECISIONS = ".review.json"
+AROUND = 40
+"Characters of context on either side."
+
+
+class Waiting(NamedTuple):
+    """One value that somebody must look at."""
+
+    entry_id: str
+    role: str
+    place: str
+    kind: str
+    value: str
+    before: str
+    after: str
+
+
+@dataclass
+class Decisions:
+    """What was decided so far."""
+
+    key: str = field(default_factory=lambda: secrets.token_hex(16))
+    accepted: set[str] = field(default_factory=set)
+    redacted: set[str] = field(default_factory=set)
+
+    def verdict(self, value: str) -> Tier | None:
+        """What was decided about a value; None where nobody has."""
+        if not self.accepted and not self.redacted:
+            return None
+        mark = self.mark(value)
+        if mark in self.redacted:
+            return Tier.REDACT
+        return Tier.KEEP if mark in self.accepted else None
+
+    def mark(self, value: str) -> str:
+        """What is remembered of a value."""
+        return hmac.new(self.key.encode(), value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def read_decisions(root: Path) -> Decisions:
+    """What was decided in a corpus.
+
+    Raises:
+        BadCorpus: the file cannot be read.
+    """
+    path = root / DECISIONS
+    if not path.is_file():
+        return Decisions()
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        key = str(content.pop("key"))
+        return Decisions(key, **{name: set(values) for name, values in content.items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCorpus(
+            f"{path} cannot be read ({error}): restore it, or delete it to decide again"
+        ) from error
+
+
+class ReviewQueue:
+    """The entries of a store that wait, and what a person may do with each.
+
+    Args:
+        store: Whose entries.
+        scrubber: Made with `read_decisions(store.root).verdict`, or the queue asks again.
+    """
+
+    def __init__(self, store: CorpusStore, scrubber: CorpusScrubber) -> None:
+        self._store = store
+        self._scrubber = scrubber
+
+    def waiting(self, role: str | None = None) -> Iterator[Waiting]:
+        """Every uncertain value of every entry in quarantine."""
+        for header in self._store.headers(role):
+            if header.quarantined:
+                yield from self.values(self._store.get(header.id))
+
+    def values(self, entry: CorpusEntry) -> Iterator[Waiting]:
+        """The uncertain values of one entry; one without a kind where today's rules name none."""
+        found = False
+        for place, text, finding in self._scrubber.uncertain(entry):
+            found = True
+            before = text[max(0, finding.start - AROUND) : finding.start]
+            after = text[finding.end : finding.end + AROUND]
+            value = text[finding.start : finding.end]
+            yield Waiting(entry.id, entry.role, place, finding.kind, value, before, after)
+        if not found and entry.quarantined:
+            yield Waiting(entry.id, entry.role, "", "", "", "", "")
+
+    def accept(self, entry_id: str) -> None:
+        """The values are no secrets: they stay, here and wherever they are found again."""
+        self._decide(entry_id, Tier.KEEP)
+
+    def redact(self, entry_id: str) -> None:
+        """The values are secrets: they go, here and wherever they are found again."""
+        self._decide(entry_id, Tier.REDACT)
+
+    def settle(self) -> list[str]:
+        """Let go the other entries whose every uncertain value has been decided about; their ids."""
+        ids = [header.id for header in self._store.headers() if header.quarantined]
+        return [entry_id for entry_id in ids if self._settled(self._store.get(entry_id))]
+
+    def _settled(self, entry: CorpusEntry) -> bool:
+        known = any(self._scrubber.uncertain(entry, decided=True))
+        if not known or any(self._scrubber.uncertain(entry)):
+            return False
+        self._store.add(self._scrubber.scrub_entry(entry.model_copy(update={"quarantined": False})).entry)
+        return True
+
+    def _decide(self, entry_id: str, tier: Tier) -> None:
+        entry = self._waiting_entry(entry_id)
+        values = {one.value for one in self.values(entry) if one.kind}
+        with self._deciding() as decisions:
+            marks = {decisions.mark(value) for value in values}
+            decisions.accepted = decisions.accepted - marks | (marks if tier is Tier.KEEP else set())
+            decisions.redacted = decisions.redacted - marks | (marks if tier is Tier.REDACT else set())
+        self._scrubber = self._scrubber.deciding(values, tier)
+        self._store.add(self._scrubber.scrub_entry(entry.model_copy(update={"quarantined": False})).entry)
+
+    def drop(self, entry_id: str) -> None:
+        """The entry goes, and is not taken in again."""
+        entry = self._waiting_entry(entry_id)
+        self._store.retracted().add([entry], reason="dropped in review", deleted=True)
+        self._store.delete(entry_id)
+
+    def _waiting_entry(self, entry_id: str) -> CorpusEntry:
+        entry = self._store.get(entry_id)
+        if not entry.quarantined:
+            raise BadCorpus(f"entry {entry_id} is not in quarantine: see `node0-corpus review list`")
+        return entry
+
+    @contextlib.contextmanager
+    def _deciding(self) -> Iterator[Decisions]:
+        root = self._store.root
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / f"{DECISIONS}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            decisions = read_decisions(root)
+            yield decisions
+            content = {"key": decisions.key}
+            kept = {name: sorted(getattr(decisions, name)) for name in ("accepted", "redacted")}
+            write_atomically(root / DECISIONS, json.dumps({**content, **kept}, indent=1) + "\n")

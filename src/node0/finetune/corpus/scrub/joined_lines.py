@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines put back together where a terminal, an editor or an encoder may have broken a token.
+
+Two lines are joined where one of the two words at the break is no ordinary word, or where the line is as
+wide as the widest. A finding that reaches over a break is believed only as far as what follows looks like
+more of the same token.
+"""
+
+import re
+import string
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+from node0.finetune.corpus.scrub.views import GAP, View, ViewBuilder
+
+BREAK = re.compile(r"\n")
+ANY_BREAK = re.compile(r"\n|\\{1,4}(?:r\\{1,4})?n")
+MARGIN = re.compile(r"(?:[ \t]|\\{1,4}t){0,40}(?:(?:[│┃|>#*+]|//)[ \t]{1,8})?")
+"What a block puts before each of its lines."
+
+PLAIN_START = frozenset(string.ascii_letters + string.digits)
+PAD = " \t\r\\│┃|"
+"What may stand between a word and the break."
+
+SIGNS = string.ascii_letters + string.digits + "_-+/=.~%:@!$&?#*^"
+"What a token may hold."
+
+LOOK = 64
+PLAIN = re.compile(
+    r"\W*(?:[A-Za-z]?[a-z]{1,18}|[A-Z]{1,18}|\d{1,4})"
+    r"(?:[\W_]{1,3}(?:[A-Za-z]?[a-z]{1,18}|[A-Z]{1,18}|\d{1,4}))*\W*"
+)
+LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+FOLLOWERS = (
+    "abcdgilmnprsty be caehklort deiou eabcdefglmnprstvxy faeior gaehior haeiou ibcdfglmnorstv kei "
+    "ladeiloty maeiop nacdegiost obcdfgklmnoprstuvw paelortu qlu racdegikmostuy sacehikopstuy "
+    "taehiorstuy ubcdeglmnprst vei waio xt yp"
+)
+"A letter and those that often follow it in words; random letters seldom do."
+
+COMMON = frozenset(group[0] + letter for group in FOLLOWERS.split() for letter in group[1:])
+SHORTEST_PIECE = 6
+"What is shorter gives nothing away."
+
+SHORT_WORD = 16
+COMPLETE = re.compile(
+    r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?Z?"
+)
+"A digest or a time is no part of a token."
+
+LONGEST_WORDS = 60
+NEXT_SETTING = re.compile(r"(?:export |set |- )?(?:[A-Za-z_][\w.-]{1,40}\s?[:=]\s|[A-Z_]{3,40}=\S|[\w-]+:$)")
+REACH = 4200
+"Characters of a line that are looked at on either side of a break; no rule reaches further."
+
+NARROWEST = 8
+"A terminal or an encoder breaks no earlier."
+
+
+@dataclass
+class Joined:
+    """The joined lines, and where in them the breaks were."""
+
+    view: View
+    breaks: list[int] = field(default_factory=list)
+    wide: set[int] = field(default_factory=set)
+    "Breaks after a line of the full width."
+
+    repeated: bool = False
+    "Several lines have the full width."
+
+    def cut_by_width(self, at: int, end: int) -> bool:
+        """Whether the line before a break was full, and what follows up to `end` is more of the same."""
+        alone = bool(self.inside(end - 1, end + 1)) or self.view.text[end : end + 1] in ("", "\n", '"', "'")
+        return at in self.wide and end - at >= SHORTEST_PIECE and (self.repeated or alone)
+
+    def inside(self, start: int, end: int) -> Sequence[int]:
+        """The breaks that lie inside a place of the view."""
+        return self.breaks[bisect_right(self.breaks, start) : bisect_right(self.breaks, end - 1)]
+
+
+class _Place(NamedTuple):
+    """A break that may be inside a word."""
+
+    line_start: int
+    word_end: int
+    next_start: int
+    resume: int
+    "Where the next line begins, past its margin."
+
+    wide: bool
+
+
+def joined_lines(text: str) -> Joined | None:
+    """The lines that may hold a broken token, put together; None where there are none."""
+    spans = [found.span() for found in (ANY_BREAK if "\\n" in text else BREAK).finditer(text)]
+    if not spans:
+        return None
+    places, repeated = _places(text, spans)
+    return _put_together(text, places, repeated=repeated) if places else None
+
+
+def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], bool]:
+    """The breaks that may be inside a word, and whether several lines have the full width."""
+    starts = [0, *(end for _, end in spans)]
+    widths = [end - start for start, (end, _) in zip(starts, spans, strict=False)]
+    widest = max(widths)
+    places = []
+    for line_start, (line_end, next_start), width in zip(starts, spans, widths, strict=False):
+        wide = width == widest >= NARROWEST
+        if not wide:
+            ends_short = " " in text[line_end - SHORTEST_PIECE : line_end]
+            if ends_short and " " in text[next_start : next_start + SHORTEST_PIECE]:
+                continue
+            if _between_words(text, line_start, line_end, next_start):
+                continue
+        place = _broken_word(text, line_start, line_end, next_start, wide=wide)
+        if place:
+            places.append(place)
+    return places, widths.count(widest) > 1
+
+
+def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
+    """Whether whole words stand on both sides of a break, as at most breaks they do."""
+    before = text[max(line_start, line_end - LOOK) : line_end].rpartition(" ")[2]
+    whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
+    if not whole:
+        return False
+    words = text[next_start : next_start + LOOK].split(None, 1)
+    if not words or words[0][0] not in PLAIN_START:
+        return not words
+    return len(words[0]) <= SHORT_WORD and is_plain(words[0])
+
+
+def _put_together(text: str, places: Sequence[_Place], *, repeated: bool) -> Joined:
+    builder = ViewBuilder(text)
+    breaks: list[int] = []
+    wide: set[int] = set()
+    pending, line = 0, -1
+    for place in places:
+        if place.line_start != line:
+            if breaks:
+                builder.copy(pending, min(_line_end(text, pending), pending + REACH))
+                builder.decoded(GAP, pending, pending)
+            pending = max(place.line_start, place.word_end - REACH)
+            # What names a value may stand on the line before.
+            builder.copy(max(0, pending - LOOK), pending)
+        builder.copy(pending, place.word_end)
+        breaks.append(builder.length)
+        if place.wide:
+            wide.add(builder.length)
+        pending, line = place.resume, place.next_start
+    builder.copy(pending, min(_line_end(text, pending), pending + REACH))
+    return Joined(builder.view(), breaks, wide, repeated)
+
+
+def _line_end(text: str, start: int) -> int:
+    found = ANY_BREAK.search(text, start)
+    return found.start() if found else len(text)
+
+
+@lru_cache(maxsize=65536)
+def is_plain(word: str) -> bool:
+    """Whether this reads like ordinary words or numbers, with signs between them."""
+    if len(word) < SHORTEST_PIECE:
+        return True
+    if len(word) > LONGEST_WORDS or not PLAIN.fullmatch(word):
+        return False
+    letters = [part.lower() for part in LETTERS.findall(word)]
+    pairs = [part[at : at + 2] for part in letters for at in range(len(part) - 1)]
+    return not pairs or sum(pair in COMMON for pair in pairs) >= 0.4 * len(pairs)
+
+
+def _broken_word(text: str, line_start: int, line_end: int, next_start: int, *, wide: bool) -> _Place | None:
+    """Where the word before the break ends and the one after it begins, if they may be one."""
+    window = text[max(line_start, line_end - LOOK) : line_end]
+    end = line_end
+    if window[-1:] in PAD:
+        end -= len(window) - len(window.rstrip(PAD))
+        window = window.rstrip(PAD)
+    following = text[next_start : next_start + LOOK]
+    resume = next_start
+    if following[:1] not in PLAIN_START:
+        margin = MARGIN.match(text, next_start)
+        resume = margin.end() if margin else next_start
+        following = text[resume : resume + LOOK]
+    if not window or not following:
+        return None
+    place = _Place(line_start, end, next_start, resume, wide)
+    if wide:
+        return place
+    before = window[len(window.rstrip(SIGNS)) :]
+    after = following[: len(following) - len(following.lstrip(SIGNS))]
+    if not before or not after or (is_plain(before) and is_plain(after)):
+        return None
+    return None if NEXT_SETTING.match(text, resume) else place

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in a text where something was taken out."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from node0.finetune.corpus.scrub.finding import Finding
+
+NUMBER = re.compile(r"_\d")
+NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER|RIG|BEAD|PATH|HOST)_(\d{1,9})\b\]?")
+
+
+@dataclass
+class Placeholders:
+    """The numbers given out in one entry."""
+
+    given: dict[tuple[str, str], int] = field(default_factory=dict)
+    highest: Counter[str] = field(default_factory=Counter)
+
+    def reserve(self, text: str) -> None:
+        """Never give out a number that the text already uses."""
+        if not NUMBER.search(text):
+            return
+        for kind, number in NUMBERED.findall(text):
+            self.highest[kind] = max(self.highest[kind], int(number))
+
+    def text(self, finding: Finding) -> str:
+        """What replaces the finding."""
+        if not finding.name:
+            return f"[REDACTED:{finding.kind}]"
+        word = finding.kind.upper().replace("-", "_")
+        key = (word, finding.name)
+        if key not in self.given:
+            self.highest[word] += 1
+            self.given[key] = self.highest[word]
+        label = f"{word}_{self.given[key]}"
+        return label if finding.kind == "user" else f"[{label}]"
+
+
+def replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> tuple[str, list[int]]:
+    """The text with each finding replaced, and where in it the placeholders stand."""
+    pieces: list[str] = []
+    places: list[int] = []
+    done = length = 0
+    for finding in findings:
+        before = text[done : finding.start]
+        stand_in = placeholders.text(finding)
+        places.append(length + len(before))
+        length += len(before) + len(stand_in)
+        pieces += [before, stand_in]
+        done = finding.end
+    return "".join([*pieces, text[done:]]), places

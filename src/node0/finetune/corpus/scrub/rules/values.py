@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging a single value: is it a secret, an example of one, or a reference to one?"""
+
+import math
+import re
+from collections import Counter
+
+from node0.finetune.corpus.scrub.finding import Tier
+
+JUDGED = 128
+"Characters of a value that are looked at."
+
+VARIABLE = re.compile(
+    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
+)
+REFERENCE = re.compile(
+    r"""[<{\[(*]                                        # a template, a placeholder of ours
+      | !(?:vault|secret|env|ref|sub|getatt)\b          # a tag of YAML
+      | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
+      | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
+      | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
+      | (?:[./~]|https?://)[\w./~-]*$                   # a path
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+EXAMPLE = re.compile(
+    r"(?i:example|your[_-]|changeme|placeholder|redacted)|x{5}|X{5}|\*{3}|\.{3}$|^dummy|^DUMMY"
+)
+IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[._-][A-Za-z_]+)*[:.?!)]*")
+WORDS = re.compile(r"[a-z]*(?:[._-]?[A-Z][a-z]{2,}|[._-][a-z]{2,})*[:.?!)]*|[A-Z_.-]+")
+NAMES_ITSELF = re.compile(r"passw|secret|token|credential|key|field|input|label|name|value", re.IGNORECASE)
+DIGEST = re.compile(r"[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+PASSWORD = re.compile(
+    r"passw|passphrase|pwd|secret|credential|(?:^|[_-]|db|smtp|user|root|admin|ftp|mail|pg|sql)pass$",
+    re.IGNORECASE,
+)
+FIGURES = re.compile(r"[\d.,:/%-]+")
+"A number, a date, a share."
+
+COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
+
+
+def stands_for_a_value(value: str) -> bool:
+    """Whether this is an example, a variable or a placeholder, not a value."""
+    return bool(VARIABLE.match(value) or REFERENCE.match(value)) or is_example(value)
+
+
+def is_example(value: str) -> bool:
+    """Whether this has a secret's form but nobody's content: words, or few different characters."""
+    if EXAMPLE.search(value):
+        return True
+    return len(set(value[-24:])) < min(5, len(value) // 2)
+
+
+def looks_random(value: str) -> bool:
+    """Letters and digits mixed, with the spread of a random string."""
+    if not (re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value)):
+        return False
+    return entropy(value) >= min(3.0, 0.7 * math.log2(len(value)))
+
+
+def mixes_cases(value: str) -> bool:
+    """Letters in both cases, more evenly than names have them: a random string may lack a digit.
+
+    Judged by the longest piece between signs, as a prefix may stand before it.
+    """
+    piece = max(re.split(r"[-_]", value), key=len)
+    upper = sum(letter.isupper() for letter in piece)
+    return len(piece) >= 24 and piece.isalnum() and len(piece) <= 4 * upper <= 3 * len(piece)
+
+
+def entropy(value: str) -> float:
+    """Shannon entropy of the characters, in bits."""
+    counts = Counter(value)
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+
+
+def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
+    """How sure we are that `value` is a secret, given the name that it is assigned to."""
+    value = value[:JUDGED].rstrip(".)]}:")
+    if len(value) < 6 or FIGURES.fullmatch(value) or COUNTER.search(name):
+        return None
+    if stands_for_a_value(value):
+        return Tier.KEEP
+    judge = _password_tier if PASSWORD.search(name) else _token_tier
+    return judge(value, quoted=quoted)
+
+
+def _token_tier(value: str, *, quoted: bool) -> Tier | None:
+    if DIGEST.fullmatch(value):
+        return Tier.REDACT
+    if IDENTIFIER.fullmatch(value) and (entropy(value) < 4.0 or (WORDS.fullmatch(value) and not quoted)):
+        return None
+    if len(value) >= 10 and looks_random(value):
+        return Tier.REDACT
+    if len(value) < 20 or entropy(value) < 4.0:
+        return Tier.DOUBT if quoted and len(value) >= 8 and not WORDS.fullmatch(value) else None
+    return Tier.QUARANTINE if WORDS.fullmatch(value) else Tier.REDACT
+
+
+def _password_tier(value: str, *, quoted: bool) -> Tier | None:
+    if not IDENTIFIER.fullmatch(value):
+        return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else Tier.DOUBT
+    if len(value) >= 10 and not WORDS.fullmatch(value):
+        return Tier.REDACT
+    plain = "_" in value or "." in value or NAMES_ITSELF.search(value)
+    return Tier.QUARANTINE if quoted and len(value) >= 8 and not plain else None

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training jobs in the store of a town: their states, by legal moves only."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from node0.errors import ConfigError, IllegalTransition, NotFound
+from node0.finetune.jobs.job_states import LEGAL_MOVES, LONGEST_REASON, Job, JobState, Transition
+from node0.store.engine import Store, open_store
+from node0.store.tables import job_transitions, training_jobs
+from node0.town import Town
+
+LOST = "its process ended without a word"
+
+
+class JobStore:
+    """Begin jobs, move them, find them. Reading a store that does not exist yet finds nothing."""
+
+    def __init__(self, place: Store | Town, *, create: bool = True) -> None:
+        """Use a store, or the one of a town."""
+        self._store = place if isinstance(place, Store) else open_store(place.store_file, create=create)
+
+    def begin(self, run_dir: Path, *, role: str, mode: str, bead_id: str | None = None) -> Job:
+        """The job of a run directory, at `corpus-validating`: a new one, or the one of an earlier run.
+
+        A job that seems to be at work had its process killed, and is marked failed first. The caller
+        holds the run directory or knows that nobody does. Without `bead_id` an earlier one stays.
+
+        Raises:
+            ConfigError: `bead_id` is no id of a bead.
+        """
+        directory = run_dir.expanduser().resolve()
+        with self._store.write() as connection:
+            job = _find(connection, job_id(directory))
+            fresh = _job(directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None))
+            if job is None:
+                connection.execute(insert(training_jobs), [fresh.model_dump()])
+                _append(connection, fresh, JobState.CORPUS_VALIDATING, "started")
+                return fresh
+            if JobState.CORPUS_VALIDATING not in LEGAL_MOVES[job.state]:
+                _append(connection, job, JobState.FAILED, LOST)
+            named = {"role": role, "mode": mode, "bead_id": fresh.bead_id}
+            connection.execute(update(training_jobs).where(training_jobs.c.id == job.id).values(named))
+            _append(connection, job, JobState.CORPUS_VALIDATING, "started again")
+            return fresh.model_copy(update={"created_at": job.created_at})
+
+    def move(self, name: str, state: JobState, *, reason: str = "") -> Job:
+        """Bring a job from its state to `state`.
+
+        Raises:
+            IllegalTransition: that move is not one of `LEGAL_MOVES`; nothing has changed then.
+            NotFound: there is no such job.
+        """
+        with self._store.write() as connection:
+            job = _require(connection, name)
+            if state not in LEGAL_MOVES[job.state]:
+                legal = ", ".join(sorted(LEGAL_MOVES[job.state]))
+                raise IllegalTransition(
+                    f"job {job.id} is {job.state} and cannot become {state}; it can be: {legal}"
+                )
+            _append(connection, job, state, reason)
+            return _require(connection, job.id)
+
+    def require(self, name: str) -> Job:
+        """The job with this id, or the newest one of this bead.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._store.read() as connection:
+            return _require(connection, name)
+
+    def transitions(self, name: str) -> list[Transition]:
+        """Every state that a job was in, oldest first.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        columns = [column for column in job_transitions.columns if column.name != "job_id"]
+        with self._store.read() as connection:
+            job = _require(connection, name)
+            query = (
+                select(*columns).where(job_transitions.c.job_id == job.id).order_by(job_transitions.c.number)
+            )
+            return [Transition(**row) for row in connection.execute(query).mappings()]
+
+    def list(self, state: JobState | None = None) -> list[Job]:
+        """Every job, in one state or in any, the last one touched first."""
+        query = select(training_jobs).order_by(training_jobs.c.updated_at.desc(), training_jobs.c.id)
+        if state is not None:
+            query = query.where(training_jobs.c.state == state)
+        with self._store.read() as connection:
+            return [Job(**row) for row in connection.execute(query).mappings()]
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+
+def job_id(run_dir: Path) -> str:
+    """The id of a run directory's job; `run_dir` is absolute."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", run_dir.name)[:100] or "run"
+    return f"{name}-{hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]}"
+
+
+def _job(directory: Path, *, role: str, mode: str, bead_id: str | None) -> Job:
+    now = _now()
+    try:
+        return Job(
+            id=job_id(directory),
+            run_dir=str(directory),
+            bead_id=bead_id,
+            role=role,
+            mode=mode,
+            state=JobState.CORPUS_VALIDATING,
+            created_at=now,
+            updated_at=now,
+        )
+    except ValidationError:
+        raise ConfigError(f"bead {bead_id!r} is no id of a bead; write it as gt-abc12") from None
+
+
+def _append(connection: Connection, job: Job, state: JobState, reason: str) -> None:
+    last = connection.scalar(
+        select(func.max(job_transitions.c.number)).where(job_transitions.c.job_id == job.id)
+    )
+    now = _now()
+    row = {
+        "job_id": job.id,
+        "number": (last or 0) + 1,
+        "at": now,
+        "state": state.value,
+        "reason": " ".join(reason.split())[:LONGEST_REASON],
+    }
+    connection.execute(insert(job_transitions), [row])
+    changed = {"state": state.value, "updated_at": now}
+    connection.execute(update(training_jobs).where(training_jobs.c.id == job.id).values(changed))
+
+
+def _find(connection: Connection, name: str) -> Job | None:
+    jobs = training_jobs.c
+    query = select(training_jobs).where(or_(jobs.id == name, jobs.bead_id == name))
+    row = connection.execute(query.order_by(jobs.id != name, jobs.updated_at.desc())).mappings().first()
+    return None if row is None else Job(**row)
+
+
+def _require(connection: Connection, name: str) -> Job:
+    if (job := _find(connection, name)) is None:
+        raise NotFound(f"no job or bead {name!r}; see: node0 job list")
+    return job
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

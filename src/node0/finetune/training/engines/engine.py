@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a plan to loaded stages, an adapter and a pipeline."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from node0.errors import ConfigError
+from node0.finetune.checkpoint.peft import load_peft
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.hooks import StepHook
+from node0.finetune.training.plan.run_plan import RunPlan
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import LoRAConfig
+from node0.models.factory import build_stages, load_stages
+from node0.models.llama.layers import LlamaStage
+from node0.models.stage_name import stage_names
+from node0.pipeline.local import LocalPipeline
+from node0.pipeline.parallel import DataParallelPipeline
+from node0.pipeline.protocol import OptimizerConfig, Pipeline
+from node0.pipeline.ranks import ALONE, Ranks
+
+ADAPTER = "default"
+
+OpenEngine = Callable[["RunPlan"], AbstractContextManager["Engine"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The loaded model and what moves its weights."""
+
+    stages: list[LlamaStage]
+    pipeline: Pipeline
+
+    def refresh(self) -> None:
+        """Bring `stages` to what the pipeline has learned. Here they are the same."""
+
+    def spread(self, step: int, progress: str) -> None:
+        """Let others hold the checkpoint of `step` too, with what the trainer remembers. Here nobody is."""
+
+    def follow(self, hook: StepHook) -> None:
+        """Let `hook` hear of what happens to the stages. Here nothing does."""
+
+    @property
+    def stage_names(self) -> list[str]:
+        """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
+        return [str(name) for name in stage_names(len(self.stages))]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which processes share a run, and where its stages are."""
+
+    ranks: Ranks = ALONE
+    elsewhere: OpenEngine | None = None
+    "Makes an engine whose stages are not in this process; it is closed at the end of the run."
+
+    def open(self, plan: RunPlan) -> AbstractContextManager[Engine]:
+        """The engine of a plan."""
+        if self.elsewhere is not None:
+            return self.elsewhere(plan)
+        return nullcontext(build_engine(plan, self.ranks))
+
+
+HERE = Where()
+
+
+def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
+    """Load or draw the weights, put the adapter on, and make the pipeline, over all `ranks` alike.
+
+    Raises `BadCheckpoint` when base or initial adapter cannot be used.
+    """
+    config = plan.config
+    stages = _stages(plan)
+    if config.lora is None:
+        for stage in stages:
+            stage.requires_grad_(requires_grad=True)
+    elif config.init_adapter is not None:
+        load_adapter(plan, stages, config.init_adapter, config.lora)
+    else:
+        for stage in stages:
+            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
+    local = LocalPipeline(stages, optimizer=_optimizer(config), graph_budget=plan.graph_budget)
+    return Engine(stages, local if ranks is ALONE else DataParallelPipeline(local, ranks))
+
+
+def load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:
+    """Put the adapter in `directory` on the stages; raises `ConfigError` when it is not the wanted kind."""
+    found = load_peft(directory, stages, name=ADAPTER, base_digest=plan.base_digest)
+    if _comparable(found) != _comparable(wanted):
+        raise ConfigError(
+            f"init_adapter {directory} has {_comparable(found)} and the run has {_comparable(wanted)}; "
+            "set lora as the adapter has it"
+        )
+
+
+def _comparable(config: LoRAConfig) -> dict[str, object]:
+    return {**config.model_dump(), "target_modules": sorted(config.target_modules)}
+
+
+def _stages(plan: RunPlan) -> list[LlamaStage]:
+    config = plan.config
+    device = torch.device(plan.device)
+    if plan.base is None:
+        return build_stages(
+            plan.args,
+            config.num_stages,
+            layers_per_stage=config.layers_per_stage,
+            device=device,
+            dtype=plan.dtype,
+            seed=config.seed,
+        )
+    return load_stages(
+        plan.base,
+        config.num_stages,
+        layers_per_stage=config.layers_per_stage,
+        device=device,
+        dtype=plan.dtype,
+    )
+
+
+def _optimizer(config: FineTuneConfig) -> OptimizerConfig:
+    return OptimizerConfig(
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+    )

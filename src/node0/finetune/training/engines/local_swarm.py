@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages as processes of this machine, started and watched by the trainer."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from node0.finetune.training.output.artefacts import SWARM_DIRECTORY
+from node0.finetune.training.plan.run_plan import RunPlan
+from node0.swarm.run.create import create_run, new_run_id
+from node0.swarm.run.layout import first_port, lay_out
+from node0.swarm.run.run_file import TRAINER, Place, SwarmRun, key_file
+from node0.swarm.transport.codec import Codec
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5
+MOST_STARTS = 5
+"A stage that is started so often within `WINDOW` seconds is not started again."
+
+WINDOW = 3600.0
+
+GRACE = 10.0
+
+
+@contextmanager
+def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[SwarmRun, Path]]:
+    """Run a process for each stage of the plan; the run and its directory.
+
+    A stage that ends is started again. They end with the context, and with this process however it ends.
+    """
+    directory = plan.config.checkpoint_dir / SWARM_DIRECTORY
+    shutil.rmtree(directory, ignore_errors=True)
+    config = plan.config
+    common = SwarmRun(
+        run_id=new_run_id(directory),
+        local_mode=True,
+        num_stages=config.num_stages,
+        layers_per_stage=config.layers_per_stage,
+        wire=wire,
+        base_model=config.base_model,
+        base_revision=config.base_revision,
+        base_digest=plan.base_digest,
+    )
+    seats = lay_out(config.num_stages, replicas={}, spares=0, hosts={}, start=first_port(str(directory)))
+    run = create_run(directory, seats, common=common, settings="")
+    threads = max(1, (os.cpu_count() or 1) // config.num_stages)
+    supervisor = Supervisor(directory, run, device=plan.device, threads=threads)
+    try:
+        yield run, directory
+    finally:
+        supervisor.close()
+
+
+class Starts:
+    """When one process was started."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=MOST_STARTS)
+
+    def now(self) -> bool:
+        """Whether it may be started now; it counts as started."""
+        now = self._clock()
+        if len(self._times) == MOST_STARTS and now - self._times[0] < WINDOW:
+            return False
+        self._times.append(now)
+        return True
+
+
+class Supervisor:
+    """Starts the members of a run that are not the trainer, and starts again what ends."""
+
+    def __init__(self, directory: Path, run: SwarmRun, *, device: str, threads: int) -> None:
+        self._directory, self._device, self._threads = directory, device, threads
+        self._places = [place for place in run.members if place.name != TRAINER]
+        self._starts = {place.name: Starts() for place in self._places}
+        self._given_up: set[str] = set()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ending = threading.Event()
+        (directory / "logs").mkdir(exist_ok=True)
+        for place in self._places:
+            self._starts[place.name].now()
+            self._start(place)
+        self._thread = threading.Thread(target=self._watch, name="node0-supervisor", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End all of them, and wait until they are gone."""
+        self._ending.set()
+        self._thread.join()
+        for process in self.processes.values():
+            process.terminate()
+        until = time.monotonic() + GRACE
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _start(self, place: Place) -> None:
+        command = [
+            *(sys.executable, "-m", "node0.run_server", "--run", str(self._directory)),
+            *("--identity-path", str(key_file(self._directory, place.name))),
+            *("--device", self._device, "--threads", str(self._threads), "--parent", str(os.getpid())),
+        ]
+        with (self._directory / "logs" / f"{place.name}.log").open("ab") as log:
+            self.processes[place.name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _watch(self) -> None:
+        while not self._ending.wait(LOOK_EVERY):
+            for place in self._places:
+                code = self.processes[place.name].poll()
+                if code is not None and place.name not in self._given_up:
+                    self._start_again(place, code)
+
+    def _start_again(self, place: Place, code: int) -> None:
+        log = self._directory / "logs" / f"{place.name}.log"
+        if not self._starts[place.name].now():
+            self._given_up.add(place.name)
+            logger.error("%s ended %d times in an hour and is given up; see %s", place.name, MOST_STARTS, log)
+            return
+        logger.warning("%s ended with code %d and is started again; see %s", place.name, code, log)
+        self._start(place)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run's engine whose stages are at peers: the trainer holds what they have learned, not the model."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from node0.errors import ConfigError
+from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.training.engines.engine import ADAPTER, Engine, load_adapter
+from node0.finetune.training.hooks import StepHook
+from node0.finetune.training.output.artefacts import GATHERED_DIRECTORY, WHOLE_DIRECTORY
+from node0.finetune.training.output.finish import base_name
+from node0.finetune.training.plan.run_plan import RunPlan
+from node0.lora.adapter import apply_lora
+from node0.models.factory import build_stages, empty_stages
+from node0.models.llama.layers import LlamaStage
+from node0.models.stage_name import stage_names
+from node0.pipeline.protocol import OptimizerConfig
+from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.pipeline.swarm.swarm_state import Cut
+from node0.security.validation import MembersValidator, make_validators
+from node0.server.host.stage_spec import training_of
+from node0.server.stage.state_file import StateReader
+from node0.server.stage.trained import TrainedWeights
+from node0.swarm.members import find_members
+from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.run.identity import make_identity, read_identity
+from node0.swarm.run.run_file import TRAINER, SwarmRun, authorizer_of, key_file
+from node0.swarm.transport.sockets import socket_directory
+from node0.utils.monitor import MonitorWorker, Owner, following
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmEngine(Engine):
+    """An engine over peers. `stages` are copies without a base: only what trains has values here."""
+
+    collector: CheckpointCollector
+
+    def refresh(self) -> None:
+        """Bring the copies to what the peers have learned."""
+        states = self._swarm.back_up().states
+        for index, stage in enumerate(self.stages):
+            with StateReader(states[index]) as reader:
+                TrainedWeights(stage, OptimizerConfig()).load(reader)
+
+    def spread(self, step: int, progress: str) -> None:
+        """Have every stage host keep its shard, and gather the shards beside training."""
+        digests = self._swarm.checkpoint(step, progress=progress)
+        missing = [name for name in self.stage_names if name not in digests]
+        if missing:
+            logger.warning(
+                "the checkpoint of step %d is not gathered: %s could not keep it", step, ", ".join(missing)
+            )
+            return
+        self.collector.collect(step, digests)
+
+    def follow(self, hook: StepHook) -> None:
+        """Tell `hook` when a stage is lost, and when training goes on."""
+
+        def told(loss: str | None) -> None:
+            hook.entered("training" if loss is None else "syncing", loss or "all stages are there again")
+
+        self._swarm.on_recovery = told
+
+    @property
+    def _swarm(self) -> SwarmPipeline:
+        if not isinstance(self.pipeline, SwarmPipeline):
+            raise TypeError(f"a swarm's engine has no {type(self.pipeline).__name__}")
+        return self.pipeline
+
+
+@contextmanager
+def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmEngine]:
+    """Lead the stages of a run until the context ends; they go on running.
+
+    Raises:
+        SwarmTimeout: a stage is missing for longer than the run's deadline.
+        ConfigError: the run is of another base or split than the plan.
+    """
+    _refuse_other(plan, run)
+    key, member = key_file(directory, TRAINER), run.trainer
+    if not key.is_file():
+        logger.warning("give stages --allow-peer %s: that is this trainer", make_identity(key).peer_id)
+    # A run without members is found by its seeds, and its stages decide whom they let in.
+    allowed = run.allowed if run.members else None
+    settings = PeerSettings(
+        socket_directory(directory, TRAINER),
+        identity_path=key,
+        host_maddrs=member.host_maddrs if member is not None else ("/ip4/127.0.0.1/tcp/0",),
+        announce_maddrs=member.announce_maddrs if member is not None else (),
+        initial_peers=run.seeds(but=member.peer_id if member is not None else None),
+        allowed=allowed,
+        authorizer=authorizer_of(run) if run.authorizer is not None else None,
+    )
+    identity = read_identity(key)
+    validators, subkey = make_validators(
+        run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
+    )
+    stages = _copies(plan)
+    state_bytes = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
+    peer = Peer(settings, validators=[*validators, MembersValidator(run.run_id)])
+    try:
+        pipeline = SwarmPipeline(
+            peer,
+            _swarm_settings(peer, run, allowed, state_bytes=state_bytes),
+            training_of(
+                plan.config,
+                base_digest=plan.base_digest,
+                dtype=plan.dtype,
+                fresh=plan.args if plan.base is None else None,
+                graph_budget=plan.graph_budget,
+            ),
+            max_grad_norm=plan.config.max_grad_norm,
+        )
+        collector = _collector(plan, run, peer)
+        engine = SwarmEngine(stages, pipeline, collector)
+        if plan.config.init_adapter is not None:
+            pipeline.adopt(Cut(0, _states(engine.stages)))
+        monitor = MonitorWorker(finetune_mode=True)
+        role, corpus_hash = plan.config.role, plan.data.corpus_hash
+        monitor.add_auth_info(Owner(peer, peer.peer_id, subkey, run.run_id, TRAINER, role, corpus_hash))
+        try:
+            with following(monitor, logging.getLogger("node0")):
+                yield engine
+            if not collector.wait(1.0):
+                logger.info("gathering the last checkpoint from the stages")
+                collector.wait(run.deadlines.gather)
+        finally:
+            collector.close()
+            pipeline.close()
+    finally:
+        peer.close()
+
+
+def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
+    allowed = run.allowed if run.members else None
+    gatherer = CheckpointGatherer(
+        plan.config.checkpoint_dir / GATHERED_DIRECTORY, trust=Trust(allowed, plan.base_digest)
+    )
+    settings = CollectSettings(
+        run.run_id,
+        [str(name) for name in stage_names(run.num_stages)],
+        plan.config.checkpoint_dir / WHOLE_DIRECTORY,
+        base_name=base_name(plan),
+        timeout=run.deadlines.gather,
+    )
+    return CheckpointCollector(gatherer, peer, settings)
+
+
+def _swarm_settings(
+    peer: Peer, run: SwarmRun, allowed: frozenset[str] | None, *, state_bytes: int
+) -> SwarmSettings:
+    async def find() -> list[MemberSpec]:
+        """The members of the run file, and others of the allow-list that announce themselves."""
+        known = {
+            place.member.peer_id: MemberSpec(
+                place.member.peer_id,
+                [str(address) for address in place.member.full_addresses],
+                place.stage.index if place.stage is not None else None,
+            )
+            for place in run.members
+            if place.name != TRAINER
+        }
+        for each in await find_members(peer, run_id=run.run_id, allowed=allowed):
+            stage = each.about.get("place")
+            # What a peer says of itself may be anything; without a stage it is a spare.
+            found = MemberSpec(each.peer_id, each.addresses, stage if type(stage) is int else None)
+            if each.peer_id not in known or not known[each.peer_id].addresses:
+                known[each.peer_id] = found
+        return list(known.values())
+
+    return SwarmSettings(
+        run.num_stages,
+        find,
+        layers_per_stage=run.layers_per_stage,
+        backup_every=run.backup_every,
+        deadline=run.deadlines.microbatch,
+        patience=run.deadlines.replace,
+        state_bytes=state_bytes,
+    )
+
+
+def _refuse_other(plan: RunPlan, run: SwarmRun) -> None:
+    if run.base_digest is not None and plan.base_digest != run.base_digest:
+        raise ConfigError(
+            f"the run is of base {run.base_digest[:12]} and these settings name {plan.base_digest[:12]}; "
+            "use the run's own finetune.yaml, or make a new run"
+        )
+    if run.num_stages != plan.config.num_stages:
+        raise ConfigError(
+            f"the run has {run.num_stages} stages and these settings {plan.config.num_stages}; "
+            f"--set num_stages={run.num_stages}"
+        )
+
+
+def _copies(plan: RunPlan) -> list[LlamaStage]:
+    config = plan.config
+    if config.lora is None:
+        stages = build_stages(
+            plan.args, config.num_stages, layers_per_stage=config.layers_per_stage, seed=config.seed
+        )
+        for stage in stages:
+            stage.requires_grad_(requires_grad=True)
+        return stages
+    stages = empty_stages(plan.args, config.num_stages, layers_per_stage=config.layers_per_stage)
+    if config.init_adapter is not None:
+        load_adapter(plan, stages, config.init_adapter, config.lora)
+    else:
+        for stage in stages:
+            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
+    return stages
+
+
+def _states(stages: Sequence[LlamaStage]) -> dict[int, bytes]:
+    return {
+        index: TrainedWeights(stage, OptimizerConfig()).state_bytes() for index, stage in enumerate(stages)
+    }

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each step did: `metrics.jsonl`, TensorBoard on request, and a line for whoever watches."""
+
+import json
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from node0.errors import ConfigError
+from node0.finetune.training.output.files import read_json_lines, write_json_lines
+from node0.loglines import TRAINING_LOSS
+
+logger = logging.getLogger(__name__)
+
+METRICS_NAME = "metrics.jsonl"
+EVENTS_DIRECTORY = "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One line of `metrics.jsonl`. Step 0 is the model before training."""
+
+    step: int
+    "Optimizer steps done."
+
+    loss: float | None = None
+    "Mean over supervised tokens (SFT, pretrain) or pairs (DPO) of the global batch."
+
+    val_loss: float | None = None
+    "The same over the held-out sessions, on steps that validate."
+
+    lr: float | None = None
+    grad_norm: float | None = None
+    n_tokens: int = 0
+    "Supervised tokens or pairs."
+
+    tokens: int = 0
+    "Tokens that passed the model, without padding."
+
+    tokens_per_second: float | None = None
+    skipped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that have a value."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class EventWriter(Protocol):
+    """The part of TensorBoard's `SummaryWriter` that is used."""
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        """Record one value."""
+        ...
+
+    def close(self) -> None:
+        """Flush and close."""
+        ...
+
+
+class Metrics:
+    """Appends records to the run directory and passes them to a watcher."""
+
+    def __init__(
+        self, run_dir: Path, *, watch: Callable[[StepRecord], None] | None = None, tensorboard: bool = False
+    ) -> None:
+        self._path = run_dir / METRICS_NAME
+        self._watch = watch
+        self._events = open_events(run_dir / EVENTS_DIRECTORY) if tensorboard else None
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> "Metrics":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+    def write(self, record: StepRecord) -> None:
+        """Append one record; logs `Training loss:` for steps that trained."""
+        self._file.write(f"{json.dumps(record.to_dict())}\n")
+        self._file.flush()
+        if record.step:
+            logger.info(TRAINING_LOSS.write(math.nan if record.loss is None else record.loss))
+        if self._events is not None:
+            for name in ("loss", "val_loss", "lr", "grad_norm", "tokens_per_second"):
+                value = getattr(record, name)
+                if value is not None:
+                    self._events.add_scalar(name, value, record.step)
+        if self._watch is not None:
+            self._watch(record)
+
+
+def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
+    """Every record of a run directory, oldest first."""
+    return read_json_lines(run_dir / METRICS_NAME)
+
+
+def forget_after(run_dir: Path, step: int) -> None:
+    """Drop the records of steps that a resumed run will do again."""
+    kept = [record for record in read_metrics(run_dir) if record["step"] <= step]
+    write_json_lines(run_dir / METRICS_NAME, kept)
+
+
+def require_tensorboard() -> None:
+    """Raise `ConfigError` when TensorBoard is asked for and not installed."""
+    if find_spec("tensorboard") is None:
+        raise ConfigError(
+            "tensorboard=true needs the tensorboard package; "
+            "pip install 'gastown-finetune[tensorboard]' or --set tensorboard=false"
+        )
+
+
+def open_events(directory: Path) -> EventWriter:
+    """A TensorBoard writer below `directory`."""
+    require_tensorboard()
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    writer: EventWriter = SummaryWriter(str(directory))
+    return writer

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much memory a run needs, before anything is loaded.
+
+The estimate is an upper bound of what lives at once: weights, what the optimizer holds for each
+trained weight, the autograd graphs of one microbatch, and one chunk of logits.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from node0.errors import DoesNotFit
+from node0.lora.lora_config import LoRAConfig
+from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.blocks import ffn_dim
+from node0.models.llama.rope import head_dim
+
+GIB = 1 << 30
+MIB = 1 << 20
+PROCESS_BYTES = 600 * MIB
+"Interpreter and libraries (torch 2.13 and transformers 5.23 on a CPU: 571 MiB resident)."
+
+TRAINED_BYTES = 4 + 4 + 8
+"A trained weight: itself, its gradient, and AdamW's two moments, in float32."
+
+CHUNK_LOGITS = 1 << 22
+"Logits that live together: the tail never makes all of a row's batch at once."
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the estimate depends on besides the model."""
+
+    tokens: int
+    "Rows times tokens of a microbatch."
+
+    row_length: int
+    "Longest row."
+
+    base_bytes: int
+    "Bytes of a base weight: 4 or 2."
+
+    lora: LoRAConfig | None
+    graph_budget: int | None
+    "Bytes for graphs; None takes what is free."
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes, by what holds them."""
+
+    weights: int
+    trained: int
+    graphs: int
+    "Of one microbatch, at most the budget."
+
+    workspace: int
+    "A layer's backward pass, every layer's input, a chunk of logits, and the mask of packed rows."
+
+    process: int = PROCESS_BYTES
+
+    @property
+    def total(self) -> int:
+        """Everything together."""
+        return sum(asdict(self).values())
+
+    @property
+    def least(self) -> int:
+        """The total when every block is recomputed."""
+        return self.total - self.graphs
+
+
+def estimate(args: LlamaArguments, shape: Shape) -> Memory:
+    """The peak of one process that holds the whole model.
+
+    Args:
+        args: the whole model.
+        shape: microbatch, precision and adapter.
+    """
+    everything = count_parameters(args)
+    trained = everything if shape.lora is None else count_adapter_parameters(args, shape.lora)
+    frozen = 0 if shape.lora is None else everything
+    layer = _graph_bytes(args, shape)
+    graphs = layer * args.num_hidden_layers
+    logits = 3 * 4 * max(CHUNK_LOGITS, args.vocab_size)
+    inputs = 4 * args.num_hidden_layers * shape.tokens * args.hidden_dim
+    mask = 5 * shape.tokens * shape.row_length
+    return Memory(
+        weights=frozen * shape.base_bytes,
+        trained=trained * TRAINED_BYTES,
+        graphs=graphs if shape.graph_budget is None else min(graphs, shape.graph_budget),
+        workspace=2 * layer + inputs + logits + mask,
+    )
+
+
+def refuse_oversize(memory: Memory, free: int, *, budget_given: bool) -> None:
+    """Raise `DoesNotFit` when the run cannot fit, however much is recomputed."""
+    needed = memory.total if budget_given else memory.least
+    if needed > free:
+        raise DoesNotFit(
+            f"the run needs {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB are free; "
+            "take a smaller base, a lower tokens_per_microbatch, or precision=bfloat16"
+        )
+
+
+def count_parameters(args: LlamaArguments) -> int:
+    """Weights of the whole model; tied embeddings count once."""
+    layers = args.num_hidden_layers * sum(
+        width_in * width_out + (width_out if bias else 0)
+        for width_in, width_out, bias in _linears(args).values()
+    )
+    norms = args.num_hidden_layers * (2 * args.hidden_dim + (2 * head_dim(args) if args.qk_norm else 0))
+    tables = args.vocab_size * args.hidden_dim * (1 if args.tie_embeddings else 2)
+    return layers + norms + tables + args.hidden_dim
+
+
+def count_adapter_parameters(args: LlamaArguments, lora: LoRAConfig) -> int:
+    """Weights of an adapter on the whole model."""
+    linears = _linears(args)
+    widths = [linears[name][:2] for name in lora.target_modules if name in linears]
+    return args.num_hidden_layers * lora.rank * sum(width_in + width_out for width_in, width_out in widths)
+
+
+def free_bytes(device: str) -> int:
+    """Memory that this process may still take: on the accelerator, or of the machine and its cgroup."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    limits = [_available(), *_cgroup_room()]
+    return min(limit for limit in limits if limit is not None)
+
+
+def _linears(args: LlamaArguments) -> dict[str, tuple[int, int, bool]]:
+    """Input width, output width and bias of each linear of a layer."""
+    hidden, wide = args.hidden_dim, ffn_dim(args)
+    queries = args.n_heads * head_dim(args)
+    keys = (args.n_kv_heads or args.n_heads) * head_dim(args)
+    return {
+        "wq": (hidden, queries, args.qkv_bias),
+        "wk": (hidden, keys, args.qkv_bias),
+        "wv": (hidden, keys, args.qkv_bias),
+        "wo": (queries, hidden, args.out_bias),
+        "w1": (hidden, wide, args.mlp_bias),
+        "w2": (wide, hidden, args.mlp_bias),
+        "w3": (hidden, wide, args.mlp_bias),
+    }
+
+
+def _graph_bytes(args: LlamaArguments, shape: Shape) -> int:
+    """What autograd keeps of one layer for one microbatch."""
+    linears = _linears(args)
+    outputs = sum(width_out for _, width_out, _ in linears.values())
+    # Besides the linears: the residual twice, rotated q and k, silu and product; norms in float32.
+    extra = 2 * args.hidden_dim + linears["wq"][1] + linears["wk"][1] + 2 * linears["w1"][1]
+    norms = 4 * args.hidden_dim
+    lora = shape.lora
+    inputs = [linears[name][0] for name in lora.target_modules if name in linears] if lora else []
+    adapted = sum(width_in + lora.rank for width_in in inputs) if lora else 0
+    return shape.tokens * (shape.base_bytes * (outputs + extra) + 4 * (norms + adapted))
+
+
+def _available() -> int | None:
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.is_file():
+        return _page_count()
+    fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def _page_count() -> int:
+    import os
+
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _cgroup_room() -> list[int]:
+    """What the control group leaves, versions 2 and 1; empty without a limit."""
+    root = Path("/sys/fs/cgroup")
+    pairs = [
+        (root / "memory.max", root / "memory.current"),
+        (root / "memory/memory.limit_in_bytes", root / "memory/memory.usage_in_bytes"),
+    ]
+    texts = [
+        (limit.read_text().strip(), used.read_text().strip())
+        for limit, used in pairs
+        if limit.is_file() and used.is_file()
+    ]
+    return [int(limit) - int(used) for limit, used in texts if limit.isdigit()]

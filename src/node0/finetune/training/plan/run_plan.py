@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run will do, found out before anything is loaded or written."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from node0.errors import ConfigError
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.training.output.metrics import require_tensorboard
+from node0.finetune.training.plan.load_data import load_data
+from node0.finetune.training.plan.memory_estimate import (
+    GIB,
+    Memory,
+    Shape,
+    count_adapter_parameters,
+    count_parameters,
+    estimate,
+    free_bytes,
+    refuse_oversize,
+)
+from node0.finetune.training.plan.precision import pick_device, pick_dtype
+from node0.finetune.training.plan.training_data import TrainingData
+from node0.lora.lora_config import ALL_LINEAR
+from node0.models.base_model import BaseModelDir, fresh_digest, resolve_base
+from node0.models.llama.arguments import LlamaArguments
+from node0.models.split import split_layers
+from node0.settings import nearest
+from node0.utils.common import build_cls
+
+GRAPH_SHARE = 0.6
+"Of the memory left beside weights and optimizer, what graphs may take when no budget is given."
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run that has been checked and not started."""
+
+    config: FineTuneConfig
+    args: LlamaArguments
+    "Of the whole model."
+
+    base: BaseModelDir | None
+    base_digest: str
+    tokenizer: PreTrainedTokenizerFast
+    data: TrainingData
+    device: str
+    dtype: torch.dtype
+    total_steps: int
+    memory: Memory
+    free: int
+    "Bytes."
+
+    graph_budget: int | None
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What a resumed run must share: where it differs, weights or data position would be wrong."""
+        names = (
+            "mode", "role", "seed", "max_length", "over_length", "packing", "tokens_per_microbatch",
+            "microbatches_per_step", "val_split",
+        )  # fmt: skip
+        settings = self.config.model_dump(mode="json")
+        return {
+            **{name: settings[name] for name in names},
+            "lora": settings["lora"],
+            "precision": str(self.dtype).removeprefix("torch."),
+            "base_digest": self.base_digest,
+            "corpus_hash": self.data.corpus_hash,
+        }
+
+    @property
+    def trained_parameters(self) -> int:
+        """Weights that the optimizer moves."""
+        lora = self.config.lora
+        return count_parameters(self.args) if lora is None else count_adapter_parameters(self.args, lora)
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes a step that would cross between stages on different machines, in bfloat16, both ways."""
+        config = self.config
+        tokens = config.tokens_per_microbatch * config.microbatches_per_step
+        return 2 * 2 * tokens * self.args.hidden_dim * (config.num_stages - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """What is trained, before it is loaded."""
+
+    base: BaseModelDir | None
+    "None for a model that starts from random weights."
+
+    args: LlamaArguments
+    "Of the whole model."
+
+    digest: str
+
+
+def choose_model(config: FineTuneConfig) -> ChosenModel:
+    """Find the base, or the fresh model, and check that it can be cut, adapted and fed rows as asked.
+
+    Raises:
+        ConfigError: settings contradict each other or name something absent.
+    """
+    _refuse_contradictions(config)
+    base = None if config.base_model is None else resolve_base(config.base_model, config.base_revision)
+    args = base.args if base is not None else _fresh_arguments(config)
+    _refuse_long_rows(config, args)
+    split_layers(args, config.num_stages, config.layers_per_stage)
+    return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
+
+
+def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
+    """Check every setting against base, tokenizer, corpus and machine. Loads no weights, writes nothing.
+
+    processes: those of this run on this machine, which share its memory unless each has its own GPU.
+
+    Raises:
+        ConfigError: settings contradict each other or name something absent.
+        BadCorpus: nothing is left to train on.
+        VocabMismatch: the tokenizer has ids that the model lacks.
+    """
+    device = pick_device(config.device)
+    dtype = pick_dtype(config, device)
+    model = choose_model(config)
+    base, args = model.base, model.args
+    tokenizer = load_tokenizer(
+        _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
+    )
+    data = load_data(config, tokenizer)
+    free = free_bytes(device) // (1 if device == "cuda" else processes)
+    memory = estimate(args, _shape(config, dtype, None))
+    budget = _graph_budget(config, memory, free)
+    return RunPlan(
+        config=config,
+        args=args,
+        base=base,
+        base_digest=model.digest,
+        tokenizer=tokenizer,
+        data=data,
+        device=device,
+        dtype=dtype,
+        total_steps=config.max_steps or data.steps.total_steps(config.epochs),
+        memory=estimate(args, _shape(config, dtype, budget)),
+        free=free,
+        graph_budget=budget,
+    )
+
+
+def refuse_oversize_plan(plan: RunPlan) -> None:
+    """Raise `DoesNotFit` when the run needs more memory than is free."""
+    refuse_oversize(plan.memory, plan.free, budget_given=plan.config.graph_budget_mb is not None)
+
+
+def describe(plan: RunPlan) -> list[dict[str, Any]]:
+    """The plan as records of name and value, for a table or JSON."""
+    data, config = plan.data, plan.config
+    rows: list[tuple[str, Any]] = [
+        ("mode", config.mode),
+        ("role", config.role),
+        ("entries kept", data.kept),
+        *((f"dropped: {reason}", count) for reason, count in sorted(data.dropped.items())),
+        ("entries held out", sum(entry.split == "val" for entry in data.entries)),
+        ("examples", data.examples),
+        ("tokens", data.tokens),
+        ("pairs" if config.mode == "dpo" else "supervised tokens", data.supervised),
+        ("steps", plan.total_steps),
+        ("parameters", count_parameters(plan.args)),
+        ("trained parameters", plan.trained_parameters),
+        ("device", plan.device),
+        ("base precision", str(plan.dtype).removeprefix("torch.")),
+        ("memory estimate (GiB)", round(plan.memory.total / GIB, 2)),
+        ("memory free (GiB)", round(plan.free / GIB, 2)),
+        ("bytes on the wire", 0),
+        ("bytes on the wire a step, one machine a stage", plan.wire_bytes),
+        ("run directory", str(config.checkpoint_dir)),
+    ]
+    return [{"plan": name, "value": value} for name, value in rows]
+
+
+def doubts(plan: RunPlan) -> list[str]:
+    """What a person may not have meant, a line each. Nothing of it stops the run."""
+    config, lines = plan.config, []
+    if plan.total_steps <= config.num_warmup_steps:
+        lines.append(
+            f"the run ends in its warm-up: {plan.total_steps} steps, and lr reaches {config.lr:g} after "
+            f"{config.num_warmup_steps}; lower num_warmup_steps, or raise epochs or max_steps"
+        )
+    if config.val_split and not plan.data.held_out:
+        lines.append(
+            f"no session was held out at val_split {config.val_split:g}, so no validation loss will tell "
+            "whether the run helped; raise val_split, or collect more sessions"
+        )
+    return lines
+
+
+def _refuse_contradictions(config: FineTuneConfig) -> None:
+    if config.tensorboard:
+        require_tensorboard()
+    for name in config.lora.target_modules if config.lora is not None else ():
+        if name not in ALL_LINEAR:
+            raise ConfigError(f"no layer to adapt is named {name!r}{nearest(name, list(ALL_LINEAR))}")
+    if config.base_model is None and config.fresh_model is None:
+        raise ConfigError("no model to train; give --base-model DIR|HUB_ID, or fresh_model in the YAML file")
+    if config.base_model is None and config.lora is not None:
+        raise ConfigError("an adapter needs a base; give --base-model DIR|HUB_ID, or --set lora=null")
+    if config.init_adapter is not None and config.lora is None:
+        raise ConfigError(f"init_adapter {config.init_adapter} needs lora settings; give lora.rank as it has")
+
+
+def _fresh_arguments(config: FineTuneConfig) -> LlamaArguments:
+    section = config.fresh_model or {}
+    args = build_cls(str(section.get("class_name", "")), section.get("init_args"))
+    if not isinstance(args, LlamaArguments):
+        raise ConfigError(
+            f"fresh_model names {section.get('class_name')!r}; "
+            "use node0.models.llama.arguments.LlamaArguments"
+        )
+    return args
+
+
+def _tokenizer_name(config: FineTuneConfig, base: BaseModelDir | None) -> str:
+    if config.tokenizer is not None:
+        return config.tokenizer
+    if base is None or base.tokenizer_path is None:
+        where = "a fresh model" if base is None else f"base {base.name}"
+        raise ConfigError(f"{where} has no tokenizer; give --set tokenizer=DIR|HUB_ID")
+    return str(base.tokenizer_path)
+
+
+def _refuse_long_rows(config: FineTuneConfig, args: LlamaArguments) -> None:
+    if config.max_length > args.max_seq_len:
+        raise ConfigError(
+            f"max_length {config.max_length} exceeds the model's {args.max_seq_len} positions; "
+            f"--set max_length={args.max_seq_len}"
+        )
+
+
+def _shape(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None) -> Shape:
+    return Shape(
+        tokens=max(config.tokens_per_microbatch, config.max_length),
+        row_length=config.max_length,
+        base_bytes=dtype.itemsize,
+        lora=config.lora,
+        graph_budget=graph_budget,
+    )
+
+
+def _graph_budget(config: FineTuneConfig, memory: Memory, free: int) -> int | None:
+    """Bytes for graphs; None where all of them fit easily."""
+    if config.graph_budget_mb is not None:
+        return config.graph_budget_mb << 20
+    room = int(max(0, free - memory.least) * GRAPH_SHARE)
+    return None if memory.graphs <= room else room

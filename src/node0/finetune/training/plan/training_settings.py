@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of a run from flags, run.json, a YAML file or a shipped one, and the paths they name."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from node0.errors import ConfigError
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.training_file import read_training_file
+from node0.settings import Resolved, read_tree, resolve
+from node0.town import HOME_TOWN, Town
+
+RUN_JSON_FLAGS = ("local_mode", "local_stage")
+"Keys of run.json that are no settings of the training."
+
+_PATHS = ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
+_NAMES = ("base_model", "tokenizer")
+"Directories or hub ids."
+
+
+def resolve_training(
+    flags: Mapping[str, Any],
+    *,
+    config: str | None = None,
+    run_config: str | None = None,
+    town: Path | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> tuple[Resolved[FineTuneConfig], dict[str, Any]]:
+    """The settings, and what run.json says about local mode.
+
+    defaults: what is taken where no layer says otherwise, before the settings' own.
+
+    Raises:
+        ConfigError: a file cannot be read, or a setting is missing, unknown or of a wrong type.
+    """
+    path = _config_path(config) if config is not None else None
+    run_json = read_tree(Path(run_config).expanduser()) if run_config is not None else {}
+    local = {name: run_json.pop(name) for name in RUN_JSON_FLAGS if name in run_json}
+    # Without a file, an adapter is what someone with a base wants; a file says it itself.
+    adapter: dict[str, Any] = {"lora": {}} if path is None and _has_base(flags, run_json) else {}
+    resolved = resolve(
+        FineTuneConfig,
+        flags=flags,
+        run_json=run_json,
+        yaml=read_training_file(path) if path is not None else {},
+        defaults={**adapter, **(defaults or {})},
+        names={
+            "yaml": path.name if path is not None else "yaml",
+            "run.json": Path(run_config).name if run_config is not None else "run.json",
+        },
+    )
+    return _expanded(resolved, town), local
+
+
+def absolute(resolved: Resolved[FineTuneConfig]) -> Resolved[FineTuneConfig]:
+    """The same settings, readable from any directory; hub ids stay what they are."""
+    config = resolved.values
+    paths = {name: getattr(config, name) for name in _PATHS}
+    changed: dict[str, Any] = {name: path.resolve() for name, path in paths.items() if path is not None}
+    for name in _NAMES:
+        value = getattr(config, name)
+        if value is not None and Path(value).is_dir():
+            changed[name] = str(Path(value).resolve())
+    if config.select.against is not None:
+        changed["select"] = config.select.model_copy(update={"against": config.select.against.resolve()})
+    return Resolved(config.model_copy(update=changed), resolved.sources)
+
+
+def _has_base(flags: Mapping[str, Any], run_json: Mapping[str, Any]) -> bool:
+    return any(tree.get("base_model") is not None for tree in (flags, run_json))
+
+
+def _config_path(name: str) -> Path:
+    """A file as named, or a shipped configuration by its name."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("node0.configs"))) / "finetune"
+    known = sorted(file.stem for file in shipped.glob("*.yaml"))
+    if name.removesuffix(".yaml") in known:
+        return shipped / f"{name.removesuffix('.yaml')}.yaml"
+    raise ConfigError(f"no configuration {name}; give a YAML file, or one of {', '.join(known)}")
+
+
+def _expanded(resolved: Resolved[FineTuneConfig], town: Path | None) -> Resolved[FineTuneConfig]:
+    """`~/gt` means the town, another `~` the home directory."""
+    config = resolved.values
+    paths = {name: getattr(config, name) for name in _PATHS}
+    names = {name: getattr(config, name) for name in _NAMES}
+    home = {
+        name: value
+        for name, value in {**paths, **names}.items()
+        if value is not None and str(value).startswith("~")
+    }
+    if not home:
+        return resolved
+    changed = {name: _expand(str(value), town) for name, value in home.items()}
+    update = {name: value if name in paths else str(value) for name, value in changed.items()}
+    return Resolved(config.model_copy(update=update), resolved.sources)
+
+
+def _expand(path: str, town: Path | None) -> Path:
+    if path == HOME_TOWN or path.startswith(f"{HOME_TOWN}/"):
+        return Town.locate(town).expand(path)
+    return Path(path).expanduser()

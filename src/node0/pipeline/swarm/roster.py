@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who holds which stage now: finding members, replacing the lost, bringing all to one version."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
+from node0.models.stage_name import stage_names
+from node0.pipeline.protocol import Microbatch
+from node0.pipeline.swarm.member import Member, all_of
+from node0.pipeline.swarm.reports import Reports, raise_if_over
+from node0.pipeline.swarm.state_sync import StateSync
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.pipeline.swarm.swarm_state import Cut
+from node0.server.host.stage_spec import StageTraining
+from node0.swarm.peer import Peer
+from node0.swarm.transport.frames import MAX_PAYLOAD, Frame
+from node0.swarm.transport.log_throttle import Seldom
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5
+"Seconds between looks for a stage that is missing."
+
+WATCH_EVERY = 2.0
+"Seconds between looks for a member that comes late."
+
+CONNECT_SECONDS = 5.0
+
+
+class Roster:
+    """Connections to the members of all stages. Everything but the constructor runs on the peer's loop."""
+
+    def __init__(self, peer: Peer, settings: SwarmSettings, training: StageTraining) -> None:
+        self._peer, self._settings = peer, settings
+        self._sync = StateSync(settings, training)
+        self._client = secrets.token_hex(8)
+        self._members: dict[str, Member] = {}
+        self.reports = Reports()
+        self._held: set[int | None] = set()
+        "Stages that had a member at any time."
+
+        self._finding, self._seldom = asyncio.Lock(), Seldom()
+        self._watching: asyncio.Task[None] | None = None
+
+    def route(self) -> list[list[Member]]:
+        """The members of each stage that take part, in a fixed order.
+
+        Raises:
+            SwarmTimeout: a stage has none.
+        """
+        names = stage_names(self._settings.num_stages)
+        route = [self._of(name.index) for name in names]
+        missing = [str(name) for name, members in zip(names, route, strict=True) if not members]
+        if missing:
+            raise SwarmTimeout(f"nobody holds {', '.join(missing)}")
+        return route
+
+    async def recover(self, version: int, cut: Cut) -> bool:
+        """Wait for a member of every stage and bring all to `version`, or else to the cut.
+
+        Returns whether it is `version`; raises `SwarmTimeout` when a stage is missing for too long.
+        """
+        now = time.monotonic
+        started = told = now()
+        while True:
+            try:
+                await self._find()
+                self._replace(first_wait=now() - started)
+                for member in self._members.values():
+                    member.takes_part = member.is_alive and member.stage is not None
+                self.route()
+                is_there = await self._agree(version, cut)
+                self.reports.forget()
+                return is_there
+            except RetriableError as fault:
+                waited = now() - started
+                if waited > self._settings.patience:
+                    raise SwarmTimeout(
+                        f"{fault}; waited {waited:.0f} s, start a host for it or a spare"
+                    ) from None
+                if now() - told >= CONNECT_SECONDS:
+                    told = now()
+                    logger.warning("waiting for %.0f s: %s", waited, fault)
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def admit(self) -> None:
+        """Let members take part that came since: each loads the state of another member of its stage."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+        waiting = [m for m in self._members.values() if m.is_alive and m.has_model and not m.takes_part]
+        for member in waiting:
+            others = self._of(member.stage) if member.stage is not None else []
+            if others:
+                await self._sync.copy(others[0], member)
+                member.takes_part = True
+                await self._introduce([m for stage in self.route() for m in stage])
+                logger.info("peer %s joined stage %d", member.spec.peer_id, member.stage)
+
+    async def fetch_states(self, expected: int) -> dict[int, bytes]:
+        """The state of every stage at a version, whole and checked.
+
+        Raises:
+            RetriableError: a stage is at another one, or its state arrived damaged.
+        """
+        replies = await all_of([self._sync.fetch(members[0]) for members in self.route()])
+        versions = [version for version, _ in replies]
+        if set(versions) != {expected}:
+            raise RetriableError(f"stages are at versions {versions}, not at {expected}; bring them there")
+        return {stage: data for stage, (_, data) in enumerate(replies)}
+
+    async def checkpoint(self, step: int, version: int, progress: str) -> dict[str, str]:
+        """Have every member write its shard of this version; sha256 by stage, of those that could."""
+        frame = Frame("shard", {"step": step, "version": version}, (), progress.encode())
+        members = [member for stage in self.route() for member in stage]
+        replies = await all_of([self._sync.write_shard(member, frame) for member in members])
+        names, digests = stage_names(self._settings.num_stages), dict[str, str]()
+        for member, reply in zip(members, replies, strict=True):
+            if reply is None or member.stage is None:
+                continue
+            name, found = str(names[member.stage]), str(reply["sha256"])
+            if digests.setdefault(name, found) != found:
+                logger.error("peer %s holds another state of stage %s", member.spec.peer_id, name)
+        return digests
+
+    async def names(self) -> list[list[str]]:
+        """Names of the trained weights of each stage."""
+        return [members[0].names for members in self.route()]
+
+    async def load_cut(self, cut: Cut) -> None:
+        """Bring every member of every stage to a cut."""
+        await all_of([self._sync.restore(member, cut) for members in self.route() for member in members])
+
+    async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
+        """One batch through all stages without a graph: float32 (rows, tokens) at the labels."""
+        route = [members[0] for members in self.route()]
+        first, *rest = route
+        request = secrets.token_hex(8)
+        fields = {
+            "request": request,
+            "client": self._client,
+            "adapter": adapter,
+            "route": [member.spec.peer_id for member in rest],
+        }
+        tensors = [microbatch.input_ids, microbatch.positions, microbatch.labels]
+        await first.send(
+            Frame("score", fields, [tensors[0], *(each.to(torch.int32) for each in tensors[1:])])
+        )
+        scores = await self.hear("scores", ("request", request), route)
+        return scores.tensors[0]
+
+    async def hear(self, kind: str, about: tuple[str, str], part: Sequence[Member], **fields: Any) -> Frame:
+        """The report of this kind that the last member of `part` owes, with these fields.
+
+        Raises:
+            SwarmTimeout: one of them is lost, or it does not come in time, whatever else does.
+            RetriableError, NonRetriableError: one of them failed at it.
+        """
+        wanted = {about, *fields.items()}
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                while True:
+                    member, frame = await self.reports.get()
+                    raise_if_over(member, frame, part=part, about=about)
+                    if frame.kind == kind and member is part[-1] and wanted <= frame.fields.items():
+                        return frame
+        except TimeoutError:
+            raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        for member in self._members.values():
+            member.close("the trainer left")
+
+    def _of(self, stage: int) -> list[Member]:
+        return [m for m in self._members.values() if m.stage == stage and m.is_alive and m.takes_part]
+
+    async def _watch(self) -> None:
+        """Look for members that come late, and make them ready, while steps go on."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                await self._find()
+                late = [m for m in self._members.values() if m.stage is not None and m.is_alive]
+                await all_of([self._make_ready(m) for m in late if not m.has_model and not m.takes_part])
+            except Node0Error as fault:
+                self._warn("late", "a late member", fault)
+
+    async def _find(self) -> None:
+        """Connect to whoever is known and not connected."""
+        async with self._finding:
+            await self._connect_lost()
+
+    async def _connect_lost(self) -> None:
+        for spec in await self._settings.find():
+            member = self._members.get(spec.peer_id)
+            if member is None:
+                settings = self._settings
+                self._members[spec.peer_id] = Member(
+                    self._peer,
+                    spec,
+                    deadline=settings.deadline,
+                    reports=self.reports,
+                    max_payload=MAX_PAYLOAD + settings.state_bytes,
+                )
+            elif not member.is_alive:
+                # It may have come back at another address.
+                member.spec = spec
+        lost = [member for member in self._members.values() if not member.is_alive]
+        await asyncio.gather(*(self._connect(member) for member in lost), return_exceptions=False)
+
+    async def _connect(self, member: Member) -> None:
+        # A spare that came back has no place any more.
+        member.stage = member.spec.stage
+        try:
+            await member.connect(self._client, deadline=CONNECT_SECONDS)
+        except RetriableError as fault:
+            logger.debug("peer %s: %s", member.spec.peer_id, fault)
+        except ConfigError as fault:
+            self._do_without(member, fault)
+
+    def _do_without(self, member: Member, fault: ConfigError) -> None:
+        """Go on with the other members of a stage when one cannot be used; raise when it is the only one."""
+        member.takes_part = False
+        if member.stage is not None and not self._of(member.stage):
+            raise fault
+        self._warn(member.spec.peer_id, "a member", fault)
+
+    def _warn(self, key: str, who: str, fault: Node0Error) -> None:
+        if self._seldom.now(key):
+            logger.warning("%s cannot take part: %s", who, fault)
+
+    def _replace(self, *, first_wait: float) -> None:
+        """Give a spare to each stage that lost its members; one that nobody held yet is waited for first."""
+        members = self._members.values()
+        spares = [member for member in members if member.stage is None and member.is_alive]
+        now_held = {member.stage for member in members if member.is_alive}
+        self._held |= now_held
+        is_late = first_wait > self._settings.patience / 2
+        for stage in range(self._settings.num_stages):
+            if spares and stage not in now_held and (stage in self._held or is_late):
+                member = spares.pop(0)
+                member.stage = stage
+                logger.warning("peer %s takes the place of stage %d", member.spec.peer_id, stage)
+
+    async def _agree(self, version: int, cut: Cut) -> bool:
+        every = [member for stage in self.route() for member in stage]
+        await all_of([self._make_ready(member) for member in every if not member.has_model])
+        members = [member for stage in self.route() for member in stage]
+        await self._introduce(members)
+        at = await asyncio.gather(*(self._sync.go_back(member, version, cut) for member in members))
+        if all(at):
+            return True
+        behind = [member for member, is_there in zip(members, at, strict=True) if not is_there]
+        there = {member.stage: member for member, is_there in zip(members, at, strict=True) if is_there}
+        if all(member.stage in there for member in behind):
+            for member in behind:
+                await self._sync.copy(there[member.stage], member)
+            return True
+        await self.load_cut(cut)
+        return version == cut.version
+
+    async def _make_ready(self, member: Member) -> None:
+        try:
+            await self._sync.reset(member)
+        except ConfigError as fault:
+            self._do_without(member, fault)
+
+    async def _introduce(self, members: Sequence[Member]) -> None:
+        addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
+        frame = Frame("neighbours", {"addresses": addresses})
+        await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file of one stage at one step: `{directory}/step_{step}/{stage}_lora.safetensors`.
+
+Weights lie under their own names: adapters when the stage has any, all that train otherwise
+(`{stage}_full.safetensors`). A shard that a run can go on from also holds `OPTIMIZER_FIELD:NAME` for each.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from node0.errors import BadCheckpoint
+from node0.models.weights import save_tensors
+
+STAGE = re.compile(r"^[A-Za-z0-9_-]+\Z")
+STEP_DIRECTORY = re.compile(r"^step_(\d+)\Z", re.ASCII)
+_METADATA = "node0"
+_WEIGHT = "weight:"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFacts:
+    """What a shard says of itself."""
+
+    stage: str
+    step: int
+    "Of the run; skipped ones count."
+
+    version: int | None = None
+    "Optimizer steps that were applied; None without an optimizer's state."
+
+    num_stages: int | None = None
+    base_digest: str | None = None
+    lora: dict[str, Any] | None = None
+    "`LoRAConfig` of the adapter."
+
+    progress: str | None = None
+    "What the trainer remembers besides weights, as it wrote it."
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard that was read."""
+
+    facts: ShardFacts
+    tensors: dict[str, Tensor]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Without the optimizer's state."""
+        return {name: tensor for name, tensor in self.tensors.items() if ":" not in name}
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """As a file of `node0.server.stage.state_file` has them."""
+        return {name if ":" in name else f"{_WEIGHT}{name}": tensor for name, tensor in self.tensors.items()}
+
+
+def from_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A shard's tensors, from those of a state file; `Shard.state` is the way back."""
+    return {name.removeprefix(_WEIGHT): tensor for name, tensor in state.items()}
+
+
+def write_shard(directory: Path, facts: ShardFacts, tensors: Mapping[str, Tensor]) -> Path:
+    """Write a shard and return the file: whole or absent, same content same bytes."""
+    is_lora = all("lora_" in name for name in tensors)
+    path = shard_path(directory, facts.stage, facts.step, lora=is_lora)
+    given = {name: value for name, value in asdict(facts).items() if value is not None}
+    # One entry: the order of several differs from write to write, and equal shards are equal files.
+    save_tensors(path, tensors, {_METADATA: json.dumps(given)})
+    return path
+
+
+def read_shard(path: Path) -> Shard:
+    """Raises `BadCheckpoint` when it cannot be read, or does not say which stage and step it is of."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = _facts(file.metadata())
+            return Shard(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
+
+
+def read_facts(path: Path) -> ShardFacts:
+    """`read_shard`, without the tensors."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _facts(file.metadata())
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
+
+
+def shard_path(directory: Path, stage: str, step: int, *, lora: bool = True) -> Path:
+    """Where a shard lies."""
+    if not STAGE.match(stage):
+        raise BadCheckpoint(f"stage name {stage!r} is not a file name; use letters, digits, - and _")
+    return Path(directory) / f"step_{step}" / f"{stage}_{'lora' if lora else 'full'}.safetensors"
+
+
+def shard_files(directory: Path) -> dict[int, list[Path]]:
+    """The shards that lie in a directory, by step, ascending."""
+    found = {}
+    for path in directory.iterdir() if directory.is_dir() else ():
+        match = STEP_DIRECTORY.match(path.name)
+        if match is not None:
+            found[int(match[1])] = sorted(path.glob("[!.]*.safetensors"))
+    return dict(sorted(found.items()))
+
+
+def _facts(metadata: Mapping[str, str]) -> ShardFacts:
+    facts = ShardFacts(**json.loads(metadata[_METADATA]))
+    if not isinstance(facts.stage, str) or not isinstance(facts.step, int):
+        raise ValueError("stage and step are missing")
+    return facts

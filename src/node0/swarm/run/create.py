@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making the directory of a run: run.json, training settings, a key for each member."""
+
+import re
+import secrets
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from node0.errors import ConfigError
+from node0.files import write_atomically
+from node0.swarm.run.identity import make_identity
+from node0.swarm.run.layout import Seat
+from node0.swarm.run.run_file import (
+    KEYS,
+    OBSERVER,
+    RUN_FILE,
+    TRAINER,
+    TRAINING_FILE,
+    Member,
+    Place,
+    SwarmRun,
+    key_file,
+    read_run,
+    write_run,
+)
+
+
+class Line(NamedTuple):
+    """A command to run."""
+
+    member: str
+    machine: str
+    "Host of the member; empty for this machine."
+
+    command: str
+
+
+def new_run_id(directory: Path) -> str:
+    """An id that no other run has, and that says which this is."""
+    slug = re.sub(r"[^a-z0-9]+", "-", directory.name.lower()).strip("-")[:40] or "run"
+    return f"{slug}-{secrets.token_hex(3)}"
+
+
+def refuse_existing(directory: Path) -> None:
+    """Raise `ConfigError` unless a run can be made there: nothing, or an empty directory."""
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise ConfigError(f"{directory} is no directory; give another place for the run")
+    if directory.is_dir() and any(directory.iterdir()):
+        what = "holds a run already" if (directory / RUN_FILE).exists() else "is not empty"
+        raise ConfigError(f"{directory} {what}; nothing is overwritten: give another directory")
+
+
+def create_run(directory: Path, seats: Sequence[Seat], *, common: SwarmRun, settings: str) -> SwarmRun:
+    """Make the directory, whole or not at all.
+
+    common: everything of the run but its members.
+
+    Raises:
+        ConfigError: there is something already.
+    """
+    refuse_existing(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(directory)
+    try:
+        beside.chmod(0o755)
+        (beside / KEYS).mkdir(mode=0o700)
+        write_run(beside, _with_members(common, seats, beside))
+        write_atomically(beside / TRAINING_FILE, settings)
+        run = read_run(beside)
+        beside.replace(directory)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return run
+
+
+def _beside(directory: Path) -> Path:
+    """A new directory beside it; an error names the one that was wanted."""
+    try:
+        return Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".part"))
+    except OSError as error:
+        error.filename = str(directory)
+        raise
+
+
+def start_lines(directory: Path, run: SwarmRun) -> list[Line]:
+    """What to run where, from first to last: nothing in a line needs to be changed.
+
+    The machine of the trainer is this one; other machines get their files by ssh, into their home.
+    """
+    here = _host(run.place(TRAINER))
+    lines = []
+    for place in run.members:
+        host = _host(place)
+        if host == here:
+            lines.append(Line(place.name, "", _command(directory, place)))
+            continue
+        there = Path(directory.name)
+        lines.append(Line(place.name, "", _copy(directory, there, place, host)))
+        lines.append(Line(place.name, host, _command(there, place)))
+    return lines
+
+
+def _with_members(common: SwarmRun, seats: Sequence[Seat], directory: Path) -> SwarmRun:
+    stages: dict[str, list[Member]] = {}
+    spares: list[Member] = []
+    trainer = None
+    for seat in seats:
+        member = Member(
+            peer_id=make_identity(key_file(directory, seat.name)).peer_id,
+            host_maddrs=[str(seat.listens)],
+            announce_maddrs=[] if seat.listens == seat.address else [str(seat.address)],
+        )
+        if seat.stage is not None:
+            stages.setdefault(str(seat.stage), []).append(member)
+        elif seat.name == TRAINER:
+            trainer = member
+        else:
+            spares.append(member)
+    observer = make_identity(key_file(directory, OBSERVER)).peer_id
+    members = {"stages": stages, "spares": spares, "trainer": trainer}
+    return common.model_copy(update={**members, "allow_peers": [*common.allow_peers, observer]})
+
+
+def _host(place: Place) -> str:
+    """The machine of a member; empty for loopback, which has several names."""
+    address = place.member.full_addresses[0]
+    return "" if address.is_loopback else address.host
+
+
+def _command(directory: Path, place: Place) -> str:
+    if place.name == TRAINER:
+        return shlex.join(["node0-finetune", "--swarm", "--run", str(directory)])
+    words = ["node0", "server", "--run", str(directory)]
+    if place.stage is not None:
+        words += ["--local-stage", str(place.stage)]
+    if place.name != str(place.stage):
+        words += ["--identity-path", str(key_file(directory, place.name))]
+    return shlex.join(words)
+
+
+def _copy(directory: Path, there: Path, place: Place, host: str) -> str:
+    files = [RUN_FILE, TRAINING_FILE, str(key_file(Path(), place.name))]
+    pack = shlex.join(["tar", "-C", str(directory), "-c", *files])
+    unpack = f"mkdir -p {shlex.quote(str(there))} && tar -C {shlex.quote(str(there))} -x"
+    return f"{pack} | {shlex.join(['ssh', host, unpack])}"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import random
+
+import pytest
+from secret_contexts import CONTEXTS, SURVIVORS
+from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
+
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.secrets import SECRET_RULES
+from node0.finetune.corpus.scrubber import CorpusScrubber
+
+SCRUBBER = CorpusScrubber()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_piece_of_a_secret_is_left(name: str) -> None:
+    rng = random.Random(name)
+    for form, written in WRITTEN.items():
+        for _ in range(3):
+            whole, secret = FORMATS[name](rng)
+
+            scrubbed, found = SCRUBBER.scrub(written(whole))
+
+            assert pieces_left(scrubbed, secret) == [], (form, written(whole), scrubbed)
+            assert any(line.startswith("redact") for line in found), (form, whole, scrubbed)
+            assert form not in PLAIN or all(line.startswith("redact") for line in found)
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_what_stands_around_a_secret_gives_it_away(name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(20):
+        whole, secret = CONTEXTS[name](rng)
+        for written in (whole, f"before\n{whole}\nafter", json.dumps({"output": whole})):
+            scrubbed, _ = SCRUBBER.scrub(written)
+
+            assert pieces_left(scrubbed, secret) == [], (written, scrubbed)
+
+
+@pytest.mark.parametrize("text", SURVIVORS)
+def test_what_only_looks_like_a_secret_survives(text: str) -> None:
+    assert SCRUBBER.scrub(text) == (text, [])
+
+
+def test_every_rule_of_the_table_fires_on_some_format() -> None:
+    rng = random.Random(0)
+    texts = [make(rng)[0] for make in (*FORMATS.values(), *CONTEXTS.values())]
+    texts += [
+        "https://" + signs(rng, WORD, 40) + "@git.io",
+        "curl -u bob:" + signs(rng, WORD, 16),
+        "bearer " + signs(rng, WORD, 30),
+        "mysql -uroot -p" + signs(rng, WORD, 14),
+    ]
+
+    silent = [
+        rule.pattern.pattern
+        for rule in SECRET_RULES
+        if not any(
+            (found := rule.pattern.search(text)) and rule.judge(found) is Tier.REDACT for text in texts
+        )
+    ]
+
+    assert silent == []

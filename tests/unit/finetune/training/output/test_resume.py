@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from node0.errors import BadCheckpoint, ConfigError, NotFound
+from node0.finetune.training.output.resume import (
+    TrainerState,
+    find_state,
+    read_state,
+    refuse_other_run,
+    save_state,
+)
+
+
+class NoWeights:
+    def save(self, directory):
+        (directory / "weights").write_text("w")
+
+
+class Broken:
+    def save(self, directory):
+        (directory / "half").write_text("h")
+        raise OSError("disk full")
+
+
+def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
+    for step in (9, 10):
+        save_state(tmp_path, TrainerState(step=step), NoWeights())
+
+    assert find_state(tmp_path, "auto") == tmp_path / "training_state" / "step_10"
+    assert find_state(tmp_path, "never") is None
+    assert find_state(tmp_path / "other", "auto") is None
+
+
+def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
+    state = save_state(tmp_path, TrainerState(step=3), NoWeights())
+
+    assert find_state(tmp_path / "elsewhere", tmp_path) == state
+    assert find_state(tmp_path / "elsewhere", state) == state
+    with pytest.raises(NotFound, match="no training state"):
+        find_state(tmp_path, tmp_path / "gone")
+
+
+def test_a_state_is_whole_or_absent(tmp_path):
+    save_state(tmp_path, TrainerState(step=1), NoWeights())
+    with pytest.raises(OSError, match="disk full"):
+        save_state(tmp_path, TrainerState(step=2), Broken())
+
+    found = find_state(tmp_path, "auto")
+
+    assert found is not None
+    assert read_state(found).step == 1
+
+
+def test_a_damaged_state_is_one_line(tmp_path):
+    state = save_state(tmp_path, TrainerState(step=1), NoWeights())
+    (state / "trainer.json").write_text('{"step": 1')
+
+    with pytest.raises(BadCheckpoint, match="use an older step"):
+        read_state(state)
+
+
+def test_another_setting_is_named_with_both_values():
+    with pytest.raises(ConfigError, match="seed was 0 and is 1"):
+        refuse_other_run({"seed": 0, "mode": "sft"}, {"mode": "sft", "seed": 1})

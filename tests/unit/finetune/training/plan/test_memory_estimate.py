@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from node0.errors import DoesNotFit
+from node0.finetune.training.plan.memory_estimate import (
+    GIB,
+    Shape,
+    count_adapter_parameters,
+    count_parameters,
+    estimate,
+    free_bytes,
+    refuse_oversize,
+)
+from node0.lora.lora_config import LoRAConfig
+from node0.models.llama.arguments import LlamaArguments
+
+LORA = LoRAConfig(rank=8, target_modules=["wq", "wk", "wv", "wo"])
+
+
+def shape(**changes):
+    return Shape(
+        **{"tokens": 4096, "row_length": 2048, "base_bytes": 2, "lora": LORA, "graph_budget": None, **changes}
+    )
+
+
+def test_llama_2_7b_has_its_published_number_of_weights():
+    assert count_parameters(LlamaArguments()) == 6_738_415_616
+
+
+def test_llama_3_8b_has_its_published_number_of_weights():
+    args = LlamaArguments(n_kv_heads=8, ffn_dim=14336, vocab_size=128256)
+
+    assert count_parameters(args) == 8_030_261_248
+
+
+def test_qwen3_0_6b_has_its_published_number_of_weights():
+    args = LlamaArguments(
+        hidden_dim=1024,
+        n_heads=16,
+        n_kv_heads=8,
+        head_dim=128,
+        num_hidden_layers=28,
+        ffn_dim=3072,
+        vocab_size=151936,
+        qk_norm=True,
+        tie_embeddings=True,
+    )
+
+    assert count_parameters(args) == 596_049_920
+
+
+def test_an_adapter_has_rank_times_both_widths():
+    args = LlamaArguments(hidden_dim=64, n_heads=4, n_kv_heads=2, num_hidden_layers=3)
+
+    assert count_adapter_parameters(args, LORA) == 3 * 8 * (128 + 96 + 96 + 128)
+
+
+def test_full_training_needs_sixteen_bytes_a_weight():
+    args = LlamaArguments(hidden_dim=64, n_heads=4, num_hidden_layers=2, vocab_size=128)
+    memory = estimate(args, shape(lora=None))
+
+    assert memory.weights == 0
+    assert memory.trained == 16 * count_parameters(args)
+
+
+def test_a_budget_bounds_the_graphs():
+    args = LlamaArguments(hidden_dim=64, n_heads=4, num_hidden_layers=8, vocab_size=128)
+
+    assert estimate(args, shape(graph_budget=1000)).graphs == 1000
+    assert estimate(args, shape()).graphs > 1000
+
+
+def test_a_run_that_cannot_fit_is_refused_with_both_figures():
+    memory = estimate(LlamaArguments(), shape())
+
+    with pytest.raises(DoesNotFit, match=r"needs .* GiB and 4\.0 GiB are free"):
+        refuse_oversize(memory, 4 * GIB, budget_given=False)
+
+
+def test_recomputing_may_make_a_run_fit():
+    memory = estimate(LlamaArguments(), shape())
+    between = (memory.least + memory.total) // 2
+
+    refuse_oversize(memory, between, budget_given=False)
+    with pytest.raises(DoesNotFit):
+        refuse_oversize(memory, between, budget_given=True)
+
+
+def test_free_memory_of_this_machine_is_known():
+    assert free_bytes("cpu") > 0

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.errors import ConfigError, NotFound
+from node0.models.stage_name import StageName
+from node0.swarm.run.run_file import SwarmRun, authorizer_of, key_file, read_run, write_run
+
+PEERS = [f"Qm{letter * 44}" for letter in "ABCDEFG"]
+
+
+def a_member(number: int, **changes: Any) -> dict[str, Any]:
+    return {"peer_id": PEERS[number], "host_maddrs": [f"/ip4/127.0.0.1/tcp/410{number}"], **changes}
+
+
+def a_tree(**changes: Any) -> dict[str, Any]:
+    """Three stages, two replicas of the body, a spare and a trainer."""
+    return {
+        "run_id": "deacon",
+        "local_mode": True,
+        "num_stages": 3,
+        "stages": {
+            "tail-2": [a_member(3)],
+            "head-0": [a_member(0)],
+            "body-1": [a_member(1), a_member(2, announce_maddrs=["/dns4/gpu-2.example/tcp/9"])],
+        },
+        "spares": [a_member(4)],
+        "trainer": a_member(5, host_maddrs=["/ip4/127.0.0.1/tcp/0"]),
+        **changes,
+    }
+
+
+def read(tmp_path: Path, tree: object) -> SwarmRun:
+    (tmp_path / "run.json").write_text(tree if isinstance(tree, str) else json.dumps(tree))
+    return read_run(tmp_path)
+
+
+def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    run = SwarmRun.model_validate(a_tree())
+
+    write_run(tmp_path, run)
+
+    assert read_run(tmp_path) == read_run(tmp_path / "run.json") == run
+
+
+def test_members_come_in_the_order_of_the_stages_with_names_of_their_own(tmp_path: Path) -> None:
+    run = read(tmp_path, a_tree())
+
+    assert [place.name for place in run.members] == [
+        "head-0", "body-1", "body-1.2", "tail-2", "spare-0", "trainer",
+    ]  # fmt: skip
+    assert run.place("body-1.2").stage == StageName(1, "body")
+    assert run.place("spare-0").stage is None
+    assert run.place_of(PEERS[2]) == run.place("body-1.2")
+    assert run.place_of(PEERS[6]) is None
+    assert key_file(tmp_path, "body-1.2") == tmp_path / "identities" / "body-1.2.key"
+    with pytest.raises(NotFound, match=r"no member 'body-3'; its members: head-0, body-1, body-1\.2"):
+        run.place("body-3")
+
+
+def test_members_and_further_peers_may_join_and_nobody_else(tmp_path: Path) -> None:
+    run = read(tmp_path, a_tree(allow_peers=[PEERS[6]]))
+
+    assert run.allowed == set(PEERS)
+    assert read(tmp_path, a_tree()).allowed == set(PEERS[:6])
+
+
+def test_the_trainer_alone_may_train_where_there_is_one(tmp_path: Path) -> None:
+    run = read(tmp_path, a_tree(allow_peers=[PEERS[6]]))
+
+    assert run.trainer is not None
+    assert run.leaders == {run.trainer.peer_id}
+    nameless = run.model_copy(update={"trainer": None})
+    assert nameless.leaders == nameless.allowed
+
+
+def test_seeds_are_where_members_can_be_reached(tmp_path: Path) -> None:
+    named = f"/ip4/10.0.0.9/tcp/1/p2p/{PEERS[6]}"
+    run = read(tmp_path, a_tree(local_seed_peers=[named]))
+
+    assert run.seeds(but=PEERS[0]) == [
+        named,
+        f"/ip4/127.0.0.1/tcp/4101/p2p/{PEERS[1]}",
+        f"/dns4/gpu-2.example/tcp/9/p2p/{PEERS[2]}",
+        f"/ip4/127.0.0.1/tcp/4103/p2p/{PEERS[3]}",
+        f"/ip4/127.0.0.1/tcp/4104/p2p/{PEERS[4]}",
+    ]
+    assert f"/ip4/127.0.0.1/tcp/4100/p2p/{PEERS[0]}" in run.seeds()
+
+
+def test_a_file_of_the_plan_needs_nothing_else(tmp_path: Path) -> None:
+    seed = f"/ip4/1.2.3.4/tcp/8765/p2p/{PEERS[0]}"
+
+    run = read(tmp_path, {"local_mode": True, "local_seed_peers": [seed], "bypass_auth": False})
+
+    assert run.local_mode
+    assert run.seeds() == [seed]
+    assert read(tmp_path, {}) == SwarmRun()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stagse": {}}, "unknown setting 'stagse' from run.json; did you mean 'stages'"),
+        ({"num_stages": "many"}, "setting 'num_stages' is 'many' "),
+        ({"num_stages": 10**9}, "setting 'num_stages' is 1000000000 "),
+        ({"num_stages": 2}, "no stage .* in a model of 2 stages; it has head-0, tail-1"),
+        ({"num_stages": 4}, "no stage tail-2 in a model of 4"),
+        ({"stages": {"legs-1": []}}, "'legs-1' is no stage"),
+        ({"stages": {"head-0": [a_member(0)], "body-1": [], "tail-2": [a_member(3)]}}, "nobody holds body-1"),
+        ({"layers_per_stage": [1, 1]}, "layers_per_stage has 2 counts for 3 stages"),
+        ({"spares": [a_member(0)]}, "head-0 and spare-0 have one peer id"),
+        ({"spares": [a_member(4, peer_id="QmShort")]}, "'QmShort' is no peer id"),
+        ({"spares": [a_member(4, host_maddrs=[])]}, r"setting 'spares\.0\.host_maddrs' is \[\]"),
+        ({"spares": [a_member(4, host_maddrs=["0.0.0.0:1"])]}, "cannot read address '0.0.0.0:1'"),
+        ({"spares": [a_member(4, port=1)]}, r"setting 'spares\.0\.port'"),
+        ({"spares": [a_member(4, announce_maddrs=["/ip4/1.2.3.4/tcp/0"])]}, "has port 0; give the port"),
+        (
+            {"trainer": a_member(5, host_maddrs=[f"/ip4/1.2.3.4/tcp/1/p2p/{PEERS[5]}"])},
+            "ends in a peer id; leave it out",
+        ),
+        (
+            {"local_seed_peers": ["1.2.3.4:8765"]},
+            "seed '1.2.3.4:8765' has no peer id; .* node0 swarm address",
+        ),
+        ({"wire": "float8"}, "setting 'wire' is 'float8'"),
+        ({"backup_every": 0}, "setting 'backup_every' is 0"),
+        ({"deadlines": {"step": 0}}, r"setting 'deadlines\.step' is 0"),
+        ({"deadlines": {"stop": 1}}, r"unknown setting 'deadlines\.stop' .*did you mean 'deadlines\.step'"),
+        ({"base_digest": "abc"}, "setting 'base_digest' is 'abc'"),
+        ({"run_id": "../other"}, "setting 'run_id' is '../other'"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_file_value_and_reason(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as raised:
+        read(tmp_path, a_tree(**changes))
+
+    assert str(raised.value).startswith(f"{tmp_path / 'run.json'}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"num_stages": NaN}'])
+def test_a_file_that_is_no_run_is_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, text)
+
+    assert "\n" not in str(raised.value)
+
+
+def test_without_a_file_the_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read settings from .*run\.json: No such file"):
+        read_run(tmp_path / "run.json")
+
+
+def test_local_mode_needs_no_authorizer_and_anything_else_does() -> None:
+    assert authorizer_of(SwarmRun(), local_mode=True) is None
+    assert authorizer_of(SwarmRun(local_mode=True)) is None
+    assert authorizer_of(SwarmRun(bypass_auth=True)) is None
+    with pytest.raises(ConfigError, match=r"give --local-mode .*, or \"authorizer\""):
+        authorizer_of(SwarmRun())
+
+
+def test_an_authorizer_is_built_from_its_name_and_only_from_names_of_this_project() -> None:
+    named = {"class_name": "node0.lora.lora_config.LoRAConfig", "init_args": {"rank": 3}}
+
+    built = authorizer_of(SwarmRun.model_validate({"authorizer": named}))
+
+    assert built.rank == 3
+    with pytest.raises(ConfigError, match=r"'subprocess\.Popen' is not allowed"):
+        authorizer_of(SwarmRun.model_validate({"authorizer": {"class_name": "subprocess.Popen"}}))
+
+
+def test_reading_a_run_loads_neither_torch_nor_hivemind() -> None:
+    code = "import node0.swarm.run.run_file, node0.swarm.run.identity, sys; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {"torch", "hivemind", "numpy"}.isdisjoint(done.stdout.split())
