@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from node0.finetune.role import RoleName
 from node0.lora.lora_config import LoRAConfig
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -65,7 +66,7 @@ class FineTuneConfig(BaseModel):
     mode: Literal["sft", "dpo", "pretrain"] = "sft"
     "sft trains on assistant turns, dpo on pairs, pretrain on every token."
 
-    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    role: RoleName
     "Role whose entries are trained on; `all` takes every role."
 
     corpus_path: Path

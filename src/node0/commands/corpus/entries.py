@@ -266,9 +266,9 @@ def _beads(town: "Town", backup: Path | None) -> "Outcomes | None":
 def _collect_town(
     collector: "CorpusCollector", town: "Town", claude_dirs: Sequence[Path], since: str | None
 ) -> "Report":
-    from node0.finetune.corpus.town.sessions import moment_of
+    from node0.finetune.corpus.town.timestamps import timestamp_of
 
-    moment = moment_of(since) if since else None
+    moment = timestamp_of(since) if since else None
     if since and moment is None:
         raise typer.BadParameter(f"--since {since!r} is no ISO 8601 date, such as 2026-01-31")
     with console.progress() as bar:

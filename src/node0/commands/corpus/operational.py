@@ -93,7 +93,7 @@ def _collect(
 
 
 def _table(found: "Outcomes", role: str | None) -> list[dict[str, object]]:
-    from node0.finetune.corpus.town.sessions import role_and_rig
+    from node0.finetune.corpus.town.actors import role_and_rig
 
     return [
         {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the modules of `node0-corpus`'s commands share: options, the store and the scrubber."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from node0.finetune.role import RULE, is_role_name
 
 if TYPE_CHECKING:
     from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -31,8 +32,8 @@ BeadsOption = Annotated[
 
 def role_name(text: str | None) -> str | None:
     """What an option says, where that can be the name of a role."""
-    if text is not None and not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", text):
-        raise typer.BadParameter(f"{text!r} is no role name: use lower-case letters, digits, - and _")
+    if text is not None and not is_role_name(text):
+        raise typer.BadParameter(f"{text!r} is no role name: {RULE}")
     return text
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat import harness
 from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolResultBlock, ToolUseBlock, blocks
+from node0.finetune.role import RULE, RoleName, is_role_name
 
 _SHIPPED = resources.files("node0.finetune.chat") / "profiles"
 
@@ -51,7 +52,7 @@ class DeploymentProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    role: RoleName
     "Role it is for."
 
     card: str | None = None
@@ -130,8 +131,8 @@ def load_profile(role: str, path: Path | None = None) -> DeploymentProfile:
         return _parsed(_text_of(path), role, str(path))
     if path is not None and (path / f"{role}.yaml").is_file():
         return load_profile(role, path / f"{role}.yaml")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", role):
-        raise ConfigError(f"role {role!r} is no role name: use lower-case letters, digits, - and _")
+    if not is_role_name(role):
+        raise ConfigError(f"role {role!r} is no role name: {RULE}")
     file = _SHIPPED / f"{role}.yaml"
     if not file.is_file():
         file = _SHIPPED / "default.yaml"

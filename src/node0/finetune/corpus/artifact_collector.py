@@ -14,7 +14,6 @@ from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import Added, CorpusStore
 from node0.finetune.corpus.town.documents import (
-    EVERY_ROLE,
     Document,
     distinct,
     document_entry,
@@ -23,6 +22,7 @@ from node0.finetune.corpus.town.documents import (
     rig_of,
     specs_in,
 )
+from node0.finetune.role import EVERY_ROLE
 from node0.town import Town
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ A pull: nothing in the town has to signal an end. Each `session_start` names a t
 uuid under every Claude configuration directory. Collecting twice adds nothing; a transcript that grew, an
 outcome that became known or new scrub rules update the entries; an entry that a session no longer makes (its
 windows were cut anew) goes. What was seen is remembered (`collector_state`), because gt drops old events.
-Outcomes: see `sessions`, and `bead_windows` where the town's beads are known.
+Outcomes: see `window_outcomes`, and `bead_windows` where the town's beads are known.
 """
 
 import dataclasses
@@ -22,19 +22,14 @@ from node0.finetune.corpus.formatter import CorpusFormatter
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.town.actors import TOWN_RIG, task_of
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.bead_windows import settled, sling_events, with_beads
 from node0.finetune.corpus.town.documents import document_entry, documents_of, rig_of
-from node0.finetune.corpus.town.sessions import (
-    TOWN_RIG,
-    Event,
-    Session,
-    Window,
-    moment_of,
-    read_events,
-    sessions_of,
-    task_of,
-)
+from node0.finetune.corpus.town.events import Event, read_events
+from node0.finetune.corpus.town.sessions import Session, sessions_of
+from node0.finetune.corpus.town.timestamps import timestamp_of
+from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.capture import capture_session
 from node0.finetune.corpus.transcript.session_file import Transcript
 from node0.town import Town
@@ -279,4 +274,4 @@ def _readable_size(path: Path) -> int:
 
 
 def _started(session: Session) -> datetime:
-    return moment_of(session.started) or datetime.min.replace(tzinfo=UTC)
+    return timestamp_of(session.started) or datetime.min.replace(tzinfo=UTC)

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.lone_surrogates import whole
+from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
-from node0.finetune.corpus.town.sessions import Session, outcome_of
+from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.town.window_outcomes import transcript_outcome
 from node0.finetune.corpus.transcript.session_file import RebuiltCall, Row
 from node0.finetune.corpus.transcript.session_index import Message, Shape, as_blocks
 
@@ -148,7 +149,7 @@ def _told_outcome(
 ) -> str:
     first, last = requests[0].n_messages, requests[-1].n_messages
     # The message after the last answer tells whether its calls failed.
-    return outcome_of(messages[first : last + 2], messages[last], bead_id=bead_id)
+    return transcript_outcome(messages[first : last + 2], messages[last], bead_id=bead_id)
 
 
 def _requests(
@@ -220,7 +221,7 @@ def _text(text: Any) -> dict[str, Any] | None:
 def _plain(value: Any) -> Any:
     """The value with half surrogates replaced, which no file can hold."""
     if isinstance(value, str):
-        return whole(value)
+        return replace_lone_surrogates(value)
     if isinstance(value, dict):
         return {_plain(str(key)): _plain(item) for key, item in value.items() if key != "cache_control"}
     return [_plain(item) for item in value] if isinstance(value, list) else value

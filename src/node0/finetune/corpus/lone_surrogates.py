@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Half surrogates: JSON may spell them, no file can hold them."""
+"""Lone surrogates: JSON may spell half a UTF-16 pair, no file in UTF-8 can hold one."""
 
 
-def whole(text: str) -> str:
-    """The text with half surrogates replaced."""
+def replace_lone_surrogates(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate; two that make a pair become its character."""
     if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -18,10 +18,11 @@ from node0.errors import NotFound
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.town.actors import TOWN_RIG, role_and_rig
 from node0.finetune.corpus.town.bead_outcomes import Outcomes, Sling
 from node0.finetune.corpus.town.beads import WANTED, Bead, Beads, Change, audit_rows, beads_of
-from node0.finetune.corpus.town.documents import EVERY_ROLE
-from node0.finetune.corpus.town.sessions import EARLIEST, TOWN_RIG, moment_of, role_and_rig
+from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
+from node0.finetune.role import EVERY_ROLE
 from node0.town import DoltServer
 
 logger = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ def _convoy_entry(outcomes: Outcomes, convoy: Bead) -> CorpusEntry:
 
 def _convoy_log(name: str, lines: list[str]) -> CorpusEntry:
     stamp = LOG_TIME.match(lines[0])
-    first = moment_of(stamp.group(1)) if stamp else None
+    first = timestamp_of(stamp.group(1)) if stamp else None
     turns = [
         {"role": "system", "content": f"Convoy: {name}"},
         {"role": "assistant", "content": "\n".join(lines)},

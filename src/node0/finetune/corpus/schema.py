@@ -4,23 +4,11 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class Role(StrEnum):
-    """The roles that Gas Town knows today. An entry may name another."""
-
-    MAYOR = "mayor"
-    DEACON = "deacon"
-    WITNESS = "witness"
-    REFINERY = "refinery"
-    POLECAT = "polecat"
-    CREW = "crew"
-    DOG = "dog"
-    BOOT = "boot"
+from node0.finetune.role import RoleName
 
 
 class RecordedCall(BaseModel):
@@ -51,7 +39,7 @@ class CorpusEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    role: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    role: RoleName
     rig: str
     task_type: str
     outcome: str

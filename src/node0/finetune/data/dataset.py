@@ -21,6 +21,7 @@ from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.rows import EntryRows, OverLength, Pair, Row, RowMaker
 from node0.finetune.data.select import Mode, Selection, select, split_by_session
+from node0.finetune.role import EVERY_ROLE
 from node0.pipeline.protocol import IGNORE
 
 RowCache = dict[tuple[str, ...], EntryRows]
@@ -205,7 +206,7 @@ def make_datasets(
     chosen = selected(entries, role, options)
     cache: RowCache = {}
     train, val = (
-        CorpusDataset(side, "all", tokenizer, max_length, options=options, cache=cache)
+        CorpusDataset(side, EVERY_ROLE, tokenizer, max_length, options=options, cache=cache)
         for side in split_by_session(chosen.kept, val_split)
     )
     dropped = dict(sorted((chosen.dropped + train.dropped + val.dropped).items()))
@@ -233,8 +234,8 @@ def selected(entries: CorpusStore | Iterable[CorpusEntry], role: str, options: D
 def of_role(entries: CorpusStore | Iterable[CorpusEntry], role: str) -> list[CorpusEntry]:
     """The entries of a role, and those of role `all`."""
     if isinstance(entries, CorpusStore):
-        entries = entries.list() if role == "all" else [*entries.list(role), *entries.list("all")]
-    return [entry for entry in entries if role in ("all", entry.role) or entry.role == "all"]
+        entries = entries.list() if role == EVERY_ROLE else [*entries.list(role), *entries.list(EVERY_ROLE)]
+    return [entry for entry in entries if role in (EVERY_ROLE, entry.role) or entry.role == EVERY_ROLE]
 
 
 def _sides(row: Row | Pair) -> tuple[Row, ...]:

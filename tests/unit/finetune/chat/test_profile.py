@@ -10,7 +10,7 @@ from tiny_chat import BASH, calls, result, says, system, user
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import text_of
 from node0.finetune.chat.profile import DeploymentProfile, apply_profile, dump_profile, load_profile
-from node0.finetune.corpus.schema import Role
+from node0.finetune.role import Role
 
 PRIME = (
     "SessionStart:startup hook success: [GAS TOWN] role:deacon pid:1 session:x\n"

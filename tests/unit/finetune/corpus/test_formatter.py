@@ -10,7 +10,8 @@ import pytest
 from node0.errors import BadCorpus
 from node0.finetune.corpus.formatter import CorpusFormatter, capture_messages, messages_form
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
-from node0.finetune.corpus.town.sessions import Session, Window
+from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.session_file import Transcript
 
 Make = Callable[..., Any]

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from node0.files import write_atomically
-from node0.finetune.corpus.town.sessions import Event, Session, event_of
+from node0.finetune.corpus.town.events import Event, event_of
+from node0.finetune.corpus.town.sessions import Session
 
 logger = logging.getLogger(__name__)
 

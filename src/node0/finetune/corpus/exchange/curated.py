@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.quality.entry_validation import problems_of
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.town.sessions import TOWN_RIG
+from node0.finetune.corpus.town.actors import TOWN_RIG
 
 WANTED = {"messages", "chosen"}
 

@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from node0.finetune.corpus.town.actors import role_and_rig
 from node0.finetune.corpus.town.beads import Bead, Beads, Change
-from node0.finetune.corpus.town.sessions import EARLIEST, role_and_rig
+from node0.finetune.corpus.town.timestamps import EARLIEST
 
 RECORDS = frozenset(
     {"agent", "role", "rig", "slot", "queue", "message", "event", "gate", "group", "channel", "decision"}

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from node0.errors import NotFound
-from node0.finetune.corpus.lone_surrogates import whole
-from node0.finetune.corpus.town.sessions import EARLIEST, moment_of
+from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
+from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 
 ISSUE = (
     *("id", "title", "description", "status", "issue_type", "assignee", "created_by", "created_at"),
@@ -269,7 +269,7 @@ def _audit_labels(rows: Iterable[Row]) -> dict[str, bool]:
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
-    return "" if value is None else whole(str(value))
+    return "" if value is None else replace_lone_surrogates(str(value))
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> datetime | None:
-    moment = moment_of(value.isoformat() if isinstance(value, datetime) else str(value))
+    moment = timestamp_of(value.isoformat() if isinstance(value, datetime) else str(value))
     return moment if moment and moment.year in YEARS else None
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.town.sessions import ROLES, TOWN_RIG
+from node0.finetune.corpus.town.actors import TOWN_RIG
+from node0.finetune.role import EVERY_ROLE, KNOWN_ROLES
 from node0.town import Town
-
-EVERY_ROLE = "all"
-"The role of documents that concern every role."
 
 
 class Document(NamedTuple):
@@ -35,7 +33,7 @@ def documents_in(home: Path) -> Iterator[Document]:
     yield Document(home / "AGENTS.md", EVERY_ROLE, "convention_doc")
     yield from formulas_in(home / ".beads" / "formulas")
     for path in sorted((home / "directives").glob("*.md")):
-        yield Document(path, path.stem if path.stem in ROLES else EVERY_ROLE, "directive")
+        yield Document(path, path.stem if path.stem in KNOWN_ROLES else EVERY_ROLE, "directive")
     for path in sorted((home / "docs").rglob("*.md")):
         yield Document(path, EVERY_ROLE, "document")
     yield from specs_in(home / "plans")

@@ -9,6 +9,7 @@ from typing import Any
 from node0.files import write_atomically
 from node0.finetune.chat.profile import dump_profile, load_profile
 from node0.finetune.checkpoint.peft import export_peft
+from node0.finetune.role import EVERY_ROLE
 from node0.finetune.training.engines.engine import ADAPTER, Engine
 from node0.finetune.training.output.artefacts import write_manifest
 from node0.finetune.training.output.loss_plot import PLOT_NAME, plot_loss
@@ -40,7 +41,7 @@ def export(
             base_digest=plan.base_digest,
             config=config.lora,
         )
-    if config.role != "all":
+    if config.role != EVERY_ROLE:
         dump_profile(load_profile(config.role, config.profile), run_dir / PROFILE_NAME)
     draw(plan, run_dir)
     facts = _facts(plan, state, exported_step=exported_step, val_loss=val_loss)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from node0.finetune.corpus.collect.collector_state import CollectorState
-from node0.finetune.corpus.town.sessions import Event, Session
+from node0.finetune.corpus.town.events import Event
+from node0.finetune.corpus.town.sessions import Session
 
 START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 

@@ -7,13 +7,15 @@ from bead_rows import Row, bead, changed, closed, hooked
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.bead_windows import sling_events, with_beads
 from node0.finetune.corpus.town.beads import beads_of
-from node0.finetune.corpus.town.sessions import Event, Session, moment_of, sessions_of
+from node0.finetune.corpus.town.events import Event
+from node0.finetune.corpus.town.sessions import Session, sessions_of
+from node0.finetune.corpus.town.timestamps import timestamp_of
 
 TOAST, ONYX = "demo/polecats/toast", "demo/polecats/onyx"
 
 
 def event(minute: int, kind: str, actor: str = TOAST, **payload: str) -> Event:
-    at = moment_of("2026-01-05T06:00:00Z")
+    at = timestamp_of("2026-01-05T06:00:00Z")
     assert at is not None
     return Event(at + timedelta(minutes=minute), kind, actor, payload)
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roles of a Gas Town, and what a role may be called."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
+
+RoleName = Annotated[str, Field(pattern=PATTERN)]
+"A field that holds a role; a town may have roles of its own."
+
+RULE = "use lower-case letters, digits, - and _"
+"What to say to whoever gave another name."
+
+EVERY_ROLE = "all"
+"The role of what concerns every role."
+
+
+class Role(StrEnum):
+    """The roles that Gas Town knows today."""
+
+    MAYOR = "mayor"
+    DEACON = "deacon"
+    WITNESS = "witness"
+    REFINERY = "refinery"
+    POLECAT = "polecat"
+    CREW = "crew"
+    DOG = "dog"
+    BOOT = "boot"
+
+
+KNOWN_ROLES = frozenset(role.value for role in Role)
+
+
+def is_role_name(text: str) -> bool:
+    """Whether a role may be called this."""
+    return re.fullmatch(PATTERN, text) is not None
