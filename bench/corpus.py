@@ -22,7 +22,7 @@ from node0.finetune.corpus.store import CorpusStore
 ROLES = ("polecat", "witness", "deacon", "refinery")
 OUTCOMES = ("success", "failure", "unknown")
 WORDS = 1500
-TOOL = [sys.executable, "-c", "import sys; from node0.commands.corpus.entries import main; sys.exit(main())"]
+TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
 HASH = "import sys, pathlib; from node0.finetune.corpus.store import CorpusStore; "
 HASH += "print(CorpusStore(pathlib.Path(sys.argv[1])).corpus_hash())"
 LIMITS = {"list": 1.0, "stats": 2.0, "corpus_hash": 2.0}
@@ -78,7 +78,7 @@ def measure_session(directory: Path, megabytes: int) -> None:
     town = ["--town", str(directory / "gt")]
     (directory / "gt").mkdir()
     argv = ["collect", "--transcript", str(path), "--role", "crew", *town]
-    collect = f"import sys; from node0.commands.corpus.entries import main; main({argv})"
+    collect = f"import sys; from node0.run_corpus import main; main({argv})"
     for name, code in {"read": READ, "collect": collect}.items():
         begin = time.perf_counter()
         done = subprocess.run(

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from node0 import run_corpus, run_finetune
-from node0.commands import measure as measure_command
+from node0.commands.measure import measure_options as measure_command
 from node0.models.digest import base_digest
 from town.generator.build import TownPlan, build_town
 
@@ -181,7 +181,7 @@ def answer(story: Story) -> None:
         command = [
             sys.executable,
             "-c",
-            "import sys; from node0.commands.infer import main; sys.exit(main())",
+            "import sys; from node0.run_inference import main; sys.exit(main())",
         ]
         options = ["--model", NAME, "--town", str(TOWN), "--temperature", "0", "--file", "-"]
         console.print(f"[dim]$ node0-inference {' '.join(options)}[/dim]")

@@ -22,16 +22,26 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "corpus": Command(
-        "node0.commands.corpus.entries", "Collect, scrub, list and show what a town's sessions left."
+        "node0.commands.corpus.corpus_options", "Collect, scrub, list and show what a town's sessions left."
     ),
-    "finetune": Command("node0.commands.finetune", "Train an adapter, or a whole model, on a corpus."),
-    "measure": Command("node0.commands.measure", "Measure a model on sessions that it has not seen."),
-    "job": Command("node0.commands.job", "List training runs and the states that they went through."),
-    "model": Command("node0.commands.model", "Register, list and show the models of a town."),
-    "server": Command("node0.commands.server", "Hold one stage of a run on this machine."),
-    "swarm": Command("node0.commands.swarm", "Prepare a run over several machines, and look at it."),
-    "doctor": Command("node0.commands.doctor", "Say what keeps this machine, or a run on it, from working."),
-    "infer": Command("node0.commands.infer", "Answer prompts from standard input."),
+    "finetune": Command(
+        "node0.commands.finetune.finetune_options", "Train an adapter, or a whole model, on a corpus."
+    ),
+    "measure": Command(
+        "node0.commands.measure.measure_options", "Measure a model on sessions that it has not seen."
+    ),
+    "job": Command(
+        "node0.commands.job.job_options", "List training runs and the states that they went through."
+    ),
+    "model": Command("node0.commands.model.model_options", "Register, list and show the models of a town."),
+    "server": Command("node0.commands.server.server_options", "Hold one stage of a run on this machine."),
+    "swarm": Command(
+        "node0.commands.swarm.swarm_options", "Prepare a run over several machines, and look at it."
+    ),
+    "doctor": Command(
+        "node0.commands.doctor.doctor_options", "Say what keeps this machine, or a run on it, from working."
+    ),
+    "infer": Command("node0.commands.infer.infer_options", "Answer prompts from standard input."),
 }
 
 

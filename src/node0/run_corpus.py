@@ -3,7 +3,7 @@
 
 import sys
 
-from node0.commands.corpus.entries import app, main
+from node0.commands.corpus.corpus_options import app, main
 
 __all__ = ["app", "main"]
 

@@ -3,7 +3,7 @@
 
 import sys
 
-from node0.commands.finetune import app, main
+from node0.commands.finetune.finetune_options import app, main
 
 __all__ = ["app", "main"]
 

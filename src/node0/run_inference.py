@@ -3,7 +3,7 @@
 
 import sys
 
-from node0.commands.infer import app, main
+from node0.commands.infer.infer_options import app, main
 
 __all__ = ["app", "main"]
 

@@ -3,7 +3,7 @@
 
 import sys
 
-from node0.commands.server import app, main
+from node0.commands.server.server_options import app, main
 
 __all__ = ["app", "main"]
 

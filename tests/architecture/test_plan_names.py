@@ -83,8 +83,9 @@ NAMES = {
     "stop_token_ids",
     "node0.finetune.inference.prompt_api.PromptAPI": "",
     "node0.run_finetune.main": "",
-    "node0.commands.infer.main": "",
-    "node0.commands.corpus.entries.main": "",
+    "node0.run_server.main": "",
+    "node0.run_inference.main": "",
+    "node0.run_corpus.main": "",
 }
 ONE_LINERS = [
     "from node0.models.llama.arguments import LlamaArguments; a = LlamaArguments(); "

@@ -17,7 +17,7 @@ from node0.finetune.corpus.store import CorpusStore, read_entry
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-TOOL = [sys.executable, "-c", "import sys; from node0.commands.corpus.entries import main; sys.exit(main())"]
+TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_run import configure, make_base, make_corpus
 
-from node0.commands import model as run_model
+from node0.commands.model import model_options as run_model
 from node0.errors import BadCheckpoint
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer

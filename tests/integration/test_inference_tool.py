@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 pytestmark = pytest.mark.integration
 
-TOOL = [sys.executable, "-c", "import sys; from node0.commands.infer import main; sys.exit(main())"]
+TOOL = [sys.executable, "-c", "import sys; from node0.run_inference import main; sys.exit(main())"]
 LONG = "100000"
 "Tokens that no test waits for."
 
@@ -147,7 +147,7 @@ def test_interrupting_a_waiting_tool_leaves_with_130(waiting: Running) -> None:
 
 
 def _shell(line: str, base: Path) -> subprocess.CompletedProcess[str]:
-    tool = f"{sys.executable} -c 'import sys; from node0.commands.infer import main; sys.exit(main())'"
+    tool = f"{sys.executable} -c 'import sys; from node0.run_inference import main; sys.exit(main())'"
     line = line.replace("TOOL", f"{tool} --model {base}")
     return subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, env=_environment(), timeout=120
@@ -195,7 +195,7 @@ def test_a_whole_file_is_one_prompt(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_registered_model_answers_and_a_changed_one_is_refused(base: Path, town: Path) -> None:
-    from node0.commands.model import main
+    from node0.commands.model.model_options import main
 
     at = ("--town", str(town))
     assert main(["register", str(base), "--name", "deacon-v1", "--role", "deacon", *at]) == 0

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tiny_run import make_base, make_corpus, settings
 
-from node0.commands import job as run_job
+from node0.commands.job import job_options as run_job
 from node0.finetune.training.output.resume import find_state
 from node0.finetune.training.output.run_lock import hold
 from node0.run_finetune import main

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node0 import run_corpus, run_finetune
-from node0.commands import measure as measure_command
+from node0.commands.measure import measure_options as measure_command
 from town.generator.build import TownPlan, build_town
 
 pytestmark = pytest.mark.integration

@@ -18,7 +18,7 @@ from integration.dolt_server import NEWER, OLDER, ROOT, Dolt, find_dolt, running
 
 pytestmark = pytest.mark.integration
 
-TOOL = [sys.executable, "-c", "import sys; from node0.commands.corpus.entries import main; sys.exit(main())"]
+TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sys.exit(main())"]
 DOLT = find_dolt()
 BACKUP = ROOT.parent / "shared" / "data" / "beads-backup"
 SECONDS = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.commands.corpus import entries as run_corpus
+from node0 import run_corpus
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.corpus.schema import CorpusEntry

@@ -15,7 +15,11 @@ import yaml
 from tiny_run import make_base, make_corpus, settings
 
 SERVER = [sys.executable, "-m", "node0.run_server"]
-SWARM = [sys.executable, "-c", "import sys; from node0.commands.swarm import main; sys.exit(main())"]
+SWARM = [
+    sys.executable,
+    "-c",
+    "import sys; from node0.commands.swarm.swarm_options import main; sys.exit(main())",
+]
 TRAINER = [sys.executable, "-m", "node0.run_finetune"]
 LAYERS = {"num_hidden_layers": 4}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from node0.commands.doctor import main
+from node0.commands.doctor.doctor_options import main
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace
 from node0.swarm.peer import Peer, PeerSettings

@@ -13,8 +13,8 @@ import pytest
 from integration.swarm.in_process import member
 from integration.swarm.processes import place
 
-from node0.commands import job as job_command
-from node0.commands import swarm
+from node0.commands.job import job_options as job_command
+from node0.commands.swarm import swarm_options as swarm
 from node0.finetune.training.output.metrics import read_metrics
 from node0.finetune.training.output.resume import find_state
 from node0.run_finetune import main

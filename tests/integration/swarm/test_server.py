@@ -17,9 +17,9 @@ from integration.swarm.processes import LAYERS, SERVER, place, stages
 from tiny_run import make_base
 
 from node0 import run_finetune
-from node0.commands import swarm
-from node0.commands.server import main
+from node0.commands.swarm import swarm_options as swarm
 from node0.pipeline.swarm.observe import observe
+from node0.run_server import main
 from node0.security.run_secret import RunSecretAuthorizer
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.run_file import authorizer_of, read_run, write_run

@@ -16,7 +16,7 @@ import pytest
 from integration.swarm.in_process import Recipe, batch, member, training
 from integration.swarm.processes import SWARM
 
-from node0.commands.swarm import main
+from node0.commands.swarm.swarm_options import main
 from node0.pipeline.protocol import TrainStep
 from node0.pipeline.swarm.member import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.commands.corpus import entries as run_corpus
+from node0 import run_corpus
 from node0.errors import NotFound
 from node0.finetune.corpus.artifact_collector import CorpusArtifactCollector
 from node0.finetune.corpus.collector import CorpusCollector

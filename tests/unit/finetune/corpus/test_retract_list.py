@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from node0.commands.corpus import entries as run_corpus
+from node0 import run_corpus
 from node0.errors import BadCorpus
 from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.corpus.schema import CorpusEntry

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands take, and the app that holds a command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TownOption = Annotated[
+    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+OfRoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="Directory or hub id of the base.")]
+
+ConfigOption = Annotated[
+    str | None, typer.Option("--config", "-c", help="YAML file, or the name of a shipped one.")
+]
+CorpusPathOption = Annotated[
+    str | None, typer.Option("--corpus-path", help="Corpus, or one role's directory in it.")
+]
+TrainedRoleOption = Annotated[
+    str | None, typer.Option("--role", help="Role to train for; all takes every role.")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any setting: lora.rank=8. Repeatable.")]
+
+
+def command_app(*, help: str | None = None, is_group: bool = False) -> typer.Typer:
+    """An app for one command, or for a group of them, whose help is plain text."""
+    return typer.Typer(help=help, no_args_is_help=is_group, add_completion=False, rich_markup_mode=None)
+
+
+def missing_flags(needed: tuple[str, ...], given: dict[str, object]) -> list[str]:
+    """The flags of the settings in `needed` that nothing was given for."""
+    return [f"--{name.replace('_', '-')}" for name in needed if name not in given]

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from node0 import console
+from node0.commands.common_options import TownOption, command_app, missing_flags
+
+
+def test_the_flags_that_are_missing_are_spelled_as_a_person_types_them() -> None:
+    assert missing_flags(("role", "corpus_path"), {"role": "deacon"}) == ["--corpus-path"]
+    assert missing_flags(("role",), {"role": "deacon"}) == []
+
+
+def test_a_group_without_a_command_shows_its_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    app = command_app(help="Two things.", is_group=True)
+    for name in ("one", "two"):
+        app.command(name)(lambda: None)
+
+    assert console.run(app, [], name="things") == console.USAGE
+
+    assert "Two things." in capsys.readouterr().err
+
+
+def test_a_single_command_runs_without_arguments_and_its_help_has_no_completion_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = command_app()
+
+    @app.command()
+    def thing(town: TownOption = None) -> None:
+        console.write(f"{town}\n")
+
+    assert console.run(app, [], name="thing") == 0
+    assert capsys.readouterr().out == "None\n"
+    assert console.run(app, ["--help"], name="thing") == 0
+    shown = capsys.readouterr().out
+    assert "default: found from here" in shown
+    assert "completion" not in shown
