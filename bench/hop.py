@@ -55,7 +55,7 @@ class End:
         self.peer.close()
 
     async def _pushed(self, stream: Stream) -> None:
-        self.links.know({stream.remote: ()})
+        self.links.set_addresses({stream.remote: ()})
         while (frame := await stream.receive()) is not None:
             self.compute.submit(Priority.FORWARD, partial(self.came, stream.remote, frame))
 
@@ -78,7 +78,7 @@ class Timer(End):
         """Seconds of so many round trips of the frame, one after the other."""
         self._seconds, self._left = [], count
         self._done.clear()
-        self.links.know({remote: ()})
+        self.links.set_addresses({remote: ()})
         self.compute.submit(Priority.FORWARD, lambda: self._begin(remote))
         if not self._done.wait(60.0):
             raise TimeoutError("the frame did not come back")

@@ -28,14 +28,15 @@ from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, Pipeline, TrainStep
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import TRAINER, SwarmRun, key_file, write_run
+from node0.swarm.run.run_file import key_file, write_run
+from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.sockets import socket_directory
 
@@ -166,9 +167,9 @@ def swarm(  # a bench says everything
     with tempfile.TemporaryDirectory(prefix="node0-bench-") as folder:
         directory = Path(folder) / "run"
         run = _make_run(directory, num_stages, wire=wire, announced=announced)
-        places = [place for place in run.members if place.name != TRAINER]
+        members = [member for member in run.members if member.name != TRAINER]
         with (directory / "stages.log").open("wb") as log:
-            processes = [_serve(directory, place.name, threads, log) for place in places]
+            processes = [_serve(directory, member.name, threads, log) for member in members]
         try:
             with _leading(run, directory) as peer:
                 yield SwarmPipeline(
@@ -232,14 +233,14 @@ def best_dtype() -> torch.dtype:
 
 
 def _make_run(directory: Path, num_stages: int, *, wire: Codec, announced: Announced | None) -> SwarmRun:
-    seats = lay_out(num_stages, replicas={}, spares=0, hosts={})
+    slots = lay_out(num_stages, replicas={}, spares=0, hosts={})
     common = SwarmRun(run_id="bench", local_mode=True, num_stages=num_stages, wire=wire)
-    run = create_run(directory, seats, common=common, settings="")
+    run = create_run(directory, slots, common=common, settings="")
     if announced is None:
         return run
-    for place in run.members:
-        port = announced(place.name, place.member.full_addresses[0].port)
-        place.member.announce_maddrs = [f"/ip4/127.0.0.1/tcp/{port}"]
+    for member in run.members:
+        port = announced(member.name, member.full_addresses[0].port)
+        member.config.announce_maddrs = [f"/ip4/127.0.0.1/tcp/{port}"]
     write_run(directory, run)
     return run
 
@@ -253,13 +254,13 @@ def _serve(directory: Path, name: str, threads: int, log: object) -> "subprocess
 
 @contextmanager
 def _leading(run: SwarmRun, directory: Path) -> Iterator[Peer]:
-    member = run.place(TRAINER).member
+    config = run.member(TRAINER).config
     peer = Peer(
         PeerSettings(
             socket_directory(directory, TRAINER),
             identity_path=key_file(directory, TRAINER),
-            host_maddrs=member.host_maddrs,
-            announce_maddrs=member.announce_maddrs,
+            host_maddrs=config.host_maddrs,
+            announce_maddrs=config.announce_maddrs,
         )
     )
     try:
@@ -270,7 +271,7 @@ def _leading(run: SwarmRun, directory: Path) -> Iterator[Peer]:
 
 def _settings(run: SwarmRun, in_flight: int | None) -> SwarmSettings:
     specs = [
-        MemberSpec(each.member.peer_id, [str(a) for a in each.member.full_addresses], each.stage.index)
+        MemberSpec(each.peer_id, [str(a) for a in each.full_addresses], each.stage.index)
         for each in run.members
         if each.stage is not None
     ]

@@ -16,14 +16,14 @@ from pydantic import BaseModel
 from node0 import cli
 from node0.finetune.config import FineTuneConfig, SelectConfig
 from node0.lora.lora_config import LoRAConfig
-from node0.swarm.run.run_file import AuthorizerConfig, Deadlines, Member, SwarmRun
+from node0.swarm.run.swarm_run import AuthorizerConfig, Deadlines, MemberConfig, SwarmRun
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->\n"
 SETTINGS: dict[str, type[BaseModel]] = {"": FineTuneConfig, "lora.": LoRAConfig, "select.": SelectConfig}
 RUN_FILE: dict[str, type[BaseModel]] = {
     "": SwarmRun,
-    "trainer.": Member,
+    "trainer.": MemberConfig,
     "authorizer.": AuthorizerConfig,
     "deadlines.": Deadlines,
 }

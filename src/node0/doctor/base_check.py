@@ -3,13 +3,13 @@
 
 from pathlib import Path
 
-from node0.doctor.finding import Finding, bad, note, ok
+from node0.doctor.check_result import CheckResult, bad, note, ok
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.models.digest import base_digest
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 
 
-def base_check(run: SwarmRun, directory: Path | None = None) -> Finding:
+def base_check(run: SwarmRun, directory: Path | None = None) -> CheckResult:
     """Compare the base in `directory`, or where run.json says, with the run's digest."""
     if directory is None and run.base_model is None:
         return ok("base", "none: the run starts from random weights")

@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from node0.doctor.finding import Finding, bad, ok
+from node0.doctor.check_result import CheckResult, bad, ok
 
 DISTRIBUTION = "gastown-finetune"
 EXTRAS = ("finetune", "swarm")
@@ -32,7 +32,7 @@ ROOM = 64 << 20
 DAEMON_SECONDS = 20.0
 
 
-def machine_checks() -> Iterator[Finding]:
+def machine_checks() -> Iterator[CheckResult]:
     """Every check that needs no run."""
     yield python()
     yield from packages()
@@ -43,7 +43,7 @@ def machine_checks() -> Iterator[Finding]:
         yield room("shared memory", Path("/dev/shm"))
 
 
-def python(found: tuple[int, int] = sys.version_info[:2]) -> Finding:
+def python(found: tuple[int, int] = sys.version_info[:2]) -> CheckResult:
     """Whether this interpreter is new enough, on a system that hivemind knows."""
     name = f"python {found[0]}.{found[1]} on {platform.system()} {platform.machine()}"
     if found < OLDEST_PYTHON:
@@ -56,7 +56,7 @@ def python(found: tuple[int, int] = sys.version_info[:2]) -> Finding:
 
 def packages(
     root: str = DISTRIBUTION, *, extras: Sequence[str] = EXTRAS, needed: Sequence[str] = SHOWN
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Whether all that `root` needs is installed, in versions that fit each other."""
     problems = [*_missing(needed), *_conflicts(root, extras)]
     yield from problems
@@ -64,7 +64,7 @@ def packages(
         yield ok("packages", ", ".join(f"{name} {version(name)}" for name in needed))
 
 
-def daemon(path: Path | None) -> Finding:
+def daemon(path: Path | None) -> CheckResult:
     """Whether libp2p's daemon runs here."""
     if path is None:
         return bad("daemon", "hivemind has no p2pd", "pip install --force-reinstall --no-deps hivemind")
@@ -87,7 +87,7 @@ def daemon_path() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def file_handles(needed: int = FILES) -> Finding:
+def file_handles(needed: int = FILES) -> CheckResult:
     """Whether a process may open enough files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -97,7 +97,7 @@ def file_handles(needed: int = FILES) -> Finding:
     return bad("file handles", f"{soft} of the {needed} that a stage may need", advice)
 
 
-def room(name: str, place: Path, *, needed: int = ROOM) -> Finding:
+def room(name: str, place: Path, *, needed: int = ROOM) -> CheckResult:
     """Whether a directory has space and can be written."""
     try:
         with tempfile.NamedTemporaryFile(dir=place):
@@ -110,7 +110,7 @@ def room(name: str, place: Path, *, needed: int = ROOM) -> Finding:
     return ok(name, shown)
 
 
-def _missing(needed: Sequence[str]) -> list[Finding]:
+def _missing(needed: Sequence[str]) -> list[CheckResult]:
     return [
         bad("packages", f"{name} is not installed", f"pip install '{DISTRIBUTION}[{','.join(EXTRAS)}]'")
         for name in needed
@@ -118,7 +118,7 @@ def _missing(needed: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _conflicts(root: str, extras: Sequence[str]) -> Iterator[Finding]:
+def _conflicts(root: str, extras: Sequence[str]) -> Iterator[CheckResult]:
     """Walk what `root` needs and what that needs; each requirement that is not met."""
     waiting, seen = [(root, tuple(extras))], {(root, tuple(extras))}
     while waiting:

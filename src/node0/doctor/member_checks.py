@@ -4,16 +4,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from node0.doctor.finding import Finding, bad, note, ok
+from node0.doctor.check_result import CheckResult, bad, note, ok
 from node0.pipeline.swarm.observe import Answer
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.frames import PROTOCOL
 
 MAX_SKEW = 2.0
 "Seconds; DHT records are refused from clocks that are 3 seconds apart."
 
 
-def judge(answers: Sequence[Answer], run: SwarmRun) -> Iterator[Finding]:
+def judge(answers: Sequence[Answer], run: SwarmRun) -> Iterator[CheckResult]:
     """What is wrong with the members that answer, and with the clocks."""
     for answer in answers:
         if answer.told is None:
@@ -27,7 +27,7 @@ def judge(answers: Sequence[Answer], run: SwarmRun) -> Iterator[Finding]:
         yield _clock(answer)
 
 
-def _judge(answer: Answer, told: Mapping[str, Any], run: SwarmRun) -> Finding:
+def _judge(answer: Answer, told: Mapping[str, Any], run: SwarmRun) -> CheckResult:
     name = f"peer {answer.name}"
     if told.get("protocol") != PROTOCOL:
         return bad(
@@ -52,7 +52,7 @@ def _advice(answer: Answer) -> str:
     return f"start {answer.name} with its own key, or correct its address in run.json on every machine"
 
 
-def _clock(answer: Answer) -> Finding:
+def _clock(answer: Answer) -> CheckResult:
     name = f"clock of {answer.name}"
     shown = f"{abs(answer.skew):.1f} s {'ahead of' if answer.skew > 0 else 'behind'} this machine's"
     if abs(answer.skew) > MAX_SKEW:

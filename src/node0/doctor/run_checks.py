@@ -6,25 +6,26 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from node0.doctor.finding import Finding, bad, note, ok
+from node0.doctor.check_result import CheckResult, bad, note, ok
 from node0.errors import ConfigError, NotFound
 from node0.swarm.run.address import Address, parse_address
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.layout import why_taken
-from node0.swarm.run.run_file import KEYS, RUN_FILE, TRAINER, Place, SwarmRun, key_file
+from node0.swarm.run.run_file import KEYS, RUN_FILE, key_file
+from node0.swarm.run.swarm_run import TRAINER, Member, SwarmRun
 from node0.swarm.transport.sockets import last_owner_of, owner_of, socket_directory
 
 ANSWER_SECONDS = 3.0
 
 
-def run_checks(directory: Path, run: SwarmRun) -> Iterator[Finding]:
+def run_checks(directory: Path, run: SwarmRun) -> Iterator[CheckResult]:
     """Every check of a run that needs no other peer to answer."""
     yield from keys(directory, run)
     yield from ports(directory, run)
     yield from stale_sockets(directory)
 
 
-def keys(directory: Path, run: SwarmRun) -> Iterator[Finding]:
+def keys(directory: Path, run: SwarmRun) -> Iterator[CheckResult]:
     """Whether the keys that lie here are private, and make the members that run.json names."""
     files = sorted((directory / KEYS).glob("*.key"))
     if not files:
@@ -33,22 +34,22 @@ def keys(directory: Path, run: SwarmRun) -> Iterator[Finding]:
         yield _key(file, run)
 
 
-def ports(directory: Path, run: SwarmRun) -> Iterator[Finding]:
+def ports(directory: Path, run: SwarmRun) -> Iterator[CheckResult]:
     """Whether a member that runs is reached, and one that does not could listen."""
-    owners = {place.name: _owner(directory, place.name) for place in run.members}
+    owners = {member.name: _owner(directory, member.name) for member in run.members}
     started = any(owner is not None for owner in owners.values())
-    for place in run.members:
-        if place.member.full_addresses:
-            yield _port(place, directory, owners[place.name], started=started)
+    for member in run.members:
+        if member.full_addresses:
+            yield _port(member, directory, owners[member.name], started=started)
 
 
-def answering(run: SwarmRun) -> list[Place]:
+def answering(run: SwarmRun) -> list[Member]:
     """The stages and spares on whose port something listens now."""
-    asked = [place for place in run.members if place.name != TRAINER]
-    return [place for place in asked if any(map(_answers, place.member.full_addresses))]
+    asked = [member for member in run.members if member.name != TRAINER]
+    return [member for member in asked if any(map(_answers, member.full_addresses))]
 
 
-def stale_sockets(directory: Path) -> Iterator[Finding]:
+def stale_sockets(directory: Path) -> Iterator[CheckResult]:
     """Socket directories of this run whose process is gone; other runs are not looked at."""
     folder = socket_directory(directory, "any").parent
     found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
@@ -61,18 +62,18 @@ def stale_sockets(directory: Path) -> Iterator[Finding]:
         yield ok("sockets", f"{len(found)} in use, none left behind")
 
 
-def _key(file: Path, run: SwarmRun) -> Finding:
+def _key(file: Path, run: SwarmRun) -> CheckResult:
     name = f"key {file.stem}"
     try:
         peer_id = read_identity(file).peer_id
     except (ConfigError, NotFound) as error:
         found, _, advice = str(error).partition("; ")
         return bad(name, found, advice)
-    place = next((place for place in run.members if place.name == file.stem), None)
-    if place is not None and place.member.peer_id != peer_id:
+    member = next((member for member in run.members if member.name == file.stem), None)
+    if member is not None and member.peer_id != peer_id:
         return bad(
             name,
-            f"it makes peer {peer_id}, and {RUN_FILE} has {place.member.peer_id} as {file.stem}",
+            f"it makes peer {peer_id}, and {RUN_FILE} has {member.peer_id} as {file.stem}",
             "restore the key, or write its peer id into run.json on every machine",
         )
     if peer_id not in run.allowed:
@@ -84,10 +85,10 @@ def _key(file: Path, run: SwarmRun) -> Finding:
     return ok(name, peer_id)
 
 
-def _port(place: Place, directory: Path, owner: int | None, *, started: bool) -> Finding:
-    name, address = f"port of {place.name}", place.member.full_addresses[0]
-    listens = parse_address(place.member.host_maddrs[0])
-    here = key_file(directory, place.name).exists() and _is_here(address)
+def _port(member: Member, directory: Path, owner: int | None, *, started: bool) -> CheckResult:
+    name, address = f"port of {member.name}", member.full_addresses[0]
+    listens = parse_address(member.config.host_maddrs[0])
+    here = key_file(directory, member.name).exists() and _is_here(address)
     if here and owner is None:
         reason = why_taken(listens)
         if reason is None:
@@ -106,12 +107,12 @@ def _port(place: Place, directory: Path, owner: int | None, *, started: bool) ->
             "see its log; stop it and start it again",
         )
     closed = f"closed at {address.host}:{address.port}"
-    advice = f"start {place.name} there; if it runs, let its firewall pass TCP port {address.port}"
+    advice = f"start {member.name} there; if it runs, let its firewall pass TCP port {address.port}"
     return bad(name, closed, advice) if started else note(name, closed, advice)
 
 
 def _owner(directory: Path, name: str) -> int | None:
-    """The living process that holds a place on this machine."""
+    """The living process that is that member on this machine."""
     return owner_of(socket_directory(directory, name))
 
 

@@ -69,7 +69,7 @@ class SamplingParams:
     seed: int | None = None
 
 
-class Session(Protocol):
+class DecodingSession(Protocol):
     """One sequence being generated, with its cache on every stage."""
 
     def extend(self, ids: Sequence[int]) -> int:
@@ -116,7 +116,9 @@ class Pipeline(Protocol):
         """Log probability of each label: float32 (rows, tokens), 0 where not supervised."""
         ...
 
-    def session(self, params: SamplingParams, *, max_length: int, adapter: str | None = None) -> Session:
+    def session(
+        self, params: SamplingParams, *, max_length: int, adapter: str | None = None
+    ) -> DecodingSession:
         """Open a sequence of at most `max_length` tokens. `adapter=None` is the one the pipeline has on."""
         ...
 

@@ -21,7 +21,7 @@ from node0.server.host.stage_spec import StagePlace, training_of
 from node0.swarm.members import Announcer
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import read_identity
-from node0.swarm.run.run_file import TRAINER
+from node0.swarm.run.swarm_run import TRAINER
 from node0.swarm.transport.codec import Codec
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from node0.errors import FrameRefused, SwarmTimeout
 from node0.security.validation import SubkeysOnly
 from node0.swarm.records.announcement import AnnouncementValidator
 from node0.swarm.transport.daemon import START_SECONDS, start_daemon
-from node0.swarm.transport.log_throttle import Seldom
+from node0.swarm.transport.log_throttle import LogThrottle
 from node0.swarm.transport.sockets import Claim
 from node0.swarm.transport.stream import Stream
 
@@ -78,7 +78,7 @@ class Peer:
         """
         self._settings = settings
         self._claim = Claim(settings.socket_dir)
-        self._seldom = Seldom()
+        self._throttle = LogThrottle()
         self._streams: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="node0-peer", daemon=True)
@@ -269,7 +269,7 @@ class Peer:
 
     def _warn(self, remote: str, what: str) -> None:
         """Log what a peer did, unless the log heard of that peer a moment ago."""
-        if self._seldom.now(remote):
+        if self._throttle.is_due(remote):
             logger.warning("peer %s %s", remote, what)
 
 

@@ -15,7 +15,7 @@ from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import Microbatch, OptimizerConfig
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.stage_host import HostSpec, StageHost
@@ -155,17 +155,17 @@ def leave(many: Swarm, number: int) -> None:
 def member(run_dir: Path, name: str) -> Iterator[Node0Server]:
     """A member of a run that `node0 swarm init` made, as `node0 server` starts it."""
     run = read_run(run_dir)
-    place = run.place(name)
+    member = run.member(name)
     serving = Node0Server.create(
-        stage=None if place.stage is None else str(place.stage),
+        stage=None if member.stage is None else str(member.stage),
         num_stages=run.num_stages,
         run_id=run.run_id,
         identity_path=key_file(run_dir, name),
         socket_dir=socket_directory(run_dir, name),
         name=name,
         base_model=run.base_model,
-        initial_peers=run.seeds(but=place.member.peer_id),
-        host_maddrs=place.member.host_maddrs,
+        initial_peers=run.seeds(but=member.peer_id),
+        host_maddrs=member.config.host_maddrs,
         allow_peers=run.allowed,
         checkpoint_dir=run_dir / "checkpoints" / name,
     )

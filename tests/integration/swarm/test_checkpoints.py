@@ -30,7 +30,7 @@ from node0.models.base_model import export_base, fresh_digest
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.stage.shard_file import shard_path

@@ -16,7 +16,8 @@ from node0.server.host.stage_spec import StagePlace
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import first_port, lay_out
-from node0.swarm.run.run_file import SwarmRun, key_file, read_run
+from node0.swarm.run.run_file import key_file, read_run
+from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A run of two stages that start from random weights."""
-    seats = lay_out(2, replicas={}, spares=0, hosts={}, start=first_port(str(tmp_path)))
-    create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2, local_mode=True), settings="")
+    slots = lay_out(2, replicas={}, spares=0, hosts={}, start=first_port(str(tmp_path)))
+    create_run(tmp_path / "run", slots, common=SwarmRun(num_stages=2, local_mode=True), settings="")
     return tmp_path / "run"
 
 
@@ -47,16 +48,16 @@ def member(
 ) -> Iterator[OtherHost]:
     """A member of the run, in this process."""
     run = read_run(run_dir)
-    place = run.place(name)
+    member = run.member(name)
     settings = PeerSettings(
         socket_directory(run_dir, name),
         identity_path=key_file(run_dir, key or name),
-        host_maddrs=place.member.host_maddrs,
+        host_maddrs=member.config.host_maddrs,
         allowed=run.allowed if allowed is None else allowed,
     )
-    assert place.stage is not None
+    assert member.stage is not None
     peer = Peer(settings)
-    host = OtherHost(peer, HostSpec(name, StagePlace(place.stage.index, run.num_stages), None))
+    host = OtherHost(peer, HostSpec(name, StagePlace(member.stage.index, run.num_stages), None))
     try:
         yield host
     finally:

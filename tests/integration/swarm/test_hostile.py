@@ -16,7 +16,7 @@ from integration.swarm.in_process import Recipe, Swarm, batch, local, swarm, tra
 from node0.errors import ConfigError
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.reports import MOST, Reports
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
@@ -337,7 +337,7 @@ def test_a_member_that_floods_its_trainer_is_refused_once(
 
     async def listen() -> None:
         spec = MemberSpec(stranger.peer_id, stranger_addresses, 0)
-        member = Member(trainer, spec, deadline=5.0, reports=reports)
+        member = HostConnection(trainer, spec, deadline=5.0, reports=reports)
         for attempt in range(1, 3):
             await member.connect("x", deadline=5.0)
             while member.is_alive or ends < attempt:

@@ -21,13 +21,14 @@ from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.factory import load_stages
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, TrainStep
-from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_step import StepAttempt
 from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.run.run_file import TRAINER, key_file, read_run
+from node0.swarm.run.run_file import key_file, read_run
+from node0.swarm.run.swarm_run import TRAINER
 from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.sockets import socket_directory
 
@@ -81,7 +82,7 @@ def scene(directory: Path, *, backup_every: int = 3) -> Iterator[Scene]:
     settings = PeerSettings(
         socket_directory(run_dir, TRAINER),
         identity_path=key_file(run_dir, TRAINER),
-        host_maddrs=run.place(TRAINER).member.host_maddrs,
+        host_maddrs=run.member(TRAINER).config.host_maddrs,
     )
     peer = Peer(settings)
     try:
@@ -145,14 +146,14 @@ def before_apply(found: Scene, patch: pytest.MonkeyPatch) -> None:
 
 def between_applies(found: Scene, patch: pytest.MonkeyPatch) -> None:
     """It dies when the head has applied and the body has not."""
-    request, kill = Member.request, once(found.kill_body)
+    request, kill = HostConnection.request, once(found.kill_body)
 
-    async def asked(member: Member, frame: Frame, *, deadline: float) -> Frame:
+    async def asked(member: HostConnection, frame: Frame, *, deadline: float) -> Frame:
         if frame.kind == "apply" and member.stage == 1:
             kill()
         return await request(member, frame, deadline=deadline)
 
-    patch.setattr(Member, "request", asked)
+    patch.setattr(HostConnection, "request", asked)
 
 
 @pytest.mark.parametrize("moment", [in_forward, before_apply, between_applies])

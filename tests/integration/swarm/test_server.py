@@ -137,7 +137,7 @@ def test_its_metrics_and_its_bead_can_be_asked_for(made: Path) -> None:
             with urllib.request.urlopen(said.split()[2], timeout=20) as answer:
                 kind, text = answer.headers["Content-Type"], answer.read().decode()
             run = read_run(made)
-            (told,) = observe(made, run, [run.place("tail-2")])
+            (told,) = observe(made, run, [run.member("tail-2")])
         finally:
             process.terminate()
     assert process.returncode == 0

@@ -18,13 +18,14 @@ from integration.swarm.processes import SWARM
 
 from node0.commands.swarm.swarm_options import main
 from node0.pipeline.protocol import TrainStep
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import first_port, lay_out
-from node0.swarm.run.run_file import SwarmRun, key_file, read_run
+from node0.swarm.run.run_file import key_file, read_run
+from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
@@ -35,8 +36,8 @@ RECIPE = Recipe(num_stages=2)
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A run of two stages and a spare."""
-    seats = lay_out(2, replicas={}, spares=1, hosts={}, start=first_port(str(tmp_path)))
-    create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2, local_mode=True), settings="")
+    slots = lay_out(2, replicas={}, spares=1, hosts={}, start=first_port(str(tmp_path)))
+    create_run(tmp_path / "run", slots, common=SwarmRun(num_stages=2, local_mode=True), settings="")
     return tmp_path / "run"
 
 
@@ -46,10 +47,10 @@ def trainer(run_dir: Path) -> Iterator[SwarmPipeline]:
     run = read_run(run_dir)
 
     async def find() -> list[MemberSpec]:
-        places = [run.place("head-0"), run.place("tail-1")]
+        members = [run.member("head-0"), run.member("tail-1")]
         return [
-            MemberSpec(place.member.peer_id, [str(each) for each in place.member.full_addresses], index)
-            for index, place in enumerate(places)
+            MemberSpec(member.peer_id, [str(each) for each in member.full_addresses], index)
+            for index, member in enumerate(members)
         ]
 
     settings = PeerSettings(socket_directory(run_dir, "trainer"), key_file(run_dir, "trainer"))
@@ -91,7 +92,7 @@ def test_it_tells_who_holds_what_and_who_is_missing_for_how_long(
         assert (row["stage"], row["version"], row["microbatches"], row["last_seen"]) == (name, 3, 18, 0.0)
         assert row["tokens_per_second"] == 0.0
         assert row["memory_bytes"] > 1 << 20
-        assert row["peer"] == read_run(run_dir).place(name).member.peer_id
+        assert row["peer"] == read_run(run_dir).member(name).peer_id
     assert (training["spare-0"]["stage"], training["spare-0"]["last_seen"]) == (None, None)
     assert without["head-0"]["last_seen"] == 0.0
     assert 0 < without["tail-1"]["last_seen"] < most

@@ -7,7 +7,7 @@ from tiny_run import make_base
 
 from node0.doctor.base_check import base_check
 from node0.models.base_model import resolve_base
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.doctor.finding import Finding
+from node0.doctor.check_result import CheckResult
 from node0.doctor.machine_checks import (
     daemon,
     daemon_path,
@@ -24,7 +24,7 @@ def distribution(folder: Path, name: str, version: str, *needs: str) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\n" + "\n".join(lines) + "\n")
 
 
-def found(root: str, *, extras: tuple[str, ...] = (), needed: tuple[str, ...] = ()) -> list[Finding]:
+def found(root: str, *, extras: tuple[str, ...] = (), needed: tuple[str, ...] = ()) -> list[CheckResult]:
     return list(packages(root, extras=extras, needed=needed))
 
 

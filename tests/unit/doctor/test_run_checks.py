@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from node0.doctor.finding import Finding
+from node0.doctor.check_result import CheckResult
 from node0.doctor.run_checks import answering, keys, ports, stale_sockets
 from node0.swarm.run.create import create_run
 from node0.swarm.run.identity import make_identity, read_identity
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import SwarmRun, key_file, read_run, write_run
+from node0.swarm.run.run_file import key_file, read_run, write_run
+from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.guard import LOCK_NAME, discard
 from node0.swarm.transport.sockets import Claim, socket_directory
 
@@ -21,8 +22,8 @@ from node0.swarm.transport.sockets import Claim, socket_directory
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody changes."""
     directory = tmp_path_factory.mktemp("made") / "run"
-    seats = lay_out(1, replicas={}, spares=0, hosts={})
-    create_run(directory, seats, common=SwarmRun(local_mode=True), settings="")
+    slots = lay_out(1, replicas={}, spares=0, hosts={})
+    create_run(directory, slots, common=SwarmRun(local_mode=True), settings="")
     return directory
 
 
@@ -42,13 +43,13 @@ def gone() -> int:
     return child.pid
 
 
-def by_check(findings: Iterator[Finding]) -> dict[str, Finding]:
+def by_check(findings: Iterator[CheckResult]) -> dict[str, CheckResult]:
     return {finding.check: finding for finding in findings}
 
 
 def listening(run_dir: Path, member: str = "solo-0") -> socket.socket:
     listener = socket.socket()
-    listener.bind(("127.0.0.1", read_run(run_dir).place(member).member.full_addresses[0].port))
+    listener.bind(("127.0.0.1", read_run(run_dir).member(member).full_addresses[0].port))
     listener.listen()
     return listener
 
@@ -108,7 +109,7 @@ def test_a_machine_without_a_key_is_told_so(run_dir: Path) -> None:
 
 def test_a_port_that_another_program_has_is_named(run_dir: Path) -> None:
     run = read_run(run_dir)
-    port = run.place("solo-0").member.full_addresses[0].port
+    port = run.member("solo-0").full_addresses[0].port
 
     with listening(run_dir):
         findings = by_check(ports(run_dir, run))
@@ -125,7 +126,7 @@ def test_a_member_that_runs_must_be_reached(run_dir: Path) -> None:
         closed = by_check(ports(run_dir, read_run(run_dir)))["port of solo-0"]
         with listening(run_dir):
             opened = by_check(ports(run_dir, read_run(run_dir)))["port of solo-0"]
-            assert [place.name for place in answering(read_run(run_dir))] == ["solo-0"]
+            assert [member.name for member in answering(read_run(run_dir))] == ["solo-0"]
     finally:
         claim.release()
 
@@ -137,7 +138,7 @@ def test_a_member_that_runs_must_be_reached(run_dir: Path) -> None:
 def test_another_machine_that_is_silent_is_wrong_only_once_the_run_has_started(run_dir: Path) -> None:
     run = read_run(run_dir)
     key_file(run_dir, "solo-0").unlink()
-    port = run.place("solo-0").member.full_addresses[0].port
+    port = run.member("solo-0").full_addresses[0].port
 
     before = by_check(ports(run_dir, run))["port of solo-0"]
     claim = Claim(socket_directory(run_dir, "trainer"))

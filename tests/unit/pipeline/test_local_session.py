@@ -6,7 +6,7 @@ import torch
 
 from node0.errors import ConfigError
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import Microbatch, SamplingParams, Session, TrainStep
+from node0.pipeline.protocol import DecodingSession, Microbatch, SamplingParams, TrainStep
 
 MakePipeline = Callable[..., LocalPipeline]
 
@@ -14,7 +14,7 @@ PROMPT = [3, 14, 15, 9, 2, 6]
 GREEDY = SamplingParams(temperature=0.0)
 
 
-def _generate(session: Session, prompt: list[int], count: int) -> list[int]:
+def _generate(session: DecodingSession, prompt: list[int], count: int) -> list[int]:
     ids = [session.extend(prompt)]
     while len(ids) < count:
         ids.append(session.extend(ids[-1:]))

@@ -13,8 +13,8 @@ from node0 import console
 from node0.console import JsonOption
 
 if TYPE_CHECKING:
-    from node0.doctor.finding import Finding
-    from node0.swarm.run.run_file import SwarmRun
+    from node0.doctor.check_result import CheckResult
+    from node0.swarm.run.swarm_run import SwarmRun
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -47,8 +47,8 @@ def doctor(
     return console.FAILED if any(finding.state == "bad" for finding in findings) else 0
 
 
-def _findings(directory: Path | None, base_model: Path | None) -> "Iterator[Finding]":
-    from node0.doctor.finding import note
+def _findings(directory: Path | None, base_model: Path | None) -> "Iterator[CheckResult]":
+    from node0.doctor.check_result import note
     from node0.doctor.machine_checks import machine_checks
 
     yield from machine_checks()
@@ -60,8 +60,8 @@ def _findings(directory: Path | None, base_model: Path | None) -> "Iterator[Find
     yield from _of_run(directory, base_model)
 
 
-def _of_run(directory: Path, base_model: Path | None) -> "Iterator[Finding]":
-    from node0.doctor.finding import bad, note
+def _of_run(directory: Path, base_model: Path | None) -> "Iterator[CheckResult]":
+    from node0.doctor.check_result import bad, note
     from node0.doctor.run_checks import answering, run_checks
     from node0.errors import ConfigError, Node0Error
     from node0.swarm.run.run_file import read_run
@@ -79,20 +79,20 @@ def _of_run(directory: Path, base_model: Path | None) -> "Iterator[Finding]":
     from node0.pipeline.swarm.observe import observe
 
     yield _base(base_model, run)
-    places = answering(run)
+    members = answering(run)
     try:
-        answers = observe(directory, run, places) if places else []
+        answers = observe(directory, run, members) if members else []
     except Node0Error as error:
         yield note("peers", f"not asked: {error}", "run node0 doctor where node0 swarm init was run")
         return
     yield from judge(answers, run)
 
 
-def _base(directory: Path | None, run: "SwarmRun | None" = None) -> "Finding":
+def _base(directory: Path | None, run: "SwarmRun | None" = None) -> "CheckResult":
     """Whether the base that is named, or that a run names, can be read and is the run's."""
     from node0.doctor.base_check import base_check
-    from node0.doctor.finding import bad
-    from node0.swarm.run.run_file import SwarmRun
+    from node0.doctor.check_result import bad
+    from node0.swarm.run.swarm_run import SwarmRun
 
     if directory is not None and not directory.is_dir():
         return bad("base", f"{directory} is no directory", "name the directory of the base with --base-model")

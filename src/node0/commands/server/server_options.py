@@ -18,7 +18,7 @@ from node0.errors import ConfigError
 if TYPE_CHECKING:
     from node0.finetune.config import FineTuneConfig
     from node0.server.node0_server import Node0Server
-    from node0.swarm.run.run_file import SwarmRun
+    from node0.swarm.run.swarm_run import SwarmRun
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -156,7 +156,8 @@ def _for_bead(bead_id: str | None) -> str:
 
 
 def _described(run: Path | None, run_config: Path | None) -> "SwarmRun":
-    from node0.swarm.run.run_file import SwarmRun, read_run
+    from node0.swarm.run.run_file import read_run
+    from node0.swarm.run.swarm_run import SwarmRun
 
     if run is not None and run_config is not None:
         raise typer.BadParameter("--run and --run-config both name a run; give one")
@@ -213,21 +214,21 @@ def _start(
             raise typer.BadParameter("say what to hold: --local-stage STAGE, or --identity-path of a spare")
         identity_path = key_file(directory, flags.stage)
     peer_id = read_identity(identity_path).peer_id
-    place = described.place_of(peer_id)
-    if place is not None and flags.stage is not None and str(place.stage) != flags.stage:
+    member = described.member_of(peer_id)
+    if member is not None and flags.stage is not None and str(member.stage) != flags.stage:
         raise ConfigError(
-            f"key {identity_path} is of {place.name} in this run, not of {flags.stage}; "
+            f"key {identity_path} is of {member.name} in this run, not of {flags.stage}; "
             "give the stage's own key, or no --local-stage"
         )
-    member = place.member if place is not None else None
-    stage = flags.stage or (str(place.stage) if place is not None and place.stage else None)
+    config = member.config if member is not None else None
+    stage = flags.stage or (str(member.stage) if member is not None and member.stage else None)
     return Node0Server.create(
         stage=stage,
         num_stages=described.num_stages,
         run_id=described.run_id,
         identity_path=identity_path,
-        socket_dir=socket_directory(directory, place.name if place is not None else peer_id[-12:]),
-        name=place.name if place is not None else stage,
+        socket_dir=socket_directory(directory, member.name if member is not None else peer_id[-12:]),
+        name=member.name if member is not None else stage,
         layers_per_stage=described.layers_per_stage,
         base_model=flags.base_model or described.base_model,
         base_revision=None if flags.base_model else described.base_revision,
@@ -235,14 +236,14 @@ def _start(
         finetune_config=finetune_config,
         authorizer=flags.authorizer,
         initial_peers=_seeds(flags.initial_peers) or described.seeds(but=peer_id),
-        host_maddrs=flags.host_maddrs or (member.host_maddrs if member else ("/ip4/127.0.0.1/tcp/0",)),
-        announce_maddrs=flags.announce_maddrs or (member.announce_maddrs if member else ()),
+        host_maddrs=flags.host_maddrs or (config.host_maddrs if config else ("/ip4/127.0.0.1/tcp/0",)),
+        announce_maddrs=flags.announce_maddrs or (config.announce_maddrs if config else ()),
         allow_peers=described.allowed | frozenset(flags.allow_peer) | {peer_id},
         leaders=described.leaders | frozenset(flags.allow_peer),
         wire=described.wire,
         deadline=described.deadlines.microbatch,
         device=device,
-        checkpoint_dir=directory / "checkpoints" / (place.name if place is not None else peer_id[-12:]),
+        checkpoint_dir=directory / "checkpoints" / (member.name if member is not None else peer_id[-12:]),
         bead_id=flags.bead_id,
     )
 
@@ -252,7 +253,7 @@ def _refuse_unknown(described: "SwarmRun", stage: str) -> None:
 
     StageName.parse(stage, num_stages=described.num_stages)
     if described.members:
-        described.place(stage)
+        described.member(stage)
 
 
 def _seeds(texts: list[str] | None) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from node0.finetune.config import FineTuneConfig
     from node0.settings import Resolved
     from node0.swarm.run.create import Line
-    from node0.swarm.run.run_file import SwarmRun
+    from node0.swarm.run.swarm_run import SwarmRun
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 app.callback(help="Prepare a run over several machines, and look at it.")(lambda: None)
@@ -86,7 +86,7 @@ def init(  # noqa: PLR0913  # one parameter a flag
         settings or [],
     )
     resolved = _resolve(flags, config=config, town=town, training=place / TRAINING)
-    seats = lay_out(
+    slots = lay_out(
         stages,
         replicas={
             name: _count(name, text)
@@ -97,7 +97,7 @@ def init(  # noqa: PLR0913  # one parameter a flag
         start=first_port(str(place)),
     )
     common = _common(resolved.values, run_id=new_run_id(place), wire=wire)
-    made = create_run(place, seats, common=common, settings=resolved.to_yaml())
+    made = create_run(place, slots, common=common, settings=resolved.to_yaml())
     _show(start_lines(place, made), as_json=as_json)
     return 0
 
@@ -110,7 +110,7 @@ def address(
     """Print a member's full addresses: what another peer joins by."""
     from node0.swarm.run.run_file import read_run
 
-    found = read_run(run).place(member).member.full_addresses
+    found = read_run(run).member(member).full_addresses
     if not found:
         raise ConfigError(f"{member} listens on a port that the system chooses; it says which when it starts")
     console.write("".join(f"{each}\n" for each in found))
@@ -167,7 +167,7 @@ def _common(config: "FineTuneConfig", *, run_id: str, wire: str) -> "SwarmRun":
     """Everything of run.json but the members."""
     from node0.finetune.training.plan.run_plan import choose_model
     from node0.settings import validate
-    from node0.swarm.run.run_file import SwarmRun
+    from node0.swarm.run.swarm_run import SwarmRun
 
     tree = {
         "run_id": run_id,

@@ -16,7 +16,8 @@ from node0.security.validation import MembersValidator
 from node0.server.host.stage_host import CONTROL
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import read_identity
-from node0.swarm.run.run_file import OBSERVER, Place, SwarmRun, authorizer_of, key_file
+from node0.swarm.run.run_file import authorizer_of, key_file
+from node0.swarm.run.swarm_run import OBSERVER, Member, SwarmRun
 from node0.swarm.transport.frames import SMALL, Frame
 from node0.swarm.transport.sockets import socket_directory
 from node0.swarm.transport.stream import Stream
@@ -31,7 +32,7 @@ _MISMATCH = "peer id mismatch"
 class Answer:
     """A member's answer, or why there is none."""
 
-    place: Place
+    member: Member
     told: Mapping[str, Any] | None
     why: str = ""
     reached: bool = True
@@ -43,11 +44,11 @@ class Answer:
     @property
     def name(self) -> str:
         """The member's name in the run."""
-        return self.place.name
+        return self.member.name
 
 
 def observe(
-    directory: Path, run: SwarmRun, places: Sequence[Place], *, deadline: float | None = None
+    directory: Path, run: SwarmRun, members: Sequence[Member], *, deadline: float | None = None
 ) -> list[Answer]:
     """Ask stages and spares, all at once, with the observer's key.
 
@@ -55,7 +56,7 @@ def observe(
         NotFound: this machine does not have that key.
     """
     with observing(directory) as peer:
-        return ask(peer, places, deadline=deadline or run.deadlines.call)
+        return ask(peer, members, deadline=deadline or run.deadlines.call)
 
 
 @contextmanager
@@ -81,35 +82,35 @@ def observing(directory: Path, joining: SwarmRun | None = None) -> Iterator[Peer
         peer.close()
 
 
-def ask(peer: Peer, places: Sequence[Place], *, deadline: float) -> list[Answer]:
+def ask(peer: Peer, members: Sequence[Member], *, deadline: float) -> list[Answer]:
     """Ask these members, all at once."""
-    return peer.run(_ask_all(peer, places, deadline), timeout=None)
+    return peer.run(_ask_all(peer, members, deadline), timeout=None)
 
 
-async def _ask_all(peer: Peer, places: Sequence[Place], deadline: float) -> list[Answer]:
-    return await asyncio.gather(*(_ask(peer, place, deadline) for place in places))
+async def _ask_all(peer: Peer, members: Sequence[Member], deadline: float) -> list[Answer]:
+    return await asyncio.gather(*(_ask(peer, member, deadline) for member in members))
 
 
-async def _ask(peer: Peer, place: Place, deadline: float) -> Answer:
-    addresses = [str(address) for address in place.member.full_addresses]
+async def _ask(peer: Peer, member: Member, deadline: float) -> Answer:
+    addresses = [str(address) for address in member.full_addresses]
     try:
         async with asyncio.timeout(deadline):
-            stream = await peer.open(place.member.peer_id, CONTROL, addresses)
+            stream = await peer.open(member.peer_id, CONTROL, addresses)
             asked = time.time()
             reply = await _hello(stream, peer.peer_id)
     except TimeoutError:
-        return Answer(place, None, f"it does not answer within {deadline:g} s")
+        return Answer(member, None, f"it does not answer within {deadline:g} s")
     except SwarmTimeout as error:
-        logger.debug("%s: %s", place.name, error)
-        at = ", ".join(f"{each.host}:{each.port}" for each in place.member.full_addresses)
+        logger.debug("%s: %s", member.name, error)
+        at = ", ".join(f"{each.host}:{each.port}" for each in member.full_addresses)
         why = "another peer answers there" if _MISMATCH in str(error) else f"it cannot be reached at {at}"
-        return Answer(place, None, why, reached=False)
+        return Answer(member, None, why, reached=False)
     except Node0Error as error:
-        return Answer(place, None, str(error))
+        return Answer(member, None, str(error))
     if reply is None or reply.kind != "reply":
-        return Answer(place, None, "it refuses this observer")
+        return Answer(member, None, "it refuses this observer")
     told = dict(reply.fields)
-    return Answer(place, told, skew=_skew(told.get("time"), asked, time.time()))
+    return Answer(member, told, skew=_skew(told.get("time"), asked, time.time()))
 
 
 async def _hello(stream: Stream, client: str) -> Frame | None:

@@ -11,7 +11,7 @@ from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.quoting import quoted
 
 if TYPE_CHECKING:
-    from node0.pipeline.swarm.member import Member
+    from node0.pipeline.swarm.host_connection import HostConnection
 
 MOST = 4096
 "Reports of one member that may wait."
@@ -38,11 +38,11 @@ class Reports:
     """One queue for all members. Lives on the peer's loop."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[tuple[Member, Frame]] = asyncio.Queue()
-        self._count: Counter[Member] = Counter()
-        self._nbytes: Counter[Member] = Counter()
+        self._queue: asyncio.Queue[tuple[HostConnection, Frame]] = asyncio.Queue()
+        self._count: Counter[HostConnection] = Counter()
+        self._nbytes: Counter[HostConnection] = Counter()
 
-    def put(self, member: "Member", frame: Frame) -> None:
+    def put(self, member: "HostConnection", frame: Frame) -> None:
         """Take in what a member sent.
 
         Raises:
@@ -53,11 +53,11 @@ class Reports:
             raise FrameRefused(f"it reports more than is heard: {self._count[member]} frames wait")
         self._put(member, report)
 
-    def gone(self, member: "Member", why: str) -> None:
+    def gone(self, member: "HostConnection", why: str) -> None:
         """Say that the connection to a member ended."""
         self._put(member, Frame("gone", {"why": why}))
 
-    async def get(self) -> "tuple[Member, Frame]":
+    async def get(self) -> "tuple[HostConnection, Frame]":
         """The next report, when there is one."""
         member, frame = await self._queue.get()
         self._count[member] -= 1
@@ -71,14 +71,14 @@ class Reports:
         self._count.clear()
         self._nbytes.clear()
 
-    def _put(self, member: "Member", frame: Frame) -> None:
+    def _put(self, member: "HostConnection", frame: Frame) -> None:
         self._count[member] += 1
         self._nbytes[member] += frame.nbytes
         self._queue.put_nowait((member, frame))
 
 
 def raise_if_over(
-    member: "Member", frame: Frame, *, part: "Collection[Member]", about: tuple[str, str]
+    member: "HostConnection", frame: Frame, *, part: "Collection[HostConnection]", about: tuple[str, str]
 ) -> None:
     """Raise where a report ends what `about` names, such as an attempt of `part`.
 

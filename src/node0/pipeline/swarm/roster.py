@@ -14,7 +14,7 @@ from torch import Tensor
 from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
 from node0.models.stage_name import stage_names
 from node0.pipeline.protocol import Microbatch
-from node0.pipeline.swarm.member import Member, all_of
+from node0.pipeline.swarm.host_connection import HostConnection, all_of
 from node0.pipeline.swarm.reports import Reports, raise_if_over
 from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
@@ -22,7 +22,7 @@ from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer import Peer
 from node0.swarm.transport.frames import MAX_PAYLOAD, Frame
-from node0.swarm.transport.log_throttle import Seldom
+from node0.swarm.transport.log_throttle import LogThrottle
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +42,15 @@ class Roster:
         self._peer, self._settings = peer, settings
         self._sync = StateSync(settings, training)
         self._client = secrets.token_hex(8)
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, HostConnection] = {}
         self.reports = Reports()
         self._held: set[int | None] = set()
         "Stages that had a member at any time."
 
-        self._finding, self._seldom = asyncio.Lock(), Seldom()
+        self._finding, self._throttle = asyncio.Lock(), LogThrottle()
         self._watching: asyncio.Task[None] | None = None
 
-    def route(self) -> list[list[Member]]:
+    def route(self) -> list[list[HostConnection]]:
         """The members of each stage that take part, in a fixed order.
 
         Raises:
@@ -156,7 +156,9 @@ class Roster:
         scores = await self.hear("scores", ("request", request), route)
         return scores.tensors[0]
 
-    async def hear(self, kind: str, about: tuple[str, str], part: Sequence[Member], **fields: Any) -> Frame:
+    async def hear(
+        self, kind: str, about: tuple[str, str], part: Sequence[HostConnection], **fields: Any
+    ) -> Frame:
         """The report of this kind that the last member of `part` owes, with these fields.
 
         Raises:
@@ -182,7 +184,7 @@ class Roster:
         for member in self._members.values():
             member.close("the trainer left")
 
-    def _of(self, stage: int) -> list[Member]:
+    def _of(self, stage: int) -> list[HostConnection]:
         return [m for m in self._members.values() if m.stage == stage and m.is_alive and m.takes_part]
 
     async def _watch(self) -> None:
@@ -206,7 +208,7 @@ class Roster:
             member = self._members.get(spec.peer_id)
             if member is None:
                 settings = self._settings
-                self._members[spec.peer_id] = Member(
+                self._members[spec.peer_id] = HostConnection(
                     self._peer,
                     spec,
                     deadline=settings.deadline,
@@ -219,7 +221,7 @@ class Roster:
         lost = [member for member in self._members.values() if not member.is_alive]
         await asyncio.gather(*(self._connect(member) for member in lost), return_exceptions=False)
 
-    async def _connect(self, member: Member) -> None:
+    async def _connect(self, member: HostConnection) -> None:
         # A spare that came back has no place any more.
         member.stage = member.spec.stage
         try:
@@ -229,7 +231,7 @@ class Roster:
         except ConfigError as fault:
             self._do_without(member, fault)
 
-    def _do_without(self, member: Member, fault: ConfigError) -> None:
+    def _do_without(self, member: HostConnection, fault: ConfigError) -> None:
         """Go on with the other members of a stage when one cannot be used; raise when it is the only one."""
         member.takes_part = False
         if member.stage is not None and not self._of(member.stage):
@@ -237,7 +239,7 @@ class Roster:
         self._warn(member.spec.peer_id, "a member", fault)
 
     def _warn(self, key: str, who: str, fault: Node0Error) -> None:
-        if self._seldom.now(key):
+        if self._throttle.is_due(key):
             logger.warning("%s cannot take part: %s", who, fault)
 
     def _replace(self, *, first_wait: float) -> None:
@@ -270,13 +272,13 @@ class Roster:
         await self.load_cut(cut)
         return version == cut.version
 
-    async def _make_ready(self, member: Member) -> None:
+    async def _make_ready(self, member: HostConnection) -> None:
         try:
             await self._sync.reset(member)
         except ConfigError as fault:
             self._do_without(member, fault)
 
-    async def _introduce(self, members: Sequence[Member]) -> None:
+    async def _introduce(self, members: Sequence[HostConnection]) -> None:
         addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
         frame = Frame("neighbours", {"addresses": addresses})
         await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])

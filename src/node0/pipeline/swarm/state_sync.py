@@ -5,7 +5,7 @@ import logging
 from dataclasses import asdict
 
 from node0.errors import ConfigError, RetriableError
-from node0.pipeline.swarm.member import Member
+from node0.pipeline.swarm.host_connection import HostConnection
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import StageTraining
@@ -22,7 +22,7 @@ class StateSync:
     def __init__(self, settings: SwarmSettings, training: StageTraining) -> None:
         self._settings, self._training = settings, training
 
-    async def reset(self, member: Member) -> None:
+    async def reset(self, member: HostConnection) -> None:
         """Fresh trained weights, and for a spare its place."""
         settings = self._settings
         place = {
@@ -34,7 +34,7 @@ class StateSync:
         reply = await member.request(frame, deadline=settings.deadline)
         member.names, member.has_model, member.is_fresh = list(reply["names"]), True, True
 
-    async def go_back(self, member: Member, version: int, cut: Cut) -> bool:
+    async def go_back(self, member: HostConnection, version: int, cut: Cut) -> bool:
         """Whether the member could be brought to the version from what it holds itself."""
         if version == 0 and member.is_fresh and cut.states:
             # Version 0 of a run that goes on from an adapter is not that of the seed.
@@ -49,7 +49,7 @@ class StateSync:
             return False
         return bool(reply["version"] == version)
 
-    async def restore(self, member: Member, cut: Cut) -> None:
+    async def restore(self, member: HostConnection, cut: Cut) -> None:
         """The state of its stage at the cut."""
         data = cut.states.get(member.stage) if member.stage is not None else None
         if data is not None:
@@ -57,7 +57,7 @@ class StateSync:
         else:
             await self.reset(member)
 
-    async def fetch(self, member: Member) -> tuple[int, bytes]:
+    async def fetch(self, member: HostConnection) -> tuple[int, bytes]:
         """Its version, and the bytes of its state file.
 
         Raises:
@@ -68,18 +68,18 @@ class StateSync:
             raise RetriableError(f"the state of stage {member.stage} arrived damaged")
         return reply["version"], reply.blob
 
-    async def give(self, member: Member, data: bytes) -> None:
+    async def give(self, member: HostConnection, data: bytes) -> None:
         """A state from elsewhere."""
         frame = Frame("load", {"sha256": state_digest(data)}, (), data)
         await member.request(frame, deadline=time_for(len(data), self._settings.deadline))
         member.is_fresh = False
 
-    async def copy(self, source: Member, member: Member) -> None:
+    async def copy(self, source: HostConnection, member: HostConnection) -> None:
         """The state of another member of its stage."""
         _, data = await self.fetch(source)
         await self.give(member, data)
 
-    async def write_shard(self, member: Member, frame: Frame) -> Frame | None:
+    async def write_shard(self, member: HostConnection, frame: Frame) -> Frame | None:
         """The reply; None where this host cannot write, which stops nobody's training."""
         try:
             return await member.request(frame, deadline=self._settings.transfer)

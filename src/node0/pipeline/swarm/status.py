@@ -11,7 +11,7 @@ from node0.models.stage_name import stage_names
 from node0.pipeline.swarm.observe import Answer, ask, observing
 from node0.swarm.members import find_records
 from node0.swarm.peer import Peer
-from node0.swarm.run.run_file import TRAINER, SwarmRun
+from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 
 SOON = 5.0
 "Seconds that a member may take to answer: the others are not shown before."
@@ -72,15 +72,15 @@ class Watch:
 
     def __init__(self, peer: Peer, run: SwarmRun) -> None:
         self._peer, self._run = peer, run
-        self._places = [place for place in run.members if place.name != TRAINER]
+        self._members = [member for member in run.members if member.name != TRAINER]
         self._before: dict[str, tuple[float, float]] = {}
         self._seen: dict[str, float] = {}
 
     def look(self) -> list[MemberStatus]:
         """Ask everybody."""
-        answers = ask(self._peer, self._places, deadline=min(SOON, self._run.deadlines.call))
+        answers = ask(self._peer, self._members, deadline=min(SOON, self._run.deadlines.call))
         now = time.time()
-        self._seen |= {answer.place.member.peer_id: now for answer in answers if answer.told is not None}
+        self._seen |= {answer.member.peer_id: now for answer in answers if answer.told is not None}
         if any(answer.told is None for answer in answers):
             self._remember_announced(now)
         return [self._status(answer) for answer in answers]
@@ -92,13 +92,13 @@ class Watch:
             self._seen[record.peer_id] = max(self._seen.get(record.peer_id, 0.0), min(now, record.at))
 
     def _status(self, answer: Answer) -> MemberStatus:
-        told, place = answer.told or {}, answer.place
-        peer_id = place.member.peer_id
+        told, member = answer.told or {}, answer.member
+        peer_id = member.peer_id
         stage = _number(told, "stage")
-        held = place.stage if answer.told is None or stage is None else self._name(int(stage))
+        held = member.stage if answer.told is None or stage is None else self._name(int(stage))
         seen = self._seen.get(peer_id)
         return MemberStatus(
-            member=place.name,
+            member=member.name,
             stage=None if held is None else str(held),
             peer=peer_id,
             version=_whole(told, "version"),

@@ -33,14 +33,14 @@ FEWEST_TRIES = 3
 "Nothing is given up before, however long recovery took."
 
 
-class Tries:
+class RetryBudget:
     """One thing that is tried again after each recovery, until it has failed for too long."""
 
     def __init__(self, patience: float) -> None:
         """`patience` in seconds."""
         self._patience, self._started, self._failures = patience, time.monotonic(), 0
 
-    def failed(self, fault: RetriableError) -> None:
+    def spend(self, fault: RetriableError) -> None:
         """Count a failure; raise `SwarmTimeout` where another try would be one too many."""
         self._failures += 1
         waited = time.monotonic() - self._started
@@ -176,9 +176,9 @@ class SwarmPipeline:
 
         return self._peer.run(awaited(), timeout=None)
 
-    def tries(self) -> Tries:
+    def retry_budget(self) -> RetryBudget:
         """A count of failures, by which something is tried again or given up."""
-        return Tries(self._settings.patience)
+        return RetryBudget(self._settings.patience)
 
     def recover(self, fault: RetriableError) -> None:
         """After a fault outside a step: bring all stages back to where they were."""
@@ -187,17 +187,17 @@ class SwarmPipeline:
 
     def _catch_up(self) -> StepResult:
         """Do what is not done of the work, through any number of losses; the result of the last step."""
-        history, result, tries = self._history, StepResult(0.0, 0, 0.0), self.tries()
+        history, result, budget = self._history, StepResult(0.0, 0, 0.0), self.retry_budget()
         while history.done < len(history.work):
             try:
                 self.run(self.roster.admit)
                 result = self.run(lambda: self._attempt(history.work[history.done]))
             except RetriableError as fault:
-                tries.failed(fault)
+                budget.spend(fault)
                 self._recover(fault)
                 continue
             history.record(result)
-            tries = self.tries()
+            budget = self.retry_budget()
         return result
 
     async def _attempt(self, work: Work) -> StepResult:
@@ -215,12 +215,12 @@ class SwarmPipeline:
         return await attempt.run(max_grad_norm=self._max_grad_norm)
 
     def _with_recovery(self, call: Callable[[], Awaitable[T]]) -> T:
-        tries = self.tries()
+        budget = self.retry_budget()
         while True:
             try:
                 return self.run(call)
             except RetriableError as fault:
-                tries.failed(fault)
+                budget.spend(fault)
                 self.recover(fault)
 
     def _recover(self, fault: RetriableError | None) -> None:

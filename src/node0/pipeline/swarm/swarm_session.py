@@ -14,7 +14,7 @@ import torch
 
 from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import SamplingParams
-from node0.pipeline.swarm.member import Member, all_of
+from node0.pipeline.swarm.host_connection import HostConnection, all_of
 from node0.swarm.transport.frames import Frame
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class SwarmSession:
         self._ids: list[int] = []
         "What the stages have in their caches."
 
-        self._route: list[Member] = []
+        self._route: list[HostConnection] = []
         self._name = ""
         self._turn = 0
         self._is_open = True
@@ -53,7 +53,7 @@ class SwarmSession:
             NonRetriableError: a stage cannot take the ids.
         """
         self._refuse(ids)
-        refusals, tries = 0, self._pipeline.tries()
+        refusals, budget = 0, self._pipeline.retry_budget()
         while True:
             try:
                 token = self._pipeline.run(lambda: self._extend(ids))
@@ -63,7 +63,7 @@ class SwarmSession:
                 self._pipeline.run(self._forget)
                 if refusals > 1:
                     raise
-                tries.failed(fault)
+                budget.spend(fault)
                 self._pipeline.recover(fault)
                 continue
             self._ids += ids

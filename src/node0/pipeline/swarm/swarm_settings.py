@@ -4,7 +4,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.swarm.transport.stream import time_for
 
 Find = Callable[[], Awaitable[Sequence[MemberSpec]]]

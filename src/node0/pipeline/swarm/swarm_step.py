@@ -15,14 +15,14 @@ from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, StepResult, TrainStep
-from node0.pipeline.swarm.member import Member, all_of
+from node0.pipeline.swarm.host_connection import HostConnection, all_of
 from node0.pipeline.swarm.replies import odd_one
 from node0.pipeline.swarm.reports import Reports, raise_if_over
 from node0.swarm.transport.frames import Frame
 
 logger = logging.getLogger(__name__)
 
-Route = Sequence[Sequence[Member]]
+Route = Sequence[Sequence[HostConnection]]
 "For each stage its members; microbatch i goes to member i modulo their number."
 
 
@@ -143,7 +143,7 @@ class StepAttempt:
                 f"{missing} microbatches did not come back within {self._deadline:g} s"
             ) from None
 
-    async def _advance(self, member: Member, frame: Frame) -> bool:
+    async def _advance(self, member: HostConnection, frame: Frame) -> bool:
         """Whether a report is of this attempt, from whom it should be, and the first of its kind."""
         end = {"done": 0, "loss": -1, "logps": -1}.get(frame.kind)
         if end is None or frame["attempt"] != self._token:
@@ -162,14 +162,14 @@ class StepAttempt:
             await self._prefer(index, self._rows_of(member, index, frame.tensors[0]))
         return True
 
-    def _rows_of(self, member: Member, index: int, logps: Tensor) -> Tensor:
+    def _rows_of(self, member: HostConnection, index: int, logps: Tensor) -> Tensor:
         rows = self._work.microbatches[index].input_ids.shape[0]
         if tuple(logps.shape) != (rows,) or logps.dtype != torch.float32:
             raise self._refused(member, f"log probabilities of {rows} rows have shape {tuple(logps.shape)}")
         return logps
 
     @staticmethod
-    def _refused(member: Member, why: str) -> SwarmTimeout:
+    def _refused(member: HostConnection, why: str) -> SwarmTimeout:
         """The error of an attempt whose member is left, for what it sent."""
         member.refuse(why)
         return SwarmTimeout(f"peer {member.spec.peer_id} is lost: {why}")
@@ -190,7 +190,7 @@ class StepAttempt:
         """Members of one stage sum their gradients, in their order."""
         await all_of([self._join_stage(members) for members in self._route if len(members) > 1])
 
-    async def _join_stage(self, members: Sequence[Member]) -> None:
+    async def _join_stage(self, members: Sequence[HostConnection]) -> None:
         ask = Frame("sums")
         replies = await all_of([member.request(ask, deadline=self._transfer) for member in members])
         odd = odd_one(replies)
@@ -241,6 +241,6 @@ class StepAttempt:
         members = [member for stage in self._route for member in stage]
         return await all_of([member.request(frame, deadline=self._deadline) for member in members])
 
-    def _of(self, stage: int, index: int) -> Member:
+    def _of(self, stage: int, index: int) -> HostConnection:
         members = self._route[stage]
         return members[index % len(members)]

@@ -24,7 +24,7 @@ Lost = Callable[[str, str], None]
 
 
 class Links:
-    """Outgoing streams of one stage. All methods but `know` and `push` run on the peer's loop."""
+    """Outgoing streams of one stage. All methods but `set_addresses` and `push` run on the peer's loop."""
 
     def __init__(self, peer: Peer, *, codec: Codec, deadline: float, lost: Lost) -> None:
         """`deadline`: seconds that one frame may take; `lost` hears of a peer that took none."""
@@ -37,7 +37,7 @@ class Links:
 
         self.sent_bytes = 0
 
-    def know(self, addresses: Mapping[str, Sequence[str]]) -> None:
+    def set_addresses(self, addresses: Mapping[str, Sequence[str]]) -> None:
         """Take these for the peers that may be sent to, in place of those before. Called from any thread."""
         self._addresses = {remote: [str(address) for address in at] for remote, at in addresses.items()}
 

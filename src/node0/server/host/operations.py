@@ -84,7 +84,7 @@ def build(host: "StageHost", place: StagePlace, training: StageTraining) -> Modu
 def neighbours(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """Learn which other members there are, and where they are dialled."""
     _lead(host, client)
-    host.links.know(frame["addresses"])
+    host.links.set_addresses(frame["addresses"])
     return Frame("reply")
 
 

@@ -30,7 +30,7 @@ from node0.server.stage.executor import StageExecutor
 from node0.swarm.peer import Peer
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.frames import PROTOCOL, Frame
-from node0.swarm.transport.log_throttle import Seldom
+from node0.swarm.transport.log_throttle import LogThrottle
 from node0.swarm.transport.quoting import quoted
 from node0.swarm.transport.stream import Stream
 
@@ -104,7 +104,7 @@ class StageHost:
         self.compute = ComputeThread()
         self.links = Links(peer, codec=spec.codec, deadline=spec.deadline, lost=self._lost)
         self.started = time.time()
-        self._seldom = Seldom()
+        self._throttle = LogThrottle()
         peer.serve(CONTROL, self._control)
         peer.serve(PUSH, self._pushed)
 
@@ -229,7 +229,7 @@ class StageHost:
             self.peer.loop.call_soon_threadsafe(intake.leave, frame.nbytes)
         if error is None:
             return
-        if self._seldom.now(f"{frame.kind} {type(error).__name__}"):
+        if self._throttle.is_due(f"{frame.kind} {type(error).__name__}"):
             logger.warning("stage %s failed on a %s frame: %s", self.spec.name, frame.kind, quoted(error))
         report = self._listener(frame, client)
         if report is not None:

@@ -13,20 +13,9 @@ from typing import NamedTuple
 from node0.errors import ConfigError
 from node0.files import write_atomically
 from node0.swarm.run.identity import make_identity
-from node0.swarm.run.layout import Seat
-from node0.swarm.run.run_file import (
-    KEYS,
-    OBSERVER,
-    RUN_FILE,
-    TRAINER,
-    TRAINING_FILE,
-    Member,
-    Place,
-    SwarmRun,
-    key_file,
-    read_run,
-    write_run,
-)
+from node0.swarm.run.layout import MemberSlot
+from node0.swarm.run.run_file import KEYS, RUN_FILE, TRAINING_FILE, key_file, read_run, write_run
+from node0.swarm.run.swarm_run import OBSERVER, TRAINER, Member, MemberConfig, SwarmRun
 
 
 class Line(NamedTuple):
@@ -54,7 +43,7 @@ def refuse_existing(directory: Path) -> None:
         raise ConfigError(f"{directory} {what}; nothing is overwritten: give another directory")
 
 
-def create_run(directory: Path, seats: Sequence[Seat], *, common: SwarmRun, settings: str) -> SwarmRun:
+def create_run(directory: Path, slots: Sequence[MemberSlot], *, common: SwarmRun, settings: str) -> SwarmRun:
     """Make the directory, whole or not at all.
 
     common: everything of the run but its members.
@@ -68,7 +57,7 @@ def create_run(directory: Path, seats: Sequence[Seat], *, common: SwarmRun, sett
     try:
         beside.chmod(0o755)
         (beside / KEYS).mkdir(mode=0o700)
-        write_run(beside, _with_members(common, seats, beside))
+        write_run(beside, _with_members(common, slots, beside))
         write_atomically(beside / TRAINING_FILE, settings)
         run = read_run(beside)
         beside.replace(directory)
@@ -92,59 +81,59 @@ def start_lines(directory: Path, run: SwarmRun) -> list[Line]:
 
     The machine of the trainer is this one; other machines get their files by ssh, into their home.
     """
-    here = _host(run.place(TRAINER))
+    here = _host(run.member(TRAINER))
     lines = []
-    for place in run.members:
-        host = _host(place)
+    for member in run.members:
+        host = _host(member)
         if host == here:
-            lines.append(Line(place.name, "", _command(directory, place)))
+            lines.append(Line(member.name, "", _command(directory, member)))
             continue
         there = Path(directory.name)
-        lines.append(Line(place.name, "", _copy(directory, there, place, host)))
-        lines.append(Line(place.name, host, _command(there, place)))
+        lines.append(Line(member.name, "", _copy(directory, there, member, host)))
+        lines.append(Line(member.name, host, _command(there, member)))
     return lines
 
 
-def _with_members(common: SwarmRun, seats: Sequence[Seat], directory: Path) -> SwarmRun:
-    stages: dict[str, list[Member]] = {}
-    spares: list[Member] = []
+def _with_members(common: SwarmRun, slots: Sequence[MemberSlot], directory: Path) -> SwarmRun:
+    stages: dict[str, list[MemberConfig]] = {}
+    spares: list[MemberConfig] = []
     trainer = None
-    for seat in seats:
-        member = Member(
-            peer_id=make_identity(key_file(directory, seat.name)).peer_id,
-            host_maddrs=[str(seat.listens)],
-            announce_maddrs=[] if seat.listens == seat.address else [str(seat.address)],
+    for slot in slots:
+        config = MemberConfig(
+            peer_id=make_identity(key_file(directory, slot.name)).peer_id,
+            host_maddrs=[str(slot.listens)],
+            announce_maddrs=[] if slot.listens == slot.address else [str(slot.address)],
         )
-        if seat.stage is not None:
-            stages.setdefault(str(seat.stage), []).append(member)
-        elif seat.name == TRAINER:
-            trainer = member
+        if slot.stage is not None:
+            stages.setdefault(str(slot.stage), []).append(config)
+        elif slot.name == TRAINER:
+            trainer = config
         else:
-            spares.append(member)
+            spares.append(config)
     observer = make_identity(key_file(directory, OBSERVER)).peer_id
     members = {"stages": stages, "spares": spares, "trainer": trainer}
     return common.model_copy(update={**members, "allow_peers": [*common.allow_peers, observer]})
 
 
-def _host(place: Place) -> str:
+def _host(member: Member) -> str:
     """The machine of a member; empty for loopback, which has several names."""
-    address = place.member.full_addresses[0]
+    address = member.full_addresses[0]
     return "" if address.is_loopback else address.host
 
 
-def _command(directory: Path, place: Place) -> str:
-    if place.name == TRAINER:
+def _command(directory: Path, member: Member) -> str:
+    if member.name == TRAINER:
         return shlex.join(["node0-finetune", "--swarm", "--run", str(directory)])
     words = ["node0", "server", "--run", str(directory)]
-    if place.stage is not None:
-        words += ["--local-stage", str(place.stage)]
-    if place.name != str(place.stage):
-        words += ["--identity-path", str(key_file(directory, place.name))]
+    if member.stage is not None:
+        words += ["--local-stage", str(member.stage)]
+    if member.name != str(member.stage):
+        words += ["--identity-path", str(key_file(directory, member.name))]
     return shlex.join(words)
 
 
-def _copy(directory: Path, there: Path, place: Place, host: str) -> str:
-    files = [RUN_FILE, TRAINING_FILE, str(key_file(Path(), place.name))]
+def _copy(directory: Path, there: Path, member: Member, host: str) -> str:
+    files = [RUN_FILE, TRAINING_FILE, str(key_file(Path(), member.name))]
     pack = shlex.join(["tar", "-C", str(directory), "-c", *files])
     unpack = f"mkdir -p {shlex.quote(str(there))} && tar -C {shlex.quote(str(there))} -x"
     return f"{pack} | {shlex.join(['ssh', host, unpack])}"

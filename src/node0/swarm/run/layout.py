@@ -11,7 +11,7 @@ from node0.errors import ConfigError
 from node0.models.stage_name import StageName, stage_names
 from node0.settings import nearest
 from node0.swarm.run.address import Address, address_of_host
-from node0.swarm.run.run_file import TRAINER, member_name, spare_name
+from node0.swarm.run.swarm_run import TRAINER, member_name, spare_name
 
 LOOPBACK = "127.0.0.1"
 FIRST_PORT, PORTS = 20000, 12000
@@ -21,8 +21,8 @@ _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::(?P<port6>\d+))?|(?P<host>[^
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """A place in the run before anyone takes it."""
+class MemberSlot:
+    """A member of a run before it has a key."""
 
     name: str
     stage: StageName | None
@@ -46,8 +46,8 @@ def lay_out(
     spares: int,
     hosts: Mapping[str, str],
     start: int = FIRST_PORT,
-) -> list[Seat]:
-    """A seat for each stage and its replicas, for the spares and for the trainer.
+) -> list[MemberSlot]:
+    """A slot for each stage and its replicas, for the spares and for the trainer.
 
     hosts: `host`, `host:port` or `[v6]:port` by member name; the others are on loopback. On loopback the
     first free ports from `start` on are taken, elsewhere the first that no other member there has.
@@ -64,14 +64,14 @@ def lay_out(
     taken = {address_of_host(host, port) for host, port in given.values() if port}
     if len(taken) < sum(1 for _, port in given.values() if port):
         raise ConfigError("--host gives one port of a machine to two members; each needs its own")
-    seats = []
+    slots = []
     for name, stage in members.items():
         host, port = given.get(name, (LOOPBACK, None))
         address = address_of_host(host, port) if port else _next_free(host, taken, start)
         taken.add(address)
-        seats.append(Seat(name, stage, address))
-    _refuse_unreachable(seats)
-    return seats
+        slots.append(MemberSlot(name, stage, address))
+    _refuse_unreachable(slots)
+    return slots
 
 
 def _members(num_stages: int, replicas: Mapping[str, int], spares: int) -> dict[str, StageName | None]:
@@ -138,12 +138,12 @@ def why_taken(address: Address) -> str | None:
     return None
 
 
-def _refuse_unreachable(seats: list[Seat]) -> None:
-    inside = [seat for seat in seats if seat.address.is_loopback]
-    outside = next((seat for seat in seats if not seat.address.is_loopback), None)
+def _refuse_unreachable(slots: list[MemberSlot]) -> None:
+    inside = [slot for slot in slots if slot.address.is_loopback]
+    outside = next((slot for slot in slots if not slot.address.is_loopback), None)
     if inside and outside is not None:
-        names = ", ".join(seat.name for seat in inside)
+        names = ", ".join(slot.name for slot in inside)
         raise ConfigError(
             f"{outside.name} on {outside.address.host} cannot reach {names} on loopback; "
-            f"give each an address: {' '.join(f'--host {seat.name}=ADDR' for seat in inside)}"
+            f"give each an address: {' '.join(f'--host {slot.name}=ADDR' for slot in inside)}"
         )

@@ -12,14 +12,14 @@ MOST = 1000
 "How many are remembered; strangers can be invented without end."
 
 
-class Seldom:
+class LogThrottle:
     """Remembers about whom something was said, and when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._said: OrderedDict[str, float] = OrderedDict()
 
-    def now(self, whom: str) -> bool:
+    def is_due(self, whom: str) -> bool:
         """Whether something may be said of them now; it counts as said."""
         time_now = self._clock()
         if time_now - self._said.get(whom, -EVERY - time_now) < EVERY:

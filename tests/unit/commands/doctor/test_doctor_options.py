@@ -7,7 +7,7 @@ import pytest
 from node0.commands.doctor.doctor_options import main
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 
 
 def test_a_machine_alone_is_checked_and_the_clock_is_said_to_be_unknown(
@@ -21,8 +21,8 @@ def test_a_machine_alone_is_checked_and_the_clock_is_said_to_be_unknown(
 
 
 def test_a_run_that_nobody_has_started_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    seats = lay_out(2, replicas={}, spares=1, hosts={})
-    create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2), settings="")
+    slots = lay_out(2, replicas={}, spares=1, hosts={})
+    create_run(tmp_path / "run", slots, common=SwarmRun(num_stages=2), settings="")
 
     assert main(["--run", str(tmp_path / "run")]) == 0
 

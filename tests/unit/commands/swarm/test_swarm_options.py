@@ -159,6 +159,6 @@ def test_address_prints_what_others_join_by(config: Path, tmp_path: Path, capsys
 
     printed = capsys.readouterr().out
     assert printed.strip() in read_run(run).seeds()
-    assert f"/p2p/{read_run(run).place('tail-1').member.peer_id}\n" in printed
+    assert f"/p2p/{read_run(run).member('tail-1').peer_id}\n" in printed
     assert main(["address", str(run), "body-1"]) == 1
     assert "its members: head-0, tail-1, trainer" in capsys.readouterr().err

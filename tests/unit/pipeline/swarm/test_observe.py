@@ -11,7 +11,7 @@ import pytest
 from node0.pipeline.swarm.observe import Answer, ask
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.frames import PROTOCOL, SMALL, Frame, encode
 from node0.swarm.transport.stream import Stream
 
@@ -51,8 +51,8 @@ class Answering:
 
 @pytest.fixture
 def run(tmp_path: Path) -> SwarmRun:
-    seats = lay_out(2, replicas={}, spares=0, hosts={})
-    return create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2, local_mode=True), settings="")
+    slots = lay_out(2, replicas={}, spares=0, hosts={})
+    return create_run(tmp_path / "run", slots, common=SwarmRun(num_stages=2, local_mode=True), settings="")
 
 
 def answers(run: SwarmRun, answer: Frame) -> list[Answer]:

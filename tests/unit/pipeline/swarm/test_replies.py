@@ -10,7 +10,7 @@ import torch
 
 from node0.errors import FrameRefused, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, TrainStep
-from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.replies import check_reply, odd_one
 from node0.pipeline.swarm.reports import Reports
 from node0.pipeline.swarm.swarm_step import StepAttempt, Work
@@ -21,7 +21,7 @@ ONE, TWO = torch.ones(1), torch.ones(2)
 IDS = torch.zeros(2, 4, dtype=torch.int64)
 
 
-class Scripted(Member):
+class Scripted(HostConnection):
     """Gives one reply to every request."""
 
     reply = Frame("reply")
@@ -125,7 +125,7 @@ def test_who_replies_nonsense_is_left_and_not_dialled_again(caplog: pytest.LogCa
 
     async def connect() -> Dialled:
         dialled: Any = Dialled()
-        liar = Member(dialled, MemberSpec("liar", stage=0), deadline=1.0, reports=Reports())
+        liar = HostConnection(dialled, MemberSpec("liar", stage=0), deadline=1.0, reports=Reports())
         with pytest.raises(SwarmTimeout, match="peer liar is lost: the protocol of a reply to hello"):
             await liar.connect("me", deadline=5.0)
         with pytest.raises(SwarmTimeout, match="peer liar made no sense before"):

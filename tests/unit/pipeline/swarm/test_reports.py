@@ -11,7 +11,7 @@ import torch
 from node0.errors import FrameRefused, NonRetriableError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch, TrainStep
 from node0.pipeline.swarm import reports as module
-from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.reports import LONGEST_TEXT, Reports, raise_if_over
 from node0.pipeline.swarm.roster import Roster
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
@@ -25,7 +25,7 @@ DONE = Frame("done", {"attempt": "a", "mb": 0})
 SCORES = Frame("scores", {"request": "r"}, [torch.ones(3)])
 
 
-class Quiet(Member):
+class Quiet(HostConnection):
     """Answers whatever it is asked, and reports what a test puts into its mouth."""
 
     async def request(self, frame: Frame, *, deadline: float) -> Frame:
@@ -35,7 +35,7 @@ class Quiet(Member):
         return None
 
 
-def _member(peer_id: str, reports: Reports) -> Member:
+def _member(peer_id: str, reports: Reports) -> HostConnection:
     return Quiet(NO_PEER, MemberSpec(peer_id, stage=0), deadline=1.0, reports=reports)
 
 
@@ -46,7 +46,7 @@ def _roster(deadline: float = 0.1) -> Roster:
     return Roster(NO_PEER, SwarmSettings(1, find, deadline=deadline), TRAINING)
 
 
-async def _chatter(reports: Reports, member: Member, frame: Frame) -> None:
+async def _chatter(reports: Reports, member: HostConnection, frame: Frame) -> None:
     while True:
         reports.put(member, frame)
         await asyncio.sleep(0.01)

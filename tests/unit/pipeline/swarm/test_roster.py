@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node0.pipeline.swarm.member import Member, MemberSpec
+from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.roster import Roster
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
@@ -19,7 +19,7 @@ NO_PEER: Any = None
 STATE = bytes(SLOWEST)
 
 
-class Recording(Member):
+class Recording(HostConnection):
     """Holds a state, and remembers how long it was given for what."""
 
     given: dict[str, float]

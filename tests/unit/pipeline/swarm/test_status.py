@@ -12,14 +12,14 @@ from node0.pipeline.swarm.status import MemberStatus, Watch, table
 from node0.swarm.peer import Peer
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import SwarmRun
+from node0.swarm.run.swarm_run import SwarmRun
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> SwarmRun:
     """Two stages and a trainer."""
-    seats = lay_out(2, replicas={}, spares=0, hosts={})
-    return create_run(tmp_path / "run", seats, common=SwarmRun(num_stages=2, local_mode=True), settings="")
+    slots = lay_out(2, replicas={}, spares=0, hosts={})
+    return create_run(tmp_path / "run", slots, common=SwarmRun(num_stages=2, local_mode=True), settings="")
 
 
 def looks(run: SwarmRun, monkeypatch: pytest.MonkeyPatch, *told: dict[str, Any]) -> list[list[MemberStatus]]:
@@ -28,7 +28,9 @@ def looks(run: SwarmRun, monkeypatch: pytest.MonkeyPatch, *told: dict[str, Any])
     seen = []
     for each in told:
         monkeypatch.setattr(
-            status, "ask", lambda peer, places, deadline, each=each: [Answer(place, each) for place in places]
+            status,
+            "ask",
+            lambda peer, members, deadline, each=each: [Answer(member, each) for member in members],
         )
         seen.append(watch.look())
     return seen

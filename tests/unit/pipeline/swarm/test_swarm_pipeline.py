@@ -11,24 +11,24 @@ from torch import Tensor
 
 from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch
-from node0.pipeline.swarm.swarm_pipeline import FEWEST_TRIES, SwarmPipeline, Tries
+from node0.pipeline.swarm.swarm_pipeline import FEWEST_TRIES, RetryBudget, SwarmPipeline
 
 FAULT = RetriableError("stage 1 is lost")
 
 
 def test_a_thing_is_given_up_when_its_time_is_over() -> None:
-    tries = Tries(-1.0)
+    budget = RetryBudget(-1.0)
     for _ in range(FEWEST_TRIES - 1):
-        tries.failed(FAULT)
+        budget.spend(FAULT)
 
     with pytest.raises(SwarmTimeout, match="given up after 3 tries in 0 s: stage 1 is lost"):
-        tries.failed(FAULT)
+        budget.spend(FAULT)
 
 
 def test_any_number_of_losses_is_survived_in_time() -> None:
-    tries = Tries(60.0)
+    budget = RetryBudget(60.0)
     for _ in range(100):
-        tries.failed(FAULT)
+        budget.spend(FAULT)
 
 
 class Answering:
@@ -47,8 +47,8 @@ class Scoring(SwarmPipeline):
     def __init__(self, roster: Any) -> None:
         self.roster, self.faults = roster, list[str]()
 
-    def tries(self) -> Tries:
-        return Tries(60.0)
+    def retry_budget(self) -> RetryBudget:
+        return RetryBudget(60.0)
 
     def run(self, call: Callable[[], Awaitable[Any]]) -> Any:
         async def awaited() -> Any:

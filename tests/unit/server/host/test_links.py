@@ -31,12 +31,12 @@ def test_nobody_else_is_sent_to_and_nothing_is_kept_of_the_lost() -> None:
         peer = FakePeer()
         given: Any = peer
         links = Links(given, codec="float32", deadline=5.0, lost=lambda remote, why: lost.append(remote))
-        links.know({"a": ["one"], "b": []})
+        links.set_addresses({"a": ["one"], "b": []})
         for number, remote in enumerate(("a", "b", "a"), start=1):
             links.push(remote, Frame("activation"))
             while len(lost) < number or links._tasks:
                 await asyncio.sleep(0)
-        links.know({"b": []})
+        links.set_addresses({"b": []})
         for remote in ("a", "c\n"):
             with pytest.raises(RetriableError, match="is no neighbour"):
                 links.push(remote, Frame("activation"))

@@ -10,15 +10,16 @@ from node0.swarm.run import create
 from node0.swarm.run.create import create_run, new_run_id, refuse_existing, start_lines
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.layout import lay_out
-from node0.swarm.run.run_file import SwarmRun, key_file, read_run
+from node0.swarm.run.run_file import key_file, read_run
+from node0.swarm.run.swarm_run import SwarmRun
 
 COMMON = SwarmRun(run_id="deacon", local_mode=True, num_stages=2)
 HOSTS = {"head-0": "10.0.0.5", "tail-1": "gpu-2.lan", "tail-1.2": "10.0.0.1", "trainer": "10.0.0.1"}
 
 
 def make(directory: Path, *, hosts: dict[str, str] | None = None, spares: int = 1) -> SwarmRun:
-    seats = lay_out(2, replicas={"tail-1": 2}, spares=spares, hosts=hosts or {})
-    return create_run(directory, seats, common=COMMON, settings="lr: 1\n")
+    slots = lay_out(2, replicas={"tail-1": 2}, spares=spares, hosts=hosts or {})
+    return create_run(directory, slots, common=COMMON, settings="lr: 1\n")
 
 
 def test_each_member_has_a_key_that_makes_it_who_run_json_says(tmp_path: Path) -> None:
@@ -26,10 +27,10 @@ def test_each_member_has_a_key_that_makes_it_who_run_json_says(tmp_path: Path) -
 
     assert read_run(tmp_path / "deep" / "run") == run
     assert (tmp_path / "deep" / "run" / "finetune.yaml").read_text() == "lr: 1\n"
-    assert [place.name for place in run.members] == ["head-0", "tail-1", "tail-1.2", "spare-0", "trainer"]
-    for place in run.members:
-        key = read_identity(key_file(tmp_path / "deep" / "run", place.name))
-        assert key.peer_id == place.member.peer_id
+    assert [member.name for member in run.members] == ["head-0", "tail-1", "tail-1.2", "spare-0", "trainer"]
+    for member in run.members:
+        key = read_identity(key_file(tmp_path / "deep" / "run", member.name))
+        assert key.peer_id == member.peer_id
     assert list((tmp_path / "deep").iterdir()) == [tmp_path / "deep" / "run"]
 
 

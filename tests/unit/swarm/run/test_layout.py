@@ -6,7 +6,7 @@ import pytest
 
 from node0.errors import ConfigError
 from node0.swarm.run.address import parse_address
-from node0.swarm.run.layout import FIRST_PORT, PORTS, Seat, first_port, is_free, lay_out
+from node0.swarm.run.layout import FIRST_PORT, PORTS, MemberSlot, first_port, is_free, lay_out
 
 NOBODY: dict[str, int] = {}
 NOWHERE: dict[str, str] = {}
@@ -27,33 +27,33 @@ def taken_port() -> Iterator[int]:
             return
 
 
-def seats(num_stages: int = 2, **changes: object) -> list[Seat]:
+def slots(num_stages: int = 2, **changes: object) -> list[MemberSlot]:
     given = {"replicas": NOBODY, "spares": 0, "hosts": NOWHERE, **changes}
     return lay_out(num_stages, **given)  # type: ignore[arg-type]  # a test's shorthand
 
 
 def test_every_member_has_a_loopback_port_of_its_own_that_is_free() -> None:
-    found = seats(3, replicas={"body-1": 2}, spares=2)
+    found = slots(3, replicas={"body-1": 2}, spares=2)
 
-    assert [seat.name for seat in found] == [
+    assert [slot.name for slot in found] == [
         "head-0", "body-1", "body-1.2", "tail-2", "spare-0", "spare-1", "trainer",
     ]  # fmt: skip
-    assert len({seat.address for seat in found}) == len(found)
-    for seat in found:
-        assert seat.listens == seat.address
-        assert seat.address.is_loopback
-        assert is_free(seat.address)
+    assert len({slot.address for slot in found}) == len(found)
+    for slot in found:
+        assert slot.listens == slot.address
+        assert slot.address.is_loopback
+        assert is_free(slot.address)
 
 
 def test_a_port_that_is_taken_is_passed_over(taken_port: int) -> None:
-    found = seats(1, start=taken_port)
+    found = slots(1, start=taken_port)
 
     assert not is_free(parse_address(f"/ip4/127.0.0.1/tcp/{taken_port}"))
-    assert taken_port not in [seat.address.port for seat in found]
+    assert taken_port not in [slot.address.port for slot in found]
 
 
 def test_the_last_port_is_followed_by_the_first() -> None:
-    ports = [seat.address.port for seat in seats(3, start=FIRST_PORT + PORTS - 1)]
+    ports = [slot.address.port for slot in slots(3, start=FIRST_PORT + PORTS - 1)]
 
     assert min(ports) >= FIRST_PORT
     assert max(ports) < FIRST_PORT + PORTS
@@ -67,7 +67,7 @@ def test_two_directories_begin_at_two_ports_of_the_range() -> None:
 
 
 def test_a_named_host_is_announced_and_listened_on_everywhere() -> None:
-    head, tail, trainer = seats(hosts={**EVERYONE, "tail-1": "gpu-2.lan:99", "trainer": "[fd00::1]"})
+    head, tail, trainer = slots(hosts={**EVERYONE, "tail-1": "gpu-2.lan:99", "trainer": "[fd00::1]"})
 
     assert (str(head.address), str(head.listens)) == (
         f"/ip4/10.0.0.5/tcp/{FIRST_PORT}", f"/ip4/0.0.0.0/tcp/{FIRST_PORT}",
@@ -81,7 +81,7 @@ def test_a_named_host_is_announced_and_listened_on_everywhere() -> None:
 def test_members_on_one_host_get_ports_of_their_own() -> None:
     hosts = dict.fromkeys(EVERYONE, "10.0.0.5") | {"trainer": f"10.0.0.5:{FIRST_PORT}"}
 
-    assert [seat.address.port for seat in seats(hosts=hosts)] == [FIRST_PORT + 1, FIRST_PORT + 2, FIRST_PORT]
+    assert [slot.address.port for slot in slots(hosts=hosts)] == [FIRST_PORT + 1, FIRST_PORT + 2, FIRST_PORT]
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_members_on_one_host_get_ports_of_their_own() -> None:
 )
 def test_a_layout_that_cannot_work_is_one_line(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        seats(**changes)
+        slots(**changes)

@@ -9,7 +9,8 @@ import pytest
 
 from node0.errors import ConfigError, NotFound
 from node0.models.stage_name import StageName
-from node0.swarm.run.run_file import SwarmRun, authorizer_of, key_file, read_run, write_run
+from node0.swarm.run.run_file import authorizer_of, key_file, read_run, write_run
+from node0.swarm.run.swarm_run import SwarmRun
 
 PEERS = [f"Qm{letter * 44}" for letter in "ABCDEFG"]
 
@@ -51,16 +52,16 @@ def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
 def test_members_come_in_the_order_of_the_stages_with_names_of_their_own(tmp_path: Path) -> None:
     run = read(tmp_path, a_tree())
 
-    assert [place.name for place in run.members] == [
+    assert [member.name for member in run.members] == [
         "head-0", "body-1", "body-1.2", "tail-2", "spare-0", "trainer",
     ]  # fmt: skip
-    assert run.place("body-1.2").stage == StageName(1, "body")
-    assert run.place("spare-0").stage is None
-    assert run.place_of(PEERS[2]) == run.place("body-1.2")
-    assert run.place_of(PEERS[6]) is None
+    assert run.member("body-1.2").stage == StageName(1, "body")
+    assert run.member("spare-0").stage is None
+    assert run.member_of(PEERS[2]) == run.member("body-1.2")
+    assert run.member_of(PEERS[6]) is None
     assert key_file(tmp_path, "body-1.2") == tmp_path / "identities" / "body-1.2.key"
     with pytest.raises(NotFound, match=r"no member 'body-3'; its members: head-0, body-1, body-1\.2"):
-        run.place("body-3")
+        run.member("body-3")
 
 
 def test_members_and_further_peers_may_join_and_nobody_else(tmp_path: Path) -> None:

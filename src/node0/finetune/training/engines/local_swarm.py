@@ -17,7 +17,8 @@ from node0.finetune.training.output.artefacts import SWARM_DIRECTORY
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.swarm.run.create import create_run, new_run_id
 from node0.swarm.run.layout import first_port, lay_out
-from node0.swarm.run.run_file import TRAINER, Place, SwarmRun, key_file
+from node0.swarm.run.run_file import key_file
+from node0.swarm.run.swarm_run import TRAINER, Member, SwarmRun
 from node0.swarm.transport.codec import Codec
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,8 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
         base_revision=config.base_revision,
         base_digest=plan.base_digest,
     )
-    seats = lay_out(config.num_stages, replicas={}, spares=0, hosts={}, start=first_port(str(directory)))
-    run = create_run(directory, seats, common=common, settings="")
+    slots = lay_out(config.num_stages, replicas={}, spares=0, hosts={}, start=first_port(str(directory)))
+    run = create_run(directory, slots, common=common, settings="")
     threads = max(1, (os.cpu_count() or 1) // config.num_stages)
     supervisor = Supervisor(directory, run, device=plan.device, threads=threads)
     try:
@@ -81,15 +82,15 @@ class Supervisor:
 
     def __init__(self, directory: Path, run: SwarmRun, *, device: str, threads: int) -> None:
         self._directory, self._device, self._threads = directory, device, threads
-        self._places = [place for place in run.members if place.name != TRAINER]
-        self._starts = {place.name: Starts() for place in self._places}
+        self._members = [member for member in run.members if member.name != TRAINER]
+        self._starts = {member.name: Starts() for member in self._members}
         self._given_up: set[str] = set()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ending = threading.Event()
         (directory / "logs").mkdir(exist_ok=True)
-        for place in self._places:
-            self._starts[place.name].now()
-            self._start(place)
+        for member in self._members:
+            self._starts[member.name].now()
+            self._start(member)
         self._thread = threading.Thread(target=self._watch, name="node0-supervisor", daemon=True)
         self._thread.start()
 
@@ -107,29 +108,31 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _start(self, place: Place) -> None:
+    def _start(self, member: Member) -> None:
         command = [
             *(sys.executable, "-m", "node0.run_server", "--run", str(self._directory)),
-            *("--identity-path", str(key_file(self._directory, place.name))),
+            *("--identity-path", str(key_file(self._directory, member.name))),
             *("--device", self._device, "--threads", str(self._threads), "--parent", str(os.getpid())),
         ]
-        with (self._directory / "logs" / f"{place.name}.log").open("ab") as log:
-            self.processes[place.name] = subprocess.Popen(
+        with (self._directory / "logs" / f"{member.name}.log").open("ab") as log:
+            self.processes[member.name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     def _watch(self) -> None:
         while not self._ending.wait(LOOK_EVERY):
-            for place in self._places:
-                code = self.processes[place.name].poll()
-                if code is not None and place.name not in self._given_up:
-                    self._start_again(place, code)
+            for member in self._members:
+                code = self.processes[member.name].poll()
+                if code is not None and member.name not in self._given_up:
+                    self._start_again(member, code)
 
-    def _start_again(self, place: Place, code: int) -> None:
-        log = self._directory / "logs" / f"{place.name}.log"
-        if not self._starts[place.name].now():
-            self._given_up.add(place.name)
-            logger.error("%s ended %d times in an hour and is given up; see %s", place.name, MOST_STARTS, log)
+    def _start_again(self, member: Member, code: int) -> None:
+        log = self._directory / "logs" / f"{member.name}.log"
+        if not self._starts[member.name].now():
+            self._given_up.add(member.name)
+            logger.error(
+                "%s ended %d times in an hour and is given up; see %s", member.name, MOST_STARTS, log
+            )
             return
-        logger.warning("%s ended with code %d and is started again; see %s", place.name, code, log)
-        self._start(place)
+        logger.warning("%s ended with code %d and is started again; see %s", member.name, code, log)
+        self._start(member)

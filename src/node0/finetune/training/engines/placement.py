@@ -65,7 +65,8 @@ class Elsewhere:
         from node0.finetune.training.engines.local_swarm import local_swarm
         from node0.finetune.training.engines.swarm_engine import join_swarm
         from node0.finetune.training.output.artefacts import SWARM_DIRECTORY
-        from node0.swarm.run.run_file import SwarmRun, read_run
+        from node0.swarm.run.run_file import read_run
+        from node0.swarm.run.swarm_run import SwarmRun
 
         if self.local_swarm is not None:
             with (

@@ -20,7 +20,7 @@ from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
 from node0.pipeline.protocol import OptimizerConfig
-from node0.pipeline.swarm.member import MemberSpec
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
@@ -31,7 +31,8 @@ from node0.server.stage.trained import TrainedWeights
 from node0.swarm.members import find_members
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import make_identity, read_identity
-from node0.swarm.run.run_file import TRAINER, SwarmRun, authorizer_of, key_file
+from node0.swarm.run.run_file import authorizer_of, key_file
+from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 from node0.swarm.transport.sockets import socket_directory
 from node0.utils.monitor import MonitorWorker, Owner, following
 
@@ -161,13 +162,13 @@ def _swarm_settings(
     async def find() -> list[MemberSpec]:
         """The members of the run file, and others of the allow-list that announce themselves."""
         known = {
-            place.member.peer_id: MemberSpec(
-                place.member.peer_id,
-                [str(address) for address in place.member.full_addresses],
-                place.stage.index if place.stage is not None else None,
+            member.peer_id: MemberSpec(
+                member.peer_id,
+                [str(address) for address in member.full_addresses],
+                member.stage.index if member.stage is not None else None,
             )
-            for place in run.members
-            if place.name != TRAINER
+            for member in run.members
+            if member.name != TRAINER
         }
         for each in await find_members(peer, run_id=run.run_id, allowed=allowed):
             stage = each.about.get("place")

@@ -16,7 +16,7 @@ from node0.pipeline.swarm.reports import Reports
 from node0.server.host.stage_host import CONTROL
 from node0.swarm.peer import Peer
 from node0.swarm.transport.frames import MAX_PAYLOAD, PROTOCOL, Frame
-from node0.swarm.transport.log_throttle import Seldom
+from node0.swarm.transport.log_throttle import LogThrottle
 from node0.swarm.transport.quoting import quoted
 from node0.swarm.transport.stream import Stream, time_for
 
@@ -36,7 +36,7 @@ class MemberSpec:
     "None for a spare."
 
 
-class Member:
+class HostConnection:
     """A connection to one stage host. Everything runs on the peer's loop."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Member:
         self._stream: Stream | None = None
         self._is_greeted = False
         self._receiving: asyncio.Task[None] | None = None
-        self._numbers, self._seldom = itertools.count(), Seldom()
+        self._numbers, self._throttle = itertools.count(), LogThrottle()
         self._replies: dict[int, tuple[str, asyncio.Future[Frame]]] = {}
         self._shunned_until = 0.0
         self.has_model = False
@@ -196,7 +196,7 @@ class Member:
         future.set_result(frame)
 
     def _tell(self, why: str) -> None:
-        if self._seldom.now(self.spec.peer_id):
+        if self._throttle.is_due(self.spec.peer_id):
             logger.warning("peer %s is not listened to any more: %s", self.spec.peer_id, why)
 
 

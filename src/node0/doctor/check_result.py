@@ -8,7 +8,7 @@ State = Literal["ok", "note", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line: what was looked at, how it is, what was seen, what to do."""
 
     check: str
@@ -20,16 +20,16 @@ class Finding:
     "Empty where there is nothing to do."
 
 
-def ok(check: str, found: str) -> Finding:
+def ok(check: str, found: str) -> CheckResult:
     """All is well."""
-    return Finding(check, "ok", found)
+    return CheckResult(check, "ok", found)
 
 
-def note(check: str, found: str, do: str = "") -> Finding:
+def note(check: str, found: str, do: str = "") -> CheckResult:
     """Nothing wrong that could be seen."""
-    return Finding(check, "note", found, do)
+    return CheckResult(check, "note", found, do)
 
 
-def bad(check: str, found: str, do: str) -> Finding:
+def bad(check: str, found: str, do: str) -> CheckResult:
     """Something a person must change."""
-    return Finding(check, "bad", found, do)
+    return CheckResult(check, "bad", found, do)
