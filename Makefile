@@ -56,8 +56,9 @@ fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup  ## Write README's file tree and the command and settings references
-	$(BIN)/python tools/readme_tree.py
+docs: setup  ## Write what docs generate: file tree, index of decisions, references
+	$(BIN)/python tools/file_tree.py
+	$(BIN)/python tools/adr_index.py
 	$(BIN)/python tools/cli_reference.py
 
 town-tools:  ## Install Claude Code, opencode and Dolt into .town-tools for the tests that drive them

@@ -5,8 +5,11 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
+from architecture.plan_files import MODIFIED_FILES, NEW_FILES
+from architecture.source_tree import ROOT
 
 NAMES = {
     "node0.models.arguments.ModelArguments": "lora_rank lora_alpha lora_dropout lora_target_modules",
@@ -29,11 +32,11 @@ NAMES = {
     "node0.utils.node_info.call_with_retries": "",
     "node0.finetune.config.FineTuneConfig": "mode corpus_path checkpoint_dir checkpoint_every_n_steps "
     "eval_every_n_steps role lora",
-    "node0.lora.lora_config.LoRAConfig": "rank alpha dropout target_modules",
-    "node0.lora.adapter.apply_lora": "module config",
-    "node0.lora.adapter.get_lora_parameters": "module",
-    "node0.lora.adapter.freeze_base_params": "module",
-    "node0.lora.linear.LoRALinear": "",
+    "node0.finetune.lora.config.LoRAConfig": "rank alpha dropout target_modules",
+    "node0.finetune.lora.adapter.apply_lora": "module config",
+    "node0.finetune.lora.adapter.get_lora_parameters": "module",
+    "node0.finetune.lora.adapter.freeze_base_params": "module",
+    "node0.finetune.lora.linear.LoRALinear": "",
     "node0.finetune.corpus.schema.CorpusEntry": "id role rig task_type messages outcome created_at",
     "node0.finetune.corpus.store.CorpusStore": "",
     "node0.finetune.corpus.store.CorpusStore.add": "entry",
@@ -92,7 +95,7 @@ ONE_LINERS = [
     "assert a.vocab_size == 32000",
     "from node0.models.llama.arguments import LlamaArguments; "
     "LlamaArguments(hidden_dim=64, n_heads=2, num_hidden_layers=2, n_kv_heads=2)",
-    "from node0.finetune.config import FineTuneConfig; from node0.lora.lora_config import LoRAConfig; "
+    "from node0.finetune.config import FineTuneConfig; from node0.finetune.lora.config import LoRAConfig; "
     "c = FineTuneConfig(corpus_path='a', checkpoint_dir='b', role='polecat', lora=LoRAConfig()); "
     "assert (c.mode, c.checkpoint_every_n_steps, c.eval_every_n_steps) == ('sft', 100, 500); "
     "assert (c.lora.rank, c.lora.alpha, c.lora.dropout) == (64, 128.0, 0.05); "
@@ -114,6 +117,14 @@ def _found(path: str) -> object:
             thing = getattr(thing, word)
         return thing
     raise AssertionError(path)
+
+
+@pytest.mark.parametrize("path", [*NEW_FILES, *MODIFIED_FILES])
+def test_a_file_of_the_plan_is_where_it_was_promised_and_imports(path: str) -> None:
+    assert (ROOT / path).is_file()
+    if path.startswith("src/") and path.endswith(".py"):
+        module = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        assert Path(str(import_module(module).__file__)) == ROOT / path
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Sizes, names and places of files and functions."""
+
 import ast
 import re
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from architecture.source_tree import EVERY_FILE, MODULES, ROOT, SOURCE, name, syntax
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "node0"
 UNIT, INTEGRATION = ROOT / "tests" / "unit", ROOT / "tests" / "integration"
-MODULES = sorted(SOURCE.rglob("*.py"))
-ALL = sorted(
-    path
-    for folder in ("src", "tests", "bench", "examples", "tools")
-    for path in (ROOT / folder).rglob("*.py")
-)
-MAX_LINES = 400
+SOURCES = sorted(SOURCE.rglob("*.py"))
+MAX_LINES, MAX_STATEMENTS, MAX_MODULES = 400, 40, 20
 
 
-def _name(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("path", ALL, ids=_name)
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name)
 def test_a_module_is_short_and_names_its_license(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
 
@@ -29,9 +23,36 @@ def test_a_module_is_short_and_names_its_license(path: Path) -> None:
     assert not lines or lines[0] == "# SPDX-License-Identifier: Apache-2.0"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name)
+def test_a_function_has_no_more_statements_than_one_can_hold_in_mind(path: Path) -> None:
+    functions = [
+        node for node in ast.walk(syntax(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+    assert [node.name for node in functions if _statements(node) > MAX_STATEMENTS] == []
+
+
+def _statements(function: ast.AST) -> int:
+    """Statements inside a function, those of the functions in it included."""
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
+
+
+def test_the_linter_has_the_same_bound_for_statements() -> None:
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+
+    assert ruff["pylint"]["max-statements"] == MAX_STATEMENTS
+    assert "PLR" in ruff["select"]
+
+
+def test_no_folder_holds_more_modules_than_one_can_look_over() -> None:
+    held = Counter(name(path.parent) for path in MODULES)
+
+    assert {folder: count for folder, count in held.items() if count > MAX_MODULES} == {}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_a_module_says_what_it_is_for_and_a_package_is_empty(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = syntax(path)
 
     if path.name == "__init__.py":
         assert tree.body == []
@@ -39,35 +60,31 @@ def test_a_module_says_what_it_is_for_and_a_package_is_empty(path: Path) -> None
         assert ast.get_docstring(tree)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_a_module_ends_the_process_through_the_console_only(path: Path) -> None:
-    calls = {
-        ast.unparse(node.func)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    }
+    calls = {ast.unparse(node.func) for node in ast.walk(syntax(path)) if isinstance(node, ast.Call)}
 
     assert calls.isdisjoint({"exit", "quit", "os._exit", "os.abort"})
     assert "sys.exit" not in calls or path.name.startswith("run_") or path.name == "__main__.py"
 
 
-@pytest.mark.parametrize("path", sorted(UNIT.rglob("test_*.py")), ids=_name)
+@pytest.mark.parametrize("path", sorted(UNIT.rglob("test_*.py")), ids=name)
 def test_unit_tests_lie_where_their_subject_lies(path: Path) -> None:
     folder = path.parent.relative_to(UNIT)
 
     assert (SOURCE / folder).is_dir() or (ROOT / folder).is_dir()
 
 
-@pytest.mark.parametrize("path", sorted(INTEGRATION.rglob("test_*.py")), ids=_name)
+@pytest.mark.parametrize("path", sorted(INTEGRATION.rglob("test_*.py")), ids=name)
 def test_integration_tests_are_marked(path: Path) -> None:
     assert re.search(r"^pytestmark = (\[\n?)?\s*pytest\.mark\.integration", path.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=_name)
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=name)
 def test_the_name_of_a_test_is_a_sentence(path: Path) -> None:
     names = [
         node.name
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(syntax(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
 

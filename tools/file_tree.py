@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write README's file tree from the first line of every module's docstring."""
+"""Write the file tree of docs/architecture.md from the first line of every module's docstring."""
 
 import ast
 import sys
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree -->\n", "<!-- end of tree -->\n"
 FOLDERS = ("src/node0", "examples", "bench", "tools")
 
 
 def main() -> int:
-    """Rewrite the tree in README.md; 1 when README has no place for it."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Rewrite the tree in the page; 1 when the page has no place for it."""
+    text = PAGE.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
-        print(f"{readme.name} has no lines {BEGIN.strip()} and {END.strip()}", file=sys.stderr)
+        print(f"{PAGE.name} has no lines {BEGIN.strip()} and {END.strip()}", file=sys.stderr)
         return 1
-    readme.write_text(with_tree(text), encoding="utf-8")
+    PAGE.write_text(with_tree(text), encoding="utf-8")
     return 0
 
 
 def with_tree(text: str) -> str:
-    """README's text with the tree of today between the two marks."""
+    """The page's text with the tree of today between the two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}```\n{tree()}```\n{END}{after}"

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that the plan names and that exist: rows of its tables "New Files" and "Modified Files".
+
+Two rows lie elsewhere: tests have no `__init__.py` (ADR 4), and the registry's first migration is one of the
+store's (`store/migrations/0001_model_registry.sql`).
+"""
+
+NEW_FILES = [
+    "src/node0/finetune/__init__.py",
+    "src/node0/finetune/config.py",
+    "src/node0/finetune/lora/__init__.py",
+    "src/node0/finetune/lora/config.py",
+    "src/node0/finetune/lora/adapter.py",
+    "src/node0/finetune/lora/linear.py",
+    "src/node0/finetune/corpus/__init__.py",
+    "src/node0/finetune/corpus/schema.py",
+    "src/node0/finetune/corpus/store.py",
+    "src/node0/finetune/corpus/scrubber.py",
+    "src/node0/finetune/corpus/formatter.py",
+    "src/node0/finetune/corpus/collector.py",
+    "src/node0/finetune/corpus/artifact_collector.py",
+    "src/node0/finetune/corpus/operational_collector.py",
+    "src/node0/finetune/corpus/sharing.py",
+    "src/node0/finetune/data/__init__.py",
+    "src/node0/finetune/data/tokenizer.py",
+    "src/node0/finetune/data/dataset.py",
+    "src/node0/finetune/data/loader.py",
+    "src/node0/finetune/data/loss.py",
+    "src/node0/finetune/data/feeder.py",
+    "src/node0/finetune/checkpoint/__init__.py",
+    "src/node0/finetune/checkpoint/shard.py",
+    "src/node0/finetune/checkpoint/gatherer.py",
+    "src/node0/finetune/checkpoint/assembler.py",
+    "src/node0/finetune/registry/__init__.py",
+    "src/node0/finetune/registry/schema.py",
+    "src/node0/finetune/registry/store.py",
+    "src/node0/finetune/inference/__init__.py",
+    "src/node0/finetune/inference/kv_cache.py",
+    "src/node0/finetune/inference/sampling.py",
+    "src/node0/finetune/inference/generator.py",
+    "src/node0/finetune/inference/prompt_api.py",
+    "src/node0/finetune/eval/__init__.py",
+    "src/node0/run_inference.py",
+    "src/node0/run_finetune.py",
+    "src/node0/run_corpus.py",
+    "src/node0/configs/finetune/lora_sft_deacon.yaml",
+    "src/node0/configs/finetune/lora_sft_witness.yaml",
+    "src/node0/configs/finetune/lora_sft_polecat.yaml",
+    "src/node0/configs/finetune/dpo_polecat.yaml",
+    "tests/conftest.py",
+]
+MODIFIED_FILES = [
+    "src/node0/models/arguments.py",
+    "src/node0/models/llama/arguments.py",
+    "src/node0/models/llama/layers.py",
+    "src/node0/security/validation.py",
+    "src/node0/server/node0_server.py",
+    "src/node0/server/optim.py",
+    "src/node0/server/module_collab.py",
+    "src/node0/utils/monitor.py",
+    "src/node0/run_server.py",
+]
