@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from node0.models.device import multiplies_bfloat16
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, Pipeline, TrainStep
+from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline, TrainStep
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.stage_spec import StageTraining
+from node0.stage_settings import OptimizerConfig
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
@@ -294,7 +295,7 @@ def _training(args: LlamaArguments, dtype: torch.dtype) -> StageTraining:
     return StageTraining(
         base_digest=fresh_digest(args, 0),
         lora=LORA.model_dump(),
-        optimizer=asdict(OPTIMIZER),
+        optimizer=OPTIMIZER.model_dump(mode="json"),
         dtype=str(dtype).removeprefix("torch."),
         fresh=dict(fresh),
     )

@@ -113,11 +113,17 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
 
 
 def _sentences(model: type[BaseModel]) -> dict[str, str]:
-    """The string literal below each field."""
-    (tree,) = ast.parse(inspect.getsource(model)).body
-    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    """The string literal below each field, of the model and of those that it extends."""
+    bodies = [
+        tree.body
+        for base in reversed(model.__mro__)
+        if issubclass(base, BaseModel) and base is not BaseModel
+        for tree in ast.parse(inspect.getsource(base)).body
+        if isinstance(tree, ast.ClassDef)
+    ]
     return {
         field.target.id: text.value.value
+        for body in bodies
         for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

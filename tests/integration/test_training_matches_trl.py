@@ -19,7 +19,8 @@ from node0.models.base_model import resolve_base
 from node0.models.factory import load_stages
 from node0.models.llama.layers import LlamaStage
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig, TrainStep
+from node0.pipeline.protocol import IGNORE, Microbatch, TrainStep
+from node0.stage_settings import OptimizerConfig
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore")]
 

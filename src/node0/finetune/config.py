@@ -3,14 +3,12 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from node0.finetune.role import RoleName
-from node0.lora.lora_config import LoRAConfig
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
+from node0.stage_settings import StageSettings
 
 
 class SelectConfig(BaseModel):
@@ -58,8 +56,8 @@ class SelectConfig(BaseModel):
         return value
 
 
-class FineTuneConfig(BaseModel):
-    """One run: what to train, on what, how, and where the result goes."""
+class WorkSettings(BaseModel):
+    """What is trained and on what: role, base, entries, rows, and the cut into stages."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
@@ -86,12 +84,6 @@ class FineTuneConfig(BaseModel):
 
     tokenizer: str | None = None
     "Directory or hub id of the tokenizer; None takes the base's."
-
-    lora: LoRAConfig | None = None
-    "Adapter; None trains every weight."
-
-    init_adapter: Path | None = None
-    "Adapter directory to start from, with the same rank and layers; None starts a fresh one."
 
     profile: Path | None = None
     "Deployment profile, or a directory of them by role; None takes the shipped one of the role."
@@ -126,26 +118,21 @@ class FineTuneConfig(BaseModel):
     layers_per_stage: list[int] | None = None
     "Layers of each stage; None balances FLOPs, the LM head's on half of the tokens."
 
-    lr: float = Field(default=3e-5, gt=0)
-    "Peak learning rate."
+
+class FineTuneConfig(StageSettings, WorkSettings):
+    """One run: what to train, on what, how, and where the result goes.
+
+    Fields come in the order of `WorkSettings`, `StageSettings`, and then these.
+    """
+
+    init_adapter: Path | None = None
+    "Adapter directory to start from, with the same rank and layers; None starts a fresh one."
 
     scheduler: Literal["linear", "cosine", "constant"] = "linear"
     "Shape of the learning rate after warm-up."
 
     num_warmup_steps: int = Field(default=100, ge=0)
     "Steps over which the rate rises from 0."
-
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    "AdamW's decay of the gradient's first and second moment."
-
-    eps: float = Field(default=1e-8, gt=0)
-    "AdamW's guard against division by zero."
-
-    weight_decay: float = Field(default=0.0, ge=0)
-    "AdamW's decoupled decay."
-
-    max_grad_norm: float | None = Field(default=1.0, gt=0)
-    "Clip of the global gradient norm; null never clips."
 
     max_skipped_steps: int = Field(default=3, ge=1)
     "Skipped steps in a row that end the run."
@@ -155,9 +142,6 @@ class FineTuneConfig(BaseModel):
 
     reference_free: bool = False
     "Drop the reference terms of DPO."
-
-    seed: int = 0
-    "Seeds order, initial weights and dropout."
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     "Type of the frozen base and of matrix products."

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, HubUnavailable, NotFound
+from node0.lora.trainable import is_adapter_weight
 from node0.models.digest import base_digest, digest_of, fresh_digest, tensor_shapes
 from node0.models.hf_config import config_from_arguments, read_arguments
 from node0.models.llama.arguments import LlamaArguments
@@ -92,7 +93,7 @@ def base_tensors(stages: Sequence[LlamaStage]) -> dict[str, Tensor]:
         name: parameter.detach()
         for stage in stages
         for name, parameter in stage.named_parameters()
-        if "lora_" not in name and not (tied and name == "output.weight")
+        if not is_adapter_weight(name) and not (tied and name == "output.weight")
     }
 
 

@@ -13,11 +13,12 @@ from node0.models.llama.layers import LlamaStage
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.local_session import LocalSession
 from node0.pipeline.preference import preference_loss
-from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, StepResult, TrainStep
+from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.server.stage.executor import StageExecutor, StageInput
 from node0.server.stage.graphs import GraphBudget
 from node0.server.stage.state_file import PATTERN, StateReader
 from node0.server.stage.trained import Share
+from node0.stage_settings import OptimizerConfig
 
 logger = logging.getLogger(__name__)
 

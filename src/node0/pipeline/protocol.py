@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 from node0.models.loss import IGNORE as IGNORE
-from node0.server.stage.trained import OptimizerConfig as OptimizerConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from node0.models.llama.layers import LlamaStage
 from node0.server.optim import AutoStepOptimizer
 from node0.server.stage.executor import StageExecutor, StageInput
 from node0.server.stage.graphs import GraphBudget
-from node0.server.stage.trained import OptimizerConfig, Prepared
+from node0.server.stage.trained import Prepared
+from node0.stage_settings import OptimizerConfig
 
 
 class BatchFeeder(Protocol):

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from node0.errors import ConfigError
-from node0.finetune.config import FineTuneConfig
 from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.stage_name import StageName
 from node0.security.validation import MembersValidator, make_validators
@@ -18,6 +17,7 @@ from node0.server.host.operations import build
 from node0.server.host.shard_store import ShardSettings, ShardStore
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace, training_of
+from node0.stage_settings import StageSettings
 from node0.swarm.members import Announcer
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import read_identity
@@ -48,7 +48,7 @@ class Node0Server:
         base_model: str | None = None,
         base_revision: str | None = None,
         base_digest: str | None = None,
-        finetune_config: FineTuneConfig | None = None,
+        finetune_config: StageSettings | None = None,
         authorizer: Any = None,
         initial_peers: Sequence[str] = (),
         host_maddrs: Sequence[str] = ("/ip4/127.0.0.1/tcp/0",),

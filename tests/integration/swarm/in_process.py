@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,13 +14,14 @@ from node0.models.base_model import fresh_digest
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import Microbatch, OptimizerConfig
+from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace, StageTraining
 from node0.server.node0_server import Node0Server
+from node0.stage_settings import OptimizerConfig
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import make_identity
 from node0.swarm.run.run_file import key_file, read_run
@@ -181,7 +182,7 @@ def training(recipe: Recipe) -> StageTraining:
         base_digest=fresh_digest(recipe.args, SEED),
         seed=SEED,
         lora=None if recipe.lora is None else recipe.lora.model_dump(),
-        optimizer=asdict(recipe.optimizer),
+        optimizer=recipe.optimizer.model_dump(mode="json"),
         fresh=recipe.args.model_dump(),
     )
 

@@ -10,9 +10,10 @@ from integration.swarm.in_process import Recipe, batch, local, swarm, with_dropo
 
 from node0.errors import SwarmTimeout
 from node0.models.factory import build_stages
-from node0.pipeline.protocol import OptimizerConfig, SamplingParams, TrainStep
+from node0.pipeline.protocol import SamplingParams, TrainStep
 from node0.pipeline.swarm import roster
 from node0.server.stage.trained import TrainedWeights
+from node0.stage_settings import OptimizerConfig
 
 pytestmark = pytest.mark.integration
 

@@ -20,12 +20,13 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.factory import load_stages
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import Microbatch, OptimizerConfig, SamplingParams, TrainStep
+from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
 from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_step import StepAttempt
 from node0.server.host.stage_spec import StageTraining
+from node0.stage_settings import OptimizerConfig
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.run_file import key_file, read_run
 from node0.swarm.run.swarm_run import TRAINER

@@ -13,9 +13,10 @@ from integration.swarm.processes import wait_until
 from safetensors.torch import load_file
 
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import OptimizerConfig, TrainStep
+from node0.pipeline.protocol import TrainStep
 from node0.server.host.stage_spec import StagePlace
 from node0.server.host.worker import StageWorker
+from node0.stage_settings import OptimizerConfig
 from node0.swarm.transport.frames import Frame
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,8 @@ from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import IGNORE, Microbatch, OptimizerConfig
+from node0.pipeline.protocol import IGNORE, Microbatch
+from node0.stage_settings import OptimizerConfig
 
 VOCAB = 61
 

@@ -13,7 +13,8 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.optim import AutoStepOptimizer
-from node0.server.stage.trained import OptimizerConfig, Prepared, TrainedWeights
+from node0.server.stage.trained import Prepared, TrainedWeights
+from node0.stage_settings import OptimizerConfig
 
 ARGS = LlamaArguments(
     hidden_dim=16, n_heads=2, num_hidden_layers=1, vocab_size=29, ffn_dim=24, max_seq_len=32, init_std=0.2
@@ -25,7 +26,8 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.optim import AutoStepOptimizer
-from node0.server.stage.trained import OptimizerConfig, TrainedWeights
+from node0.server.stage.trained import TrainedWeights
+from node0.stage_settings import OptimizerConfig
 args = LlamaArguments(hidden_dim=16, n_heads=2, num_hidden_layers=1, vocab_size=29, ffn_dim=24)
 stage = apply_lora(build_stages(args, 1)[0], LoRAConfig(rank=2))
 optimizer = AutoStepOptimizer(TrainedWeights(stage, OptimizerConfig()))

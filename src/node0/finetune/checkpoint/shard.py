@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from node0.errors import BadCheckpoint, NotFound
 from node0.loglines import CHECKPOINT_SAVED
+from node0.lora.trainable import trained_weights
 from node0.server.stage.shard_file import ShardFacts, read_shard, shard_path, write_shard
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ def save_shard(module: nn.Module, checkpoint_dir: Path, stage: str, step: int) -
 
     Raises `BadCheckpoint` when nothing trains in `module`.
     """
-    weights = trainable_weights(module)
+    weights = trained_weights(module)
     if not weights:
         raise BadCheckpoint(f"stage {stage} has no weight that trains; apply an adapter before saving")
     path = write_shard(checkpoint_dir, ShardFacts(stage, step), weights)
@@ -36,10 +37,3 @@ def load_shard(checkpoint_dir: Path, stage: str, step: int) -> dict[str, Tensor]
     if path is None:
         raise NotFound(f"no checkpoint {paths[0]}; check the step and the stage")
     return read_shard(path).weights
-
-
-def trainable_weights(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The adapter weights of `module` by name; without any, every parameter that trains."""
-    weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-    adapters = {name: weight for name, weight in weights.items() if "lora_" in name}
-    return adapters or weights

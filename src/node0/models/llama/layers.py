@@ -16,6 +16,7 @@ from node0.errors import ConfigError
 from node0.lora.adapter import apply_lora, lora_layers
 from node0.lora.linear import keyed_generator
 from node0.lora.lora_config import LoRAConfig
+from node0.lora.trainable import is_adapter_weight
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout
@@ -57,7 +58,7 @@ class LlamaStage(nn.Module):
     def init_weights(self, seed: int) -> None:
         """Draw fresh weights: normal matrices, zero biases, unit norms."""
         for name, parameter in self.named_parameters():
-            if parameter.is_meta or "lora_" in name:
+            if parameter.is_meta or is_adapter_weight(name):
                 continue
             if name.endswith("bias"):
                 parameter.zero_()

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from node0.errors import ConfigError, RetriableError, SwarmTimeout
+from node0.lora.trainable import ADAPTER
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.pipeline.swarm.roster import Roster
 from node0.pipeline.swarm.swarm_session import SwarmSession
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut, History
 from node0.pipeline.swarm.swarm_step import StepAttempt, Work
-from node0.server.host.stage_spec import ADAPTER, StageTraining
+from node0.server.host.stage_spec import StageTraining
 from node0.server.stage.state_file import PATTERN, StateReader, write_state_bytes
 from node0.swarm.peer import Peer
 

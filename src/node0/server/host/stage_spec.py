@@ -7,18 +7,15 @@ from typing import Any
 import torch
 
 from node0.errors import ConfigError
-from node0.finetune.config import FineTuneConfig
-from node0.lora.adapter import apply_lora
 from node0.lora.lora_config import LoRAConfig
+from node0.lora.trainable import make_trainable
 from node0.models.base_model import BaseModelDir, fresh_digest
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
 from node0.server.module_collab import ModuleCollab
 from node0.server.stage.graphs import GraphBudget
-from node0.server.stage.trained import OptimizerConfig
-
-ADAPTER = "default"
+from node0.stage_settings import OptimizerConfig, StageSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class StageTraining:
 
 
 def training_of(
-    config: FineTuneConfig | None,
+    config: StageSettings | None,
     *,
     base_digest: str,
     dtype: torch.dtype,
@@ -67,13 +64,7 @@ def training_of(
         base_digest,
         seed=config.seed,
         lora=config.lora.model_dump() if config.lora is not None else None,
-        optimizer={
-            "lr": config.lr,
-            "betas": list(config.betas),
-            "eps": config.eps,
-            "weight_decay": config.weight_decay,
-            "max_grad_norm": config.max_grad_norm,
-        },
+        optimizer=config.optimizer.model_dump(mode="json"),
         dtype=str(dtype).removeprefix("torch."),
         fresh=fresh.model_dump() if fresh is not None else None,
         graph_budget=graph_budget,
@@ -89,16 +80,11 @@ def make_executor(
         ConfigError: the trainer has another base, or none is here.
     """
     stage = _stage(place, training, base, device)
-    if training.lora is None:
-        stage.requires_grad_(requires_grad=True)
-    else:
-        apply_lora(stage, LoRAConfig(**training.lora), ADAPTER, seed=training.seed)
-    options = dict(training.optimizer or {})
-    if "betas" in options:
-        options["betas"] = tuple(options["betas"])
+    lora = LoRAConfig(**training.lora) if training.lora is not None else None
+    make_trainable(stage, lora, seed=training.seed)
     return ModuleCollab(
         stage,
-        optimizer=OptimizerConfig(**options),
+        optimizer=OptimizerConfig(**training.optimizer or {}),
         graphs=GraphBudget(training.graph_budget),
         finetune_mode=True,  # whatever is trained: the trainer takes a vote on each step
     )

@@ -18,7 +18,8 @@ from node0.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage, TailExpert
 from node0.server.stage.graphs import GraphBudget, GraphMeter
 from node0.server.stage.stage_session import StageSession
-from node0.server.stage.trained import OptimizerConfig, TrainedWeights
+from node0.server.stage.trained import TrainedWeights
+from node0.stage_settings import OptimizerConfig
 
 
 @dataclass(frozen=True, slots=True)

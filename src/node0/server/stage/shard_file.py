@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from node0.errors import BadCheckpoint
+from node0.lora.trainable import is_adapter_weight
 from node0.models.weights import save_tensors
 
 STAGE = re.compile(r"^[A-Za-z0-9_-]+\Z")
@@ -69,7 +70,7 @@ def from_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def write_shard(directory: Path, facts: ShardFacts, tensors: Mapping[str, Tensor]) -> Path:
     """Write a shard and return the file: whole or absent, same content same bytes."""
-    is_lora = all("lora_" in name for name in tensors)
+    is_lora = all(is_adapter_weight(name) for name in tensors)
     path = shard_path(directory, facts.stage, facts.step, lora=is_lora)
     given = {name: value for name, value in asdict(facts).items() if value is not None}
     # One entry: the order of several differs from write to write, and equal shards are equal files.

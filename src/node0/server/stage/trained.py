@@ -13,23 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from node0.errors import ConfigError, RetriableError
+from node0.lora.trainable import trained_weights
 from node0.models.llama.layers import LlamaStage
 from node0.server.stage.state_file import StateReader, state_bytes, write_state
+from node0.stage_settings import OptimizerConfig
 
 _EMBEDDING, _HEAD = "tok_embeddings.weight", "output.weight"
 _OPTIMIZER_FIELDS = ("step", "exp_avg", "exp_avg_sq")
-
-
-@dataclass(frozen=True, slots=True)
-class OptimizerConfig:
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
-
-    lr: float = 3e-5
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    max_grad_norm: float | None = 1.0
-    "Global clip over all stages; None never clips."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,7 @@ class TrainedWeights:
             ConfigError: one of them is not float32.
         """
         self._tied_name = _tied_copy(stage)
-        self._named = {name: weight for name, weight in stage.named_parameters() if weight.requires_grad}
+        self._named = trained_weights(stage)
         for name, weight in self._named.items():
             if weight.dtype != torch.float32:
                 raise ConfigError(f"trained weight {name} is {weight.dtype}; load what trains in float32")

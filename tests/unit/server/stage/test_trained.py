@@ -8,7 +8,8 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.stage.state_file import StateReader
-from node0.server.stage.trained import OptimizerConfig, TrainedWeights
+from node0.server.stage.trained import TrainedWeights
+from node0.stage_settings import OptimizerConfig
 
 ARGS = LlamaArguments(
     hidden_dim=16, n_heads=2, num_hidden_layers=2, vocab_size=29, ffn_dim=24, max_seq_len=32, init_std=0.2

@@ -10,20 +10,17 @@ import torch
 
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.peft import load_peft
-from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.plan.run_plan import RunPlan
-from node0.lora.adapter import apply_lora
 from node0.lora.lora_config import LoRAConfig
+from node0.lora.trainable import ADAPTER, make_trainable
 from node0.models.factory import build_stages, load_stages
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.parallel import DataParallelPipeline
-from node0.pipeline.protocol import OptimizerConfig, Pipeline
+from node0.pipeline.protocol import Pipeline
 from node0.pipeline.ranks import ALONE, Ranks
-
-ADAPTER = "default"
 
 OpenEngine = Callable[["RunPlan"], AbstractContextManager["Engine"]]
 
@@ -75,15 +72,12 @@ def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
     """
     config = plan.config
     stages = _stages(plan)
-    if config.lora is None:
-        for stage in stages:
-            stage.requires_grad_(requires_grad=True)
-    elif config.init_adapter is not None:
+    if config.lora is not None and config.init_adapter is not None:
         load_adapter(plan, stages, config.init_adapter, config.lora)
     else:
         for stage in stages:
-            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
-    local = LocalPipeline(stages, optimizer=_optimizer(config), graph_budget=plan.graph_budget)
+            make_trainable(stage, config.lora, seed=config.seed)
+    local = LocalPipeline(stages, optimizer=config.optimizer, graph_budget=plan.graph_budget)
     return Engine(stages, local if ranks is ALONE else DataParallelPipeline(local, ranks))
 
 
@@ -119,14 +113,4 @@ def _stages(plan: RunPlan) -> list[LlamaStage]:
         layers_per_stage=config.layers_per_stage,
         device=device,
         dtype=plan.dtype,
-    )
-
-
-def _optimizer(config: FineTuneConfig) -> OptimizerConfig:
-    return OptimizerConfig(
-        lr=config.lr,
-        betas=config.betas,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
     )

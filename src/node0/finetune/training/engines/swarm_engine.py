@@ -10,16 +10,15 @@ from pathlib import Path
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.finetune.training.engines.engine import ADAPTER, Engine, load_adapter
+from node0.finetune.training.engines.engine import Engine, load_adapter
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.output.artefacts import GATHERED_DIRECTORY, WHOLE_DIRECTORY
 from node0.finetune.training.output.finish import base_name
 from node0.finetune.training.plan.run_plan import RunPlan
-from node0.lora.adapter import apply_lora
+from node0.lora.trainable import make_trainable
 from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
-from node0.pipeline.protocol import OptimizerConfig
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
@@ -28,6 +27,7 @@ from node0.security.validation import MembersValidator, make_validators
 from node0.server.host.stage_spec import training_of
 from node0.server.stage.state_file import StateReader
 from node0.server.stage.trained import TrainedWeights
+from node0.stage_settings import OptimizerConfig
 from node0.swarm.members import find_members
 from node0.swarm.peer import Peer, PeerSettings
 from node0.swarm.run.identity import make_identity, read_identity
@@ -208,15 +208,13 @@ def _copies(plan: RunPlan) -> list[LlamaStage]:
         stages = build_stages(
             plan.args, config.num_stages, layers_per_stage=config.layers_per_stage, seed=config.seed
         )
-        for stage in stages:
-            stage.requires_grad_(requires_grad=True)
-        return stages
-    stages = empty_stages(plan.args, config.num_stages, layers_per_stage=config.layers_per_stage)
-    if config.init_adapter is not None:
-        load_adapter(plan, stages, config.init_adapter, config.lora)
     else:
-        for stage in stages:
-            apply_lora(stage, config.lora, ADAPTER, seed=config.seed)
+        stages = empty_stages(plan.args, config.num_stages, layers_per_stage=config.layers_per_stage)
+    if config.lora is not None and config.init_adapter is not None:
+        load_adapter(plan, stages, config.init_adapter, config.lora)
+        return stages
+    for stage in stages:
+        make_trainable(stage, config.lora, seed=config.seed)
     return stages
 
 

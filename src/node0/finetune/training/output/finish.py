@@ -10,7 +10,7 @@ from node0.files import write_atomically
 from node0.finetune.chat.profile import dump_profile, load_profile
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.role import EVERY_ROLE
-from node0.finetune.training.engines.engine import ADAPTER, Engine
+from node0.finetune.training.engines.engine import Engine
 from node0.finetune.training.output.artefacts import write_manifest
 from node0.finetune.training.output.loss_plot import PLOT_NAME, plot_loss
 from node0.finetune.training.output.metrics import read_metrics
@@ -18,6 +18,7 @@ from node0.finetune.training.output.model_card import CARD_NAME, CardFacts, base
 from node0.finetune.training.output.resume import TrainerState
 from node0.finetune.training.plan.memory_estimate import count_parameters
 from node0.finetune.training.plan.run_plan import RunPlan
+from node0.lora.trainable import ADAPTER
 from node0.models.base_model import export_base
 
 TEMPLATE_NAME = "chat_template.jinja"
