@@ -250,7 +250,7 @@ def _serve(directory: Path, name: str, threads: int, log: object) -> "subprocess
     command = [sys.executable, "-m", "node0.run_server", "--run", str(directory), "--device", "cpu"]
     command += ["--identity-path", str(key_file(directory, name)), "--threads", str(threads)]
     command += ["--parent", str(os.getpid())]
-    return subprocess.Popen(command, stdout=log, stderr=log)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, stdout=log, stderr=log)  # type: ignore[call-overload, no-any-return]  # passed through
 
 
 @contextmanager

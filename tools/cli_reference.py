@@ -52,7 +52,7 @@ def commands() -> str:
     sections: list[str] = []
     for name, entry in cli.available().items():
         command = typer.main.get_command(import_module(entry.module).app)
-        with typer.Context(command, info_name=f"node0 {name}") as context:  # type: ignore[attr-defined,unused-ignore]
+        with typer.Context(command, info_name=f"node0 {name}") as context:  # type: ignore[attr-defined,unused-ignore]  # typer versions differ
             sections.extend(_sections(command, context, summary=entry.help))
     return "\n".join(sections)
 

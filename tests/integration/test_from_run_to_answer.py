@@ -61,7 +61,7 @@ def test_the_prompt_is_the_one_of_the_profile_of_the_training(place: Path) -> No
         "messages": [{"role": "user", "content": "Look at rust."}],
     }
 
-    expected = Renderer(loaded.tokenizer, profile).prompt_ids(request)  # type: ignore[arg-type]
+    expected = Renderer(loaded.tokenizer, profile).prompt_ids(request)  # type: ignore[arg-type]  # a request as JSON has it
 
     assert loaded.encode_chat("Look at rust.") == expected
     assert "You patrol." in loaded.decode(expected)

@@ -13,7 +13,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     seen: list[list[str]] = []
     module = ModuleType("node0_test_thing")
     module.__spec__ = type(sys.__spec__)("node0_test_thing", None)  # type: ignore[arg-type,misc]  # a found module
-    module.main = lambda argv: seen.append(argv) or 7  # type: ignore[attr-defined]
+    module.main = lambda argv: seen.append(argv) or 7  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "node0_test_thing", module)
     monkeypatch.setitem(cli.COMMANDS, "thing", cli.Command("node0_test_thing", "Does a thing."))
     return seen

@@ -95,8 +95,8 @@ def test_a_line_is_found_behind_what_a_formatter_puts_before_it() -> None:
 def test_a_line_inside_another_message_is_not_read(before: str) -> None:
     for line, values in ((TRAINING_LOSS, (1.0,)), (JOB_FAILED, (3,)), (CHECKPOINT_SAVED, (3, "head-0"))):
         written = line.write(*values)  # type: ignore[attr-defined]  # their types differ
-        assert line.read(written) is not None  # type: ignore[attr-defined]
-        assert line.read(before + written) is None  # type: ignore[attr-defined]
+        assert line.read(written) is not None  # type: ignore[attr-defined]  # their types differ
+        assert line.read(before + written) is None  # type: ignore[attr-defined]  # their types differ
 
 
 @pytest.mark.parametrize("name", ["", "two words", "line\nbreak", "[x]"])

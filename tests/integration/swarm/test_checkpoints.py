@@ -245,7 +245,7 @@ def test_a_missing_stage_ends_the_gather_and_not_the_training(
     settings = CollectSettings(RUN, STAGES, tmp_path / "whole", timeout=4.0)
     begun, released = threading.Event(), threading.Event()
 
-    def held(peer: Peer, source: Announced, offset: int, *, stall: float):  # type: ignore[no-untyped-def]
+    def held(peer: Peer, source: Announced, offset: int, *, stall: float):  # type: ignore[no-untyped-def]  # it returns what the real one does
         begun.set()
         released.wait(60.0)
         return pull_shard(peer, source, offset, stall=stall)
@@ -298,7 +298,7 @@ def test_a_gather_that_a_dead_leader_began_is_finished_by_another(run: Run, tmp_
         process.wait(20.0)
     asked: list[tuple[str, int]] = []
 
-    def pull(peer: Peer, source: Announced, offset: int, *, stall: float):  # type: ignore[no-untyped-def]
+    def pull(peer: Peer, source: Announced, offset: int, *, stall: float):  # type: ignore[no-untyped-def]  # it returns what the real one does
         asked.append((source.announcement.stage, offset))
         return pull_shard(peer, source, offset, stall=stall)
 
@@ -315,7 +315,7 @@ def whole(where: Path) -> list[Path]:
     return list(where.glob("shards/*.safetensors"))
 
 
-def wait_for(condition, seconds: float = 90.0) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition, seconds: float = 90.0) -> None:  # type: ignore[no-untyped-def]  # any callable
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -86,7 +86,7 @@ def test_state_of_another_split_is_taken(tmp_path: Path) -> None:
 
 
 def _text(pipeline: object) -> list[int]:
-    session = pipeline.session(SamplingParams(temperature=0.8, seed=5), max_length=64)  # type: ignore[attr-defined]
+    session = pipeline.session(SamplingParams(temperature=0.8, seed=5), max_length=64)  # type: ignore[attr-defined]  # both pipelines have sessions
     token, text = session.extend([1, 2, 3]), []
     for _ in range(30):
         text.append(token)

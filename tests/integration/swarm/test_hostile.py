@@ -317,7 +317,7 @@ def test_sessions_that_are_never_closed_end_with_their_client(beside: Beside, st
     assert kinds == sorted(kinds, reverse=True)
     assert set(kinds) == {"reply", "error"}
     beside.go_on()
-    assert host.compute.submit(0, lambda: host.state.decoder.nbytes).result(10.0) == 0  # type: ignore[arg-type,union-attr]
+    assert host.compute.submit(0, lambda: host.state.decoder.nbytes).result(10.0) == 0  # type: ignore[arg-type,union-attr]  # a stage is held
 
 
 def test_a_member_that_floods_its_trainer_is_refused_once(

@@ -167,6 +167,6 @@ def _processes(directory: Path) -> list[int]:
 
 def _wait_until(holds: object, *, seconds: float = 2.0) -> None:
     deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:  # type: ignore[operator]
+    while not holds() and time.monotonic() < deadline:  # type: ignore[operator]  # a callable
         time.sleep(0.05)
-    assert holds()  # type: ignore[operator]
+    assert holds()  # type: ignore[operator]  # a callable

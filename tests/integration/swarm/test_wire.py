@@ -63,7 +63,7 @@ def rounding(codec: Codec) -> LocalPipeline:
     """One process whose stages hand on what the codec would bring."""
     pipeline = local(Recipe())
     for stage in pipeline.stages[:-1]:
-        stage.forward_hidden = _rounded(stage, codec)  # type: ignore[method-assign]
+        stage.forward_hidden = _rounded(stage, codec)  # type: ignore[method-assign]  # what travels is rounded
     return pipeline
 
 
@@ -71,7 +71,7 @@ def _rounded(stage: LlamaStage, codec: Codec) -> Callable[..., Tensor]:
     forward = stage.forward_hidden
 
     def brought(*given: object, **options: object) -> Tensor:
-        packed = pack(forward(*given, **options), codec)  # type: ignore[arg-type]
+        packed = pack(forward(*given, **options), codec)  # type: ignore[arg-type]  # one of the codecs' words
         return unpack(packed, bytearray(b"".join(packed.pieces)), 0)
 
     return brought

@@ -186,7 +186,7 @@ def test_full_training_of_a_tied_base_is_the_same_in_three_stages(
     assert _largest_difference(_weights(one), weights) < 1e-6
     one.save(tmp_path)
     three.load(tmp_path)
-    assert torch.equal(three.stages[2].output.weight, one.stages[0].tok_embeddings.weight)  # type: ignore[arg-type,union-attr]
+    assert torch.equal(three.stages[2].output.weight, one.stages[0].tok_embeddings.weight)  # type: ignore[arg-type,union-attr]  # torch types submodules loosely
 
 
 def _table(name: str) -> str:
@@ -223,13 +223,13 @@ def test_a_loss_that_is_not_finite_moves_nothing(
     pipeline = make_pipeline(3)
     _run(pipeline, make_microbatch, range(2))
     pipeline.save(tmp_path / "before")
-    norm = pipeline.stages[1].layers["2"].attention_norm.weight  # type: ignore[union-attr]
-    healthy = norm.detach().clone()  # type: ignore[operator,union-attr]
+    norm = pipeline.stages[1].layers["2"].attention_norm.weight  # type: ignore[union-attr]  # torch types submodules loosely
+    healthy = norm.detach().clone()  # type: ignore[operator,union-attr]  # torch types submodules loosely
 
-    norm.data.fill_(float("nan"))  # type: ignore[operator,union-attr]
+    norm.data.fill_(float("nan"))  # type: ignore[operator,union-attr]  # torch types submodules loosely
     with caplog.at_level(logging.WARNING):
         result = _run(pipeline, make_microbatch, range(2, 3))[0]
-    norm.data.copy_(healthy)  # type: ignore[operator,union-attr]
+    norm.data.copy_(healthy)  # type: ignore[operator,union-attr]  # torch types submodules loosely
     pipeline.save(tmp_path / "after")
 
     assert result.skipped
@@ -346,7 +346,7 @@ def test_scores_are_the_log_probabilities_of_the_labels(
     pipeline = make_pipeline(1)
     batch = make_microbatch(3, documents=(12,))
     hidden = pipeline.stages[0].forward_hidden(batch.input_ids, batch.positions)
-    logps = pipeline.stages[0].logits(hidden).log_softmax(-1)  # type: ignore[operator]
+    logps = pipeline.stages[0].logits(hidden).log_softmax(-1)  # type: ignore[operator]  # torch types submodules loosely
 
     scores = pipeline.score(batch)
 

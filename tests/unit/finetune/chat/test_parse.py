@@ -95,7 +95,7 @@ def test_parsing_undoes_rendering(text: str, commands: list[str]) -> None:
     if not answer:
         return
 
-    example = RENDERER.example([user("go"), {"role": "assistant", "content": answer}], [BASH])  # type: ignore[list-item]
+    example = RENDERER.example([user("go"), {"role": "assistant", "content": answer}], [BASH])  # type: ignore[list-item]  # a turn as JSON has it
     _, start, end = example.spans[0]
 
     assert parsed(RENDERER.tokenizer.decode(example.ids[start : end - 1])) == answer

@@ -129,7 +129,7 @@ def test_shards_of_modules_are_merged_without_a_state(tmp_path: Path) -> None:
 def test_shards_of_two_cuts_are_not_joined(tmp_path: Path, change: dict[str, object], field: str) -> None:
     pipeline = trained()
     paths = shards(pipeline, tmp_path / "s")
-    other = replace(FACTS, stage="tail-2", **change)  # type: ignore[arg-type]
+    other = replace(FACTS, stage="tail-2", **change)  # type: ignore[arg-type]  # one field of any type
     paths["tail-2"] = write_shard(tmp_path / "o", other, from_state(pipeline.executors[2].trained.tensors()))
 
     with pytest.raises(BadCheckpoint, match=f"another {field}"):

@@ -48,7 +48,7 @@ def gatherer(tmp_path: Path) -> FakeGatherer:
 @pytest.fixture
 def collector(tmp_path: Path, gatherer: FakeGatherer) -> CheckpointCollector:
     settings = CollectSettings("harbor", ["solo-0"], tmp_path / "whole", keep=2)
-    return CheckpointCollector(gatherer, object(), settings)  # type: ignore[arg-type]
+    return CheckpointCollector(gatherer, object(), settings)  # type: ignore[arg-type]  # no peer is asked
 
 
 def collected(tmp_path: Path) -> list[str]:

@@ -130,7 +130,7 @@ def test_who_replies_nonsense_is_left_and_not_dialled_again(caplog: pytest.LogCa
             await liar.connect("me", deadline=5.0)
         with pytest.raises(SwarmTimeout, match="peer liar made no sense before"):
             await liar.connect("me", deadline=5.0)
-        return dialled  # type: ignore[no-any-return]
+        return dialled  # type: ignore[no-any-return]  # hivemind has no types
 
     caplog.set_level(logging.WARNING)
     dialled = asyncio.run(connect())

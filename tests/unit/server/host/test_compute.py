@@ -86,4 +86,4 @@ def test_what_is_queued_is_finished_and_what_comes_later_is_refused() -> None:
 
 def failure_after(future: object) -> BaseException | None:
     """The error of work, when it is finished."""
-    return future.exception(5.0)  # type: ignore[attr-defined]
+    return future.exception(5.0)  # type: ignore[attr-defined]  # a future

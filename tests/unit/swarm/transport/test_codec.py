@@ -154,4 +154,4 @@ def test_a_description_that_pack_never_writes_is_refused(meta: object) -> None:
 
 def test_an_unknown_codec_is_refused() -> None:
     with pytest.raises(ValueError, match="codec zip"):
-        pack(torch.ones(1), "zip")  # type: ignore[arg-type]
+        pack(torch.ones(1), "zip")  # type: ignore[arg-type]  # that is what is tested
