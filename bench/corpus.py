@@ -26,8 +26,10 @@ TOOL = [sys.executable, "-c", "import sys; from node0.run_corpus import main; sy
 HASH = "import sys, pathlib; from node0.finetune.corpus.store import CorpusStore; "
 HASH += "print(CorpusStore(pathlib.Path(sys.argv[1])).corpus_hash())"
 LIMITS = {"list": 1.0, "stats": 2.0, "corpus_hash": 2.0}
-READ = "import sys, pathlib; from node0.finetune.corpus.transcript.session_file import Transcript; "
-READ += "print(sum(len(row.calls) for row in Transcript(pathlib.Path(sys.argv[1])).rows()))"
+READ = (
+    "import sys, pathlib; from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile; "
+)
+READ += "print(sum(len(row.calls) for row in SessionFile(pathlib.Path(sys.argv[1])).trajectories()))"
 PEAK = "; import re; print(int(re.search('VmHWM: *(.*) kB', open('/proc/self/status').read())[1]) // 1024)"
 
 

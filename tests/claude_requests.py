@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from node0.finetune.corpus.transcript.session_file import Transcript
+from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
 
 BILLING = "x-anthropic-billing-header:"
 "Begins a system block that the harness puts on the wire and not into its file."
@@ -40,8 +40,8 @@ def compare(requests: Sequence[tuple[dict[str, Any], str]], transcripts: Iterabl
     result = Comparison()
     rebuilt: dict[str, list[tuple[Any, bool]]] = {}
     for path in transcripts:
-        transcript = Transcript(path)
-        for row in transcript.rows():
+        transcript = SessionFile(path)
+        for row in transcript.trajectories():
             for call in row.calls:
                 shape = {"system": list(call.shape.system), "tools": list(call.shape.tools)}
                 request = shape | {"messages": row.messages[: call.n_messages]}

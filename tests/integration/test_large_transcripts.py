@@ -20,9 +20,9 @@ MEGABYTES = 300
 READ = """
 import json, re, sys
 from pathlib import Path
-from node0.finetune.corpus.transcript.session_file import Transcript
-transcript = Transcript(Path(sys.argv[1]))
-calls = [call.exact for row in transcript.rows() for call in row.calls]
+from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
+transcript = SessionFile(Path(sys.argv[1]))
+calls = [call.exact for row in transcript.trajectories() for call in row.calls]
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
 print(json.dumps([len(calls), sum(calls), transcript.skipped, int(peak) / 1024]))
 """

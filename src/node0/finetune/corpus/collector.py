@@ -10,14 +10,14 @@ Outcomes: see `window_outcomes`, and `bead_windows` where the town's beads are k
 
 import dataclasses
 import logging
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.collect.collection_report import Report
-from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint
+from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint, readable_size
+from node0.finetune.corpus.collect.stored_entries import StoredEntries
 from node0.finetune.corpus.formatter import CorpusFormatter
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -28,10 +28,12 @@ from node0.finetune.corpus.town.bead_windows import settled, sling_events, with_
 from node0.finetune.corpus.town.documents import document_entry, documents_of, rig_of
 from node0.finetune.corpus.town.events import Event, read_events
 from node0.finetune.corpus.town.sessions import Session, sessions_of
-from node0.finetune.corpus.town.timestamps import timestamp_of
+from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.capture import capture_session
-from node0.finetune.corpus.transcript.session_file import Transcript
+from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
+from node0.finetune.corpus.transcript.claude_code.session_paths import session_paths, with_subagents
+from node0.finetune.corpus.transcript.trajectory import TranscriptReader
 from node0.town import Town
 
 logger = logging.getLogger(__name__)
@@ -84,8 +86,8 @@ class CorpusCollector:
         sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
         wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
-        files = _transcripts(town.claude_dirs(claude_dirs))
-        stored = _Stored(self._store)
+        files = session_paths(town.claude_dirs(claude_dirs))
+        stored = StoredEntries(self._store)
         for number, session in enumerate(wanted):
             paths = files.get(session.session_id, [])
             if not paths:
@@ -114,14 +116,13 @@ class CorpusCollector:
         if not path.is_file():
             raise NotFound(f"no transcript at {path}: name a .jsonl file of a session")
         report = Report()
-        window = Window(datetime.min.replace(tzinfo=UTC), bead_id, task_of(role))
-        name = Transcript(path).session_id or path.stem
+        window = Window(EARLIEST, bead_id, task_of(role))
+        name = SessionFile(path).session_id or path.stem
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
-        beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
         if self._beads:
             window = settled(window, "", self._beads)
         window = dataclasses.replace(window, outcome=outcome or window.outcome)
-        self._session(Session(name, role, rig, changed, (window,)), [path, *beside], report)
+        self._session(Session(name, role, rig, changed, (window,)), with_subagents(path), report)
         report.entries, report.skipped = +report.entries, +report.skipped
         return report
 
@@ -183,13 +184,13 @@ class CorpusCollector:
         session: Session,
         paths: Sequence[Path],
         state: CollectorState,
-        stored: "_Stored",
+        stored: StoredEntries,
         report: Report,
     ) -> None:
         """One session, unless exactly this was collected already."""
         try:
             mark = fingerprint(session, paths, self._scrubber.version)
-            size = sum(_readable_size(path) for path in paths)
+            size = readable_size(paths)
         except OSError as error:
             logger.warning("session %s cannot be read: %s", session.session_id, error)
             report.skipped["session whose files cannot be read"] += 1
@@ -213,9 +214,9 @@ class CorpusCollector:
         report.sessions += 1
         made = set()
         for path in paths:
-            transcript = Transcript(path)
-            for row in transcript.rows():
-                for entry in self._formatter.format_row(row, session, report.skipped):
+            transcript: TranscriptReader = SessionFile(path)
+            for trajectory in transcript.trajectories():
+                for entry in self._formatter.format_trajectory(trajectory, session, report.skipped):
                     made.add(entry.id)
                     if estimated_tokens(entry.messages) < self._min_tokens:
                         logger.warning("entry of session %s left out: too short", session.session_id)
@@ -237,41 +238,5 @@ class CorpusCollector:
         return added
 
 
-class _Stored:
-    """Ids of stored entries by session, looked up when first asked for."""
-
-    def __init__(self, store: CorpusStore) -> None:
-        self._store = store
-        self._ids: dict[str, set[str]] | None = None
-
-    def of(self, session: Session) -> set[str]:
-        if self._ids is None:
-            self._ids = {}
-            for header in self._store.headers():
-                if header.source == "claude-code" and header.session_id:
-                    self._ids.setdefault(header.session_id, set()).add(header.id)
-        return self._ids.get(session.session_id, set())
-
-
-def _transcripts(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
-    """Session files by session uuid, the main file before its subagents."""
-    found: dict[str, list[Path]] = {}
-    for directory in claude_dirs:
-        for path in sorted((directory / "projects").glob("*/*.jsonl")):
-            beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
-            if not path.is_file():
-                continue
-            # The same session may lie under two accounts: the longer file holds the shorter one.
-            known = found.get(path.stem)
-            if known is None or known[0].stat().st_size < path.stat().st_size:
-                found[path.stem] = [path, *beside]
-    return found
-
-
-def _readable_size(path: Path) -> int:
-    with path.open("rb") as file:
-        return file.seek(0, os.SEEK_END)
-
-
 def _started(session: Session) -> datetime:
-    return timestamp_of(session.started) or datetime.min.replace(tzinfo=UTC)
+    return timestamp_of(session.started) or EARLIEST

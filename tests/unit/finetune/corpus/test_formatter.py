@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.formatter import CorpusFormatter, capture_messages, messages_form
+from node0.finetune.corpus.formatter import CorpusFormatter
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.town.windows import Window
-from node0.finetune.corpus.transcript.session_file import Transcript
+from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
 
 Make = Callable[..., Any]
 TOOLS = [{"name": "Bash", "description": "Run a command.", "input_schema": {"type": "object"}}]
@@ -26,8 +26,8 @@ def moment(second: int) -> datetime:
 def entries(path: Path, *windows: Window) -> tuple[list[CorpusEntry], Counter[str]]:
     session = Session("5e55-1", "polecat", "demo", "2026-01-05", windows)
     skipped: Counter[str] = Counter()
-    rows = Transcript(path).rows()
-    return [entry for row in rows for entry in FORMATTER.format_row(row, session, skipped)], skipped
+    rows = SessionFile(path).trajectories()
+    return [entry for row in rows for entry in FORMATTER.format_trajectory(row, session, skipped)], skipped
 
 
 def test_each_bead_window_supervises_its_own_answers_in_full_context(
@@ -100,14 +100,6 @@ def test_thinking_is_dropped_and_images_become_words(
     assert "aGVsbG8" not in entry.model_dump_json()
 
 
-def test_half_a_surrogate_does_not_stop_an_entry() -> None:
-    wire = [{"role": "user", "content": [{"type": "text", "text": "a\ud83db\U0001f3ed"}]}]
-
-    (message,) = messages_form(wire).messages
-
-    assert message["content"][0]["text"] == "a\ufffdb\U0001f3ed"
-
-
 CAPTURE = """\
 ❯ Take the bead gt-abc12, write to jane@harbor-yard.net
 ⏺ I look at it.
@@ -129,33 +121,6 @@ def test_a_capture_becomes_turns_and_is_scrubbed() -> None:
     assert (entry.source, entry.bead_id, entry.outcome) == ("tmux", "gt-abc12", "success")
     again = FORMATTER.format_session(CAPTURE, "polecat", "demo", "gt-abc12", "success", "bead_work")
     assert again.id == entry.id
-
-
-@pytest.mark.parametrize(
-    ("tail", "kept"),
-    [
-        ("⏺ I begin to wri", 4),
-        ("❯ One more thing", 4),
-        ("❯ More\n⏺ Here it is.", 6),
-        ("❯ More\n⏺ Cut of", 4),
-        ("", 4),
-    ],
-)
-def test_a_turn_that_was_cut_off_is_left_out(tail: str, kept: int) -> None:
-    turns = capture_messages(CAPTURE + tail)
-
-    assert len(turns) == kept
-    assert turns[-1]["role"] == "assistant"
-
-
-def test_a_capture_with_written_roles_is_read() -> None:
-    turns = capture_messages("System: be brief\nUser: hello\nAssistant: hi there.\nUser: bye")
-
-    assert [(turn["role"], turn["content"]) for turn in turns] == [
-        ("system", "be brief"),
-        ("user", "hello"),
-        ("assistant", "hi there."),
-    ]
 
 
 @pytest.mark.parametrize("text", ["", "no markers at all", "❯ only a question"])
@@ -186,4 +151,6 @@ def test_a_deferred_tool_is_offered_once_a_result_names_it(
 
     assert [entry.toolsets[call.tools] for call in entry.requests] == [TOOLS, [*TOOLS, deferred]]
     assert entry.messages[2]["content"][0]["content"] == [{"type": "text", "text": "WebFetch"}]
-    assert [call.shape.tools[1]["defer_loading"] for row in Transcript(path).rows() for call in row.calls]
+    assert [
+        call.shape.tools[1]["defer_loading"] for row in SessionFile(path).trajectories() for call in row.calls
+    ]

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,19 @@ def fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
     """Changes when a file grew, a window or an outcome changed, or the scrub rules did."""
     sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr((session, sizes, version)).encode()).hexdigest()
+
+
+def readable_size(paths: Iterable[Path]) -> int:
+    """Bytes of all these files together.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    total = 0
+    for path in paths:
+        with path.open("rb") as file:
+            total += file.seek(0, os.SEEK_END)
+    return total
 
 
 def _line(event: Event) -> str:

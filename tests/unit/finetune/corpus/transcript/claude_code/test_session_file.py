@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from node0.finetune.corpus.transcript.session_file import Row, Transcript
+from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
+from node0.finetune.corpus.transcript.trajectory import Trajectory
 
 Make = Callable[..., Any]
 
 
-def read(path: Path) -> tuple[list[Row], dict[str, int]]:
-    transcript = Transcript(path)
-    rows = list(transcript.rows())
+def read(path: Path) -> tuple[list[Trajectory], dict[str, int]]:
+    transcript = SessionFile(path)
+    rows = list(transcript.trajectories())
     return rows, dict(transcript.skipped)
 
 
-def requests(rows: list[Row]) -> list[tuple[Any, Any, Any]]:
+def requests(rows: list[Trajectory]) -> list[tuple[Any, Any, Any]]:
     return [
         (row.messages[: call.n_messages], list(call.shape.system), list(call.shape.tools))
         for row in rows
@@ -330,7 +331,7 @@ def test_a_prompt_snapshot_gives_system_and_tools_where_nothing_is_logged(
 def test_a_line_without_end_is_passed_over(
     harness: Make, blocks: dict[str, Make], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node0.finetune.corpus.transcript.session_index.MAX_LINE", 4096)
+    monkeypatch.setattr("node0.finetune.corpus.transcript.claude_code.session_lines.MAX_LINE", 4096)
     session = harness(log=False)
     session.prompt("Go.")
     session.answer(blocks["text"]("Gone."))
