@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from session_reading import read
+
+from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader, json_objects
+
+Make = Callable[..., Any]
+
+
+def test_a_line_without_end_is_passed_over(
+    harness: Make, blocks: dict[str, Make], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node0.finetune.corpus.transcript.claude_code.session_lines.MAX_LINE", 4096)
+    session = harness(log=False)
+    session.prompt("Go.")
+    session.answer(blocks["text"]("Gone."))
+    session.lines.insert(1, {"type": "progress", "uuid": "p", "data": "x" * 20_000})
+
+    rows, skipped = read(session.write(tmp_path / "s.jsonl"))
+
+    assert skipped["line over 24 MB"] == 1
+    assert len(rows[0].calls) == 1
+
+
+def test_every_object_is_found_again_at_its_place(tmp_path: Path) -> None:
+    values = [{"a": "größer 🏭"}, {"message": {"role": "user", "content": "b"}}]
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join(json.dumps(value, ensure_ascii=False) for value in values))
+    skipped: Counter[str] = Counter()
+
+    found = list(json_objects(path, skipped))
+
+    assert [value for _, value in found] == values
+    with LineLoader(path) as loader:
+        assert [loader.line(place) for place, _ in found] == values
+        words = {"type": "text", "text": "b"}
+        assert loader.message(found[1][0]) == {"role": "user", "content": [words]}
+        assert loader.merged([found[1][0]] * 2)["content"] == [words, words]
+    assert not skipped
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{\n", "not JSON"),
+        ("{", "torn last line"),
+        ("[1]\n", "not a JSON object"),
+        ("null", "not a JSON object"),
+    ],
+)
+def test_other_lines_are_counted_and_the_next_ones_read(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"a": 1}\n\n' + line)
+    skipped: Counter[str] = Counter()
+
+    found = [value for _, value in json_objects(path, skipped)]
+
+    assert found == [{"a": 1}]
+    assert skipped == {reason: 1}
