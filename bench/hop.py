@@ -23,7 +23,7 @@ import torch
 
 from node0.server.host.compute import ComputeThread, Priority
 from node0.server.host.links import PUSH, Links
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.transport.frames import Frame, encode
 from node0.swarm.transport.stream import Stream
 

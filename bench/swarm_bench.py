@@ -33,7 +33,7 @@ from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.stage_spec import StageTraining
 from node0.stage_settings import OptimizerConfig
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
 from node0.swarm.run.run_file import key_file, write_run

@@ -11,15 +11,16 @@ import torch
 from node0.errors import ConfigError
 from node0.models.base_model import BaseModelDir, resolve_base
 from node0.models.stage_name import StageName
-from node0.security.validation import MembersValidator, make_validators
 from node0.server.host.compute import Priority
 from node0.server.host.operations import build
 from node0.server.host.shard_store import ShardSettings, ShardStore
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace, training_of
 from node0.stage_settings import StageSettings
-from node0.swarm.members import Announcer
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.membership import Announcer
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import MembersValidator
+from node0.swarm.records.metrics import make_validators
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.swarm_run import TRAINER
 from node0.swarm.transport.codec import Codec

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any, Protocol
-
-from pydantic.v1 import ValidationError
 
 from node0.errors import RetriableError
 from node0.loglines import (
@@ -22,7 +19,8 @@ from node0.loglines import (
     RESUME_TRIGGERED,
     TRAINING_LOSS,
 )
-from node0.security.validation import TrainingMetricsV1, WorkerMetricsV1, metrics_prefix
+from node0.swarm.records.dht import Dht
+from node0.swarm.records.metrics import TrainingMetricsV1, WorkerMetricsV1, metrics_key
 from node0.utils.process_group import end_process_group
 
 logger = logging.getLogger(__name__)
@@ -34,23 +32,11 @@ REPORTS_UNTIL_OLD = 3
 "A record expires when so many reports have failed to follow it."
 
 
-class MetricsDHT(Protocol):
-    """The part of a peer that metrics need; `node0.swarm.peer.Peer` is one."""
-
-    def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
-        """Keep a record for so many seconds; whether any peer took it."""
-        ...
-
-    def get(self, key: str) -> Mapping[Any, Any]:
-        """Records under a key by subkey; empty where there are none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose metrics they are and where they go."""
 
-    dht: MetricsDHT
+    dht: Dht
     peer_id: str
     public_key: bytes
     "The subkey that `make_validators` gives."
@@ -162,11 +148,11 @@ class MonitorWorker(Thread):
             self.report()
         except (RetriableError, OSError) as error:
             logger.warning("metrics were not published, trying again in %.0f s: %s", self.interval, error)
-        except Exception:
+        except Exception:  # a thread that ends here would report nothing any more
             logger.exception("cannot report metrics; trying again in %.0f s", self.interval)
 
     def _publish(self, owner: Owner, kind: str, value: Mapping[str, object]) -> bool:
-        key = f"{metrics_prefix(owner.experiment_prefix, owner.stage)}_{kind}"
+        key = metrics_key(owner.experiment_prefix, owner.stage, kind)
         seconds = REPORTS_UNTIL_OLD * self.interval
         return owner.dht.store(key, owner.public_key, dict(value), seconds=seconds)
 
@@ -182,17 +168,6 @@ def following(monitor: MonitorWorker, log: logging.Logger) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         monitor.stop()
-
-
-def training_metrics(dht: MetricsDHT, experiment_prefix: str, stage: str) -> list[TrainingMetricsV1]:
-    """What the peers of a stage last published, the furthest first; malformed records are left out."""
-    metrics = []
-    for value in dht.get(f"{metrics_prefix(experiment_prefix, stage)}_training_metrics").values():
-        try:
-            metrics.append(TrainingMetricsV1.parse_obj(value))
-        except ValidationError as error:
-            logger.debug("left out metrics: %s", error)
-    return sorted(metrics, key=lambda one: (-one.step, one.peer_id))
 
 
 class _Feeding(logging.Handler):

@@ -22,7 +22,7 @@ from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace, StageTraining
 from node0.server.node0_server import Node0Server
 from node0.stage_settings import OptimizerConfig
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.identity import make_identity
 from node0.swarm.run.run_file import key_file, read_run
 from node0.swarm.transport.codec import Codec

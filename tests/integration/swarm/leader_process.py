@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer
-from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.records.announcement import Announced
-from node0.swarm.shard_stream import pull_shard
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.peer.shard_stream import pull_shard
+from node0.swarm.records.shards import Announced
 
 
 def main() -> None:

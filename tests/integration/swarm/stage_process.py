@@ -9,7 +9,7 @@ from pathlib import Path
 from node0.server.host.shard_store import ShardSettings, ShardStore
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.identity import read_identity
 
 

@@ -34,10 +34,10 @@ from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.stage.shard_file import shard_path
-from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.records.announcement import Announced, announcement_key
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.peer.shard_stream import CHUNK, pull_shard
+from node0.swarm.records.shards import Announced, announcement_key
 from node0.swarm.run.identity import Identity, make_identity
-from node0.swarm.shard_stream import CHUNK, pull_shard
 
 pytestmark = [
     pytest.mark.integration,

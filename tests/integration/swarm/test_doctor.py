@@ -13,7 +13,7 @@ import pytest
 from node0.commands.doctor.doctor_options import main
 from node0.server.host.stage_host import HostSpec, StageHost
 from node0.server.host.stage_spec import StagePlace
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import first_port, lay_out
 from node0.swarm.run.run_file import key_file, read_run

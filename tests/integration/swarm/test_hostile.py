@@ -22,7 +22,7 @@ from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.server.host.links import PUSH
 from node0.server.host.stage_host import CONTROL
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.transport.frames import MAGIC, MAX_HEADER, PROTOCOL, Frame, encode
 from node0.swarm.transport.stream import Stream
 

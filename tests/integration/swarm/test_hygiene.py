@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, SwarmTimeout
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 
 pytestmark = pytest.mark.integration
 
 HOLD = """
 import sys
 from pathlib import Path
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 peer = Peer(PeerSettings(Path(sys.argv[1]), initial_peers=sys.argv[2:]))
 print(peer.peer_id, *peer.addresses, flush=True)
 sys.stdin.read()

@@ -27,7 +27,7 @@ from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_step import StepAttempt
 from node0.server.host.stage_spec import StageTraining
 from node0.stage_settings import OptimizerConfig
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.run_file import key_file, read_run
 from node0.swarm.run.swarm_run import TRAINER
 from node0.swarm.transport.frames import Frame

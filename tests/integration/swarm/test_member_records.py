@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from node0.security.validation import MembersValidator, members_key, seal_member
-from node0.swarm.members import Announcer, HostRecord, find_members
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.membership import Announcer, MemberRecord, find_members
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import MembersValidator, members_key, seal_member
 from node0.swarm.run.identity import make_identity, read_identity
 
 pytestmark = pytest.mark.integration
@@ -63,5 +63,5 @@ def _content(*, at: float) -> dict[str, object]:
     return {"addresses": [], "about": {"time": at}}
 
 
-def _find(peer: Peer) -> list[HostRecord]:
+def _find(peer: Peer) -> list[MemberRecord]:
     return peer.run(find_members(peer, run_id=RUN, allowed=None), timeout=20.0)

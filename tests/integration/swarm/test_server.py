@@ -21,7 +21,7 @@ from node0.commands.swarm import swarm_options as swarm
 from node0.pipeline.swarm.observe import observe
 from node0.run_server import main
 from node0.security.run_secret import RunSecretAuthorizer
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.run_file import authorizer_of, read_run, write_run
 from node0.swarm.transport.sockets import socket_directory
 

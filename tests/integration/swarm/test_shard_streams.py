@@ -12,10 +12,10 @@ import pytest
 
 from node0.errors import SwarmTimeout
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.swarm.peer import Peer, PeerSettings
-from node0.swarm.records.announcement import Announced, Announcement, announcement_key, sign_announcement
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.peer.shard_stream import CHUNK, SHARD, pull_shard, serve_shards
+from node0.swarm.records.shards import Announced, Announcement, announcement_key, sign_announcement
 from node0.swarm.run.identity import Identity, make_identity
-from node0.swarm.shard_stream import CHUNK, SHARD, pull_shard, serve_shards
 from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.stream import Stream
 
@@ -218,7 +218,7 @@ def test_nobody_writes_over_the_announcement_of_another(net: Net, tmp_path: Path
 def test_nobody_hides_the_announcements_of_others(net: Net, tmp_path: Path, step: int) -> None:
     key = announcement_key(RUN, step, STAGE)
     with closing(Peer(PeerSettings(tmp_path / "t", initial_peers=net.leader.addresses))) as thief:
-        thief._node.protocol.record_validator = None
+        thief._dht.node.protocol.record_validator = None
         # The plain value is the last, and later than what it is to hide.
         for subkey, value in [("y", b"junk"), (None, "all")]:
             thief.store(key, subkey, value, seconds=48 * 3600.0)

@@ -21,7 +21,8 @@ from node0.loglines import (
     RESUME_TRIGGERED,
     TRAINING_LOSS,
 )
-from node0.utils.monitor import QUEUE_LENGTH, MonitorWorker, Owner, following, training_metrics
+from node0.swarm.records.metrics import training_metrics
+from node0.utils.monitor import QUEUE_LENGTH, MonitorWorker, Owner, following
 
 KILLED = """
 import logging, subprocess, sys
@@ -142,19 +143,6 @@ def test_pretraining_publishes_no_loss() -> None:
 
     assert monitor.report()
     assert training_metrics(dht, "run", "tail-2") == []
-
-
-def test_malformed_metrics_are_left_out() -> None:
-    dht = Dht()
-    good = {"peer_id": "Qm2", "step": 4, "loss": 1.0, "role": "deacon", "corpus_hash": ""}
-    dht.stored["run_tail-2_training_metrics"] = {
-        b"1": "text",
-        b"2": good,
-        b"3": {**good, "peer_id": "Qm3", "step": 5},
-        b"4": {**good, "extra": 1},
-    }
-
-    assert [one.peer_id for one in training_metrics(dht, "run", "tail-2")] == ["Qm3", "Qm2"]
 
 
 def test_the_thread_reads_records_and_reports_at_the_end() -> None:

@@ -12,7 +12,7 @@ from node0.errors import Node0Error
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer
 from node0.server.stage.shard_file import STEP_DIRECTORY
-from node0.swarm.records.announcement import Dht
+from node0.swarm.records.dht import Dht
 from node0.swarm.transport.quoting import quoted
 
 logger = logging.getLogger(__name__)

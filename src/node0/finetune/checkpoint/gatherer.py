@@ -24,18 +24,18 @@ from node0.files import write_atomically
 from node0.finetune.checkpoint.blobs import Blobs
 from node0.retry import call_with_retries
 from node0.server.stage.shard_file import STAGE, STEP_DIRECTORY
-from node0.swarm.records.announcement import (
+from node0.swarm.peer.shard_stream import pull_shard
+from node0.swarm.records.dht import Dht
+from node0.swarm.records.shards import (
     MOST_ADDRESSES,
     SECONDS,
     Announced,
     Announcement,
-    Dht,
     announcement_key,
     open_announcement,
     sign_announcement,
 )
 from node0.swarm.run.identity import Identity
-from node0.swarm.shard_stream import pull_shard
 from node0.swarm.transport.quoting import quoted
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from node0.errors import ConfigError, FrameRefused, RetriableError, SwarmTimeout
 from node0.pipeline.swarm.replies import check_reply
 from node0.pipeline.swarm.reports import Reports
 from node0.server.host.stage_host import CONTROL
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.frames import MAX_PAYLOAD, PROTOCOL, Frame
 from node0.swarm.transport.log_throttle import LogThrottle
 from node0.swarm.transport.quoting import quoted

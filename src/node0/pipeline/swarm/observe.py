@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from node0.errors import Node0Error, SwarmTimeout
-from node0.security.validation import MembersValidator
 from node0.server.host.stage_host import CONTROL
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import MembersValidator
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file
 from node0.swarm.run.swarm_run import OBSERVER, Member, SwarmRun

@@ -20,7 +20,7 @@ from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import StageTraining
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.frames import MAX_PAYLOAD, Frame
 from node0.swarm.transport.log_throttle import LogThrottle
 

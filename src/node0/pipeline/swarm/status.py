@@ -9,8 +9,8 @@ from typing import Any
 
 from node0.models.stage_name import stage_names
 from node0.pipeline.swarm.observe import Answer, ask, observing
-from node0.swarm.members import find_records
-from node0.swarm.peer import Peer
+from node0.swarm.peer.membership import find_records
+from node0.swarm.peer.peer import Peer
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 
 SOON = 5.0

@@ -24,7 +24,7 @@ from node0.pipeline.swarm.swarm_state import Cut, History
 from node0.pipeline.swarm.swarm_step import StepAttempt, Work
 from node0.server.host.stage_spec import StageTraining
 from node0.server.stage.state_file import PATTERN, StateReader, write_state_bytes
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from node0.errors import RetriableError
 from node0.server.host.backpressure import Intake
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.quoting import quoted

@@ -15,10 +15,10 @@ from torch import Tensor
 from node0.errors import BadCheckpoint, ConfigError
 from node0.loglines import CHECKPOINT_SAVED
 from node0.server.stage.shard_file import ShardFacts, read_facts, shard_files, write_shard
-from node0.swarm.peer import Peer
-from node0.swarm.records.announcement import MOST_ADDRESSES, SECONDS, Announcement, sign_announcement
+from node0.swarm.peer.peer import Peer
+from node0.swarm.peer.shard_stream import serve_shards
+from node0.swarm.records.shards import MOST_ADDRESSES, SECONDS, Announcement, sign_announcement
 from node0.swarm.run.identity import Identity
-from node0.swarm.shard_stream import serve_shards
 
 logger = logging.getLogger(__name__)
 

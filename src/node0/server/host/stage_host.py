@@ -27,7 +27,7 @@ from node0.server.host.stage_spec import StagePlace, StageTraining
 from node0.server.host.worker import StageWorker
 from node0.server.module_collab import ModuleCollab
 from node0.server.stage.executor import StageExecutor
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.frames import PROTOCOL, Frame
 from node0.swarm.transport.log_throttle import LogThrottle

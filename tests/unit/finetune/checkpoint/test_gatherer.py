@@ -9,7 +9,7 @@ import pytest
 
 from node0.errors import BadCheckpoint, FrameRefused, RetriableError, SwarmTimeout
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
-from node0.swarm.records.announcement import Announced, Announcement, sign_announcement
+from node0.swarm.records.shards import Announced, Announcement, sign_announcement
 from node0.swarm.run.identity import Identity, make_identity
 
 RUN, STEP, BASE = "harbor", 5, "b" * 64

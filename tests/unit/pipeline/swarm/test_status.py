@@ -9,7 +9,7 @@ import pytest
 from node0.pipeline.swarm import status
 from node0.pipeline.swarm.observe import Answer
 from node0.pipeline.swarm.status import MemberStatus, Watch, table
-from node0.swarm.peer import Peer
+from node0.swarm.peer.peer import Peer
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import lay_out
 from node0.swarm.run.swarm_run import SwarmRun

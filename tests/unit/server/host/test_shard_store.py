@@ -13,7 +13,7 @@ from node0.errors import ConfigError
 from node0.server.host import shard_store
 from node0.server.host.shard_store import ShardSettings, ShardStore
 from node0.server.stage.shard_file import ShardFacts
-from node0.swarm.records.announcement import open_announcement
+from node0.swarm.records.shards import open_announcement
 from node0.swarm.run.identity import Identity, make_identity
 
 BASE = "b" * 64

@@ -23,13 +23,14 @@ from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
-from node0.security.validation import MembersValidator, make_validators
 from node0.server.host.stage_spec import training_of
 from node0.server.stage.state_file import StateReader
 from node0.server.stage.trained import TrainedWeights
 from node0.stage_settings import OptimizerConfig
-from node0.swarm.members import find_members
-from node0.swarm.peer import Peer, PeerSettings
+from node0.swarm.peer.membership import find_members
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import MembersValidator
+from node0.swarm.records.metrics import make_validators
 from node0.swarm.run.identity import make_identity, read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun

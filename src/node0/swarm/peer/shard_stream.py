@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node0.errors import BadCheckpoint, FrameRefused, SwarmTimeout
-from node0.swarm.peer import Peer
-from node0.swarm.records.announcement import Announced
+from node0.swarm.peer.peer import Peer
+from node0.swarm.records.shards import Announced
 from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.quoting import quoted
 from node0.swarm.transport.stream import Stream

@@ -6,41 +6,28 @@ loop, so that a stage is one process and its daemon.
 """
 
 import asyncio
-import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hivemind.dht.node import DHTNode
-from hivemind.dht.validation import CompositeValidator, RecordValidatorBase
+from hivemind.dht.validation import RecordValidatorBase
 from hivemind.p2p import P2P, PeerID
 from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
-from node0.errors import FrameRefused, SwarmTimeout
-from node0.security.validation import SubkeysOnly
-from node0.swarm.records.announcement import AnnouncementValidator
+from node0.errors import SwarmTimeout
+from node0.swarm.peer.dht_node import GREET_SECONDS, DhtNode
+from node0.swarm.peer.stream_gate import Handler, StreamGate
 from node0.swarm.transport.daemon import START_SECONDS, start_daemon
-from node0.swarm.transport.log_throttle import LogThrottle
 from node0.swarm.transport.sockets import Claim
 from node0.swarm.transport.stream import Stream
 
-logger = logging.getLogger(__name__)
-
 T = TypeVar("T")
-Handler = Callable[[Stream], Awaitable[None]]
-
-GREET_SECONDS = 5.0
-
-MOST_STREAMS = 64
-"Streams that one peer may have open here; each costs a file handle."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +65,12 @@ class Peer:
         """
         self._settings = settings
         self._claim = Claim(settings.socket_dir)
-        self._throttle = LogThrottle()
-        self._streams: Counter[str] = Counter()
+        self._gate = StreamGate(settings.allowed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="node0-peer", daemon=True)
         self._thread.start()
         try:
-            self._p2p, self._node = self.run(self._start(validators), timeout=2 * START_SECONDS)
+            self._p2p, self._dht = self.run(self._start(validators), timeout=2 * START_SECONDS)
         except BaseException:
             self._stop_loop()
             self._claim.release()
@@ -127,19 +113,7 @@ class Peer:
             info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         ) -> None:
             stream = Stream(reader, writer, info.peer_id.to_base58())
-            self._streams[stream.remote] += 1
-            try:
-                if self._admits(stream.remote, name):
-                    await handler(stream)
-            except FrameRefused as error:
-                self._warn(stream.remote, f"closed its stream {name}: {error}")
-            except Exception:
-                logger.exception("the stream %s of peer %s ended", name, stream.remote)
-            finally:
-                self._streams[stream.remote] -= 1
-                if not self._streams[stream.remote]:
-                    del self._streams[stream.remote]
-                stream.close()
+            await self._gate.run(handler, stream, name=name)
 
         self.run(self._p2p.add_binary_stream_handler(name, handle), timeout=10.0)
 
@@ -168,12 +142,7 @@ class Peer:
 
     async def greet(self) -> int:
         """`join`, on the loop."""
-        greetings = [self._greet(address) for address in self._settings.initial_peers]
-        answered = sum(await asyncio.gather(*greetings))
-        if answered:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._node.find_nearest_nodes([self._node.node_id]), GREET_SECONDS)
-        return answered
+        return await self._dht.greet(self._settings.initial_peers)
 
     def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
         """Put a record into the DHT for so many seconds; whether any peer took it."""
@@ -185,7 +154,7 @@ class Peer:
 
     async def put_until(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
         """Put a record into the DHT that expires at this time; whether any peer took it."""
-        return bool(await self._node.store(key, value, until, subkey=subkey))
+        return await self._dht.put(key, subkey, value, until=until)
 
     def get(self, key: str) -> Mapping[Any, Any]:
         """Records under a key by subkey; empty where there are none."""
@@ -193,10 +162,7 @@ class Peer:
 
     async def look_up(self, key: str) -> Mapping[Any, Any]:
         """`get`, on the loop."""
-        found = await self._node.get(key, latest=True)
-        if found is None or not isinstance(found.value, Mapping):
-            return {}
-        return {subkey: record.value for subkey, record in found.value.items()}
+        return await self._dht.look_up(key)
 
     def close(self) -> None:
         """Leave the swarm, end the daemon, remove the sockets."""
@@ -208,7 +174,7 @@ class Peer:
             self._stop_loop()
             self._claim.release()
 
-    async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DHTNode]:
+    async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DhtNode]:
         settings = self._settings
         p2p = await start_daemon(
             settings.socket_dir,
@@ -217,33 +183,13 @@ class Peer:
             identity_path=settings.identity_path,
         )
         try:
-            return p2p, await self._make_node(p2p, validators)
+            return p2p, await DhtNode.start(p2p, validators=validators, authorizer=settings.authorizer)
         except BaseException:
             await p2p.shutdown()
             raise
 
-    async def _make_node(self, p2p: P2P, validators: Sequence[RecordValidatorBase]) -> DHTNode:
-        return await DHTNode.create(
-            p2p=p2p,
-            record_validator=CompositeValidator([SubkeysOnly(), AnnouncementValidator(), *validators]),
-            authorizer=self._settings.authorizer,
-            # A signed record is checked where it is stored; a cached one would be checked again.
-            cache_locally=False,
-            cache_on_store=False,
-        )
-
-    async def _greet(self, address: str) -> bool:
-        """Whether the peer at a full address is there."""
-        place, _, remote = address.partition("/p2p/")
-        try:
-            peer = PeerID.from_base58(remote)
-            await asyncio.wait_for(self._p2p._client.connect(peer, [Multiaddr(place)]), GREET_SECONDS)
-            return await self._node.protocol.call_ping(peer, validate=False) is not None
-        except (ControlFailure, P2PDaemonError, OSError, TimeoutError, ValueError):
-            return False
-
     async def _leave(self) -> None:
-        await self._node.shutdown()
+        await self._dht.stop()
         await self._p2p.shutdown()
         current = asyncio.current_task()
         rest = [task for task in asyncio.all_tasks() if task is not current]
@@ -256,21 +202,6 @@ class Peer:
         self._thread.join(5.0)
         if not self._thread.is_alive():
             self._loop.close()
-
-    def _admits(self, remote: str, name: str) -> bool:
-        allowed = self._settings.allowed
-        if allowed is not None and remote not in allowed:
-            self._warn(remote, f"is not on the allow-list; refused its stream {name}")
-            return False
-        if self._streams[remote] > MOST_STREAMS:
-            self._warn(remote, f"has {MOST_STREAMS} streams open; refused another {name}")
-            return False
-        return True
-
-    def _warn(self, remote: str, what: str) -> None:
-        """Log what a peer did, unless the log heard of that peer a moment ago."""
-        if self._throttle.is_due(remote):
-            logger.warning("peer %s %s", remote, what)
 
 
 def _without_peer(address: str) -> Multiaddr:

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling the swarm who holds which stage: a record in the DHT, signed by its peer and renewed."""
+"""Telling the swarm that a stage host is there, again and again, and finding those that are."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import msgpack
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from node0.errors import BadSignature, Node0Error
-from node0.security.validation import members_key, open_member, seal_member
-from node0.swarm.peer import Peer
-from node0.swarm.transport.quoting import quoted
+from node0.errors import Node0Error
+from node0.swarm.peer.peer import Peer
+from node0.swarm.records.members import MemberRecord, members_key, read_members, seal_member
 
 logger = logging.getLogger(__name__)
 
@@ -24,19 +21,6 @@ LIVES = 20.0
 
 KEPT = 24 * 3600.0
 "Seconds for which the record itself stays: it says when the host was last there."
-
-
-@dataclass(frozen=True, slots=True)
-class HostRecord:
-    """What a stage host says of itself."""
-
-    peer_id: str
-    addresses: list[str]
-    about: Mapping[str, Any]
-    "`StageHost.describe()`."
-
-    at: float
-    "When it said so, by its own clock."
 
 
 class Announcer:
@@ -69,25 +53,13 @@ class Announcer:
         await self._peer.put_until(members_key(self._run_id), self._peer.peer_id, sealed, until=until)
 
 
-async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
+async def find_members(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[MemberRecord]:
     """The hosts of a run that are announced now, by peer id."""
     now = time.time()
     every = await find_records(peer, run_id=run_id, allowed=allowed)
     return [each for each in every if now - each.at < LIVES]
 
 
-async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[HostRecord]:
-    """The last record of every host, by peer id, without those of peers that are not allowed.
-
-    The peer's `MembersValidator` has refused what no member signed, and said so once."""
-    found = []
-    for sealed in (await peer.look_up(members_key(run_id))).values():
-        try:
-            opened = open_member(sealed, run_id=run_id)
-            record = msgpack.unpackb(opened.payload)
-            if allowed is None or opened.peer_id in allowed:
-                addresses, about = [str(address) for address in record["addresses"]], record["about"]
-                found.append(HostRecord(opened.peer_id, addresses, about, float(about["time"])))
-        except (BadSignature, ValueError, TypeError, KeyError) as error:
-            logger.debug("left out a record of run %s: %s", run_id, quoted(error))
-    return sorted(found, key=lambda each: each.peer_id)
+async def find_records(peer: Peer, *, run_id: str, allowed: Collection[str] | None) -> list[MemberRecord]:
+    """The last record of every host, by peer id, without those of peers that are not allowed."""
+    return read_members(await peer.look_up(members_key(run_id)), run_id=run_id, allowed=allowed)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from hivemind.dht.protocol import DHTProtocol
 from hivemind.dht.routing import DHTID
 from hivemind.dht.schema import SchemaValidator
 from hivemind.dht.validation import CompositeValidator, DHTRecord
@@ -14,16 +13,15 @@ from hivemind.utils.serializer import MSGPackSerializer
 from pydantic.v1 import ValidationError
 
 from node0.errors import ConfigError
-from node0.security.signature import peer_id_of, seal
-from node0.security.validation import (
-    MembersValidator,
-    SubkeysOnly,
+from node0.security import validation
+from node0.security.signature import peer_id_of
+from node0.swarm.records import metrics
+from node0.swarm.records.metrics import (
     TrainingMetricsV1,
     WorkerMetricsV1,
     make_validators,
-    members_key,
     peer_id_of_subkey,
-    seal_member,
+    training_metrics,
 )
 
 KEYS = [generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
@@ -178,47 +176,35 @@ def test_metrics_that_are_wrong_cannot_be_made(make: Callable[[], Any]) -> None:
         make()
 
 
-UNTIL = 2e9
-SEALED = seal_member({"about": {}}, key=KEYS[0], run_id=RUN, until=UNTIL)
+class OneKey:
+    """A DHT that holds what strangers wrote under one key."""
+
+    addresses: ClassVar[list[str]] = []
+
+    def __init__(self, key: str, records: Mapping[bytes, object]) -> None:
+        self._key, self._records = key, records
+
+    def store(self, *_: object, **__: object) -> bool:
+        return False
+
+    def get(self, key: str) -> Mapping[bytes, object]:
+        return self._records if key == self._key else {}
 
 
-def _member(value: object = SEALED, *, subkey: bytes | None = None, until: float = UNTIL) -> DHTRecord:
-    key = DHTID.generate(source=members_key(RUN)).to_bytes()
-    subkey = MSGPackSerializer.dumps(ME.peer_id) if subkey is None else subkey
-    return DHTRecord(key, subkey, MSGPackSerializer.dumps(value), until)
+def test_metrics_are_read_furthest_first_without_malformed_ones() -> None:
+    records = {
+        b"1": "text",
+        b"2": {**GOOD, "peer_id": "Qm2", "step": 4},
+        b"3": {**GOOD, "peer_id": "Qm3", "step": 5},
+        b"4": {**GOOD, "extra": 1},
+        b"5": {**GOOD, "peer_id": "Qm1", "step": 4},
+    }
+    dht = OneKey(f"{RUN}_{STAGE}_training_metrics", records)
+
+    assert [one.peer_id for one in training_metrics(dht, RUN, STAGE)] == ["Qm3", "Qm1", "Qm2"]
+    assert training_metrics(dht, RUN, "head-0") == []
 
 
-def test_a_member_announces_itself() -> None:
-    assert MembersValidator(RUN).validate(_member())
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        _member(subkey=MSGPackSerializer.dumps(OTHER.peer_id)),
-        _member(until=UNTIL + 1),
-        _member(subkey=b""),
-        _member(seal_member({}, key=KEYS[1], run_id=RUN, until=UNTIL)),
-        _member(seal_member({}, key=KEYS[0], run_id="another", until=UNTIL)),
-        _member(seal(b"", key=KEYS[0], purpose=f"node0.member/1 {RUN}")),
-        _member(SEALED[:-1]),
-        _member(7),
-    ],
-)
-def test_nobody_else_writes_for_a_member(record: DHTRecord, caplog: pytest.LogCaptureFixture) -> None:
-    validator = MembersValidator(RUN)
-
-    assert not any(validator.validate(record) for _ in range(3))
-    assert len(caplog.messages) == 1
-    assert MembersValidator("another").validate(record)
-
-
-def test_no_value_hides_the_subkeys_of_a_key(caplog: pytest.LogCaptureFixture) -> None:
-    validator = SubkeysOnly()
-    plain = _member(subkey=DHTProtocol.IS_REGULAR_VALUE)
-
-    assert validator.validate(_member())
-    assert not any(validator.validate(plain) for _ in range(3))
-    assert caplog.messages == [
-        "refused a DHT record: it hides all subkeys of its key; further ones are dropped silently"
-    ]
+def test_the_plans_path_gives_the_same_names() -> None:
+    for name in validation.__all__:
+        assert getattr(validation, name) is getattr(metrics, name)

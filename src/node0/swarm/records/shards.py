@@ -6,7 +6,7 @@ refuses one that another peer wrote into that subkey, or that belongs under anot
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import msgpack
 from hivemind.dht.routing import DHTID
@@ -32,23 +32,6 @@ _SUBKEY = "shard:"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stage = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-
-
-class Dht(Protocol):
-    """What records are written to and read from; a `Peer` is one."""
-
-    def store(self, key: str, subkey: Any, value: Any, *, seconds: float) -> bool:
-        """Put a record under a key."""
-        ...
-
-    @property
-    def addresses(self) -> list[str]:
-        """Where this peer is dialled."""
-        ...
-
-    def get(self, key: str) -> Any:
-        """Records under a key by subkey."""
-        ...
 
 
 class Announcement(BaseModel):
@@ -111,7 +94,7 @@ def open_announcement(sealed: object) -> Announced:
     return Announced(opened.peer_id, announcement, sealed)
 
 
-class AnnouncementValidator(RecordValidatorBase):  # type: ignore[misc]  # hivemind has no type information
+class ShardsValidator(RecordValidatorBase):  # type: ignore[misc]  # hivemind has no type information
     """Keeps a subkey of shards to the peer that it names. Other records are not its matter."""
 
     def validate(self, record: DHTRecord) -> bool:

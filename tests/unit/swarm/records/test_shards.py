@@ -10,10 +10,10 @@ from hivemind.utils.serializer import MSGPackSerializer
 
 from node0.errors import BadSignature
 from node0.security.signature import seal
-from node0.swarm.records.announcement import (
+from node0.swarm.records.shards import (
     LARGEST,
     Announcement,
-    AnnouncementValidator,
+    ShardsValidator,
     open_announcement,
     sign_announcement,
 )
@@ -110,7 +110,7 @@ def test_payload_that_is_no_msgpack_is_refused(owner: Identity) -> None:
 
 
 def test_only_its_owner_may_write_a_subkey(owner: Identity, other: Identity) -> None:
-    validator = AnnouncementValidator()
+    validator = ShardsValidator()
     key, subkey, sealed = sign_announcement(Announcement(**GIVEN), owner)
     _, others, forged = sign_announcement(Announcement(**GIVEN), other)
 
@@ -124,11 +124,11 @@ def test_only_its_owner_may_write_a_subkey(owner: Identity, other: Identity) -> 
 def test_an_announcement_counts_under_its_own_key_only(owner: Identity) -> None:
     _, subkey, sealed = sign_announcement(Announcement(**GIVEN), owner)
 
-    assert not AnnouncementValidator().validate(record("harbor_checkpoint_6_body-1", subkey, sealed))
+    assert not ShardsValidator().validate(record("harbor_checkpoint_6_body-1", subkey, sealed))
 
 
 def test_other_records_are_not_judged() -> None:
-    validator = AnnouncementValidator()
+    validator = ShardsValidator()
 
     assert validator.validate(record("key", "subkey", "value"))
     assert validator.validate(record("key", 5, "value"))

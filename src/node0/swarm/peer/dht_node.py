@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer's node of the DHT: greets other peers, puts records and looks them up. Lives on the peer's loop."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from hivemind.dht.node import DHTNode as HivemindNode
+from hivemind.dht.validation import CompositeValidator, RecordValidatorBase
+from hivemind.p2p import P2P, PeerID
+from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
+from hivemind.utils.multiaddr import Multiaddr
+
+from node0.swarm.records.refusing import SubkeysOnly
+from node0.swarm.records.shards import ShardsValidator
+
+GREET_SECONDS = 5.0
+
+
+class DhtNode:
+    """hivemind's node with the checks that every peer of ours makes, whatever run it belongs to."""
+
+    def __init__(self, p2p: P2P, node: HivemindNode) -> None:
+        self._p2p, self.node = p2p, node
+
+    @classmethod
+    async def start(
+        cls, p2p: P2P, *, validators: Sequence[RecordValidatorBase], authorizer: Any | None
+    ) -> "DhtNode":
+        """A node behind a running daemon. `validators` check beside those for subkeys and shards."""
+        node = await HivemindNode.create(
+            p2p=p2p,
+            record_validator=CompositeValidator([SubkeysOnly(), ShardsValidator(), *validators]),
+            authorizer=authorizer,
+            # A signed record is checked where it is stored; a cached one would be checked again.
+            cache_locally=False,
+            cache_on_store=False,
+        )
+        return cls(p2p, node)
+
+    async def greet(self, addresses: Sequence[str]) -> int:
+        """Make peers at full addresses part of this node's DHT; how many answered."""
+        answered = sum(await asyncio.gather(*map(self._greet, addresses)))
+        if answered:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.node.find_nearest_nodes([self.node.node_id]), GREET_SECONDS)
+        return answered
+
+    async def put(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
+        """Put a record that expires at this time; whether any peer took it."""
+        return bool(await self.node.store(key, value, until, subkey=subkey))
+
+    async def look_up(self, key: str) -> Mapping[Any, Any]:
+        """Records under a key by subkey; empty where there are none."""
+        found = await self.node.get(key, latest=True)
+        if found is None or not isinstance(found.value, Mapping):
+            return {}
+        return {subkey: record.value for subkey, record in found.value.items()}
+
+    async def stop(self) -> None:
+        """Leave the DHT; the daemon goes on."""
+        await self.node.shutdown()
+
+    async def _greet(self, address: str) -> bool:
+        """Whether the peer at a full address is there."""
+        where, _, remote = address.partition("/p2p/")
+        try:
+            peer = PeerID.from_base58(remote)
+            await asyncio.wait_for(self._p2p._client.connect(peer, [Multiaddr(where)]), GREET_SECONDS)
+            return await self.node.protocol.call_ping(peer, validate=False) is not None
+        except (ControlFailure, P2PDaemonError, OSError, TimeoutError, ValueError):
+            return False
