@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0-inference`: prompts on stdin, answers streamed on stdout."""
+"""`node0-inference`: which model answers the prompts on stdin, and how its answers are drawn."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node0 import console
-from node0.console import TownOption
-from node0.errors import NotFound
+from node0.commands.common_options import DeviceOption, TownOption, command_app
+from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.finetune.inference.loading import LoadedModel
-    from node0.finetune.inference.prompt_api import Answering
+    from node0.commands.infer import answer_prompts as work
+    from node0.finetune.inference import prompt_api
+else:
+    work = when_called("node0.commands.infer.answer_prompts")
+    prompt_api = when_called("node0.finetune.inference.prompt_api")
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-STDIN = "-"
+app = command_app()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def infer(  # noqa: PLR0913  one parameter a flag
     stop: Annotated[
         list[str] | None, typer.Option(help="End an answer before this text; repeatable.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     town: TownOption = None,
 ) -> int:
@@ -56,14 +56,7 @@ def infer(  # noqa: PLR0913  one parameter a flag
 
     Ends with the end of stdin. Ctrl-C leaves with 130.
     """
-    source, sink = _streams()
-    prompts = _prompts(source, file)
-    from node0.finetune.inference.generator import sampling_params
-    from node0.finetune.inference.loading import load_model
-    from node0.finetune.inference.prompt_api import Answering
-
-    sampling_params(temperature, top_p, top_k, seed)
-    how = Answering(
+    how = prompt_api.Answering(
         max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -71,46 +64,6 @@ def infer(  # noqa: PLR0913  one parameter a flag
         seed=seed,
         stop=tuple(stop or ()),
     )
-    names = [name for name in adapters.split(",") if name]
-    loaded = load_model(model, town=town, adapters=names, role=role, device=device, dtype=dtype)
-    if file is None and sys.stdin is not None and sys.stdin.isatty():
-        console.note(f"{loaded.name} listens: type a prompt and press Enter; Ctrl-D ends")
-    return _serve(loaded, prompts, sink, how, raw=raw)
-
-
-def _serve(
-    loaded: "LoadedModel", prompts: Iterable[str], sink: TextIO, how: "Answering", *, raw: bool
-) -> int:
-    from node0.finetune.inference.prompt_api import PromptAPI
-
-    encode = loaded.encode_text if raw else loaded.encode_chat
-    api = PromptAPI(loaded.generator(), encode=encode, decode=loaded.decode, how=how)
-    try:
-        return 1 if api.serve(prompts, sink) else 0
-    finally:
-        loaded.pipeline.close()
-
-
-def _streams() -> tuple[Iterable[str], TextIO]:
-    if sys.stdin is None:
-        return (), sys.stdout
-    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict")):
-        stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]  # real files both
-    return sys.stdin, sys.stdout
-
-
-def _prompts(source: Iterable[str], file: str | None) -> Iterable[str]:
-    from node0.finetune.inference.prompt_api import prompts_by_line
-
-    if file is None:
-        return prompts_by_line(source)
-    text = "".join(source) if file == STDIN else _read(Path(file))
-    return [text] if text.strip() else []
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise NotFound(f"cannot read the prompt from {path}: {reason}; check the path") from None
+    names = tuple(name for name in adapters.split(",") if name)
+    choice = work.ModelChoice(model, town=town, adapters=names, role=role, device=device, dtype=dtype)
+    return work.answer_prompts(choice, how, file=file, raw=raw)

@@ -1,27 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 model`: register models of a town and look at them."""
+"""`node0 model`: the options of registering models and of looking at them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node0 import console
-from node0.console import JsonOption, TownOption
+from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, command_app
+from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.finetune.registry.schema import ModelRegistryEntry
-    from node0.finetune.registry.store import ModelRegistry
-    from node0.town import Town
+    from node0.commands.model import registered_models as work
+else:
+    work = when_called("node0.commands.model.registered_models")
 
-app = typer.Typer(
-    help="Register models of the town, list them, show one, and check its files.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+app = command_app(help="Register models of the town, list them, show one, and check its files.", is_group=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME[:VER]", help="The newest version, or that one.")]
 
@@ -42,93 +37,22 @@ def register(
     as_json: JsonOption = False,
 ) -> None:
     """Keep DIR as the next version of NAME."""
-    from node0.finetune.registry.publish import publish
-
-    with _registry(town, create=True) as (registry, place):
-        models = None if in_place else place.models
-        entry = publish(registry, directory, name=name, role=role, models=models)
-    size = sum(file.size for file in entry.artefacts)
-    if as_json:
-        console.emit([entry.model_dump(mode="json")], as_json=True)
-    else:
-        files = f"{len(entry.artefacts)} files, {size:,} bytes"
-        console.note(f"registered {entry.spelled} for {entry.role}: {files} in {entry.artifact_path}")
+    work.register(directory, town, name=name, role=role, in_place=in_place, as_json=as_json)
 
 
 @app.command("list")
-def list_models(
-    *,
-    role: Annotated[str | None, typer.Option(help="Of this role only.")] = None,
-    town: TownOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def list_models(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
     """List every version, newest first."""
-    with _registry(town) as (registry, _):
-        entries = registry.list(role)
-    if as_json:
-        console.emit([entry.model_dump(mode="json") for entry in entries], as_json=True)
-    elif entries:
-        console.emit([_row(entry) for entry in entries], as_json=False)
-    else:
-        of_role = f" for {role}" if role else ""
-        console.note(f"no model is registered{of_role}; see: node0 model register --help")
+    work.list_models(town, role=role, as_json=as_json)
 
 
 @app.command()
 def show(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
     """Show one version: its lineage, evaluation, deployment and files."""
-    with _registry(town) as (registry, _):
-        entry = registry.require(name)
-    if as_json:
-        console.emit([entry.model_dump(mode="json")], as_json=True)
-        return
-    console.emit(list(_fields(entry)), as_json=False, title=entry.spelled)
-    console.emit([file.model_dump() for file in entry.artefacts], as_json=False, title="files")
+    work.show_model(name, town, as_json=as_json)
 
 
 @app.command()
 def verify(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> int:
     """Compare the files of a version with their recorded digests; exit 1 when one differs."""
-    from node0.finetune.registry.artefacts import problems
-
-    with _registry(town) as (registry, _):
-        entry = registry.require(name)
-    found = problems(Path(entry.artifact_path), entry.artefacts)
-    if as_json:
-        console.emit([{"model": entry.spelled, "problem": line} for line in found], as_json=True)
-    for line in () if as_json else found:
-        console.note(f"{entry.spelled}: {line}")
-    if not found and not as_json:
-        console.note(f"{entry.spelled}: {len(entry.artefacts)} files are as registered")
-    return 1 if found else 0
-
-
-@contextmanager
-def _registry(root: Path | None, *, create: bool = False) -> Iterator[tuple["ModelRegistry", "Town"]]:
-    from node0.finetune.registry.store import ModelRegistry
-    from node0.town import Town
-
-    town = Town.locate(root)
-    registry = ModelRegistry(town, create=create)
-    try:
-        yield registry, town
-    finally:
-        registry.close()
-
-
-def _row(entry: "ModelRegistryEntry") -> dict[str, Any]:
-    return {
-        "NAME": entry.name,
-        "ROLE": entry.role,
-        "BASE": Path(entry.base_model).name or "-",
-        "VER": entry.version,
-        "EVAL": "-" if entry.eval_score is None else f"{entry.eval_score:.2f}",
-        "STATUS": entry.deployment_status.value,
-    }
-
-
-def _fields(entry: "ModelRegistryEntry") -> Iterator[dict[str, Any]]:
-    fields = entry.model_dump(mode="json", exclude={"artefacts", "training_config"})
-    settings = {f"training_config.{key}": value for key, value in entry.training_config.items()}
-    for name, value in (fields | {"content_digest": entry.content_digest} | settings).items():
-        yield {"field": name, "value": "-" if value in (None, "", [], {}) else value}
+    return work.verify(name, town, as_json=as_json)

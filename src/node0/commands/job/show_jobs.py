@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training runs of a town, and what each of them went through, as tables or JSON."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from node0 import console
+from node0.errors import ConfigError
+from node0.finetune.jobs.job_states import Job, JobState
+from node0.finetune.jobs.job_store import JobStore
+from node0.town import Town
+
+
+def list_jobs(town: Path | None, *, state: str | None, as_json: bool) -> None:
+    """Print every job, or those in one state, the last one touched first."""
+    with _jobs(town) as jobs:
+        found = jobs.list(_state(state))
+    if as_json:
+        console.emit([job.model_dump(mode="json") for job in found], as_json=True)
+    elif found:
+        console.emit([_row(job) for job in found], as_json=False)
+    else:
+        in_state = f" is {state}" if state else " was recorded"
+        console.note(f"no job{in_state}; a run below the town, or with --bead-id, becomes one")
+
+
+def show_job(name: str, town: Path | None, *, as_json: bool) -> None:
+    """Print one job, by its id or its bead, and every state that it was in."""
+    with _jobs(town) as jobs:
+        job = jobs.require(name)
+        transitions = [transition.model_dump(mode="json") for transition in jobs.transitions(job.id)]
+    fields = job.model_dump(mode="json")
+    if as_json:
+        console.emit([fields | {"transitions": transitions}], as_json=True)
+        return
+    rows = [{"field": field, "value": "-" if value is None else value} for field, value in fields.items()]
+    console.emit(rows, as_json=False, title=job.id)
+    console.emit(transitions, as_json=False, title="states")
+
+
+@contextmanager
+def _jobs(town: Path | None) -> Iterator[JobStore]:
+    jobs = JobStore(Town.locate(town), create=False)
+    try:
+        yield jobs
+    finally:
+        jobs.close()
+
+
+def _state(name: str | None) -> JobState | None:
+    if name is None:
+        return None
+    if name not in list(JobState):
+        raise ConfigError(f"no state {name!r} of a job; use one of {', '.join(JobState)}")
+    return JobState(name)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "JOB": job.id,
+        "ROLE": job.role,
+        "MODE": job.mode,
+        "BEAD": job.bead_id or "-",
+        "STATE": job.state.value,
+        "SINCE": job.updated_at[:19],
+    }
