@@ -127,6 +127,11 @@ def leave(code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def misused(message: str) -> NoReturn:
+    """End the command as one whose flags do not go together."""
+    raise typer.BadParameter(message)
+
+
 def exit_code(error: BaseException) -> int:
     """The exit code that `run` gives an error."""
     if isinstance(error, typer.Exit):

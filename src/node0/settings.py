@@ -8,7 +8,7 @@ nearest known name, validates against a pydantic model and remembers the source 
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -72,7 +72,7 @@ def resolve(
     return Resolved(values, _leaf_sources(values.model_dump(mode="json"), sources))
 
 
-def assignments(texts: list[str]) -> dict[str, Any]:
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Read `a.b=c` texts into a tree; each value is YAML, so `null`, `3` and `[a, b]` work.
 
     Raises `ConfigError` for a text without `=` or with a value that is not YAML.
@@ -90,7 +90,7 @@ def assignments(texts: list[str]) -> dict[str, Any]:
     return tree
 
 
-def flag_layer(named: Mapping[str, object], settings: list[str]) -> dict[str, Any]:
+def flag_layer(named: Mapping[str, object], settings: Sequence[str]) -> dict[str, Any]:
     """The layer of the command line: flags by the setting each is for, where given, and `--set` texts."""
     return {
         **assignments(settings),

@@ -30,8 +30,3 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any setting:
 def command_app(*, help: str | None = None, is_group: bool = False) -> typer.Typer:
     """An app for one command, or for a group of them, whose help is plain text."""
     return typer.Typer(help=help, no_args_is_help=is_group, add_completion=False, rich_markup_mode=None)
-
-
-def missing_flags(needed: tuple[str, ...], given: dict[str, object]) -> list[str]:
-    """The flags of the settings in `needed` that nothing was given for."""
-    return [f"--{name.replace('_', '-')}" for name in needed if name not in given]

@@ -2,12 +2,7 @@
 import pytest
 
 from node0 import console
-from node0.commands.common_options import TownOption, command_app, missing_flags
-
-
-def test_the_flags_that_are_missing_are_spelled_as_a_person_types_them() -> None:
-    assert missing_flags(("role", "corpus_path"), {"role": "deacon"}) == ["--corpus-path"]
-    assert missing_flags(("role",), {"role": "deacon"}) == []
+from node0.commands.common_options import TownOption, command_app
 
 
 def test_a_group_without_a_command_shows_its_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 """`node0-inference`: which model answers the prompts on stdin, and how its answers are drawn."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 else:
     work = when_called("node0.commands.model.registered_models")
 
-app = command_app(help="Register models of the town, list them, show one, and check its files.", is_group=True)
+app = command_app(
+    help="Register models of the town, list them, show one, and check its files.", is_group=True
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME[:VER]", help="The newest version, or that one.")]
 

@@ -1,31 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 swarm`: prepare a run over several machines, and look at it."""
+"""`node0 swarm`: the options of preparing a run over several machines, and of looking at it."""
 
-import sys
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from node0 import console
-from node0.console import JsonOption, TownOption
-from node0.errors import ConfigError
+from node0.commands.common_options import (
+    BaseModelOption,
+    ConfigOption,
+    CorpusPathOption,
+    JsonOption,
+    SetOption,
+    TownOption,
+    TrainedRoleOption,
+    command_app,
+)
+from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.finetune.config import FineTuneConfig
-    from node0.settings import Resolved
-    from node0.swarm.run.create import Line
-    from node0.swarm.run.swarm_run import SwarmRun
+    from node0.commands.swarm import prepare_run, print_addresses, watch_members
+else:
+    prepare_run = when_called("node0.commands.swarm.prepare_run")
+    print_addresses = when_called("node0.commands.swarm.print_addresses")
+    watch_members = when_called("node0.commands.swarm.watch_members")
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app = command_app(is_group=True)
 app.callback(help="Prepare a run over several machines, and look at it.")(lambda: None)
-
-NEEDED = ("role", "corpus_path")
-TRAINING = "training"
-"The trainer's run directory inside the swarm's, where none is named."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,19 +52,15 @@ def init(  # noqa: PLR0913  # one parameter a flag
     wire: Annotated[
         str, typer.Option(help="Type between machines: float32, bfloat16, float16 or int8.")
     ] = "float32",
-    config: Annotated[
-        str | None, typer.Option("--config", "-c", help="YAML file, or the name of a shipped one.")
-    ] = None,
-    corpus_path: Annotated[str | None, typer.Option(help="Corpus, or one role's directory in it.")] = None,
+    config: ConfigOption = None,
+    corpus_path: CorpusPathOption = None,
     checkpoint_dir: Annotated[
         str | None,
         typer.Option(help="Run directory of the trainer; default: the file's, or training in RUN."),
     ] = None,
-    role: Annotated[str | None, typer.Option(help="Role to train for; all takes every role.")] = None,
-    base_model: Annotated[str | None, typer.Option(help="Directory or hub id of the base.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting: lora.rank=8. Repeatable.")
-    ] = None,
+    role: TrainedRoleOption = None,
+    base_model: BaseModelOption = None,
+    settings: SetOption = None,
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -69,36 +68,25 @@ def init(  # noqa: PLR0913  # one parameter a flag
 
     Prints what to run on which machine. Nothing is overwritten.
     """
-    from node0.settings import flag_layer
-    from node0.swarm.run.create import create_run, new_run_id, refuse_existing, start_lines
-    from node0.swarm.run.layout import first_port, lay_out
-
-    place = run.expanduser().resolve()
-    refuse_existing(place)
-    flags = flag_layer(
-        {
+    request = prepare_run.NewRun(
+        run.expanduser().resolve(),
+        stages=stages,
+        replicas={name: _count(name, text) for name, text in _replicas(replicas).items()},
+        spares=spares,
+        hosts=_pairs(host, "--host", example="body-1=10.0.0.5"),
+        wire=wire,
+        config=config,
+        flags={
             "corpus_path": corpus_path,
             "checkpoint_dir": checkpoint_dir,
             "role": role,
             "base_model": base_model,
             "num_stages": stages,
         },
-        settings or [],
+        settings=tuple(settings or ()),
+        town=town,
     )
-    resolved = _resolve(flags, config=config, town=town, training=place / TRAINING)
-    slots = lay_out(
-        stages,
-        replicas={
-            name: _count(name, text)
-            for name, text in _pairs(replicas, "--replicas", example="body-1=2").items()
-        },
-        spares=spares,
-        hosts=_pairs(host, "--host", example="body-1=10.0.0.5"),
-        start=first_port(str(place)),
-    )
-    common = _common(resolved.values, run_id=new_run_id(place), wire=wire)
-    made = create_run(place, slots, common=common, settings=resolved.to_yaml())
-    _show(start_lines(place, made), as_json=as_json)
+    prepare_run.prepare_run(request, as_json=as_json)
     return 0
 
 
@@ -108,12 +96,7 @@ def address(
     member: Annotated[str, typer.Argument(help="Stage or other member, as body-1, body-1.2 or trainer.")],
 ) -> int:
     """Print a member's full addresses: what another peer joins by."""
-    from node0.swarm.run.run_file import read_run
-
-    found = read_run(run).member(member).full_addresses
-    if not found:
-        raise ConfigError(f"{member} listens on a port that the system chooses; it says which when it starts")
-    console.write("".join(f"{each}\n" for each in found))
+    print_addresses.print_addresses(run, member)
     return 0
 
 
@@ -129,57 +112,12 @@ def status(
 
     A member that does not answer is shown with how long ago it was last heard of.
     """
-    from node0.pipeline.swarm.status import looks, table
-    from node0.swarm.run.run_file import read_run
-
-    directory = run.expanduser()
-    described = read_run(directory)
-    directory = directory.parent if directory.is_file() else directory
-    if once or as_json or not sys.stdout.isatty():
-        with closing(looks(directory, described, every=1.0)) as found:
-            next(found)
-            members = next(found)
-        console.emit([asdict(each) for each in members] if as_json else table(members), as_json=as_json)
-        return 0
-    with closing(looks(directory, described, every=every)) as found:
-        console.watch(map(table, found), title=described.run_id)
+    watch_members.watch_members(run, every=every, once=once, as_json=as_json)
     return 0
 
 
-def _resolve(
-    flags: dict[str, Any], *, config: str | None, town: Path | None, training: Path
-) -> "Resolved[FineTuneConfig]":
-    """The training settings, every path in them absolute: they are read in other places.
-
-    training: the trainer's run directory, unless flags or the file name one.
-    """
-    from node0.finetune.training.plan.training_settings import absolute, resolve_training
-
-    missing = [f"--{name.replace('_', '-')}" for name in NEEDED if name not in flags]
-    if config is None and missing:
-        raise typer.BadParameter(f"missing {', '.join(missing)}; give them, or --config FILE")
-    kept = {"checkpoint_dir": str(training)}
-    resolved, _ = resolve_training(flags, config=config, town=town, defaults=kept)
-    return absolute(resolved)
-
-
-def _common(config: "FineTuneConfig", *, run_id: str, wire: str) -> "SwarmRun":
-    """Everything of run.json but the members."""
-    from node0.finetune.training.plan.run_plan import choose_model
-    from node0.settings import validate
-    from node0.swarm.run.swarm_run import SwarmRun
-
-    tree = {
-        "run_id": run_id,
-        "local_mode": True,
-        "num_stages": config.num_stages,
-        "layers_per_stage": config.layers_per_stage,
-        "wire": wire,
-        "base_model": config.base_model,
-        "base_revision": config.base_revision,
-    }
-    validate(SwarmRun, tree, source="flags")
-    return validate(SwarmRun, {**tree, "base_digest": choose_model(config).digest}, source="flags")
+def _replicas(texts: list[str] | None) -> dict[str, str]:
+    return _pairs(texts, "--replicas", example="body-1=2")
 
 
 def _pairs(texts: list[str] | None, flag: str, *, example: str) -> dict[str, str]:
@@ -198,13 +136,3 @@ def _count(name: str, text: str) -> int:
     if not text.isdecimal() or len(text) > 3:
         raise typer.BadParameter(f"--replicas {name}={text} is no count; write --replicas {name}=2")
     return int(text)
-
-
-def _show(lines: "list[Line]", *, as_json: bool) -> None:
-    """Each line alone under who runs it where: a table would fold it, and it is there to be copied."""
-    if as_json:
-        console.emit([line._asdict() for line in lines], as_json=True)
-        return
-    for line in lines:
-        where = f"on {line.machine}, in the home directory" if line.machine else "on this machine"
-        console.write(f"# {line.member}, {where}\n{line.command}\n")

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands that take training settings as flags say about them."""
+
+from collections.abc import Iterable, Mapping
+
+from node0 import console
+
+
+def refuse_missing(flags: Mapping[str, object], needed: Iterable[str]) -> None:
+    """End the command as misused unless each of the needed settings is given by a flag."""
+    missing = [f"--{name.replace('_', '-')}" for name in needed if name not in flags]
+    if missing:
+        console.misused(f"missing {', '.join(missing)}; give them, or --config FILE")
+
+
+def warn_of_local_mode() -> None:
+    """Say loudly that nobody outside vouches for the peers of this run."""
+    console.note("WARNING: running in local mode: no external auth. NOT for production.")
