@@ -76,6 +76,12 @@ def test_the_town_half_may_import_nothing_of_the_swarm_half(name: str) -> None:
     assert name in _contract("The town half runs without torch")["forbidden_modules"]
 
 
+def test_sql_is_kept_from_all_but_the_store_and_what_keeps_rows_in_it() -> None:
+    listed = set(_contract("Only store, registry and jobs speak SQL")["source_modules"])
+
+    assert listed == _units() - {"node0.store", "node0.finetune.registry", "node0.finetune.jobs"}
+
+
 def test_hivemind_is_kept_from_all_but_two_packages() -> None:
     listed = set(_contract("Only swarm and security speak hivemind")["source_modules"])
     units = {re.sub(r"^(node0\.finetune)\..*", r"\1", name) for name in _units()}
@@ -92,6 +98,29 @@ def test_the_table_in_the_architecture_page_is_the_contract() -> None:
     assert [[f"node0.{name}" for name in row] for row in rows] == [
         re.findall(r"node0[\w.]+", layer) for layer in _contract("Layers")["layers"]
     ]
+
+
+def test_the_layers_that_coding_agents_read_are_the_contract() -> None:
+    page = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+    layers = page.partition("## Layers\n")[2].partition("The contracts")[0]
+
+    rows = [re.findall(r"[\w.]+", row) for row in re.findall(r"`([^`]+)`", layers)]
+
+    built = [re.findall(r"(?<!\()node0[\w.]+", layer) for layer in _contract("Layers")["layers"]]
+    assert [[f"node0.{name}" for name in row] for row in rows] == [row for row in built if row]
+
+
+def test_the_page_has_a_line_for_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| package | what is in it |\n|---|---|\n")[2].partition("\n\n")[0]
+    folders = {path.parent.relative_to(SOURCE).parts for path in SOURCE.rglob("*.py")} - {()}
+
+    listed = re.findall(r"^\| `([\w.]+)` \| \w", table, re.MULTILINE)
+
+    # Each command has a package of its own, named like the command.
+    assert listed == sorted(
+        ".".join(folder) for folder in folders if folder[0] != "commands" or folder == ("commands",)
+    )
 
 
 def test_every_package_is_checked_for_cycles() -> None:
