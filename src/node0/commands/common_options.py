@@ -29,4 +29,8 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any setting:
 
 def command_app(*, help: str | None = None, is_group: bool = False) -> typer.Typer:
     """An app for one command, or for a group of them, whose help is plain text."""
-    return typer.Typer(help=help, no_args_is_help=is_group, add_completion=False, rich_markup_mode=None)
+    app = typer.Typer(no_args_is_help=is_group, add_completion=False, rich_markup_mode=None)
+    # Not through the constructor: there None hides the docstring of a callback.
+    if help is not None:
+        app.info.help = help
+    return app

@@ -23,6 +23,7 @@ from node0.finetune.corpus.town.bead_outcomes import Outcomes, Sling
 from node0.finetune.corpus.town.beads import WANTED, Bead, Beads, Change, audit_rows, beads_of
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 from node0.finetune.role import EVERY_ROLE
+from node0.store.beads import read_rows
 from node0.town import DoltServer
 
 logger = logging.getLogger(__name__)
@@ -130,8 +131,6 @@ def read_dolt(server: DoltServer, beads_dirs: Iterable[Path] = ()) -> Beads:
         DoltUnavailable: the server does not answer.
         ConfigError: it refuses this user, or it is no server of bd.
     """
-    from node0.store.beads import read_rows
-
     skipped: Counter[str] = Counter()
     return beads_of(chain(read_rows(server, WANTED), audit_rows(beads_dirs, skipped)), skipped)
 

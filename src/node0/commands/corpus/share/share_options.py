@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`node0-corpus share`: entries for another operator, staged for review, never sent."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node0 import console
-from node0.commands.corpus.open_corpus import open_store
-from node0.console import JsonOption, TownOption
+from node0.commands.common_options import JsonOption, TownOption, command_app
+from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.finetune.corpus.sharing import Staged
+    from node0.commands.corpus.share import share_entries as work
+else:
+    work = when_called("node0.commands.corpus.share.share_entries")
 
-app = typer.Typer()
-share = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = command_app()
+share = command_app()
 app.add_typer(share, name="share")
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What `node0-corpus share` has staged.")]
@@ -37,24 +37,13 @@ def stage(
         return
     if role is None or output is None:
         raise typer.BadParameter("share needs --role and --output")
-    from node0.finetune.corpus.sharing import CorpusSharingExporter
-
-    place, store = open_store(town)
-    staged = CorpusSharingExporter(place).stage(store, role, output)
-    _tell(staged, as_json=as_json)
+    work.stage(role, output, town, as_json=as_json)
 
 
 @share.command()
 def review(file: FileArgument, *, as_json: JsonOption = False) -> None:
     """Show a staged file as a person reads it."""
-    from node0.commands.corpus.entry_page import page
-    from node0.finetune.corpus.sharing import read_staged
-
-    if as_json:
-        console.write(json.dumps([entry.model_dump(mode="json") for entry in read_staged(file)]) + "\n")
-        return
-    for number, entry in enumerate(read_staged(file), start=1):
-        console.write("\n".join((f"=== line {number}", *page(entry), "", "")))
+    work.print_staged(file, as_json=as_json)
 
 
 @share.command()
@@ -66,28 +55,6 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Look through a reviewed file once more and record its digest; exit code 3 while a trace is left."""
-    from node0.finetune.corpus.sharing import CorpusSharingExporter
-
     if not reviewer.strip():
         raise typer.BadParameter("--reviewer is empty: say who has read the file")
-    place, store = open_store(town)
-    approval = CorpusSharingExporter(place).approve(store, file, reviewer=reviewer)
-    console.emit([approval._asdict()], as_json=as_json)
-    console.note(f"{file} may leave; give its sha256 to whoever receives it")
-
-
-def _tell(staged: "Staged", *, as_json: bool) -> None:
-    facts = {"file": str(staged.path), "entries": staged.entries, "sha256": staged.sha256}
-    if as_json:
-        counts = {"redacted": dict(staged.redacted), "left_out": dict(staged.left_out)}
-        console.write(json.dumps({**facts, **counts}, ensure_ascii=False) + "\n")
-    else:
-        console.emit([facts], as_json=False)
-        for kind, count in sorted(staged.redacted.items()):
-            console.note(f"taken out in the second look: {kind}: {count}")
-        for reason, count in sorted(staged.left_out.items()):
-            console.note(f"left out: {reason}: {count}")
-    console.note(
-        f"staged, not sent: read it with `node0-corpus share review {staged.path}`, "
-        f"then `node0-corpus share approve {staged.path} --reviewer YOU`"
-    )
+    work.approve(file, town, reviewer=reviewer, as_json=as_json)

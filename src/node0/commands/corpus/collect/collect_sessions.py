@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collecting what sessions left: those of a town, one session file, or one live session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from node0 import console
+from node0.commands.corpus.open_beads import read_beads
+from node0.commands.corpus.open_corpus import open_store
+from node0.commands.corpus.open_scrubber import make_scrubber
+from node0.errors import Node0Error
+from node0.finetune.corpus.collect.collection_report import Report
+from node0.finetune.corpus.collector import CorpusCollector
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
+from node0.finetune.corpus.town.timestamps import timestamp_of
+from node0.town import Town
+
+
+@dataclass(frozen=True, slots=True)
+class CollectRequest:
+    """Which sessions are collected, and what is known of them."""
+
+    town: Path | None
+    claude_dirs: tuple[Path, ...]
+    since: str | None
+    documents: bool
+    transcript: Path | None
+    "Only this session file, of the role, rig, bead and outcome below."
+
+    session: str | None
+    "Only this live tmux session, likewise."
+
+    role: str | None
+    rig: str
+    bead_id: str | None
+    outcome: str
+    beads: Path | None
+    "Backup of the town's beads; None asks its server."
+
+    min_tokens: int
+    deny: tuple[str, ...]
+
+
+def collect(request: CollectRequest, *, as_json: bool) -> None:
+    """Collect what is asked for, and print what came of it."""
+    town, store = open_store(request.town)
+    scrubber = make_scrubber(request.deny, town=town)
+    beads = _beads(town, request.beads) if request.session is None else None
+    collector = CorpusCollector(store, scrubber, min_tokens=request.min_tokens, beads=beads)
+    if request.session is not None:
+        _collect_live(collector, request, request.session, town, as_json=as_json)
+        return
+    reports = {"sessions": _collect_files(collector, request, town)}
+    if request.documents:
+        reports["documents"] = collector.collect_documents(town)
+    _show(reports, as_json=as_json)
+
+
+def _beads(town: Town, backup: Path | None) -> Outcomes | None:
+    """The town's beads; without, sessions have what events and transcripts tell."""
+    if backup is None and not town.has_beads:
+        return None
+    try:
+        return read_beads(town, backup, town.dolt_server())
+    except Node0Error as error:
+        if backup is not None:
+            raise
+        console.note(f"collecting without beads: {error}")
+        return None
+
+
+def _collect_live(
+    collector: CorpusCollector, request: CollectRequest, session: str, town: Town, *, as_json: bool
+) -> None:
+    entry = collector.collect_from_session(
+        session,
+        request.bead_id,
+        str(request.role),
+        request.rig,
+        request.outcome or "unknown",
+        sockets=(town.tmux_socket,),
+    )
+    console.emit([{"id": entry.id, "role": entry.role}] if entry else [], as_json=as_json)
+
+
+def _collect_files(collector: CorpusCollector, request: CollectRequest, town: Town) -> Report:
+    if request.transcript is not None:
+        report = collector.collect_transcript(
+            request.transcript,
+            str(request.role),
+            rig=request.rig,
+            bead_id=request.bead_id,
+            outcome=request.outcome,
+        )
+    else:
+        report = _collect_town(collector, request, town)
+    if not report.sessions and not report.entries:
+        console.note(f"no session with a transcript; events are read from {town.events_file}")
+    return report
+
+
+def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Town) -> Report:
+    since = timestamp_of(request.since) if request.since else None
+    if request.since and since is None:
+        console.misused(f"--since {request.since!r} is no ISO 8601 date, such as 2026-01-31")
+    with console.progress() as bar:
+        task = bar.add_task("collect", total=None, detail="")
+        return collector.collect_town(
+            town,
+            claude_dirs=request.claude_dirs,
+            since=since,
+            advance=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _show(reports: Mapping[str, Report], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"of": what, **row} for what, report in reports.items() for row in report.rows()]
+        console.emit(rows, as_json=True)
+        return
+    for what, report in reports.items():
+        console.emit(report.rows(), as_json=False, title=f"Collected {what}")

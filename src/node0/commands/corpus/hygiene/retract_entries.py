@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Retracting entries, so that nothing is ever trained on them again, and finding the runs that saw them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from node0 import console
+from node0.commands.corpus.open_corpus import open_store
+from node0.errors import NotFound
+from node0.finetune.corpus.retract_list import runs_that_saw
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """A change of the list of what is retracted."""
+
+    ids: tuple[str, ...] = ()
+    "None of them only shows the list."
+
+    reason: str = ""
+    delete: bool = False
+    "Their files too."
+
+    undo: bool = False
+    "Take them off the list instead."
+
+
+def list_runs(ids: Sequence[str], town: Path | None, *, run_dirs: Sequence[Path], as_json: bool) -> None:
+    """Print the runs that saw these entries, or without ids those that saw anything retracted.
+
+    run_dirs: where runs lie besides the town's checkpoints and models.
+    """
+    place, store = open_store(town)
+    retracted = store.retracted()
+    places = [place.checkpoints, place.models, *run_dirs]
+    uses = runs_that_saw(retracted, ids or sorted(retracted.entries), places)
+    console.emit([use._asdict() for use in uses], as_json=as_json)
+
+
+def retract_entries(change: Retraction, town: Path | None, *, as_json: bool) -> None:
+    """Make a change, and print the list as it is then."""
+    _, store = open_store(town)
+    retracted = store.retracted()
+    names = list(dict.fromkeys(change.ids))
+    if change.undo:
+        unknown = [name for name in names if name not in retracted.entries]
+        if unknown:
+            raise NotFound(f"entry {unknown[0]!r} is not retracted: see `node0-corpus retract`")
+        retracted.undo(names)
+    elif names:
+        retracted.add([store.get(name) for name in names], reason=change.reason, deleted=change.delete)
+        for name in names if change.delete else ():
+            store.delete(name)
+    console.emit(
+        [{"id": name, **known.model_dump()} for name, known in retracted.entries.items()], as_json=as_json
+    )

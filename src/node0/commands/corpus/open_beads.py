@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The beads of a town, from its server or a backup."""
+
+from pathlib import Path
+
+from node0.finetune.corpus.operational_collector import read_dolt
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
+from node0.finetune.corpus.town.beads import read_backup
+from node0.town import DoltServer, Town
+
+
+def read_beads(town: Town, backup: Path | None, server: DoltServer) -> Outcomes:
+    """The town's beads and how they ended, from a backup where one is named, else from its server.
+
+    Raises:
+        NotFound: the backup is none.
+        DoltUnavailable: the server does not answer.
+    """
+    return Outcomes(read_backup(backup) if backup else read_dolt(server, town.beads_dirs()))

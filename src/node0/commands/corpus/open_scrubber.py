@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scrubber of a town, as its operator has set it up."""
+
+from collections.abc import Sequence
+
+from node0.finetune.corpus.quality.review_queue import read_decisions
+from node0.finetune.corpus.scrub_settings import town_scrubber
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.town import Town
+
+
+def make_scrubber(deny: Sequence[str], *, town: Town | None = None) -> CorpusScrubber:
+    """The scrubber with the operator's words, the town's settings, and what was decided in review."""
+    return town_scrubber(town, deny, verdict=read_decisions(town.corpus).verdict if town else None)
