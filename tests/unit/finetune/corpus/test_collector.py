@@ -14,7 +14,7 @@ from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
-from node0.finetune.corpus.town.beads import beads_of
+from node0.finetune.corpus.town.bead_tables import beads_of
 from node0.town import Town
 
 Make = Callable[..., Any]

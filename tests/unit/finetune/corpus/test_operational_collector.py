@@ -9,7 +9,7 @@ from node0.finetune.corpus.operational_collector import OperationalDataCollector
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
-from node0.finetune.corpus.town.beads import beads_of
+from node0.finetune.corpus.town.bead_tables import beads_of
 
 SCRUBBER = CorpusScrubber()
 SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How beads ended, who worked on them, and how well: derived, since bd knows neither done nor failed.
+"""How the beads of a town ended, who worked on them, and how well.
 
 A bead's outcome, by the first rule that applies (docs/outcomes.md argues them, with figures):
 
@@ -13,20 +13,17 @@ A bead's outcome, by the first rule that applies (docs/outcomes.md argues them, 
     success     closed without a reason by the refinery, which closes what it merged, or by its own worker
     unknown     closed without a reason by somebody else, or for a reason that no rule knows
 
-A sling is the time that one worker had a bead. Its outcome is that of the closing that ended it; a bead that
-was given back is abandoned, one that was taken from a worker who had begun is a failure. What a merge request
-says is the outcome of the last sling too.
+What a merge request says is the outcome of the bead's last sling too.
 """
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from node0.finetune.corpus.town.actors import role_and_rig
-from node0.finetune.corpus.town.beads import Bead, Beads, Change
+from node0.finetune.corpus.town.beads import Bead, Beads
+from node0.finetune.corpus.town.closings import Derived, of_closing
+from node0.finetune.corpus.town.slings import Sling, slings_of
 from node0.finetune.corpus.town.timestamps import EARLIEST
 
 RECORDS = frozenset(
@@ -34,72 +31,6 @@ RECORDS = frozenset(
 )
 MERGES = {"merged": "success", "rejected": "failure", "conflict": "failure", "superseded": "abandoned"}
 MERGE = "its merge request"
-NO_REASON = frozenset({"", "closed", "closed."})
-REASONS: tuple[tuple[str, str, str], ...] = (
-    (
-        "abandoned",
-        "never was work",
-        r"^(?:garbage|noise|pollution|--?help|help artifact|test[ /](?:noise|group)|maintenance artifact)"
-        r"|^misfiled"
-        r"|\bnot (?:a )?real issues?\b|\bnoise pollution\b",
-    ),
-    (
-        "abandoned",
-        "stale, duplicate or superseded",
-        r"^(?:stale|duplicate|dup of|superseded|obsolete|outdated|no longer)",
-    ),
-    (
-        "abandoned",
-        "decided against",
-        r"^(?:reject|wrong|won.?t ?(?:fix|do)|invalid|cancel|abandon|declin|not (?:needed|a bug|reproducible)"
-        r"|cannot reproduce|accepted limitation|by design|out of scope)",
-    ),
-    ("failure", "says that it failed", r"^(?:fail|revert|gave up|unable)|\blost (?:findings|work)\b"),
-    (
-        "success",
-        "nothing had to be done",
-        r"^no.changes?\b|\bno code changes\b|^already\b|\b(?:tests? )?pass(?:es)? now\b",
-    ),
-    (
-        "success",
-        "says what was done",
-        r"^(?:direct )?merge|^(?:fix|shipped|implement|complete|done|add|creat|remov|replac|consolidat|updat"
-        r"|verif|new\b|push|deploy|resolv|refactor|document|migrat|renam|mov)"
-        r"|^all \d+ .*\b(?:completed|closed|done)\b"
-        r"|\b(?:merged|pushed|shipped|committed) (?:to|in|into|on) \w+|\bcommit [0-9a-f]{7,40}\b"
-        r"|\bcompleted?(?: successfully)?\b|\b(?:updated|configured|initialized|created|fixed)\b",
-    ),
-)
-"Outcome, name of the rule, pattern of the reason; the first that fits."
-
-KNOWN = tuple((outcome, rule, re.compile(pattern, re.IGNORECASE)) for outcome, rule, pattern in REASONS)
-
-
-class Derived(NamedTuple):
-    """An outcome and the rule that gave it."""
-
-    outcome: str
-    rule: str
-
-
-@dataclass(frozen=True)
-class Sling:
-    """The time that one worker had one bead."""
-
-    bead: str
-    worker: str
-    by: str
-    "Who gave it."
-
-    start: datetime
-    end: datetime | None
-    result: Derived
-    reason: str = ""
-
-    @property
-    def role(self) -> str:
-        """Of the worker."""
-        return role_and_rig(self.worker)[0]
 
 
 class Outcomes:
@@ -108,7 +39,7 @@ class Outcomes:
     def __init__(self, beads: Beads) -> None:
         self.beads = beads
         self._merges = _merges(beads)
-        self.slings = {bead.id: tuple(_slings(bead)) for bead in beads.beads.values()}
+        self.slings = {bead.id: tuple(slings_of(bead)) for bead in beads.beads.values()}
         self.of = {bead.id: self._derive(bead) for bead in beads.beads.values()}
         for name in self._merges.keys() & self.slings.keys():
             self.slings[name] = self._with_merge(name)
@@ -155,27 +86,6 @@ class Outcomes:
         return found | {name: float(good) for name, good in self.beads.labelled.items()}
 
 
-def of_closing(reason: str, closer: str, worker: str) -> Derived:
-    """The outcome that a closing tells.
-
-    Args:
-        reason: In the words of whoever closed it.
-        closer: Who that was.
-        worker: Who had the bead; empty when nobody had.
-    """
-    words = " ".join(reason.split())
-    if words.lower() in NO_REASON:
-        if role_and_rig(closer)[0] == "refinery":
-            return Derived("success", "closed by the refinery")
-        if worker and closer == worker:
-            return Derived("success", "closed by its worker")
-        return Derived("unknown", "closed without a reason")
-    for outcome, rule, pattern in KNOWN:
-        if pattern.search(words):
-            return Derived(outcome, f"the reason {rule}" if rule.startswith("says") else rule)
-    return Derived("unknown", "a reason that no rule knows")
-
-
 def _merges(beads: Beads) -> dict[str, str]:
     """Outcomes that merge requests give to the beads that they are for; the last one counts."""
     found = {}
@@ -185,47 +95,6 @@ def _merges(beads: Beads) -> dict[str, str]:
         if outcome and "source_issue" in fields and "branch" in fields:
             found[fields["source_issue"]] = outcome
     return found
-
-
-def _slings(bead: Bead) -> Iterator[Sling]:
-    """A worker has a bead from `hooked` (or `in_progress`) until it is closed, given back, or another's."""
-    start: Change | None = None
-    worker, begun = "", False
-    closing: Change | None = None
-    for change in bead.changes:
-        begun = begun or (start is not None and change.actor == worker)
-        if change.kind == "closed":
-            closing = change
-        elif change.status in ("hooked", "in_progress"):
-            # An answer to a closing goes on with the same work.
-            given = change.assignee or worker or (change.actor if change.status == "in_progress" else "")
-            if start and given != worker:
-                yield _sling(bead, worker, start, closing or change, begun)
-                start = None
-            if given and start is None:
-                start, worker, begun = change, given, False
-            begun = begun or change.status == "in_progress"
-            closing = None
-        elif start and (change.status in ("open", "deferred") or change.assignee == ""):
-            yield _sling(bead, worker, start, closing or change, begun)
-            start, worker, closing = None, "", None
-    if start:
-        yield _sling(bead, worker, start, closing, begun)
-
-
-def _sling(bead: Bead, worker: str, start: Change, end: Change | None, begun: bool) -> Sling:
-    if end is None:
-        result = Derived("open", f"its status is {bead.status}")
-    elif end.kind == "closed":
-        result = of_closing(end.reason, end.actor, worker)
-    elif end.status == "deferred":
-        result = Derived("deferred", "its status")
-    elif end.actor == worker:
-        result = Derived("abandoned", "given back by its worker")
-    else:
-        result = Derived("failure" if begun else "abandoned", "taken back" if begun else "taken back unbegun")
-    reason = end.reason if end and end.kind == "closed" else ""
-    return Sling(bead.id, worker, start.actor, start.at, end.at if end else None, result, reason)
 
 
 def _review(bead: Bead) -> tuple[str, str, float] | None:

@@ -13,9 +13,10 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import datetime
 
-from node0.finetune.corpus.town.bead_outcomes import Outcomes, Sling
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.events import BEADS, Event
 from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.town.slings import Sling
 from node0.finetune.corpus.town.windows import Window
 
 KNOWN = frozenset({"success", "failure", "abandoned", "deferred"})

@@ -5,8 +5,8 @@ import pytest
 from bead_rows import Row, bead, changed, closed, hooked
 
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
+from node0.finetune.corpus.town.bead_tables import beads_of
 from node0.finetune.corpus.town.bead_windows import sling_events, with_beads
-from node0.finetune.corpus.town.beads import beads_of
 from node0.finetune.corpus.town.events import Event
 from node0.finetune.corpus.town.sessions import Session, sessions_of
 from node0.finetune.corpus.town.timestamps import timestamp_of
