@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,11 @@ Rows = Iterator[tuple[str, str, Mapping[str, Any]]]
 def rows(server: DoltServer, wanted: Mapping[str, Sequence[str]]) -> Rows:
     """What a server answers: values of a database, not of a file."""
     assert {"issues", "events"} <= wanted.keys()
-    yield "demo", "issues", {"id": "gt-a", "title": server.host, "created_at": datetime(2026, 1, 5, 6)}
+    yield (
+        "demo",
+        "issues",
+        {"id": "gt-a", "title": server.host, "created_at": datetime(2026, 1, 5, tzinfo=UTC)},
+    )
     yield "demo", "labels", {"issue_id": "gt-a", "label": "zfc"}
     yield "demo", "labels", {"issue_id": "gt-lost", "label": "zfc"}
 
