@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from node0.finetune.role import RoleName
+from node0.finetune.role import ROLE_PATTERN
 from node0.stage_settings import StageSettings
 
 
@@ -64,7 +64,7 @@ class WorkSettings(BaseModel):
     mode: Literal["sft", "dpo", "pretrain"] = "sft"
     "sft trains on assistant turns, dpo on pairs, pretrain on every token."
 
-    role: RoleName
+    role: str = Field(pattern=ROLE_PATTERN)
     "Role whose entries are trained on; `all` takes every role."
 
     corpus_path: Path

@@ -3,16 +3,11 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field
+ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
+"What a field that holds a role must match; a town may have roles of its own."
 
-PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
-
-RoleName = Annotated[str, Field(pattern=PATTERN)]
-"A field that holds a role; a town may have roles of its own."
-
-RULE = "use lower-case letters, digits, - and _"
+ROLE_RULE = "use lower-case letters, digits, - and _"
 "What to say to whoever gave another name."
 
 EVERY_ROLE = "all"
@@ -37,4 +32,4 @@ KNOWN_ROLES = frozenset(role.value for role in Role)
 
 def is_role_name(text: str) -> bool:
     """Whether a role may be called this."""
-    return re.fullmatch(PATTERN, text) is not None
+    return re.fullmatch(ROLE_PATTERN, text) is not None

@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from node0.finetune.corpus.town.dolt_beads import read_dolt
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.bead_tables import read_backup
+from node0.finetune.corpus.town.dolt_beads import read_dolt
 from node0.town import DoltServer, Town
 
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat import harness
 from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolResultBlock, ToolUseBlock, blocks
-from node0.finetune.role import RULE, RoleName, is_role_name
+from node0.finetune.role import ROLE_PATTERN, ROLE_RULE, is_role_name
 
 _SHIPPED = resources.files("node0.finetune.chat") / "profiles"
 
@@ -52,7 +52,7 @@ class DeploymentProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    role: RoleName
+    role: str = Field(pattern=ROLE_PATTERN)
     "Role it is for."
 
     card: str | None = None
@@ -132,7 +132,7 @@ def load_profile(role: str, path: Path | None = None) -> DeploymentProfile:
     if path is not None and (path / f"{role}.yaml").is_file():
         return load_profile(role, path / f"{role}.yaml")
     if not is_role_name(role):
-        raise ConfigError(f"role {role!r} is no role name: {RULE}")
+        raise ConfigError(f"role {role!r} is no role name: {ROLE_RULE}")
     file = _SHIPPED / f"{role}.yaml"
     if not file.is_file():
         file = _SHIPPED / "default.yaml"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from node0.finetune.role import RoleName
+from node0.finetune.role import ROLE_PATTERN
 
 
 class RecordedCall(BaseModel):
@@ -39,7 +39,7 @@ class CorpusEntry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    role: RoleName
+    role: str = Field(pattern=ROLE_PATTERN)
     rig: str
     task_type: str
     outcome: str

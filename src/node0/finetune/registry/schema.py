@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import ConfigError
-from node0.finetune.role import RoleName
+from node0.finetune.role import ROLE_PATTERN
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 
@@ -44,7 +44,7 @@ class ModelRegistryEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     name: str = Field(pattern=f"^{NAME}$")
-    role: RoleName
+    role: str = Field(pattern=ROLE_PATTERN)
     base_model: str = Field("", max_length=1024)
     "Directory or hub id of the base; empty for a model that is its own base."
 

@@ -9,7 +9,7 @@ import typer
 from node0.commands.common_options import JsonOption, TownOption, command_app
 from node0.commands.corpus.corpus_arguments import BeadsOption, DenyOption, ForRoleOption
 from node0.commands.lazy import when_called
-from node0.finetune.role import RULE, is_role_name
+from node0.finetune.role import ROLE_RULE, is_role_name
 
 if TYPE_CHECKING:
     from node0.commands.corpus.collect import add_examples, collect_sessions
@@ -23,7 +23,7 @@ app = command_app()
 def role_name(text: str | None) -> str | None:
     """What an option says, where that can be the name of a role."""
     if text is not None and not is_role_name(text):
-        raise typer.BadParameter(f"{text!r} is no role name: {RULE}")
+        raise typer.BadParameter(f"{text!r} is no role name: {ROLE_RULE}")
     return text
 
 
