@@ -10,12 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.checkpoint.merged_base import export_merged
 from node0.finetune.checkpoint.peft import export_peft, load_peft
 from node0.lora.adapter import apply_lora, get_lora_parameters, lora_state_dict
 from node0.lora.lora_config import LoRAConfig
-from node0.models.base_model import resolve_base
-from node0.models.factory import build_stages, load_stages
+from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
 
@@ -175,17 +173,3 @@ def test_rank_stabilized_adapters_keep_their_scale(adapter: Path) -> None:
     config = load_peft(adapter, build_stages(ARGS))
 
     assert config.alpha / config.rank == 6 / 4**0.5
-
-
-def test_a_merged_export_is_the_sum_and_leaves_the_stages_alone(tmp_path: Path) -> None:
-    stages = stages_with_adapter()
-    before = [{name: value.clone() for name, value in stage.state_dict().items()} for stage in stages]
-
-    export_merged(stages, tmp_path)
-
-    (merged,) = load_stages(resolve_base(tmp_path))
-    layer = stages[0].layers["0"].attention.wq
-    delta = layer.lora_B["default"] @ layer.lora_A["default"] * (6 / 4)
-    assert torch.allclose(merged.layers["0"].attention.wq.weight, layer.weight + delta, atol=1e-5)
-    for stage, kept in zip(stages, before, strict=True):
-        assert all(torch.equal(kept[name], value) for name, value in stage.state_dict().items())
