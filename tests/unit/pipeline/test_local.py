@@ -9,7 +9,7 @@ from torch import Tensor
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.pipeline.local import LocalPipeline
-from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline, Preference, StepResult, TrainStep
+from node0.pipeline.protocol import IGNORE, Microbatch, Preference, StepResult, TrainStep
 
 MakePipeline = Callable[..., LocalPipeline]
 MakeMicrobatch = Callable[..., Microbatch]
@@ -59,12 +59,6 @@ def _largest_difference(first: dict[str, Tensor], second: dict[str, Tensor]) -> 
 
 def _relative(first: Tensor, second: Tensor) -> float:
     return float((first - second).norm() / second.norm().clamp(min=1e-30))
-
-
-def test_it_is_a_pipeline(make_pipeline: MakePipeline) -> None:
-    pipeline: Pipeline = make_pipeline()
-
-    assert pipeline.score is not None
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.05])

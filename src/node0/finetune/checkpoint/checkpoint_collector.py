@@ -107,4 +107,4 @@ class CheckpointCollector:
         for known in steps:
             if known not in kept:
                 shutil.rmtree(self._settings.directory / f"step_{known}", ignore_errors=True)
-        self._gatherer.forget_before(step)
+        self._gatherer.discard_before(step)

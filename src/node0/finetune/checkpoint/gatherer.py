@@ -186,7 +186,7 @@ class CheckpointGatherer:
         if not dht.store(key, subkey, sealed, seconds=SECONDS):
             raise RetriableError(f"no peer took the announcement {key}; join the swarm first")
 
-    def forget_before(self, step: int) -> None:
+    def discard_before(self, step: int) -> None:
         """Remove what was gathered of earlier steps."""
         kept: set[str] = set()
         for directory in self.directory.glob("step_*"):

@@ -45,7 +45,7 @@ class HostConnection:
         spec: MemberSpec,
         *,
         deadline: float,
-        reports: Reports,
+        reports: "Reports[HostConnection]",
         max_payload: int = MAX_PAYLOAD,
     ) -> None:
         """`deadline`: seconds for a small frame; `reports` gets what it reports, and `gone` at a loss."""
@@ -72,6 +72,11 @@ class HostConnection:
         "None while it is connected."
 
     @property
+    def peer_id(self) -> str:
+        """The peer that it is connected to."""
+        return self.spec.peer_id
+
+    @property
     def is_alive(self) -> bool:
         """Whether it is connected."""
         return self.lost_since is None
@@ -84,12 +89,12 @@ class HostConnection:
             ConfigError: it speaks another protocol, or refuses this client.
         """
         if time.monotonic() < self._shunned_until:
-            raise SwarmTimeout(f"peer {self.spec.peer_id} made no sense before; start another host")
-        opening = self._peer.open(self.spec.peer_id, CONTROL, self.spec.addresses)
+            raise SwarmTimeout(f"peer {self.peer_id} made no sense before; start another host")
+        opening = self._peer.open(self.peer_id, CONTROL, self.spec.addresses)
         try:
             self._stream = await asyncio.wait_for(opening, deadline)
         except TimeoutError:
-            raise SwarmTimeout(f"peer {self.spec.peer_id} did not answer within {deadline:g} s") from None
+            raise SwarmTimeout(f"peer {self.peer_id} did not answer within {deadline:g} s") from None
         self.lost_since, self.has_model, self.takes_part = None, False, False
         self._is_greeted = False
         self._receiving = asyncio.create_task(self._receive(self._stream))
@@ -97,7 +102,7 @@ class HostConnection:
             reply = await self.request(Frame("hello", {"client": client, "lead": True}), deadline=deadline)
             if reply["protocol"] != PROTOCOL:
                 raise ConfigError(
-                    f"peer {self.spec.peer_id} speaks protocol {quoted(reply['protocol'])} and this program "
+                    f"peer {self.peer_id} speaks protocol {quoted(reply['protocol'])} and this program "
                     f"{PROTOCOL}; "
                     "run one version on all peers"
                 )
@@ -124,13 +129,13 @@ class HostConnection:
         except TimeoutError:
             self.close("it does not answer")
             raise SwarmTimeout(
-                f"peer {self.spec.peer_id} did not answer {frame.kind} within {deadline:g} s"
+                f"peer {self.peer_id} did not answer {frame.kind} within {deadline:g} s"
             ) from None
         finally:
             self._replies.pop(number, None)
         if reply.kind == "error":
             error = RetriableError if reply["retriable"] else ConfigError
-            raise error(f"peer {self.spec.peer_id} says {quoted(reply['text'])}")
+            raise error(f"peer {self.peer_id} says {quoted(reply['text'])}")
         return reply
 
     async def send(self, frame: Frame) -> None:
@@ -140,14 +145,14 @@ class HostConnection:
             SwarmTimeout: the host is lost, or does not read.
         """
         if self._stream is None or not self.is_alive:
-            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost")
+            raise SwarmTimeout(f"peer {self.peer_id} is lost")
         try:
             async with asyncio.timeout(time_for(frame.nbytes, self._deadline)):
                 await self._stream.send(frame)
         except OSError as error:  # TimeoutError is one
             why = "it does not read" if isinstance(error, TimeoutError) else "the stream broke"
             self.close(why)
-            raise SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}") from None
+            raise SwarmTimeout(f"peer {self.peer_id} is lost: {why}") from None
 
     def close(self, why: str) -> None:
         """End the connection; whoever waits for a reply hears why."""
@@ -159,7 +164,7 @@ class HostConnection:
             self._receiving.cancel()
         for _, future in self._replies.values():
             if not future.done():
-                future.set_exception(SwarmTimeout(f"peer {self.spec.peer_id} is lost: {why}"))
+                future.set_exception(SwarmTimeout(f"peer {self.peer_id} is lost: {why}"))
         if self._is_greeted:
             self._reports.gone(self, why)
 
@@ -196,8 +201,8 @@ class HostConnection:
         future.set_result(frame)
 
     def _tell(self, why: str) -> None:
-        if self._throttle.is_due(self.spec.peer_id):
-            logger.warning("peer %s is not listened to any more: %s", self.spec.peer_id, why)
+        if self._throttle.is_due(self.peer_id):
+            logger.warning("peer %s is not listened to any more: %s", self.peer_id, why)
 
 
 async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:

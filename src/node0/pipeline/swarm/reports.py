@@ -4,14 +4,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from node0.errors import FrameRefused, NonRetriableError, RetriableError, SwarmTimeout
 from node0.swarm.transport.frames import Frame
 from node0.swarm.transport.quoting import quoted
-
-if TYPE_CHECKING:
-    from node0.pipeline.swarm.host_connection import HostConnection
 
 MOST = 4096
 "Reports of one member that may wait."
@@ -34,15 +31,32 @@ _FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 _WITH_TENSOR = ("logps", "scores")
 
 
-class Reports:
+class Reporter(Protocol):
+    """A member that reports: `HostConnection` is one."""
+
+    @property
+    def peer_id(self) -> str:
+        """The peer that it is."""
+        ...
+
+    @property
+    def stage(self) -> int | None:
+        """The stage that it holds; None for a spare."""
+        ...
+
+
+ReporterT = TypeVar("ReporterT", bound=Reporter)
+
+
+class Reports(Generic[ReporterT]):
     """One queue for all members. Lives on the peer's loop."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[tuple[HostConnection, Frame]] = asyncio.Queue()
-        self._count: Counter[HostConnection] = Counter()
-        self._nbytes: Counter[HostConnection] = Counter()
+        self._queue: asyncio.Queue[tuple[ReporterT, Frame]] = asyncio.Queue()
+        self._count: Counter[ReporterT] = Counter()
+        self._nbytes: Counter[ReporterT] = Counter()
 
-    def put(self, member: "HostConnection", frame: Frame) -> None:
+    def put(self, member: ReporterT, frame: Frame) -> None:
         """Take in what a member sent.
 
         Raises:
@@ -53,32 +67,32 @@ class Reports:
             raise FrameRefused(f"it reports more than is heard: {self._count[member]} frames wait")
         self._put(member, report)
 
-    def gone(self, member: "HostConnection", why: str) -> None:
+    def gone(self, member: ReporterT, why: str) -> None:
         """Say that the connection to a member ended."""
         self._put(member, Frame("gone", {"why": why}))
 
-    async def get(self) -> "tuple[HostConnection, Frame]":
+    async def get(self) -> tuple[ReporterT, Frame]:
         """The next report, when there is one."""
         member, frame = await self._queue.get()
         self._count[member] -= 1
         self._nbytes[member] -= frame.nbytes
         return member, frame
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop what waits."""
         while not self._queue.empty():
             self._queue.get_nowait()
         self._count.clear()
         self._nbytes.clear()
 
-    def _put(self, member: "HostConnection", frame: Frame) -> None:
+    def _put(self, member: ReporterT, frame: Frame) -> None:
         self._count[member] += 1
         self._nbytes[member] += frame.nbytes
         self._queue.put_nowait((member, frame))
 
 
 def raise_if_over(
-    member: "HostConnection", frame: Frame, *, part: "Collection[HostConnection]", about: tuple[str, str]
+    member: Reporter, frame: Frame, *, part: Collection[Reporter], about: tuple[str, str]
 ) -> None:
     """Raise where a report ends what `about` names, such as an attempt of `part`.
 
@@ -90,14 +104,14 @@ def raise_if_over(
     if frame.kind not in ("gone", "lost", "failed") or member not in part:
         return
     named = {(name, frame.fields[name]) for name in _ABOUT if name in frame.fields}
-    concerned = frame.fields.get("peer", member.spec.peer_id)
-    if (named and about not in named) or concerned not in [other.spec.peer_id for other in part]:
+    concerned = frame.fields.get("peer", member.peer_id)
+    if (named and about not in named) or concerned not in [other.peer_id for other in part]:
         return
     error: type[Exception] = SwarmTimeout
     if about in named:
         error = RetriableError if frame["retriable"] else NonRetriableError
     why = frame["why"] if frame.kind == "gone" else quoted(frame.fields.get("text", frame.fields.get("why")))
-    raise error(f"stage {member.stage} at peer {member.spec.peer_id}: {why}")
+    raise error(f"stage {member.stage} at peer {member.peer_id}: {why}")
 
 
 def _checked(frame: Frame) -> Frame:

@@ -6,20 +6,14 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
 from node0.models.stage_name import stage_names
-from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm.host_connection import HostConnection, all_of
-from node0.pipeline.swarm.reports import Reports, raise_if_over
+from node0.pipeline.swarm.reports import Reports
 from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
-from node0.server.host.stage_spec import StageTraining
 from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.frames import MAX_PAYLOAD, Frame
 from node0.swarm.transport.log_throttle import LogThrottle
@@ -38,12 +32,13 @@ CONNECT_SECONDS = 5.0
 class Roster:
     """Connections to the members of all stages. Everything but the constructor runs on the peer's loop."""
 
-    def __init__(self, peer: Peer, settings: SwarmSettings, training: StageTraining) -> None:
-        self._peer, self._settings = peer, settings
-        self._sync = StateSync(settings, training)
-        self._client = secrets.token_hex(8)
+    def __init__(self, peer: Peer, settings: SwarmSettings, sync: StateSync) -> None:
+        self._peer, self._settings, self._sync = peer, settings, sync
+        self.client = secrets.token_hex(8)
+        "Name of this trainer to the stages."
+
         self._members: dict[str, HostConnection] = {}
-        self.reports = Reports()
+        self.reports = Reports[HostConnection]()
         self._held: set[int | None] = set()
         "Stages that had a member at any time."
 
@@ -78,7 +73,7 @@ class Roster:
                     member.takes_part = member.is_alive and member.stage is not None
                 self.route()
                 is_there = await self._agree(version, cut)
-                self.reports.forget()
+                self.reports.discard()
                 return is_there
             except RetriableError as fault:
                 waited = now() - started
@@ -102,79 +97,7 @@ class Roster:
                 await self._sync.copy(others[0], member)
                 member.takes_part = True
                 await self._introduce([m for stage in self.route() for m in stage])
-                logger.info("peer %s joined stage %d", member.spec.peer_id, member.stage)
-
-    async def fetch_states(self, expected: int) -> dict[int, bytes]:
-        """The state of every stage at a version, whole and checked.
-
-        Raises:
-            RetriableError: a stage is at another one, or its state arrived damaged.
-        """
-        replies = await all_of([self._sync.fetch(members[0]) for members in self.route()])
-        versions = [version for version, _ in replies]
-        if set(versions) != {expected}:
-            raise RetriableError(f"stages are at versions {versions}, not at {expected}; bring them there")
-        return {stage: data for stage, (_, data) in enumerate(replies)}
-
-    async def checkpoint(self, step: int, version: int, progress: str) -> dict[str, str]:
-        """Have every member write its shard of this version; sha256 by stage, of those that could."""
-        frame = Frame("shard", {"step": step, "version": version}, (), progress.encode())
-        members = [member for stage in self.route() for member in stage]
-        replies = await all_of([self._sync.write_shard(member, frame) for member in members])
-        names, digests = stage_names(self._settings.num_stages), dict[str, str]()
-        for member, reply in zip(members, replies, strict=True):
-            if reply is None or member.stage is None:
-                continue
-            name, found = str(names[member.stage]), str(reply["sha256"])
-            if digests.setdefault(name, found) != found:
-                logger.error("peer %s holds another state of stage %s", member.spec.peer_id, name)
-        return digests
-
-    async def names(self) -> list[list[str]]:
-        """Names of the trained weights of each stage."""
-        return [members[0].names for members in self.route()]
-
-    async def load_cut(self, cut: Cut) -> None:
-        """Bring every member of every stage to a cut."""
-        await all_of([self._sync.restore(member, cut) for members in self.route() for member in members])
-
-    async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
-        """One batch through all stages without a graph: float32 (rows, tokens) at the labels."""
-        route = [members[0] for members in self.route()]
-        first, *rest = route
-        request = secrets.token_hex(8)
-        fields = {
-            "request": request,
-            "client": self._client,
-            "adapter": adapter,
-            "route": [member.spec.peer_id for member in rest],
-        }
-        tensors = [microbatch.input_ids, microbatch.positions, microbatch.labels]
-        await first.send(
-            Frame("score", fields, [tensors[0], *(each.to(torch.int32) for each in tensors[1:])])
-        )
-        scores = await self.hear("scores", ("request", request), route)
-        return scores.tensors[0]
-
-    async def hear(
-        self, kind: str, about: tuple[str, str], part: Sequence[HostConnection], **fields: Any
-    ) -> Frame:
-        """The report of this kind that the last member of `part` owes, with these fields.
-
-        Raises:
-            SwarmTimeout: one of them is lost, or it does not come in time, whatever else does.
-            RetriableError, NonRetriableError: one of them failed at it.
-        """
-        wanted = {about, *fields.items()}
-        try:
-            async with asyncio.timeout(self._settings.deadline):
-                while True:
-                    member, frame = await self.reports.get()
-                    raise_if_over(member, frame, part=part, about=about)
-                    if frame.kind == kind and member is part[-1] and wanted <= frame.fields.items():
-                        return frame
-        except TimeoutError:
-            raise SwarmTimeout(f"no stage answered within {self._settings.deadline:g} s") from None
+                logger.info("peer %s joined stage %d", member.peer_id, member.stage)
 
     async def close(self) -> None:
         """End all connections."""
@@ -225,9 +148,9 @@ class Roster:
         # A spare that came back has no place any more.
         member.stage = member.spec.stage
         try:
-            await member.connect(self._client, deadline=CONNECT_SECONDS)
+            await member.connect(self.client, deadline=CONNECT_SECONDS)
         except RetriableError as fault:
-            logger.debug("peer %s: %s", member.spec.peer_id, fault)
+            logger.debug("peer %s: %s", member.peer_id, fault)
         except ConfigError as fault:
             self._do_without(member, fault)
 
@@ -236,7 +159,7 @@ class Roster:
         member.takes_part = False
         if member.stage is not None and not self._of(member.stage):
             raise fault
-        self._warn(member.spec.peer_id, "a member", fault)
+        self._warn(member.peer_id, "a member", fault)
 
     def _warn(self, key: str, who: str, fault: Node0Error) -> None:
         if self._throttle.is_due(key):
@@ -253,7 +176,7 @@ class Roster:
             if spares and stage not in now_held and (stage in self._held or is_late):
                 member = spares.pop(0)
                 member.stage = stage
-                logger.warning("peer %s takes the place of stage %d", member.spec.peer_id, stage)
+                logger.warning("peer %s takes the place of stage %d", member.peer_id, stage)
 
     async def _agree(self, version: int, cut: Cut) -> bool:
         every = [member for stage in self.route() for member in stage]
@@ -269,7 +192,7 @@ class Roster:
             for member in behind:
                 await self._sync.copy(there[member.stage], member)
             return True
-        await self.load_cut(cut)
+        await all_of([self._sync.restore(member, cut) for member in members])
         return version == cut.version
 
     async def _make_ready(self, member: HostConnection) -> None:
@@ -279,6 +202,6 @@ class Roster:
             self._do_without(member, fault)
 
     async def _introduce(self, members: Sequence[HostConnection]) -> None:
-        addresses = {member.spec.peer_id: list(member.spec.addresses) for member in members}
+        addresses = {member.peer_id: list(member.spec.addresses) for member in members}
         frame = Frame("neighbours", {"addresses": addresses})
         await all_of([member.request(frame, deadline=self._settings.deadline) for member in members])

@@ -14,10 +14,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from node0.errors import ConfigError, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, RetriableError
 from node0.lora.trainable import ADAPTER
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
+from node0.pipeline.swarm.retry_budget import RetryBudget
 from node0.pipeline.swarm.roster import Roster
+from node0.pipeline.swarm.stage_calls import StageCalls
+from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_session import SwarmSession
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut, History
@@ -29,24 +32,6 @@ from node0.swarm.peer.peer import Peer
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-FEWEST_TRIES = 3
-"Nothing is given up before, however long recovery took."
-
-
-class RetryBudget:
-    """One thing that is tried again after each recovery, until it has failed for too long."""
-
-    def __init__(self, patience: float) -> None:
-        """`patience` in seconds."""
-        self._patience, self._started, self._failures = patience, time.monotonic(), 0
-
-    def spend(self, fault: RetriableError) -> None:
-        """Count a failure; raise `SwarmTimeout` where another try would be one too many."""
-        self._failures += 1
-        waited = time.monotonic() - self._started
-        if self._failures >= FEWEST_TRIES and waited > self._patience:
-            raise SwarmTimeout(f"given up after {self._failures} tries in {waited:.0f} s: {fault}") from fault
 
 
 class SwarmPipeline:
@@ -66,7 +51,9 @@ class SwarmPipeline:
         self.on_recovery: Callable[[str | None], None] = lambda loss: None
         "Told what was lost, and None when all stages are there again."
 
-        self.roster = Roster(peer, settings, training)
+        sync = StateSync(settings, training)
+        self.roster = Roster(peer, settings, sync)
+        self.stages = StageCalls(self.roster, settings, sync)
         self._history = History()
         self._recover(None)
 
@@ -99,7 +86,7 @@ class SwarmPipeline:
         """Log probability of each label: float32 (rows, tokens), 0 where not supervised."""
 
         async def score() -> Tensor:
-            found = await self.roster.score(microbatch, adapter=adapter)
+            found = await self.stages.score(microbatch, adapter=adapter)
             if found.shape != microbatch.labels.shape or found.dtype != torch.float32:
                 raise RetriableError(
                     f"scores of {tuple(microbatch.labels.shape)} labels have another shape or type"
@@ -136,7 +123,7 @@ class SwarmPipeline:
             BadCheckpoint: a tensor is absent or of another shape, or there is no state.
         """
         with StateReader(directory) as reader:
-            names = self._with_recovery(self.roster.names)
+            names = self._with_recovery(self.stages.names)
             states = {index: reader.part(stage) for index, stage in enumerate(names)}
             version = reader.version
         self.adopt(Cut(version, states))
@@ -144,7 +131,7 @@ class SwarmPipeline:
     def adopt(self, cut: Cut) -> None:
         """Give the stages a state from elsewhere, such as an adapter that training starts from."""
         self._history.renew(cut)
-        self._with_recovery(lambda: self.roster.load_cut(cut))
+        self._with_recovery(lambda: self.stages.load_cut(cut))
 
     def checkpoint(self, step: int, *, progress: str = "") -> dict[str, str]:
         """Have every stage host write and announce its shard of the weights as they are now.
@@ -155,13 +142,13 @@ class SwarmPipeline:
 
         Returns the sha256 of each stage's shard, without the stages whose hosts could not write it.
         """
-        return self._with_recovery(lambda: self.roster.checkpoint(step, self.version, progress))
+        return self._with_recovery(lambda: self.stages.checkpoint(step, self.version, progress))
 
     def back_up(self) -> Cut:
         """Fetch the state of every stage; from here on nothing older is needed after a loss."""
         history = self._history
         if history.done or not history.cut.states:
-            states = self._with_recovery(lambda: self.roster.fetch_states(history.version))
+            states = self._with_recovery(lambda: self.stages.fetch_states(history.version))
             history.renew(Cut(history.version, states))
         return history.cut
 
@@ -203,7 +190,7 @@ class SwarmPipeline:
 
     async def _attempt(self, work: Work) -> StepResult:
         settings = self._settings
-        self.roster.reports.forget()
+        self.roster.reports.discard()
         attempt = StepAttempt(
             self.roster.route(),
             work,

@@ -6,27 +6,49 @@ then and its ids go through once more; a draw depends on seed and length alone, 
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import torch
 
 from node0.errors import ConfigError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import SamplingParams
 from node0.pipeline.swarm.host_connection import HostConnection, all_of
+from node0.pipeline.swarm.retry_budget import RetryBudget
+from node0.pipeline.swarm.stage_calls import StageCalls
 from node0.swarm.transport.frames import Frame
 
-if TYPE_CHECKING:
-    from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
+T = TypeVar("T")
 
 OPEN_SECONDS = 30.0
+
+
+class RecoveringStages(Protocol):
+    """What a session asks of the pipeline that opens it."""
+
+    @property
+    def stages(self) -> StageCalls:
+        """What can be asked of all stages."""
+        ...
+
+    def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine on the peer's loop."""
+        ...
+
+    def retry_budget(self) -> RetryBudget:
+        """For one thing that is tried again."""
+        ...
+
+    def recover(self, fault: RetriableError) -> None:
+        """Bring all stages back to where they were."""
+        ...
 
 
 class SwarmSession:
     """Ids go in at the head, pass the stages from peer to peer, and the tail's draw comes back."""
 
-    def __init__(self, pipeline: "SwarmPipeline", params: SamplingParams, *, max_length: int) -> None:
+    def __init__(self, pipeline: RecoveringStages, params: SamplingParams, *, max_length: int) -> None:
         self._pipeline, self._max_length = pipeline, max_length
         self._sampling = {
             "temperature": params.temperature,
@@ -60,7 +82,7 @@ class SwarmSession:
             except RetriableError as fault:
                 # A stage that refuses for a reason of its own, such as full caches, is asked once again.
                 refusals += not isinstance(fault, SwarmTimeout)
-                self._pipeline.run(self._forget)
+                self._pipeline.run(self._discard)
                 if refusals > 1:
                     raise
                 budget.spend(fault)
@@ -98,7 +120,7 @@ class SwarmSession:
 
     async def _open(self) -> None:
         """Make room at one member of each stage."""
-        route = [members[0] for members in self._pipeline.roster.route()]
+        route = [members[0] for members in self._pipeline.stages.route()]
         self._name, self._turn = secrets.token_hex(8), 0
         self._route, calls = route, []
         for member, above in zip(route, [*route[1:], None], strict=True):
@@ -106,7 +128,7 @@ class SwarmSession:
                 "session": self._name,
                 "max_length": self._max_length,
                 "adapter": True,
-                "above": None if above is None else above.spec.peer_id,
+                "above": None if above is None else above.peer_id,
                 "sampling": self._sampling,
             }
             calls.append(member.request(Frame("open", fields), deadline=OPEN_SECONDS))
@@ -117,11 +139,11 @@ class SwarmSession:
         self._turn += 1
         fields = {"session": self._name, "turn": self._turn, "keep": keep}
         await self._route[0].send(Frame("decode", fields, [torch.tensor([list(ids)], dtype=torch.int64)]))
-        roster, about = self._pipeline.roster, ("session", self._name)
-        frame = await roster.hear("token", about, self._route, turn=self._turn)
+        about = "session", self._name
+        frame = await self._pipeline.stages.hear("token", about, self._route, turn=self._turn)
         return int(frame["token"])
 
-    async def _forget(self) -> None:
+    async def _discard(self) -> None:
         """Free what is left of the sequence at whoever can still be told."""
         route, self._route = self._route, []
         for member in route:

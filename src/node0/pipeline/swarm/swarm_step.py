@@ -49,7 +49,7 @@ class StepAttempt:
         work: Work,
         *,
         version: int,
-        reports: Reports,
+        reports: Reports[HostConnection],
         in_flight: int,
         deadline: float,
         transfer: float,
@@ -93,7 +93,7 @@ class StepAttempt:
 
     async def _begin(self) -> None:
         step, calls = self._work.step, []
-        ids = [[member.spec.peer_id for member in members] for members in self._route]
+        ids = [[member.peer_id for member in members] for members in self._route]
         for index, members in enumerate(self._route):
             for rank, member in enumerate(members):
                 fields = {
@@ -172,7 +172,7 @@ class StepAttempt:
     def _refused(member: HostConnection, why: str) -> SwarmTimeout:
         """The error of an attempt whose member is left, for what it sent."""
         member.refuse(why)
-        return SwarmTimeout(f"peer {member.spec.peer_id} is lost: {why}")
+        return SwarmTimeout(f"peer {member.peer_id} is lost: {why}")
 
     async def _prefer(self, index: int, logps: Tensor) -> None:
         """Turn a microbatch's log probabilities into its loss, and send the gradient back to the tail."""
@@ -215,7 +215,7 @@ class StepAttempt:
             return
         if odd_one([at_head, at_tail]) is not None:
             # Which of the two is wrong cannot be told.
-            both = f"{head[0].spec.peer_id} and {tail[0].spec.peer_id}"
+            both = f"{head[0].peer_id} and {tail[0].peer_id}"
             raise RetriableError(f"peers {both} hold tied tables of unequal shapes; restart the wrong one")
         total = [at_head.tensors[0] + at_tail.tensors[0]]
         calls = [

@@ -36,7 +36,7 @@ class FakeGatherer:
             "solo-0": write_shard(self.directory, ShardFacts("solo-0", step), {"w.lora_A.x": torch.ones(1)})
         }
 
-    def forget_before(self, step: int) -> None:
+    def discard_before(self, step: int) -> None:
         self.forgotten.append(step)
 
 

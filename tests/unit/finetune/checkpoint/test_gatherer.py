@@ -332,8 +332,8 @@ def test_earlier_steps_are_forgotten(tmp_path: Path, identities: list[Identity])
     gatherer = CheckpointGatherer(tmp_path)
     assert found is not None
 
-    gatherer.forget_before(STEP)
+    gatherer.discard_before(STEP)
     assert all(path.is_file() for path in found.values())
-    gatherer.forget_before(STEP + 1)
+    gatherer.discard_before(STEP + 1)
     assert not any(path.is_file() for path in found.values())
     assert not (tmp_path / f"step_{STEP}").exists()

@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from node0.errors import FrameRefused, NonRetriableError, RetriableError, SwarmTimeout
-from node0.pipeline.protocol import Microbatch, TrainStep
 from node0.pipeline.swarm import reports as module
 from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.reports import LONGEST_TEXT, Reports, raise_if_over
 from node0.pipeline.swarm.roster import Roster
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
-from node0.pipeline.swarm.swarm_step import StepAttempt, Work
 from node0.server.host.stage_spec import StageTraining
 from node0.swarm.transport.frames import Frame
 
@@ -72,7 +70,7 @@ def test_a_member_that_reports_too_much_is_refused_and_no_other(monkeypatch: pyt
     reports.put(calm, DONE)
     asyncio.run(reports.get())
     reports.put(loud, DONE)
-    reports.forget()
+    reports.discard()
     for _ in range(3):
         reports.put(loud, DONE)
 
@@ -154,56 +152,3 @@ def test_only_news_of_who_takes_part_ends_an_attempt(frame: Frame, error: type[E
         raise_if_over(here, frame, part=[here, near], about=("attempt", "a"))
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
-
-
-def test_chatter_gives_no_more_time_to_what_is_waited_for() -> None:
-    roster = _roster()
-    member = _member("x", roster.reports)
-    chatter = Frame("token", {"session": "s", "turn": 1, "token": 2})
-
-    async def score() -> None:
-        await roster.hear("scores", ("request", "r"), [member])
-
-    with pytest.raises(SwarmTimeout, match=r"no stage answered within 0.1 s"):
-        asyncio.run(_beside(_chatter(roster.reports, member, chatter), score))
-
-
-def test_the_report_that_is_waited_for_is_heard_among_others() -> None:
-    roster = _roster(deadline=5.0)
-    member, outsider = _member("x", roster.reports), _member("y", roster.reports)
-    roster.reports.gone(outsider, "it closed the stream")
-    roster.reports.put(outsider, SCORES)
-    roster.reports.put(member, Frame("lost", LOST))
-    roster.reports.put(member, Frame("scores", {"request": "q"}, [torch.zeros(1)]))
-    roster.reports.put(member, SCORES)
-
-    assert asyncio.run(roster.hear("scores", ("request", "r"), [member])) == SCORES
-
-
-def test_what_the_tail_owes_is_taken_from_nobody_else() -> None:
-    roster = _roster(deadline=5.0)
-    head, tail = _member("x", roster.reports), _member("y", roster.reports)
-    forged = Frame("scores", {"request": "r"}, [torch.zeros(3)])
-    roster.reports.put(head, forged)
-    roster.reports.put(tail, SCORES)
-
-    found = asyncio.run(roster.hear("scores", ("request", "r"), [head, tail]))
-
-    assert torch.equal(found.tensors[0], SCORES.tensors[0])
-    assert not torch.equal(found.tensors[0], forged.tensors[0])
-
-
-@pytest.mark.parametrize("mb", [0, -1, 10**9])
-def test_a_step_does_not_wait_for_who_repeats_itself(mb: int) -> None:
-    reports = Reports()
-    member = _member("x", reports)
-    ids = torch.zeros(1, 4, dtype=torch.int64)
-    work = Work([Microbatch(ids, ids, ids)] * 2, TrainStep(0, 1e-3))
-    attempt = StepAttempt(
-        [[member]], work, version=0, reports=reports, in_flight=2, deadline=0.1, transfer=0.1
-    )
-    said = Frame("done", {"attempt": attempt._token, "mb": mb})
-
-    with pytest.raises(SwarmTimeout, match=r"microbatches did not come back within 0.1 s"):
-        asyncio.run(_beside(_chatter(reports, member, said), lambda: attempt.run(max_grad_norm=None)))
-    assert attempt._progress.done <= {0, 1}

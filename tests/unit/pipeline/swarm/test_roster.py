@@ -1,49 +1,100 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a trainer waits for its members depends on how much they are asked to send."""
-
-import asyncio
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from unit.pipeline.swarm.fake_hosts import TRAINING, FakeHost, FakePeer, settings
 
-from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
+from node0.errors import ConfigError, SwarmTimeout
+from node0.pipeline.swarm import roster as module
+from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.roster import Roster
+from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
-from node0.server.host.stage_spec import StageTraining
-from node0.server.stage.state_file import state_digest
 from node0.swarm.transport.frames import Frame
-from node0.swarm.transport.stream import SLOWEST
 
-NO_PEER: Any = None
-STATE = bytes(SLOWEST)
+TWO = MemberSpec("a", stage=0), MemberSpec("b", stage=1)
 
 
-class Recording(HostConnection):
-    """Holds a state, and remembers how long it was given for what."""
-
-    given: dict[str, float]
-
-    async def request(self, frame: Frame, *, deadline: float) -> Frame:
-        self.given[frame.kind] = deadline
-        return Frame("reply", {"version": 3, "sha256": state_digest(STATE), "stage": "all"}, (), STATE)
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePeer]:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    made = FakePeer(a=FakeHost(), b=FakeHost(), spare=FakeHost())
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize(("state_bytes", "seconds"), [(0, 5.0), (100 * SLOWEST, 105.0)])
-def test_a_state_has_more_time_the_larger_it_is(state_bytes: int, seconds: float) -> None:
-    async def find() -> list[MemberSpec]:
-        return []
+def _roster(peer: object, given: SwarmSettings) -> Roster:
+    return Roster(peer, given, StateSync(given, TRAINING))  # type: ignore[arg-type]  # a fake peer
 
-    settings = SwarmSettings(1, find, deadline=5.0, state_bytes=state_bytes)
-    roster = Roster(NO_PEER, settings, StageTraining(base_digest="0", seed=0, lora=None, optimizer={}))
-    member = Recording(NO_PEER, MemberSpec("x", stage=0), deadline=5.0, reports=roster.reports)
-    member.given, member.lost_since, member.takes_part = {}, None, True
-    roster._members["x"] = member
 
-    async def move() -> None:
-        assert await roster.fetch_states(3) == {0: STATE}
-        await roster.checkpoint(1, 3, "")
-        await roster.load_cut(Cut(3, {0: STATE}))
+def _ids(roster: Roster) -> list[list[str]]:
+    return [[member.peer_id for member in members] for members in roster.route()]
 
-    asyncio.run(move())
-    assert member.given == {"state": seconds, "shard": seconds, "load": 6.0}
+
+def test_nobody_is_routed_before_anybody_was_found(peer: FakePeer) -> None:
+    with pytest.raises(SwarmTimeout, match="nobody holds head-0, tail-1"):
+        _roster(peer, settings(*TWO, num_stages=2)).route()
+
+
+def test_every_stage_is_found_made_ready_and_introduced(peer: FakePeer) -> None:
+    roster = _roster(peer, settings(*TWO, num_stages=2))
+
+    assert peer.run(roster.recover(0, Cut()), timeout=None)
+
+    assert _ids(roster) == [["a"], ["b"]]
+    for name in ("a", "b"):
+        assert peer.hosts[name].asked == {"hello": 1, "reset": 1, "neighbours": 1, "abort": 1}
+
+
+def test_a_spare_takes_the_place_of_a_lost_stage_at_the_cut(peer: FakePeer) -> None:
+    roster = _roster(peer, settings(*TWO, MemberSpec("spare"), num_stages=2))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.hosts["a"].version = 7
+    peer.lose("b")
+
+    is_there = peer.run(roster.recover(7, Cut(5, {0: b"5", 1: b"5"})), timeout=None)
+
+    assert not is_there
+    assert _ids(roster) == [["a"], ["spare"]]
+    assert [peer.hosts[name].version for name in ("a", "spare")] == [5, 5]
+
+
+def test_a_replica_that_is_behind_gets_the_state_of_the_other(peer: FakePeer) -> None:
+    given = settings(MemberSpec("a", stage=0), MemberSpec("b", stage=0))
+    roster = _roster(peer, given)
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.hosts["a"].version, peer.hosts["a"].state = 7, b"7"
+
+    assert peer.run(roster.recover(7, Cut()), timeout=None)
+
+    assert peer.hosts["b"].version == 7
+    assert peer.hosts["b"].asked["load"] == 1
+
+
+def test_a_stage_that_stays_away_is_given_up(peer: FakePeer) -> None:
+    del peer.hosts["b"]
+    roster = _roster(peer, settings(*TWO, num_stages=2, patience=0.05))
+
+    with pytest.raises(SwarmTimeout, match="nobody holds tail-1; waited 0 s, start a host for it or a spare"):
+        peer.run(roster.recover(0, Cut()), timeout=None)
+
+
+def test_a_replica_that_cannot_be_used_is_done_without(
+    peer: FakePeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer.hosts["b"].refuses["reset"] = Frame("error", {"text": "another base", "retriable": False})
+    roster = _roster(peer, settings(MemberSpec("a", stage=0), MemberSpec("b", stage=0)))
+
+    assert peer.run(roster.recover(0, Cut()), timeout=None)
+
+    assert _ids(roster) == [["a"]]
+    assert "a member cannot take part: peer b says 'another base'" in caplog.text
+
+
+def test_the_only_holder_of_a_stage_that_cannot_be_used_ends_the_run(peer: FakePeer) -> None:
+    peer.hosts["b"].refuses["reset"] = Frame("error", {"text": "another base", "retriable": False})
+    roster = _roster(peer, settings(*TWO, num_stages=2))
+
+    with pytest.raises(ConfigError, match="peer b says 'another base'"):
+        peer.run(roster.recover(0, Cut()), timeout=None)

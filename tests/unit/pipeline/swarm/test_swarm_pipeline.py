@@ -1,69 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fails again and again is given up; what fails now and then is not."""
-
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from unit.pipeline.swarm.fake_hosts import TRAINING, FakeHost, FakePeer, settings
 
-from node0.errors import RetriableError, SwarmTimeout
-from node0.pipeline.protocol import Microbatch
-from node0.pipeline.swarm.swarm_pipeline import FEWEST_TRIES, RetryBudget, SwarmPipeline
+from node0.errors import ConfigError
+from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
+from node0.pipeline.swarm import roster
+from node0.pipeline.swarm.host_connection import MemberSpec
+from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 
-FAULT = RetriableError("stage 1 is lost")
-
-
-def test_a_thing_is_given_up_when_its_time_is_over() -> None:
-    budget = RetryBudget(-1.0)
-    for _ in range(FEWEST_TRIES - 1):
-        budget.spend(FAULT)
-
-    with pytest.raises(SwarmTimeout, match="given up after 3 tries in 0 s: stage 1 is lost"):
-        budget.spend(FAULT)
+IDS = torch.zeros(2, 4, dtype=torch.int64)
+BATCH = [Microbatch(IDS, IDS, IDS)]
 
 
-def test_any_number_of_losses_is_survived_in_time() -> None:
-    budget = RetryBudget(60.0)
-    for _ in range(100):
-        budget.spend(FAULT)
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePeer]:
+    monkeypatch.setattr(roster, "LOOK_EVERY", 0.01)
+    made = FakePeer(a=FakeHost(), spare=FakeHost())
+    yield made
+    made.close()
 
 
-class Answering:
-    """A roster whose stages send these scores, one after the other."""
-
-    def __init__(self, *scores: Tensor) -> None:
-        self._scores = iter(scores)
-
-    async def score(self, microbatch: Microbatch, *, adapter: bool) -> Tensor:
-        return next(self._scores)
+@pytest.fixture
+def pipeline(peer: Any) -> Iterator[SwarmPipeline]:
+    given = settings(MemberSpec("a", stage=0), MemberSpec("spare"), backup_every=2)
+    made = SwarmPipeline(peer, given, TRAINING, max_grad_norm=None)
+    yield made
+    made.close()
 
 
-class Scoring(SwarmPipeline):
-    """Works with a given roster, and remembers what it recovered from."""
+def test_scores_that_are_not_of_the_labels_are_asked_for_again(
+    pipeline: SwarmPipeline, peer: FakePeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = torch.full((2, 4), 7.0)
+    peer.hosts["a"].scores = [torch.tensor(1.0), torch.ones(2, 3), IDS, right]
 
-    def __init__(self, roster: Any) -> None:
-        self.roster, self.faults = roster, list[str]()
-
-    def retry_budget(self) -> RetryBudget:
-        return RetryBudget(60.0)
-
-    def run(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        async def awaited() -> Any:
-            return await call()
-
-        return asyncio.run(awaited())
-
-    def recover(self, fault: RetriableError) -> None:
-        self.faults.append(str(fault))
+    assert torch.equal(pipeline.score(BATCH[0]), right)
+    assert caplog.text.count("scores of (2, 4) labels have another shape or type") == 3
 
 
-def test_scores_that_are_not_of_the_labels_are_asked_for_again() -> None:
-    ids = torch.zeros(2, 4, dtype=torch.int64)
-    right = torch.ones(2, 4)
-    pipeline = Scoring(Answering(torch.tensor(1.0), torch.ones(2, 3), ids, right))
+def test_each_step_is_applied_once_and_counted(pipeline: SwarmPipeline, peer: FakePeer) -> None:
+    results = [pipeline.train_step(BATCH, TrainStep(step, 0.1)) for step in range(3)]
 
-    assert pipeline.score(Microbatch(ids, ids, ids)) is right
-    assert pipeline.faults == ["scores of (2, 4) labels have another shape or type"] * 3
+    assert [(each.loss_sum, each.n_tokens, each.grad_norm) for each in results] == [(3.0, 2, 1.0)] * 3
+    assert (pipeline.version, peer.hosts["a"].asked["apply"]) == (3, 3)
+
+
+def test_a_step_that_is_skipped_makes_no_version(pipeline: SwarmPipeline, peer: FakePeer) -> None:
+    peer.hosts["a"].is_finite = False
+
+    assert pipeline.train_step(BATCH, TrainStep(0, 0.1)).skipped
+    assert (pipeline.version, peer.hosts["a"].asked["apply"]) == (0, 0)
+
+
+def test_steps_since_the_last_backup_are_done_again_at_the_spare(
+    pipeline: SwarmPipeline, peer: FakePeer
+) -> None:
+    told: list[str | None] = []
+    pipeline.on_recovery = told.append
+    for step in range(3):
+        pipeline.train_step(BATCH, TrainStep(step, 0.1))
+    peer.lose("a")
+
+    pipeline.train_step(BATCH, TrainStep(3, 0.1))
+
+    spare = peer.hosts["spare"]
+    # The backup of version 2 was loaded; step 2 came again, then step 3.
+    assert (spare.asked["load"], spare.asked["apply"], spare.version, pipeline.version) == (1, 2, 4, 4)
+    assert told[0] is not None and told[1] is None and len(told) == 2
+
+
+def test_states_are_saved_one_file_a_stage(pipeline: SwarmPipeline, peer: FakePeer, tmp_path: Path) -> None:
+    pipeline.train_step(BATCH, TrainStep(0, 0.1))
+    (tmp_path / "state-001.safetensors").write_bytes(b"of more stages")
+
+    pipeline.save(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["state-000.safetensors"]
+    assert (tmp_path / "state-000.safetensors").read_bytes() == b"1"
+
+
+def test_a_shard_of_every_stage_is_asked_for_by_its_step(pipeline: SwarmPipeline) -> None:
+    assert pipeline.checkpoint(12) == {"solo-0": "000"}
+
+
+def test_a_session_with_an_unknown_adapter_is_refused(pipeline: SwarmPipeline) -> None:
+    with pytest.raises(ConfigError, match="the stages hold no adapter 'other'"):
+        pipeline.session(SamplingParams(), max_length=4, adapter="other")
+    assert pipeline.session(SamplingParams(seed=1), max_length=4).extend([1]) == 101

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer whose streams lead to stage hosts of this process, which answer as real ones do."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from node0.errors import SwarmTimeout
+from node0.pipeline.swarm.host_connection import MemberSpec
+from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.host.stage_spec import StageTraining
+from node0.server.stage.state_file import state_digest
+from node0.swarm.transport.frames import PROTOCOL, Frame
+
+TRAINING = StageTraining(base_digest="0", seed=0, lora=None, optimizer={})
+
+
+class FakeHost:
+    """A stage host: what it is asked is counted in `asked`, and its state is its version and `state`."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.stage: int | None = None
+        self.version, self.state, self.next_id = 0, b"fresh", 100
+        self.refuses: dict[str, Frame] = {}
+        self.protocol = PROTOCOL
+        self.about: dict[str, Any] = {}
+        "What it says of itself."
+
+        self.scores: list[torch.Tensor] = []
+        "What it answers first where it is asked for scores."
+
+        self.is_finite = True
+        "Whether its gradients are."
+
+        self.kept: list[int] = []
+        "How many tokens each turn kept."
+
+    def answer(self, frame: Frame) -> list[Frame]:
+        """The reply, and what it reports besides."""
+        self.asked[frame.kind] += 1
+        if frame.kind in self.refuses:
+            return [self.refuses[frame.kind]]
+        method = getattr(self, f"_{frame.kind}", None)
+        return [Frame("reply", {"version": self.version})] if method is None else list(method(frame))
+
+    def _hello(self, frame: Frame) -> Iterator[Frame]:
+        yield Frame("reply", {"protocol": self.protocol, **self.about})
+
+    def _reset(self, frame: Frame) -> Iterator[Frame]:
+        self.stage, self.version = frame["place"]["index"], 0
+        yield Frame("reply", {"names": [f"w{self.stage}"], "version": 0})
+
+    def _state(self, frame: Frame) -> Iterator[Frame]:
+        fields = {"version": self.version, "sha256": state_digest(self.state)}
+        yield Frame("reply", fields, (), self.state)
+
+    def _load(self, frame: Frame) -> Iterator[Frame]:
+        self.state = frame.blob
+        self.version = int(frame.blob) if frame.blob.isdigit() else self.version
+        yield Frame("reply", {"version": self.version})
+
+    def _shard(self, frame: Frame) -> Iterator[Frame]:
+        yield Frame("reply", {"stage": f"s{self.stage}", "sha256": f"{self.stage}" * 3, "bytes": 1})
+
+    def _input(self, frame: Frame) -> Iterator[Frame]:
+        address = {"attempt": frame["attempt"], "mb": frame["mb"]}
+        yield Frame("loss", {**address, "loss_sum": 3.0, "n_tokens": 2})
+        yield Frame("done", address)
+
+    def _prepare(self, frame: Frame) -> Iterator[Frame]:
+        yield Frame("reply", {"squared_norm": 4.0, "finite": self.is_finite})
+
+    def _apply(self, frame: Frame) -> Iterator[Frame]:
+        self.version = frame["version"]
+        self.state = b"%d" % self.version
+        yield Frame("reply", {"version": self.version})
+
+    def _decode(self, frame: Frame) -> Iterator[Frame]:
+        self.kept.append(frame["keep"])
+        self.next_id += 1
+        yield Frame("token", {"session": frame["session"], "turn": frame["turn"], "token": self.next_id})
+
+    def _score(self, frame: Frame) -> Iterator[Frame]:
+        scores = self.scores.pop(0) if self.scores else torch.ones(frame.tensors[0].shape)
+        yield Frame("scores", {"request": frame["request"]}, [scores])
+
+
+class FakeStream:
+    """A control stream to one host."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self.host, self.is_closed = host, False
+        self.inbox: asyncio.Queue[Frame | None] = asyncio.Queue()
+
+    async def send(self, frame: Frame) -> None:
+        if self.is_closed:
+            raise OSError("closed")
+        for reply in self.host.answer(frame):
+            if reply.kind not in ("reply", "error"):
+                self.inbox.put_nowait(reply)
+            elif "id" in frame.fields:
+                fields = {**reply.fields, "id": frame["id"]}
+                self.inbox.put_nowait(Frame(reply.kind, fields, reply.tensors, reply.blob))
+
+    async def receive(self, *, max_payload: int) -> Frame | None:
+        return await self.inbox.get()
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.inbox.put_nowait(None)
+
+
+class FakePeer:
+    """Reaches those of its hosts that are there."""
+
+    peer_id = "me"
+
+    def __init__(self, **hosts: FakeHost) -> None:
+        self.hosts, self.dialled = hosts, Counter[str]()
+        self.streams: dict[str, FakeStream] = {}
+        self.loop = asyncio.new_event_loop()
+
+    async def open(self, remote: str, name: str, addresses: Sequence[str] = ()) -> FakeStream:
+        self.dialled[remote] += 1
+        if remote not in self.hosts:
+            raise SwarmTimeout(f"peer {remote} cannot be reached for {name}: nobody is there")
+        self.streams[remote] = FakeStream(self.hosts[remote])
+        return self.streams[remote]
+
+    def run(self, work: Coroutine[Any, Any, Any], *, timeout: float | None) -> Any:
+        return self.loop.run_until_complete(asyncio.wait_for(work, 20.0))
+
+    def lose(self, peer_id: str) -> None:
+        """The host is gone, with its streams."""
+        del self.hosts[peer_id]
+        self.streams[peer_id].close()
+
+    def close(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+
+
+def settings(*specs: MemberSpec, num_stages: int = 1, **changes: Any) -> SwarmSettings:
+    """A run whose members are these."""
+
+    async def find() -> Sequence[MemberSpec]:
+        return specs
+
+    return SwarmSettings(num_stages, find, **{"deadline": 5.0, "patience": 5.0, **changes})
