@@ -15,9 +15,10 @@ from node0.pipeline.local_session import LocalSession
 from node0.pipeline.preference import preference_loss
 from node0.pipeline.protocol import Microbatch, SamplingParams, StepResult, TrainStep
 from node0.server.stage.executor import StageExecutor, StageInput
+from node0.server.stage.gradient_sums import Share
 from node0.server.stage.graphs import GraphBudget
 from node0.server.stage.state_file import PATTERN, StateReader
-from node0.server.stage.trained import Share
+from node0.server.stage.trained_weights import TrainedWeights
 from node0.stage_settings import OptimizerConfig
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class LocalPipeline:
         self.optimizer = optimizer or OptimizerConfig()
         graphs = GraphBudget(graph_budget)
         self.executors = tuple(
-            StageExecutor(stage, optimizer=self.optimizer, graphs=graphs, adapter=adapter) for stage in stages
+            StageExecutor(stage, TrainedWeights(stage, self.optimizer), graphs=graphs, adapter=adapter)
+            for stage in stages
         )
         self.adapter = adapter or next((e.adapter for e in self.executors if e.adapter), None)
         self._share = Share()
@@ -66,11 +68,11 @@ class LocalPipeline:
         """Optimizer steps that were applied."""
         return self.executors[0].trained.version
 
-    def take(self, share: Share) -> None:
+    def assign(self, share: Share) -> None:
         """Work on these microbatches of each global batch from now on; the others are someone else's."""
         self._share = share
         for executor in self.executors:
-            executor.trained.take(share)
+            executor.trained.gradients.assign(share)
 
     def train_step(self, microbatches: Sequence[Microbatch], step: TrainStep) -> StepResult:
         """Forward, backward, one clipped optimizer step; skipped everywhere or nowhere."""
@@ -197,10 +199,10 @@ class LocalPipeline:
 
     def _join_tied(self) -> None:
         """Both copies of a tied table get the sum of their gradients; the norm counts it once."""
-        head, tail = self.executors[0].trained, self.executors[-1].trained
-        at_head, at_tail = head.tied_gradient(), tail.tied_gradient()
+        head, tail = self.executors[0].trained.gradients, self.executors[-1].trained.gradients
+        at_head, at_tail = head.tied(), tail.tied()
         if at_head is None or at_tail is None:
             return
         total = at_head + at_tail.to(at_head.device)
-        head.set_tied_gradient(total, counted=True)
-        tail.set_tied_gradient(total.to(at_tail.device), counted=False)
+        head.replace_tied(total, counted=True)
+        tail.replace_tied(total.to(at_tail.device), counted=False)

@@ -22,7 +22,7 @@ class LocalSession:
         max_length: int,
         adapter: str | None,
     ) -> None:
-        self._stages = [(executor, executor.open_session(max_length)) for executor in executors]
+        self._stages = [(executor, executor.new_sequence(max_length)) for executor in executors]
         self._params = params
         self._adapter = adapter
         self._seed = params.seed if params.seed is not None else secrets.randbits(62)

@@ -24,7 +24,7 @@ class DataParallelPipeline:
     def __init__(self, local: LocalPipeline, ranks: Ranks) -> None:
         """Share the microbatches of `local` among `ranks`."""
         self.local, self.ranks = local, ranks
-        local.take(ranks.share)
+        local.assign(ranks.share)
 
     def train_step(self, microbatches: Sequence[Microbatch], step: TrainStep) -> StepResult:
         """Forward and backward of this rank's microbatches, then one step on the gradients of all ranks."""

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from node0.errors import RetriableError
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 
 BUCKET_BYTES = 32 << 20
 "What is sent at once, unless one tensor alone is larger."

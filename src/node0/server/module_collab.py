@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage as its host drives it: its passes, and the optimizer step that they add up to."""
+"""A stage as its host drives it: its passes, with the optimizer step that all stages vote on."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -12,7 +12,6 @@ from node0.models.llama.layers import LlamaStage
 from node0.server.optim import AutoStepOptimizer
 from node0.server.stage.executor import StageExecutor, StageInput
 from node0.server.stage.graphs import GraphBudget
-from node0.server.stage.trained import Prepared
 from node0.stage_settings import OptimizerConfig
 
 
@@ -25,7 +24,7 @@ class BatchFeeder(Protocol):
 
 
 class ModuleCollab(StageExecutor):
-    """A `StageExecutor` with the optimizer step of its stage. One compute thread calls it."""
+    """A `StageExecutor` whose `trained` is an `AutoStepOptimizer`. One compute thread calls it."""
 
     def __init__(
         self,
@@ -53,8 +52,8 @@ class ModuleCollab(StageExecutor):
         """
         if data_feeder is not None and not stage.has_embedding:
             raise ConfigError("only a head stage can feed itself; give data_feeder to that one")
-        super().__init__(stage, optimizer=optimizer, graphs=graphs, adapter=adapter)
-        self.optimizer = AutoStepOptimizer(self.trained, finetune_mode=finetune_mode)
+        trained = AutoStepOptimizer(stage, optimizer, finetune_mode=finetune_mode)
+        super().__init__(stage, trained, graphs=graphs, adapter=adapter)
         self.data_feeder = data_feeder
 
     def forward_next(self, key: DropoutKey) -> Tensor | None:
@@ -66,20 +65,3 @@ class ModuleCollab(StageExecutor):
         if batch is None:
             return None
         return self.forward(StageInput(batch["input_ids"], batch["positions"], key))
-
-    @property
-    def version(self) -> int:
-        """Steps that were applied."""
-        return self.trained.version
-
-    def prepare(self) -> Prepared:
-        """Norm of the sums, and this stage's vote on the step. No weight moves."""
-        return self.optimizer.prepare()
-
-    def apply(self, version: int, *, lr: float, scale: float) -> None:
-        """Make the step to `version` and keep the state before it, until `trained` forgets or rolls back.
-
-        Raises:
-            RetriableError: `version` is not the one that follows; nothing has changed then.
-        """
-        self.optimizer.apply(version, lr=lr, scale=scale)

@@ -12,7 +12,7 @@ from node0.errors import SwarmTimeout
 from node0.models.factory import build_stages
 from node0.pipeline.protocol import SamplingParams, TrainStep
 from node0.pipeline.swarm import roster
-from node0.server.stage.trained import TrainedWeights
+from node0.server.stage.trained_weights import TrainedWeights
 from node0.stage_settings import OptimizerConfig
 
 pytestmark = pytest.mark.integration
@@ -102,7 +102,7 @@ def test_a_state_may_be_larger_than_any_other_frame(tmp_path: Path, monkeypatch:
     recipe = Recipe(lora=None)
     one = local(recipe)
     stages = build_stages(recipe.args, recipe.num_stages, seed=1)
-    largest = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
+    largest = max(TrainedWeights(stage).largest_state for stage in stages)
     one.train_step(batch(0), TrainStep(0, 1e-3))
     one.save(tmp_path / "one")
 

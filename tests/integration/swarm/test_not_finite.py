@@ -19,7 +19,7 @@ from node0.finetune.training.output.metrics import read_metrics
 from node0.finetune.training.output.resume import find_state
 from node0.run_finetune import main
 from node0.server.node0_server import Node0Server
-from node0.server.stage.trained import Prepared, TrainedWeights
+from node0.server.stage.trained_weights import Prepared, TrainedWeights
 from node0.utils.monitor import MonitorWorker
 
 pytestmark = pytest.mark.integration
@@ -66,7 +66,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, server: Node0Server, is_bad: Callabl
         if executor is not None and self is executor.trained:
             seen.append(self.version)
             if is_bad(len(seen)):
-                gradients = self.gradients()
+                gradients = self.gradients.by_name()
                 name = next(name for name in gradients if "lora_B" in name)
                 gradients[name].view(-1)[0] = math.nan
         return prepare(self)

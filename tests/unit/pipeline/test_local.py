@@ -33,7 +33,7 @@ def _gradients(pipeline: LocalPipeline) -> dict[str, Tensor]:
     return {
         name: gradient.clone()
         for executor in pipeline.executors
-        for name, gradient in executor.trained.gradients().items()
+        for name, gradient in executor.trained.gradients.by_name().items()
     }
 
 
@@ -101,7 +101,7 @@ def test_frozen_stages_below_the_adapter_are_left_out_of_the_backward_pass(
     for pipeline in (everywhere, top_only):
         pipeline.accumulate(_batch(make_microbatch, 0), step)
 
-    at_top = everywhere.executors[2].trained.gradients()
+    at_top = everywhere.executors[2].trained.gradients.by_name()
     assert _same(_gradients(top_only), at_top) and at_top
     assert [executor.trained.prepare().microbatches for executor in top_only.executors] == [3, 3, 3]
 
@@ -242,7 +242,7 @@ def test_one_infinite_gradient_stops_every_stage(
     step = TrainStep(step=7, lr=1e-3)
 
     totals = pipeline.accumulate(_batch(make_microbatch, 0), step)
-    next(iter(pipeline.executors[1].trained.gradients().values()))[0, 0] = float("inf")
+    next(iter(pipeline.executors[1].trained.gradients.by_name().values()))[0, 0] = float("inf")
     result = pipeline.commit(totals, step)
 
     assert result.skipped and "gradients of stage 1 are not finite" in caplog.text

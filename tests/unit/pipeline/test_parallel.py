@@ -15,7 +15,7 @@ from node0.errors import RetriableError
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.parallel import DataParallelPipeline
 from node0.pipeline.protocol import IGNORE, Microbatch, StepResult, TrainStep
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 
 MakePipeline = Callable[..., LocalPipeline]
 MakeMicrobatch = Callable[..., Microbatch]
@@ -179,7 +179,7 @@ def test_a_step_whose_exchange_fails_leaves_no_gradient_behind(make_pipeline, ma
         lonely.train_step([make_microbatch(1)], TrainStep(step=0, lr=1e-3))
 
     trained = lonely.local.executors[0].trained
-    assert trained.gradients() == {}
+    assert trained.gradients.by_name() == {}
     assert_close(weights(lonely.local), weights(alone))
 
 

@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from node0.pipeline import ranks as module
 from node0.pipeline.ranks import ALONE, GroupOfRanks
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_a_head_stage_can_feed_itself() -> None:
     assert [None if out is None else tuple(out.shape) for out in outputs] == [(1, TOKENS, 16)] * 2 + [None]
     assert outputs[0] is not None and outputs[1] is not None and not torch.equal(outputs[0], outputs[1])
     head.backward(0, torch.ones(1, TOKENS, 16))
-    assert head.prepare().microbatches == 1
+    assert head.trained.prepare().microbatches == 1
 
 
 def test_no_other_stage_has_a_feeder() -> None:

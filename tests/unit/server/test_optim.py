@@ -13,8 +13,7 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.optim import AutoStepOptimizer
-from node0.server.stage.trained import Prepared, TrainedWeights
-from node0.stage_settings import OptimizerConfig
+from node0.server.stage.trained_weights import Prepared
 
 ARGS = LlamaArguments(
     hidden_dim=16, n_heads=2, num_hidden_layers=1, vocab_size=29, ffn_dim=24, max_seq_len=32, init_std=0.2
@@ -26,12 +25,10 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.optim import AutoStepOptimizer
-from node0.server.stage.trained import TrainedWeights
-from node0.stage_settings import OptimizerConfig
 args = LlamaArguments(hidden_dim=16, n_heads=2, num_hidden_layers=1, vocab_size=29, ffn_dim=24)
 stage = apply_lora(build_stages(args, 1)[0], LoRAConfig(rank=2))
-optimizer = AutoStepOptimizer(TrainedWeights(stage, OptimizerConfig()))
-for weight in optimizer.trained.weights.values():
+optimizer = AutoStepOptimizer(stage)
+for weight in optimizer.weights.values():
     weight.grad = torch.full_like(weight, float("nan"))
 optimizer.prepare()
 print("still alive")
@@ -40,13 +37,13 @@ print("still alive")
 
 def _optimizer(value: float, *, finetune_mode: bool = True) -> AutoStepOptimizer:
     stage = apply_lora(build_stages(ARGS, 1, seed=1)[0], LoRAConfig(rank=2, dropout=0.0), seed=1)
-    optimizer = AutoStepOptimizer(TrainedWeights(stage, OptimizerConfig()), finetune_mode=finetune_mode)
+    optimizer = AutoStepOptimizer(stage, finetune_mode=finetune_mode)
     _plant(optimizer, value)
     return optimizer
 
 
 def _plant(optimizer: AutoStepOptimizer, value: float) -> None:
-    for weight in optimizer.trained.weights.values():
+    for weight in optimizer.weights.values():
         weight.grad = torch.full_like(weight, value)
 
 
@@ -55,17 +52,17 @@ def test_gradients_that_are_not_finite_cost_a_step_in_fine_tuning(
     value: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     optimizer = _optimizer(value)
-    before = optimizer.trained.state_bytes()
+    before = optimizer.state_bytes()
 
     with caplog.at_level(logging.WARNING):
         done = optimizer.step(lr=1e-2, scale=1.0)
 
-    assert not done and optimizer.trained.state_bytes() == before
-    assert optimizer.trained.gradients() == {}
+    assert not done and optimizer.state_bytes() == before
+    assert optimizer.gradients.by_name() == {}
     assert "Checkpoint resume triggered: step 0" in caplog.messages
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     _plant(optimizer, 1.0)
-    assert optimizer.step(lr=1e-2, scale=1.0) and optimizer.trained.version == 1
+    assert optimizer.step(lr=1e-2, scale=1.0) and optimizer.version == 1
 
 
 def test_the_error_behind_a_skipped_step_is_retriable() -> None:
@@ -92,21 +89,21 @@ def test_in_pretraining_they_end_the_process_group() -> None:
 
 def test_a_step_can_be_undone_until_it_is_forgotten() -> None:
     optimizer = _optimizer(1.0)
-    before = optimizer.trained.state_bytes()
+    before = optimizer.state_bytes()
 
     assert optimizer.prepare().finite
     optimizer.apply(1, lr=1e-2, scale=1.0)
-    assert optimizer.trained.state_bytes() != before
-    optimizer.trained.rollback(0)
-    assert optimizer.trained.state_bytes() == before
+    assert optimizer.state_bytes() != before
+    optimizer.rollback(0)
+    assert optimizer.state_bytes() == before
 
 
 def test_a_refused_step_keeps_what_can_be_gone_back_to() -> None:
     optimizer = _optimizer(1.0)
-    before = optimizer.trained.state_bytes()
+    before = optimizer.state_bytes()
     optimizer.apply(1, lr=1e-2, scale=1.0)
 
     with pytest.raises(RetriableError, match="asked for 1"):
         optimizer.apply(1, lr=1e-2, scale=1.0)
-    optimizer.trained.rollback(0)
-    assert optimizer.trained.state_bytes() == before
+    optimizer.rollback(0)
+    assert optimizer.state_bytes() == before

@@ -10,7 +10,7 @@ from torch import Tensor
 from node0.models.loss import dpo_loss_from_logps
 from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline, Preference
 from node0.pipeline.ranks import ALONE, Ranks
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 
 EVERY = Share()
 "All microbatches, as one process alone takes them."

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from node0.errors import ConfigError, FrameRefused, RetriableError
+from node0.server.stage.cached_sequence import CachedSequence
 from node0.server.stage.executor import StageExecutor
-from node0.server.stage.stage_session import StageSession
 from node0.swarm.transport.frames import Frame
 
 
 @dataclass(slots=True)
 class _Sequence:
-    session: StageSession
+    cache: CachedSequence
     adapter: str | None
     above: str | None
     "Peer id of the next stage; None at the tail."
@@ -37,7 +37,7 @@ class Decoder:
     @property
     def nbytes(self) -> int:
         """Bytes that the caches hold."""
-        return sum(sequence.session.nbytes for sequence in self._sequences.values())
+        return sum(sequence.cache.nbytes for sequence in self._sequences.values())
 
     def open(self, frame: Frame, report: Callable[[Frame], None]) -> None:
         """Make room for a sequence.
@@ -51,7 +51,7 @@ class Decoder:
             raise ConfigError(
                 f"a session {name} of {length} tokens cannot be opened; give another name or length"
             )
-        needed = self._executor.open_session(1).nbytes * length
+        needed = self._executor.new_sequence(1).nbytes * length
         if self._budget is not None and self.nbytes + needed > self._budget:
             raise RetriableError(
                 f"caches hold {self.nbytes} of {self._budget} bytes and a session needs {needed}; "
@@ -59,7 +59,7 @@ class Decoder:
             )
         adapter = self._executor.adapter if frame["adapter"] else None
         self._sequences[name] = _Sequence(
-            self._executor.open_session(length), adapter, frame["above"], dict(frame["sampling"]), report
+            self._executor.new_sequence(length), adapter, frame["above"], dict(frame["sampling"]), report
         )
 
     def handle(self, frame: Frame) -> None:
@@ -70,18 +70,18 @@ class Decoder:
         if turn <= sequence.turn:
             return
         keep = int(frame["keep"])
-        if keep < len(sequence.session):
-            sequence.session.rollback(keep)
-        if keep > len(sequence.session):
-            raise RetriableError(f"the session has {len(sequence.session)} tokens, not {keep}; replay it")
+        if keep < len(sequence.cache):
+            sequence.cache.rollback(keep)
+        if keep > len(sequence.cache):
+            raise RetriableError(f"the session has {len(sequence.cache)} tokens, not {keep}; replay it")
         if len(frame.tensors) != 1:
             raise FrameRefused("a decode frame brings one tensor; run one version on all peers")
-        hidden = self._executor.extend(sequence.session, frame.tensors[0], adapter=sequence.adapter)
+        hidden = self._executor.extend(sequence.cache, frame.tensors[0], adapter=sequence.adapter)
         sequence.turn = turn
         if sequence.above is not None:
             self._push(sequence.above, Frame("decode", frame.fields, [hidden]))
             return
-        token = sequence.session.sample(hidden, **sequence.sampling)
+        token = sequence.cache.sample(hidden, **sequence.sampling)
         sequence.report(Frame("token", {"session": frame["session"], "turn": turn, "token": token}))
 
     def reporter(self, session: object) -> Callable[[Frame], None] | None:

@@ -15,9 +15,9 @@ from node0.server.host.decoding import Decoder
 from node0.server.host.stage_spec import StagePlace, StageTraining, make_executor
 from node0.server.host.worker import Attempt, Neighbours, StageWorker
 from node0.server.module_collab import ModuleCollab
+from node0.server.stage.gradient_sums import Share
 from node0.server.stage.shard_file import ShardFacts, from_state
 from node0.server.stage.state_file import StateReader, state_digest
-from node0.server.stage.trained import Share
 from node0.swarm.transport.frames import Frame
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def begin(host: "StageHost", frame: Frame, client: "Client") -> Frame:
         raise RetriableError(
             f"{host.spec.name} is at version {executor.trained.version}, the trainer at {frame['version']}"
         )
-    executor.trained.forget()
+    executor.trained.discard_snapshot()
     attempt = Attempt(
         token=frame["attempt"],
         step=frame["step"],
@@ -118,21 +118,21 @@ def prepare(host: "StageHost", frame: Frame, client: "Client") -> Frame:
 def sums(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """The sums of this replica, or, with tensors, what they become: those of all replicas."""
     _lead(host, client)
-    trained = _working(host)[0].trained
+    gradients = _working(host)[0].trained.gradients
     if not frame.tensors:
-        return Frame("reply", {}, trained.sums())
-    trained.set_sums(frame.tensors)
+        return Frame("reply", {}, gradients.export())
+    gradients.replace(frame.tensors)
     return Frame("reply")
 
 
 def tied(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     """The gradient of this stage's copy of a tied table, or, with a tensor, what it becomes."""
     _lead(host, client)
-    trained = _working(host)[0].trained
+    gradients = _working(host)[0].trained.gradients
     if frame.tensors:
-        trained.set_tied_gradient(frame.tensors[0], counted=frame["counted"])
+        gradients.replace_tied(frame.tensors[0], counted=frame["counted"])
         return Frame("reply")
-    found = trained.tied_gradient()
+    found = gradients.tied()
     return Frame("reply", {}, [] if found is None else [found])
 
 
@@ -141,8 +141,8 @@ def apply(host: "StageHost", frame: Frame, client: "Client") -> Frame:
     _lead(host, client)
     executor, worker = _working(host)
     worker.require(frame["attempt"])
-    executor.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
-    return Frame("reply", {"version": executor.version})
+    executor.trained.apply(frame["version"], lr=frame["lr"], scale=frame["scale"])
+    return Frame("reply", {"version": executor.trained.version})
 
 
 def abort(host: "StageHost", frame: Frame, client: "Client") -> Frame:

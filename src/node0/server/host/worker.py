@@ -18,7 +18,7 @@ from node0.errors import FrameRefused, RetriableError
 from node0.lora.linear import DropoutKey
 from node0.server.module_collab import ModuleCollab
 from node0.server.stage.executor import StageExecutor, StageInput
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 from node0.swarm.transport.frames import Frame
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ Report = Callable[[Frame], None]
 
 
 class StageWorker:
-    """Everything but `wants` runs on the compute thread."""
+    """The stage's share of each attempt. All methods run on the compute thread."""
 
     def __init__(self, executor: ModuleCollab, *, push: Push, report: Report) -> None:
         """`push` sends to another stage, `report` to the trainer; both may be called from any thread."""
@@ -82,7 +82,7 @@ class StageWorker:
     def begin(self, attempt: Attempt, share: Share) -> None:
         """Drop what an earlier attempt left, and take part in this one."""
         self.executor.abort()
-        self.executor.trained.take(share)
+        self.executor.trained.gradients.assign(share)
         self._attempt = attempt
 
     def abort(self) -> None:
@@ -120,7 +120,7 @@ class StageWorker:
             RetriableError: another attempt runs, or microbatches are missing.
         """
         self.require(attempt)
-        prepared = self.executor.prepare()
+        prepared = self.executor.trained.prepare()
         if prepared.microbatches != expected:
             raise RetriableError(
                 f"{prepared.microbatches} of {expected} microbatches are in the sums; replay the step"

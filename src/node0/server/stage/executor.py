@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage at work: passes of microbatches, two-phase steps, sessions.
+"""One stage at work: passes of microbatches forward and backward, scores, tokens of sequences.
 
 The executor knows its own stage and nothing of the others, nor how tensors travel. Whoever drives
-it passes microbatches in and out, sums what the stages say in `prepare`, and applies everywhere or
-nowhere.
+it passes microbatches in and out, and makes the step on its `trained` weights: everywhere or nowhere.
 """
 
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from node0.errors import RetriableError
 from node0.lora.adapter import dropout_key, lora_layers, set_adapter
 from node0.lora.linear import DropoutKey
 from node0.models.llama.layers import LlamaStage, TailExpert
+from node0.server.stage.cached_sequence import CachedSequence
 from node0.server.stage.graphs import GraphBudget, GraphMeter
-from node0.server.stage.stage_session import StageSession
-from node0.server.stage.trained import TrainedWeights
-from node0.stage_settings import OptimizerConfig
+from node0.server.stage.trained_weights import TrainedWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +63,21 @@ class StageExecutor:
     def __init__(
         self,
         stage: LlamaStage,
+        trained: TrainedWeights | None = None,
         *,
-        optimizer: OptimizerConfig | None = None,
         graphs: GraphBudget | None = None,
         adapter: str | None = None,
     ) -> None:
         """Drive `stage`.
 
         Args:
-            stage: its weights; those that require a gradient train.
-            optimizer: AdamW's settings.
+            stage: its weights.
+            trained: those of them that train; None takes all that require a gradient.
             graphs: what autograd may keep; None is without limit.
             adapter: the adapter that is trained and used; None takes the one that is active.
         """
         self.stage = stage
-        self.trained = TrainedWeights(stage, optimizer or OptimizerConfig())
+        self.trained = trained or TrainedWeights(stage)
         self._graphs = graphs or GraphBudget()
         self._active = next((layer.active for _, layer in lora_layers(stage) if layer.active), None)
         self.adapter = adapter or self._active
@@ -143,21 +141,21 @@ class StageExecutor:
         hidden = self.hidden(x, positions, adapter=adapter)
         return self._tail.label_logps(hidden, self._moved(labels))
 
-    def open_session(self, max_length: int) -> StageSession:
+    def new_sequence(self, max_length: int) -> CachedSequence:
         """A cache for one sequence of at most `max_length` tokens."""
-        return StageSession(self.stage, max_length)
+        return CachedSequence(self.stage, max_length)
 
-    def extend(self, session: StageSession, x: Tensor, *, adapter: str | None) -> Tensor:
-        """Append tokens to a session; shapes as in `StageSession.extend`."""
+    def extend(self, sequence: CachedSequence, x: Tensor, *, adapter: str | None) -> Tensor:
+        """Append tokens to a sequence; shapes as in `CachedSequence.extend`."""
         self._ready(training=False, adapter=adapter)
-        return session.extend(self._moved(x))
+        return sequence.extend(self._moved(x))
 
     def abort(self) -> None:
         """Drop every graph and all gradients of the current step. No weight moves."""
         for done in self._passes.values():
             done.meter.release()
         self._passes.clear()
-        self.trained.abort()
+        self.trained.gradients.clear()
 
     @property
     def _tail(self) -> TailExpert:
@@ -186,7 +184,7 @@ class StageExecutor:
                 torch.autograd.backward(done.output, self._moved(gradient).to(done.output.dtype))
 
         try:
-            self.trained.accumulate(done.given.key.microbatch, run)
+            self.trained.gradients.accumulate(done.given.key.microbatch, run)
         finally:
             done.meter.release()
         return done.x.grad

@@ -6,7 +6,7 @@ import torch
 
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.pipeline.protocol import IGNORE, Microbatch, Preference
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 
 
 class TableOfLogps:

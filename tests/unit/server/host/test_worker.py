@@ -10,7 +10,7 @@ from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.host.worker import Attempt, Neighbours, StageWorker
 from node0.server.module_collab import ModuleCollab
-from node0.server.stage.trained import Share
+from node0.server.stage.gradient_sums import Share
 from node0.swarm.transport.frames import Frame
 
 ARGS = LlamaArguments(
@@ -46,7 +46,9 @@ class Stage:
     @property
     def sums(self) -> dict[str, Tensor]:
         """Copies of the gradients."""
-        return {name: value.clone() for name, value in self.worker.executor.trained.gradients().items()}
+        return {
+            name: value.clone() for name, value in self.worker.executor.trained.gradients.by_name().items()
+        }
 
 
 def _ids(microbatch: int = 0) -> Tensor:

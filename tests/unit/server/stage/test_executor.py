@@ -11,8 +11,8 @@ from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
 from node0.server.stage.executor import StageExecutor, StageInput
+from node0.server.stage.gradient_sums import Share
 from node0.server.stage.graphs import GraphBudget
-from node0.server.stage.trained import Share
 
 ARGS = LlamaArguments(
     hidden_dim=16, n_heads=2, num_hidden_layers=4, vocab_size=29, ffn_dim=24, max_seq_len=32, init_std=0.2
@@ -53,7 +53,7 @@ def _accumulated(order: list[int]) -> dict[str, Tensor]:
     for index in order:
         executor.backward(index, _gradient(index))
     assert executor.trained.prepare().microbatches == len(order)
-    return executor.trained.gradients()
+    return executor.trained.gradients.by_name()
 
 
 def test_gradients_do_not_depend_on_the_order_of_arrival() -> None:
@@ -70,7 +70,7 @@ def test_a_microbatch_that_waits_is_not_counted_yet() -> None:
     executor.backward(1, _gradient(1))
 
     assert executor.trained.prepare().microbatches == 0
-    assert executor.trained.gradients() == {}
+    assert executor.trained.gradients.by_name() == {}
 
 
 def test_a_microbatch_counts_once() -> None:
@@ -92,12 +92,12 @@ def test_shares_of_a_global_batch_add_up_to_it() -> None:
 
     for first in (0, 1):
         executor = StageExecutor(_stage(0))
-        executor.trained.take(Share(first, 2))
+        executor.trained.gradients.assign(Share(first, 2))
         for index in (first + 2, first):
             executor.forward(_given(index))
             executor.backward(index, _gradient(index))
         assert executor.trained.prepare().microbatches == 2
-        for name, gradient in executor.trained.gradients().items():
+        for name, gradient in executor.trained.gradients.by_name().items():
             total[name] = total.get(name, torch.zeros_like(gradient)) + gradient
 
     torch.testing.assert_close(total, whole)
@@ -105,7 +105,7 @@ def test_shares_of_a_global_batch_add_up_to_it() -> None:
 
 def test_a_microbatch_of_another_replica_is_refused() -> None:
     executor = StageExecutor(_stage(0))
-    executor.trained.take(Share(1, 2))
+    executor.trained.gradients.assign(Share(1, 2))
     executor.forward(_given(2))
 
     with pytest.raises(RetriableError, match="another replica's"):
@@ -135,7 +135,7 @@ def test_a_frozen_base_may_be_bfloat16() -> None:
     result = executor.train_tail(_given(0, hidden=True), _labels())
 
     assert result.gradient is not None and result.gradient.shape == (1, TOKENS, ARGS.hidden_dim)
-    assert {gradient.dtype for gradient in executor.trained.gradients().values()} == {torch.float32}
+    assert {gradient.dtype for gradient in executor.trained.gradients.by_name().values()} == {torch.float32}
 
 
 def test_a_fused_visit_equals_forward_and_backward_of_the_log_probabilities() -> None:
@@ -149,8 +149,10 @@ def test_a_fused_visit_equals_forward_and_backward_of_the_log_probabilities() ->
     assert result.loss_sum == pytest.approx(-float(logps.sum()), rel=1e-5)
     assert result.gradient is not None and gradient is not None
     assert torch.allclose(result.gradient, gradient, atol=1e-5)
-    expected = fused.trained.gradients()
-    assert all(torch.allclose(g, expected[name], atol=1e-5) for name, g in apart.trained.gradients().items())
+    expected = fused.trained.gradients.by_name()
+    assert all(
+        torch.allclose(g, expected[name], atol=1e-5) for name, g in apart.trained.gradients.by_name().items()
+    )
 
 
 def test_an_abort_forgets_graphs_and_gradients() -> None:
@@ -163,22 +165,22 @@ def test_an_abort_forgets_graphs_and_gradients() -> None:
 
     executor.abort()
 
-    assert budget.held == 0 and executor.trained.gradients() == {}
+    assert budget.held == 0 and executor.trained.gradients.by_name() == {}
     executor.forward(_given(0))
     executor.backward(0, _gradient(0))
-    assert executor.trained.gradients()
+    assert executor.trained.gradients.by_name()
 
 
 def test_only_the_copies_of_a_tied_table_have_a_tied_gradient() -> None:
     tied = [StageExecutor(_stage(index, tied=True, adapter=False)).trained for index in (0, 1)]
     apart = StageExecutor(_stage(1, adapter=False)).trained
 
-    gradients = [trained.tied_gradient() for trained in tied]
+    gradients = [trained.gradients.tied() for trained in tied]
 
     assert all(gradient is not None and gradient.shape == (29, 16) for gradient in gradients)
-    assert apart.tied_gradient() is None
+    assert apart.gradients.tied() is None
     with pytest.raises(ConfigError, match="no copy of a tied table"):
-        apart.set_tied_gradient(torch.zeros(29, 16), counted=True)
+        apart.gradients.replace_tied(torch.zeros(29, 16), counted=True)
 
 
 def test_the_norm_counts_a_tied_table_once() -> None:
@@ -186,7 +188,7 @@ def test_the_norm_counts_a_tied_table_once() -> None:
     squared = []
     for index, counted in ((0, True), (1, False)):
         trained = StageExecutor(_stage(index, tied=True, adapter=False)).trained
-        trained.set_tied_gradient(total, counted=counted)
+        trained.gradients.replace_tied(total, counted=counted)
         squared.append(trained.prepare().squared_norm)
 
     assert squared == [pytest.approx(29 * 16 * 4.0), 0.0]
@@ -228,6 +230,6 @@ def test_recomputed_microbatches_in_flight_keep_their_own_dropout_masks() -> Non
             executor.forward(_given(index))
         for index in range(3):
             executor.backward(index, _gradient(index))
-        gradients.append(executor.trained.gradients())
+        gradients.append(executor.trained.gradients.by_name())
 
     assert gradients[0] and all(torch.equal(gradients[1][name], kept) for name, kept in gradients[0].items())

@@ -25,8 +25,7 @@ from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import training_of
 from node0.server.stage.state_file import StateReader
-from node0.server.stage.trained import TrainedWeights
-from node0.stage_settings import OptimizerConfig
+from node0.server.stage.trained_weights import TrainedWeights
 from node0.swarm.peer.membership import find_members
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.records.members import MembersValidator
@@ -51,7 +50,7 @@ class SwarmEngine(Engine):
         states = self._swarm.back_up().states
         for index, stage in enumerate(self.stages):
             with StateReader(states[index]) as reader:
-                TrainedWeights(stage, OptimizerConfig()).load(reader)
+                TrainedWeights(stage).load(reader)
 
     def spread(self, step: int, progress: str) -> None:
         """Have every stage host keep its shard, and gather the shards beside training."""
@@ -107,7 +106,7 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
     )
     stages = _copies(plan)
-    state_bytes = max(TrainedWeights(stage, OptimizerConfig()).largest_state for stage in stages)
+    state_bytes = max(TrainedWeights(stage).largest_state for stage in stages)
     peer = Peer(settings, validators=[*validators, MembersValidator(run.run_id)])
     try:
         pipeline = SwarmPipeline(
@@ -220,6 +219,4 @@ def _copies(plan: RunPlan) -> list[LlamaStage]:
 
 
 def _states(stages: Sequence[LlamaStage]) -> dict[int, bytes]:
-    return {
-        index: TrainedWeights(stage, OptimizerConfig()).state_bytes() for index, stage in enumerate(stages)
-    }
+    return {index: TrainedWeights(stage).state_bytes() for index, stage in enumerate(stages)}

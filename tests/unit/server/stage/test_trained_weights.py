@@ -8,7 +8,7 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.server.stage.state_file import StateReader
-from node0.server.stage.trained import TrainedWeights
+from node0.server.stage.trained_weights import TrainedWeights
 from node0.stage_settings import OptimizerConfig
 
 ARGS = LlamaArguments(
@@ -35,7 +35,7 @@ def test_a_rollback_gives_the_same_bytes_and_the_same_next_step(steps_before: in
     for seed in range(steps_before):
         _step(trained, seed)
     before = trained.state_bytes()
-    trained.keep()
+    trained.snapshot()
     _step(trained, 7)
     after = trained.state_bytes()
 
@@ -51,7 +51,7 @@ def test_a_rollback_mends_a_step_that_broke_off() -> None:
     trained = _trained()
     _step(trained, 0)
     before = trained.state_bytes()
-    trained.keep()
+    trained.snapshot()
     with torch.no_grad():
         next(iter(trained.weights.values())).add_(1.0)
 
@@ -64,7 +64,7 @@ def test_a_rollback_to_the_present_version_only_forgets_the_sums() -> None:
     trained = _trained()
     _step(trained, 0)
     before = trained.state_bytes()
-    trained.accumulate(0, lambda: None)
+    trained.gradients.accumulate(0, lambda: None)
     for weight in trained.weights.values():
         weight.grad = torch.ones_like(weight)
 
@@ -72,21 +72,21 @@ def test_a_rollback_to_the_present_version_only_forgets_the_sums() -> None:
         trained.rollback(1)
 
     assert trained.state_bytes() == before
-    assert trained.gradients() == {} and trained.prepare().microbatches == 0
+    assert trained.gradients.by_name() == {} and trained.prepare().microbatches == 0
 
 
 def test_no_other_version_can_be_gone_back_to() -> None:
     trained = _trained()
-    trained.keep()
+    trained.snapshot()
     _step(trained, 0)
     _step(trained, 1)
-    trained.keep()
+    trained.snapshot()
     _step(trained, 2)
 
     for version in (0, 1, 4):
         with pytest.raises(RetriableError, match=f"at version 3 and cannot go back to {version}"):
             trained.rollback(version)
-    trained.forget()
+    trained.discard_snapshot()
     with pytest.raises(RetriableError, match="cannot go back to 2; load a common state"):
         trained.rollback(2)
     assert trained.version == 3
@@ -95,7 +95,7 @@ def test_no_other_version_can_be_gone_back_to() -> None:
 def test_a_replica_goes_on_from_the_bytes_of_another() -> None:
     one, other = _trained(), _trained(seed=2)
     _step(one, 0)
-    other.keep()
+    other.snapshot()
 
     other.load(StateReader(one.state_bytes()))
 

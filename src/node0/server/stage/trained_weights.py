@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of one stage that train: their gradients, and the step that moves them.
+"""What trains on one stage: its weights, their optimizer, and the two phases of a step.
 
-Gradients are float32 sums over the supervised tokens of a global batch. They are divided once,
-when the step is applied, so a stage need not know how many tokens there were.
+`prepare` says what a step would do and `apply` makes it. A snapshot of the version before can be
+rolled back to, so that a step is made on all stages or on none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from node0.errors import ConfigError, RetriableError
 from node0.lora.trainable import trained_weights
 from node0.models.llama.layers import LlamaStage
+from node0.server.stage.gradient_sums import GradientSums
 from node0.server.stage.state_file import StateReader, state_bytes, write_state
 from node0.stage_settings import OptimizerConfig
 
@@ -35,18 +36,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Which microbatches of a global batch come here: `first`, `first + stride`, and so on."""
-
-    first: int = 0
-    stride: int = 1
-
-    def __contains__(self, index: int) -> bool:
-        return index >= self.first and (index - self.first) % self.stride == 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Snapshot:
     """One version of a stage: by name, its weights, and the optimizer's state of those that moved."""
 
     version: int
@@ -55,10 +45,10 @@ class _Kept:
 
 
 class TrainedWeights:
-    """What trains on one stage, with its optimizer. `version` counts the steps applied."""
+    """The weights of a stage that require a gradient. `version` counts the steps applied."""
 
-    def __init__(self, stage: LlamaStage, config: OptimizerConfig) -> None:
-        """Take every parameter of `stage` that requires a gradient.
+    def __init__(self, stage: LlamaStage, config: OptimizerConfig | None = None) -> None:
+        """Take them all; `config` None is AdamW with its defaults.
 
         Raises:
             ConfigError: one of them is not float32.
@@ -68,17 +58,14 @@ class TrainedWeights:
         for name, weight in self._named.items():
             if weight.dtype != torch.float32:
                 raise ConfigError(f"trained weight {name} is {weight.dtype}; load what trains in float32")
-        self._optimizer = _adamw(list(self._named.values()), config) if self._named else None
-        self._early: dict[int, list[Tensor | None]] = {}
-        self._share = Share()
-        self._next = 0
-        self._counts_tied = True
-        self._kept: _Kept | None = None
+        self.gradients = GradientSums(self._named, tied_name=self._tied_name)
+        self._optimizer = _adamw(list(self._named.values()), config or OptimizerConfig())
+        self._snapshot: _Snapshot | None = None
         self.version = 0
 
     @property
     def weights(self) -> Mapping[str, nn.Parameter]:
-        """The trained weights by their name in the whole model."""
+        """The trained weights by their name on this stage."""
         return self._named
 
     @property
@@ -91,130 +78,57 @@ class TrainedWeights:
         """Bytes that `state_bytes` gives at most: weights, two moments, and what a header says of each."""
         return 1024 + sum(3 * weight.nbytes + 4 * (len(name) + 150) for name, weight in self._named.items())
 
-    def gradients(self) -> dict[str, Tensor]:
-        """The sums so far, by name; a weight that no microbatch reached is absent."""
-        return {name: weight.grad for name, weight in self._named.items() if weight.grad is not None}
-
-    def take(self, share: Share) -> None:
-        """Forget the sums, and expect these microbatches from now on: the others go to another replica."""
-        self._share = share
-        self.abort()
-
-    def accumulate(self, index: int, backward: Callable[[], None]) -> None:
-        """Run the backward pass of microbatch `index` and add its gradients in index order.
-
-        A microbatch that comes early waits, so that the sum does not depend on who was faster.
-
-        Raises:
-            RetriableError: the microbatch is already in the sums, or is another replica's.
-        """
-        if index not in self._share:
-            raise RetriableError(f"microbatch {index} is another replica's; abort the step and replay it")
-        if index < self._next or index in self._early:
-            raise RetriableError(f"microbatch {index} was accumulated before; abort the step and replay it")
-        if index > self._next:
-            self._early[index] = self._aside(backward)
-            return
-        backward()
-        self._next += self._share.stride
-        while self._next in self._early:
-            self._add(self._early.pop(self._next))
-            self._next += self._share.stride
-
-    def sums(self) -> list[Tensor]:
-        """The sums of all trained weights in the stage's order, zero where no microbatch reached one."""
-        return [
-            torch.zeros_like(weight) if weight.grad is None else weight.grad
-            for weight in self._named.values()
-        ]
-
-    def set_sums(self, sums: Sequence[Tensor]) -> None:
-        """Replace them, by what all replicas of the stage have summed."""
-        for weight, total in zip(self._named.values(), sums, strict=True):
-            weight.grad = total.to(weight.device)
-
-    def tied_gradient(self) -> Tensor | None:
-        """The gradient of this stage's copy of a table whose other copy is elsewhere; None without one."""
-        weight = self._named.get(self._tied_name) if self._tied_name is not None else None
-        if weight is None:
-            return None
-        return torch.zeros_like(weight) if weight.grad is None else weight.grad
-
-    def set_tied_gradient(self, total: Tensor, *, counted: bool) -> None:
-        """Replace that gradient by the sum over both copies. `counted` for one copy: the norm has it once."""
-        if self._tied_name is None:
-            raise ConfigError("this stage has no copy of a tied table; do not set its gradient")
-        self._named[self._tied_name].grad = total.clone()
-        self._counts_tied = counted
-
     def prepare(self) -> Prepared:
         """Norm and finiteness of the sums. No weight moves."""
-        squared = sum(
-            float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) ** 2
-            for name, gradient in self.gradients().items()
-            if self._counts_tied or name != self._tied_name
-        )
-        done = (self._next - self._share.first) // self._share.stride
-        return Prepared(squared, finite=squared < float("inf"), microbatches=done)
+        squared = self.gradients.squared_norm()
+        return Prepared(squared, finite=squared < float("inf"), microbatches=self.gradients.microbatches)
 
     @torch.no_grad()
     def apply(self, version: int, *, lr: float, scale: float) -> None:
-        """Multiply the sums by `scale`, make one optimizer step to `version`, forget the sums.
+        """Multiply the sums by `scale`, make one optimizer step to `version`, clear the sums.
 
         Raises:
-            RetriableError: `version` is not the one that follows.
+            RetriableError: `version` is not the one that follows; nothing has changed then.
         """
         if version != self.version + 1:
             raise RetriableError(
                 f"stage is at version {self.version}, asked for {version}; load a common state"
             )
         if self._optimizer is not None:
-            gradients = list(self.gradients().values())
-            if gradients:
-                torch._foreach_mul_(gradients, scale)
+            self.gradients.scale(scale)
             for group in self._optimizer.param_groups:
                 group["lr"] = lr
             self._optimizer.step()
         self.version = version
-        self.abort()
-
-    def abort(self) -> None:
-        """Forget the sums. Weights and optimizer stay as they were."""
-        for weight in self._named.values():
-            weight.grad = None
-        self._early.clear()
-        self._next = self._share.first
-        self._counts_tied = True
+        self.gradients.clear()
 
     @torch.no_grad()
-    def keep(self) -> None:
+    def snapshot(self) -> None:
         """Hold a copy of this version, weights and optimizer, in place of the one held before."""
-        self._kept = None
+        self.discard_snapshot()
         weights = {name: weight.detach().clone() for name, weight in self._named.items()}
         moments = {name: _cloned(self._state_of(weight)) for name, weight in self._named.items()}
-        self._kept = _Kept(self.version, weights, moments)
+        self._snapshot = _Snapshot(self.version, weights, moments)
 
-    def forget(self) -> None:
+    def discard_snapshot(self) -> None:
         """Drop the copy: every stage has the version that came after it."""
-        self._kept = None
+        self._snapshot = None
 
     def rollback(self, version: int) -> None:
-        """Forget the sums and be at `version` again, to the bit: the one kept, or still the present one.
+        """Clear the sums and be at `version` again, to the bit: the snapshot's, or still the present one.
 
         Raises:
             RetriableError: it is neither; nothing has changed then.
         """
-        kept = self._kept
-        if version != self.version and (kept is None or version != kept.version):
+        held = self._snapshot
+        if version != self.version and (held is None or version != held.version):
             raise RetriableError(
                 f"stage is at version {self.version} and cannot go back to {version}; load a common state"
             )
-        self.abort()
-        if kept is not None and version == kept.version:
-            self._restore(
-                kept.version, {name: (kept.weights[name], kept.moments[name]) for name in self._named}
-            )
-            self._kept = None
+        self.gradients.clear()
+        if held is not None and version == held.version:
+            self._restore(version, {name: (held.weights[name], held.moments[name]) for name in self._named})
+            self.discard_snapshot()
 
     def save(self, path: Path) -> None:
         """Write weights and optimizer state to one file."""
@@ -231,8 +145,8 @@ class TrainedWeights:
             BadCheckpoint: one is absent or of another shape; nothing has changed then.
         """
         found = {name: self._read(reader, name, weight) for name, weight in self._named.items()}
-        self.abort()
-        self.forget()
+        self.gradients.clear()
+        self.discard_snapshot()
         self._restore(reader.version, found)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -271,24 +185,8 @@ class TrainedWeights:
         return value, {"step": step.to(weight.device), **moments}
 
     def _global(self, name: str) -> str:
+        """A weight's name in the whole model, where the copies of a tied table are one."""
         return _EMBEDDING if name == self._tied_name else name
-
-    def _aside(self, backward: Callable[[], None]) -> list[Tensor | None]:
-        weights = list(self._named.values())
-        sums = [weight.grad for weight in weights]
-        for weight in weights:
-            weight.grad = None
-        backward()
-        own = [weight.grad for weight in weights]
-        for weight, total in zip(weights, sums, strict=True):
-            weight.grad = total
-        return own
-
-    def _add(self, gradients: list[Tensor | None]) -> None:
-        for weight, gradient in zip(self._named.values(), gradients, strict=True):
-            if gradient is None:
-                continue
-            weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
 
 
 def _tied_copy(stage: LlamaStage) -> str | None:
@@ -302,7 +200,10 @@ def _cloned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {field: tensor.clone() for field, tensor in state.items()}
 
 
-def _adamw(weights: list[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW:
+def _adamw(weights: list[nn.Parameter], config: OptimizerConfig) -> torch.optim.AdamW | None:
+    """The optimizer of these weights; None where there are none."""
+    if not weights:
+        return None
     fused = weights[0].device.type in ("cpu", "cuda")
     return torch.optim.AdamW(
         weights,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage's part of a sequence that is being generated."""
+"""Keys and values of one sequence on one stage, and the draw of its next token."""
 
 from typing import cast
 
@@ -12,8 +12,8 @@ from node0.models.llama.layers import LlamaStage, TailExpert
 from node0.models.sampling import sample_token
 
 
-class StageSession:
-    """The cache of one sequence on one stage. Made by `StageExecutor.open_session`."""
+class CachedSequence:
+    """One stage's part of a sequence that is generated. Made by `StageExecutor.new_sequence`."""
 
     def __init__(self, stage: LlamaStage, max_length: int) -> None:
         self._stage = stage
