@@ -31,7 +31,7 @@ def apply_lora(
     if isinstance(module, nn.Linear):
         wrapped = LoRALinear.from_base(module, config, name=name, seed=seed)
         freeze_base_params(wrapped)
-        return wrapped  # type: ignore[return-value]
+        return wrapped  # type: ignore[return-value]  # a Linear in, a LoRALinear out
     targets = [found for found in _targets(module, config) if only is None or found[0] in only]
     if not targets:
         raise ConfigError(f"no linear layer is named {config.target_modules}; take from wq wk wv wo w1 w2 w3")

@@ -129,7 +129,8 @@ class LoRALinear(nn.Module):
         mask = self._dropout(name)
         if torch.is_grad_enabled() and self.weight.requires_grad:
             return self._forward_trainable_base(x, lora_a, lora_b, scale, mask)
-        y = _LoRA.apply(x, self.weight, self.bias, lora_a, lora_b, (scale, mask))  # type: ignore[no-untyped-call]
+        tensors, options = (x, self.weight, self.bias, lora_a, lora_b), (scale, mask)
+        y = _LoRA.apply(*tensors, options)  # type: ignore[no-untyped-call]  # torch types no `apply`
         return cast(Tensor, y)
 
     def _forward_trainable_base(

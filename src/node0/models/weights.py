@@ -63,7 +63,7 @@ class TensorSource:
         path = self.files[stored]
         try:
             with safe_open(path, framework="pt") as file:
-                return file.get_tensor(stored)  # type: ignore[no-any-return]
+                return file.get_tensor(stored)  # type: ignore[no-any-return]  # safe_open is untyped
         except (SafetensorError, OSError) as error:
             raise BadCheckpoint(
                 f"{path}: tensor {stored} cannot be read ({error}); copy the file again"

@@ -18,9 +18,11 @@ from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
-from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.hosted_stage import HostSpec
+from node0.server.host.stage_host import StageHost
 from node0.server.host.stage_spec import StagePlace, StageTraining
 from node0.server.node0_server import Node0Server
+from node0.server.server_settings import ServerSettings, WantedBase
 from node0.stage_settings import OptimizerConfig
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.identity import make_identity
@@ -157,19 +159,22 @@ def member(run_dir: Path, name: str) -> Iterator[Node0Server]:
     """A member of a run that `node0 swarm init` made, as `node0 server` starts it."""
     run = read_run(run_dir)
     member = run.member(name)
-    serving = Node0Server.create(
-        stage=None if member.stage is None else str(member.stage),
-        num_stages=run.num_stages,
-        run_id=run.run_id,
-        identity_path=key_file(run_dir, name),
-        socket_dir=socket_directory(run_dir, name),
+    settings = ServerSettings(
+        run.run_id,
+        None if member.stage is None else str(member.stage),
+        run.num_stages,
         name=name,
-        base_model=run.base_model,
-        initial_peers=run.seeds(but=member.peer_id),
-        host_maddrs=member.config.host_maddrs,
-        allow_peers=run.allowed,
+        base=None if run.base_model is None else WantedBase(run.base_model),
         checkpoint_dir=run_dir / "checkpoints" / name,
     )
+    peer = PeerSettings(
+        socket_directory(run_dir, name),
+        key_file(run_dir, name),
+        host_maddrs=member.config.host_maddrs,
+        initial_peers=run.seeds(but=member.peer_id),
+        allowed=run.allowed,
+    )
+    serving = Node0Server.create(settings, peer)
     try:
         yield serving
     finally:

@@ -6,8 +6,9 @@ import logging
 import sys
 from pathlib import Path
 
+from node0.server.host.hosted_stage import HostSpec
 from node0.server.host.shard_store import ShardSettings, ShardStore
-from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.stage_host import StageHost
 from node0.server.host.stage_spec import StagePlace
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.identity import read_identity

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from node0.commands.doctor.doctor_options import main
-from node0.server.host.stage_host import HostSpec, StageHost
+from node0.server.host.hosted_stage import HostSpec
+from node0.server.host.stage_host import StageHost
 from node0.server.host.stage_spec import StagePlace
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run

@@ -74,7 +74,7 @@ def test_what_is_not_finite_in_one_stage_is_skipped_by_all(
         assert many.pipeline.train_step(batch(0), TrainStep(0, 1e-3)) == one.train_step(
             batch(0), TrainStep(0, 1e-3)
         )
-        executor = many.hosts[1].state.executor
+        executor = many.hosts[1].stage.executor
         assert executor is not None
         weight = list(executor.trained.weights.values())[-1]
         planted = weight.register_hook(lambda gradient: gradient * torch.nan)

@@ -171,7 +171,7 @@ def test_who_does_not_lead_changes_nothing_and_has_one_name(beside: Beside, stra
         for number, request in enumerate(requests):
             await stream.send(Frame(request.kind, {**request.fields, "id": number}))
             reply = await stream.receive()
-        assert [name for name in host.state.clients if name.startswith("name-")] == ["name-39"]
+        assert [name for name in host.stage.clients if name.startswith("name-")] == ["name-39"]
         stream.close()
         return reply
 
@@ -299,7 +299,7 @@ def test_a_flood_waits_at_the_stage_that_cannot_keep_up(beside: Beside, stranger
 
 def test_sessions_that_are_never_closed_end_with_their_client(beside: Beside, stranger: Peer) -> None:
     host = beside.swarm.hosts[0]
-    assert host.state.decoder is not None
+    assert host.stage.decoder is not None
 
     async def attack() -> list[Frame | None]:
         stream = await stranger.open(host.peer.peer_id, CONTROL)
@@ -317,7 +317,7 @@ def test_sessions_that_are_never_closed_end_with_their_client(beside: Beside, st
     assert kinds == sorted(kinds, reverse=True)
     assert set(kinds) == {"reply", "error"}
     beside.go_on()
-    assert host.compute.submit(0, lambda: host.state.decoder.nbytes).result(10.0) == 0  # type: ignore[arg-type,union-attr]  # a stage is held
+    assert host.compute.submit(0, lambda: host.stage.decoder.nbytes).result(10.0) == 0  # type: ignore[arg-type,union-attr]  # a stage is held
 
 
 def test_a_member_that_floods_its_trainer_is_refused_once(

@@ -9,8 +9,8 @@ from integration.swarm.in_process import Recipe, batch, local, swarm
 
 from node0.pipeline.protocol import TrainStep
 from node0.server.host.client import Client
+from node0.server.host.hosted_stage import HostedStage
 from node0.server.host.operations import OPERATIONS
-from node0.server.host.stage_host import StageHost
 from node0.swarm.transport.frames import Frame
 
 pytestmark = pytest.mark.integration
@@ -34,8 +34,8 @@ def test_a_member_whose_replies_make_no_sense_is_left(
     kind, said, why = LIES[lie]
     honest = OPERATIONS[kind]
 
-    def operate(host: StageHost, frame: Frame, client: Client) -> Frame:
-        return said if host.spec.name == "stage-2" else honest(host, frame, client)
+    def operate(stage: HostedStage, frame: Frame, client: Client) -> Frame:
+        return said if stage.spec.name == "stage-2" else honest(stage, frame, client)
 
     monkeypatch.setitem(OPERATIONS, kind, operate)
     with swarm(tmp_path / "s", RECIPE, members=[0, 1, 1]) as many:

@@ -62,7 +62,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, server: Node0Server, is_bad: Callabl
     seen: list[int] = []
 
     def poisoned(self: TrainedWeights) -> Prepared:
-        executor = server.host.state.executor
+        executor = server.host.stage.executor
         if executor is not None and self is executor.trained:
             seen.append(self.version)
             if is_bad(len(seen)):

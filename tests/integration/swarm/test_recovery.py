@@ -95,7 +95,7 @@ def test_a_spare_takes_another_stage_than_it_once_held(
             given = TrainStep(step, 1e-3, seed=3)
             assert many.pipeline.train_step(batch(step), given) == one.train_step(batch(step), given)
 
-        places = [host.state.place for host in many.hosts[2:]]
+        places = [host.stage.place for host in many.hosts[2:]]
         assert [place and place.index for place in places] == [0, 1]
 
 
@@ -156,7 +156,7 @@ def test_what_an_earlier_attempt_asked_for_comes_too_late(tmp_path: Path) -> Non
             assert await ask(first, fresh) == "done"
             assert await ask(first, _begin("old")) == "done"
             assert await ask(second, Frame("hello", {"client": "x", "lead": True})) == "done"
-            executor = host.state.executor
+            executor = host.stage.executor
             for frame in late:
                 assert "attempt is over" in await ask(second, frame)
             assert await ask(second, _begin("new")) == "done"
@@ -166,9 +166,9 @@ def test_what_an_earlier_attempt_asked_for_comes_too_late(tmp_path: Path) -> Non
             assert refused is not None and refused.kind == "failed"
             for frame in (*late, fresh, Frame("abort", {"version": 0}), _begin("old")):
                 assert "another trainer leads" in await ask(first, frame)
-            assert host.state.executor is executor is not None
-            assert host.state.worker is not None
-            assert (executor.trained.version, host.state.worker.attempt) == (0, "new")
+            assert host.stage.executor is executor is not None
+            assert host.stage.worker is not None
+            assert (executor.trained.version, host.stage.worker.attempt) == (0, "new")
             for stream in (first, second):
                 stream.close()
 

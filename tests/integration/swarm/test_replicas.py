@@ -59,7 +59,7 @@ def test_two_replicas_train_what_one_process_trains(recipe: Recipe, tmp_path: Pa
     with swarm(tmp_path / "s", recipe, members=[0, 1, 1, 2]) as many:
         _train(tmp_path, many, local(recipe), events={})
 
-        shares = [host.state.worker.microbatches for host in many.hosts if host.state.worker is not None]
+        shares = [host.stage.worker.microbatches for host in many.hosts if host.stage.worker is not None]
     assert shares == [120, 60, 60, 120]
 
 
@@ -70,12 +70,12 @@ def test_a_peer_that_comes_late_learns_from_its_neighbour_and_takes_part(
 
     def come(many: Swarm) -> None:
         late = join(many, tmp_path / "late", StagePlace(1, CLIPPED.num_stages))
-        assert wait_until(lambda: late.state.executor is not None, 20.0)
+        assert wait_until(lambda: late.stage.executor is not None, 20.0)
 
     with swarm(tmp_path / "s", CLIPPED) as many:
         _train(tmp_path, many, local(CLIPPED), events={6: come})
 
-        early, late = (many.hosts[index].state.worker for index in (1, 3))
+        early, late = (many.hosts[index].stage.worker for index in (1, 3))
         assert early is not None
         assert late is not None
         assert early.microbatches + late.microbatches == 120
@@ -88,7 +88,7 @@ def test_the_others_go_on_without_a_replica_that_leaves_in_a_step(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leave_at_the_next_frame(many: Swarm) -> None:
-        leaving = many.hosts[2].state.worker
+        leaving = many.hosts[2].stage.worker
         assert leaving is not None
 
         def handle(frame: Frame) -> None:
@@ -103,7 +103,7 @@ def test_the_others_go_on_without_a_replica_that_leaves_in_a_step(
     with swarm(tmp_path / "s", CLIPPED, members=[0, 1, 1, 2]) as many:
         _train(tmp_path, many, local(CLIPPED), events={7: leave_at_the_next_frame})
 
-        left = many.hosts[1].state.worker
+        left = many.hosts[1].stage.worker
         assert left is not None
         assert len(many.hosts) == 3
         assert left.microbatches >= 7 * 3 + 13 * 6

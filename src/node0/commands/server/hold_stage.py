@@ -17,6 +17,8 @@ from node0.finetune.training.plan.training_settings import resolve_training
 from node0.models.stage_name import StageName
 from node0.server.host.prometheus import serve_metrics
 from node0.server.node0_server import Node0Server
+from node0.server.server_settings import ServerSettings, WantedBase
+from node0.swarm.peer.peer import PeerSettings
 from node0.swarm.run.address import check_peer_id, parse_seed
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file, read_run
@@ -99,25 +101,14 @@ def _start(
     peer_id = read_identity(key).peer_id
     member = _member(run, peer_id, key=key, stage=request.stage)
     config = member.config if member is not None else None
-    stage = request.stage or (str(member.stage) if member is not None and member.stage else None)
     place = member.name if member is not None else peer_id[-12:]
-    return Node0Server.create(
-        stage=stage,
-        num_stages=run.num_stages,
-        run_id=run.run_id,
-        identity_path=key,
-        socket_dir=socket_directory(request.directory, place),
-        name=member.name if member is not None else stage,
+    settings = ServerSettings(
+        run.run_id,
+        request.stage or (str(member.stage) if member is not None and member.stage else None),
+        run.num_stages,
         layers_per_stage=run.layers_per_stage,
-        base_model=request.base_model or run.base_model,
-        base_revision=None if request.base_model else run.base_revision,
-        base_digest=run.base_digest,
-        finetune_config=training,
-        authorizer=authorizer,
-        initial_peers=_seeds(request.initial_peers) or run.seeds(but=peer_id),
-        host_maddrs=request.host_maddrs or (config.host_maddrs if config else ("/ip4/127.0.0.1/tcp/0",)),
-        announce_maddrs=request.announce_maddrs or (config.announce_maddrs if config else ()),
-        allow_peers=run.allowed | allowed | {peer_id},
+        name=member.name if member is not None else None,
+        base=_base(run, request),
         leaders=run.leaders | allowed,
         wire=run.wire,
         deadline=run.deadlines.microbatch,
@@ -125,6 +116,24 @@ def _start(
         checkpoint_dir=request.directory / "checkpoints" / place,
         bead_id=request.bead_id,
     )
+    peer = PeerSettings(
+        socket_directory(request.directory, place),
+        key,
+        host_maddrs=request.host_maddrs or (config.host_maddrs if config else ("/ip4/127.0.0.1/tcp/0",)),
+        announce_maddrs=request.announce_maddrs or (config.announce_maddrs if config else ()),
+        initial_peers=_seeds(request.initial_peers) or run.seeds(but=peer_id),
+        allowed=run.allowed | allowed | {peer_id},
+    )
+    return Node0Server.create(settings, peer, finetune_config=training, authorizer=authorizer)
+
+
+def _base(run: SwarmRun, request: HoldRequest) -> WantedBase | None:
+    """The base that the command line names, or the run's; both must be what the run is made for."""
+    if request.base_model is not None:
+        return WantedBase(request.base_model, digest=run.base_digest)
+    if run.base_model is None:
+        return None
+    return WantedBase(run.base_model, run.base_revision, run.base_digest)
 
 
 def _key(request: HoldRequest) -> Path:

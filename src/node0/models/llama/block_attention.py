@@ -25,7 +25,8 @@ def usable(query: Tensor) -> bool:
 
 def attend_document(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """query (tokens, heads, head_dim), key and value (tokens, kv heads, head_dim); returns query's shape."""
-    return cast(Tensor, _BlockAttention.apply(query, key, value))  # type: ignore[no-untyped-call]
+    out = _BlockAttention.apply(query, key, value)  # type: ignore[no-untyped-call]  # torch types no `apply`
+    return cast(Tensor, out)
 
 
 class _BlockAttention(torch.autograd.Function):

@@ -73,7 +73,7 @@ class Attention(nn.Module):
             out = attend_cached(query, keys, values, self.window)
         else:
             out = attend(query, key, value, context.layout or Layout())
-        return self.wo(out.reshape(batch, tokens, -1))  # type: ignore[no-any-return]
+        return self.wo(out.reshape(batch, tokens, -1))  # type: ignore[no-any-return]  # calls of modules are Any
 
     def join_projections(self) -> None:
         """Make wq, wk and wv one matrix: one token then passes one product. For generation only."""
@@ -83,7 +83,7 @@ class Attention(nn.Module):
     def _project(self, x: Tensor) -> Sequence[Tensor]:
         """Queries, keys and values, each (batch, tokens, heads * head_dim)."""
         if self.wqkv is not None:
-            return self.wqkv(x).split(self._widths, dim=-1)  # type: ignore[no-any-return]
+            return self.wqkv(x).split(self._widths, dim=-1)  # type: ignore[no-any-return]  # calls of modules are Any
         return self.wq(x), self.wk(x), self.wv(x)
 
 
@@ -101,7 +101,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, tokens, hidden) to the same."""
         gate, up = (self.w1(x), self.w3(x)) if self.w13 is None else self.w13(x).chunk(2, dim=-1)
-        return self.w2(functional.silu(gate) * up)  # type: ignore[no-any-return]
+        return self.w2(functional.silu(gate) * up)  # type: ignore[no-any-return]  # calls of modules are Any
 
     def join_projections(self) -> None:
         """Make w1 and w3 one matrix. For generation only."""
@@ -122,7 +122,7 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor, context: Context) -> Tensor:
         """(batch, tokens, hidden) to the same."""
         x = x + self.attention(self.attention_norm(x), context)
-        return x + self.feed_forward(self.ffn_norm(x))  # type: ignore[no-any-return]
+        return x + self.feed_forward(self.ffn_norm(x))  # type: ignore[no-any-return]  # calls of modules are Any
 
 
 @torch.no_grad()

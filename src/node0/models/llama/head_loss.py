@@ -18,13 +18,15 @@ _CHUNK_LOGITS = 1 << 22
 
 def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     """Sum of cross-entropies, float32 scalar. hidden (rows, width), weight (vocab, width), labels (rows,)."""
-    loss = _HeadLoss.apply(hidden, weight, labels, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
+    differentiable = torch.is_grad_enabled()
+    loss = _HeadLoss.apply(hidden, weight, labels, differentiable)  # type: ignore[no-untyped-call]  # torch types no `apply`
     return cast(Tensor, loss)
 
 
 def head_logps(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     """Log probability of each label, float32 (rows,). Shapes as in `head_loss`."""
-    logps = _HeadLogps.apply(hidden, weight, labels, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
+    differentiable = torch.is_grad_enabled()
+    logps = _HeadLogps.apply(hidden, weight, labels, differentiable)  # type: ignore[no-untyped-call]  # torch types no `apply`
     return cast(Tensor, logps)
 
 

@@ -158,7 +158,7 @@ class _HeadMixin(LlamaStage):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """float32 (..., vocab) of any rows of the residual stream (..., hidden)."""
-        return self.output(self.norm(hidden)).float()  # type: ignore[no-any-return]
+        return self.output(self.norm(hidden)).float()  # type: ignore[no-any-return]  # calls of modules are Any
 
     def chunked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, int]:
         """Sum of cross-entropies over supervised positions (float32 scalar), and their number.
@@ -197,7 +197,7 @@ class BodyExpert(LlamaStage):
 class TailExpert(_HeadMixin):
     """Last stage: residual stream and labels to the loss of each token."""
 
-    def forward(self, hidden: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, hidden: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]  # as the plan has it
         """Cross-entropy per token, float32 (batch, tokens), 0 where the label is IGNORE."""
         return -self.label_logps(self.forward_hidden(hidden, _positions(hidden)), labels)
 

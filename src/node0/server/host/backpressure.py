@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Back-pressure: how much may wait for work or for the wire before nothing more is read.
+"""Backpressure: how much may wait for work or for the wire before nothing more is read.
 
 A stream that is not read fills the buffers between two peers, and then its sender waits.
 """
@@ -10,7 +10,7 @@ FRAMES = 64
 NBYTES = 256 << 20
 
 
-class Intake:
+class Backpressure:
     """Counts frames between their arrival and the end of what is done with them. Lives on a loop."""
 
     def __init__(self, *, frames: int = FRAMES, nbytes: int = NBYTES) -> None:
@@ -29,7 +29,7 @@ class Intake:
         """It waits no more."""
         self._change(-1, -nbytes)
 
-    async def room(self) -> None:
+    async def wait_for_room(self) -> None:
         """Return when another frame may enter."""
         await self._has_room.wait()
 

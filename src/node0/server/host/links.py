@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from node0.errors import RetriableError
-from node0.server.host.backpressure import Intake
+from node0.server.host.backpressure import Backpressure
 from node0.swarm.peer.peer import Peer
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.frames import Frame
@@ -32,7 +32,7 @@ class Links:
         self._queues: dict[str, asyncio.Queue[Frame | None]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._addresses: Mapping[str, Sequence[str]] = {}
-        self.waiting = Intake()
+        self.waiting = Backpressure()
         "What is on its way up and not sent yet."
 
         self.sent_bytes = 0

@@ -5,20 +5,20 @@ import asyncio
 
 import pytest
 
-from node0.server.host.backpressure import Intake
+from node0.server.host.backpressure import Backpressure
 
 
 @pytest.mark.parametrize(("frames", "nbytes", "each"), [(2, 1000, 1), (1000, 100, 50)])
 def test_nothing_more_enters_until_something_leaves(frames: int, nbytes: int, each: int) -> None:
     async def run() -> None:
-        intake = Intake(frames=frames, nbytes=nbytes)
+        pressure = Backpressure(frames=frames, nbytes=nbytes)
         for _ in range(2):
-            await asyncio.wait_for(intake.room(), 1.0)
-            intake.enter(each)
-        waiting = asyncio.create_task(intake.room())
+            await asyncio.wait_for(pressure.wait_for_room(), 1.0)
+            pressure.enter(each)
+        waiting = asyncio.create_task(pressure.wait_for_room())
         await asyncio.sleep(0)
         assert not waiting.done()
-        intake.leave(each)
+        pressure.leave(each)
         await asyncio.wait_for(waiting, 1.0)
 
     asyncio.run(run())
@@ -26,10 +26,10 @@ def test_nothing_more_enters_until_something_leaves(frames: int, nbytes: int, ea
 
 def test_one_frame_may_be_larger_than_all_room() -> None:
     async def run() -> None:
-        intake = Intake(nbytes=10)
-        await asyncio.wait_for(intake.room(), 1.0)
-        intake.enter(1000)
-        intake.leave(1000)
-        await asyncio.wait_for(intake.room(), 1.0)
+        pressure = Backpressure(nbytes=10)
+        await asyncio.wait_for(pressure.wait_for_room(), 1.0)
+        pressure.enter(1000)
+        pressure.leave(1000)
+        await asyncio.wait_for(pressure.wait_for_room(), 1.0)
 
     asyncio.run(run())
