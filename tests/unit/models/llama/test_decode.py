@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joined projections, and one token at a time through them, compute what the plain layers do."""
+"""One token at a time through joined projections computes what the plain layers do."""
 
 from itertools import pairwise
 
@@ -11,6 +11,8 @@ from node0.lora.adapter import apply_lora
 from node0.lora.lora_config import LoRAConfig
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.blocks import Context, RMSNorm, TransformerBlock
+from node0.models.llama.decode import DecodeLayer, Norm
 from node0.models.llama.layers import SoloExpert
 
 SHAPE = {"hidden_dim": 32, "n_heads": 4, "num_hidden_layers": 2, "vocab_size": 40, "ffn_dim": 48}
@@ -101,3 +103,31 @@ def test_a_bfloat16_model_on_a_processor_caches_in_float32_and_agrees_with_itsel
     assert keys.dtype == torch.float32
     assert torch.allclose(stepped, whole, atol=0.1)
     assert torch.allclose(joined, whole, atol=0.1)
+
+
+def test_a_norm_without_its_module_gives_the_same() -> None:
+    norm, x = RMSNorm(16, 1e-6), torch.randn(1, 1, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        norm.weight.copy_(torch.rand(16) + 0.5)
+
+    torch.testing.assert_close(Norm.of(norm)(x), norm(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decode_layer_appends_to_the_cache_what_its_block_does(kind: str) -> None:
+    plain, joined = _stage(kind), _stage(kind)
+    joined.join_projections()
+    caches = [stage.new_cache(3) for stage in (plain, joined)]
+    block, twin = plain.layers["0"], joined.layers["0"]
+    assert isinstance(block, TransformerBlock) and isinstance(twin, TransformerBlock)
+    layer, outputs = DecodeLayer(twin), []
+
+    with torch.no_grad():
+        for position in range(3):
+            x = torch.randn(1, 1, 32, generator=torch.Generator().manual_seed(position))
+            cos, sin = plain.rope(torch.tensor([[position]]), 3)
+            contexts = [Context(cos, sin, cache=cache) for cache in caches]
+            outputs.append((block(x, contexts[0]), layer(x, contexts[1])))
+
+    assert [len(cache) for cache in caches] == [3, 3]
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in outputs)
