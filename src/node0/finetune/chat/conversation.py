@@ -9,12 +9,14 @@ continuation.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from node0.finetune.chat.harness import result_text
 from node0.finetune.chat.messages import Message, Tool, ToolUseBlock, blocks
+from node0.finetune.chat.special_tokens import Escape
+from node0.finetune.chat.traits import Traits
 
 FILLER = "Continue."
 "Stands where a template wants a user turn and the conversation has none."
@@ -23,44 +25,6 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 Turn = dict[str, Any]
 "One turn in Hugging Face form: role, content, for an assistant also tool_calls."
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a chat template takes, and how it renders. Found by probing."""
-
-    tools: bool = True
-    "Tool lists, calls and results."
-
-    parallel_calls: bool = True
-    "Several calls in one answer."
-
-    system: bool = True
-    "A system turn at the start."
-
-    middle_system: bool = True
-    "System turns later on."
-
-    user_runs: bool = True
-    "Several user turns in a row."
-
-    user_after_tool: bool = True
-    "A user turn after a tool's."
-
-    assistant_first: bool = True
-    "An assistant turn with no user turn before it."
-
-    assistant_runs: bool = True
-    "Several assistant turns in a row."
-
-    prefix_preserving: bool = True
-    "A conversation's rendering begins with that of any earlier request in it."
-
-    generation_prompt: str = ""
-    "What starts every answer; empty where it varies or could be forged by content."
-
-    end: str = ""
-    "The special token that ends an answer; empty where there is none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +44,15 @@ def to_conversation(
     messages: Sequence[Message | None],
     traits: Traits,
     *,
-    neutral: Callable[[str], str],
+    escape: Escape,
     prompt: bool,
 ) -> Conversation:
     """Turns that the template takes: a `prompt`'s up to its next answer, else up to the last answer.
 
-    `neutral` rewrites words that would read as special tokens. Messages that are None keep their
+    `escape` rewrites words that would read as special tokens. Messages that are None keep their
     place in the numbering and render as nothing.
     """
-    builder = _Builder(traits, neutral)
+    builder = _Builder(traits, escape)
     builder.start(system, tools)
     for number, message in enumerate(messages):
         if message is None:
@@ -99,16 +63,16 @@ def to_conversation(
             builder.context(message)
     if prompt:
         builder.lay_down()
-    functions = [_function(tool, neutral) for tool in tools] if traits.tools and tools else None
+    functions = [_function(tool, escape) for tool in tools] if traits.tools and tools else None
     return Conversation(builder.turns, builder.answers, functions)
 
 
 class _Builder:
     """Collects the turns between two answers, folds them, and lays them down."""
 
-    def __init__(self, traits: Traits, neutral: Callable[[str], str]) -> None:
+    def __init__(self, traits: Traits, escape: Escape) -> None:
         self.traits = traits
-        self.neutral = neutral
+        self.escape = escape
         self.turns: list[Turn] = []
         self.answers: dict[int, int] = {}
         self.group: list[Turn] = []
@@ -117,9 +81,9 @@ class _Builder:
 
     def start(self, system: str, tools: Sequence[Tool]) -> None:
         """The system prompt; with the tool list in words where the template has no place for it."""
-        text = self.neutral(system)
+        text = self.escape(system)
         if tools and not self.traits.tools:
-            text = "\n\n".join(filter(None, [text, _tools_in_words(tools, self.neutral)]))
+            text = "\n\n".join(filter(None, [text, _tools_in_words(tools, self.escape)]))
         if not text:
             return
         if self.traits.system:
@@ -131,15 +95,15 @@ class _Builder:
         """A user or system message."""
         for block in blocks(message):
             if block["type"] == "tool_result":
-                self._result(block["tool_use_id"], self.neutral(result_text(block)))
+                self._result(block["tool_use_id"], self.escape(result_text(block)))
             elif block["type"] == "text" and block["text"].strip():
-                self.group.append({"role": message["role"], "content": self.neutral(block["text"])})
+                self.group.append({"role": message["role"], "content": self.escape(block["text"])})
 
     def answer(self, number: int, message: Message) -> None:
         """An assistant message; one without words and calls is left out."""
         parts = blocks(message)
-        text = self.neutral("\n\n".join(part["text"] for part in parts if part["type"] == "text").strip())
-        calls = [_call(part, self.neutral) for part in parts if part["type"] == "tool_use"]
+        text = self.escape("\n\n".join(part["text"] for part in parts if part["type"] == "text").strip())
+        calls = [_call(part, self.escape) for part in parts if part["type"] == "tool_use"]
         if not text and not calls:
             return
         self.lay_down()
@@ -204,21 +168,8 @@ def short_id(call_id: str) -> str:
     return "".join(letters)
 
 
-def neutralizer(specials: Iterable[str]) -> Callable[[str], str]:
-    """A function that parts each special token in a text, so that content cannot forge a turn."""
-    tokens = sorted({token for token in specials if len(token) > 1}, key=len, reverse=True)
-
-    def neutral(text: str) -> str:
-        for token in tokens:
-            if token in text:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
-
-    return neutral
-
-
-def _call(block: ToolUseBlock, neutral: Callable[[str], str]) -> dict[str, Any]:
-    function = {"name": block["name"], "arguments": _neutral_leaves(block["input"], neutral)}
+def _call(block: ToolUseBlock, escape: Escape) -> dict[str, Any]:
+    function = {"name": block["name"], "arguments": _escaped_leaves(block["input"], escape)}
     return {"id": short_id(block["id"]), "type": "function", "function": function}
 
 
@@ -226,28 +177,28 @@ def _call_in_words(call: dict[str, Any]) -> str:
     return f"<tool_call>{_compact(call['function'])}</tool_call>"
 
 
-def _function(tool: Tool, neutral: Callable[[str], str]) -> dict[str, Any]:
+def _function(tool: Tool, escape: Escape) -> dict[str, Any]:
     function = {
         "name": tool["name"],
-        "description": neutral(tool.get("description", "")),
-        "parameters": _neutral_leaves(tool["input_schema"], neutral),
+        "description": escape(tool.get("description", "")),
+        "parameters": _escaped_leaves(tool["input_schema"], escape),
     }
     return {"type": "function", "function": function}
 
 
-def _tools_in_words(tools: Sequence[Tool], neutral: Callable[[str], str]) -> str:
-    lines = [_compact(_function(tool, neutral)["function"]) for tool in tools]
+def _tools_in_words(tools: Sequence[Tool], escape: Escape) -> str:
+    lines = [_compact(_function(tool, escape)["function"]) for tool in tools]
     call = '<tool_call>{"name":...,"arguments":{...}}</tool_call>'
     return "\n".join([f"Tools, called as {call}:", *lines])
 
 
-def _neutral_leaves(value: Any, neutral: Callable[[str], str]) -> Any:
+def _escaped_leaves(value: Any, escape: Escape) -> Any:
     if isinstance(value, str):
-        return neutral(value)
+        return escape(value)
     if isinstance(value, dict):
-        return {key: _neutral_leaves(item, neutral) for key, item in value.items()}
+        return {key: _escaped_leaves(item, escape) for key, item in value.items()}
     if isinstance(value, list):
-        return [_neutral_leaves(item, neutral) for item in value]
+        return [_escaped_leaves(item, escape) for item in value]
     return value
 
 

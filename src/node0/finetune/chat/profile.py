@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from node0.errors import ConfigError, NotFound
+from node0.files import write_atomically
 from node0.finetune.chat import harness
 from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolResultBlock, ToolUseBlock, blocks
 from node0.finetune.role import ROLE_PATTERN, ROLE_RULE, is_role_name
@@ -142,9 +143,7 @@ def load_profile(role: str, path: Path | None = None) -> DeploymentProfile:
 def dump_profile(profile: DeploymentProfile, path: Path) -> None:
     """Write the profile as a YAML file that `load_profile` reads back."""
     text = yaml.safe_dump(profile.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, text)
 
 
 def apply_profile(request: Request, profile: DeploymentProfile) -> Request:

@@ -14,10 +14,12 @@ from importlib import resources
 from typing import Any, NamedTuple, Protocol
 
 from node0.errors import BadCorpus
-from node0.finetune.chat.conversation import Conversation, Traits, Turn, neutralizer, to_conversation
+from node0.finetune.chat.conversation import Conversation, Turn, to_conversation
 from node0.finetune.chat.messages import Message, Request, Tool
 from node0.finetune.chat.profile import DeploymentProfile, rewrite, rewrite_system, rewrite_tools
-from node0.finetune.chat.traits import answer_after, probe
+from node0.finetune.chat.special_tokens import special_token_escape
+from node0.finetune.chat.template_probe import answer_after, probe
+from node0.finetune.chat.traits import Traits
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class Renderer:
         # Requests of one conversation, and pieces of a split, share most of their texts.
         self._known: dict[str, list[int]] = {}
         self._template = None if tokenizer.chat_template else shipped_template()
-        self._neutral = neutralizer(specials)
+        self._escape = special_token_escape(specials)
         self.traits: Traits = probe(self._rendered, sorted(specials))
         if not self.traits.end:
             logger.warning(
@@ -141,7 +143,7 @@ class Renderer:
         """A text that is no conversation, between the tokens that begin and end a text."""
         ends = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
         first, last = ([] if end is None else [end] for end in ends)
-        return [*first, *self._encoded([self._neutral(text)])[0], *last]
+        return [*first, *self._encoded([self._escape(text)])[0], *last]
 
     def example(
         self,
@@ -204,7 +206,7 @@ class Renderer:
             profile = self.profile
             system, tools = rewrite_system(system, profile), rewrite_tools(tools, profile)
             turns = [rewrite(message, profile) for message in messages]
-        return to_conversation(system, tools, turns, self.traits, neutral=self._neutral, prompt=prompt)
+        return to_conversation(system, tools, turns, self.traits, escape=self._escape, prompt=prompt)
 
     def _prompt_texts(self, conversation: Conversation) -> list[str]:
         text = self._rendered(conversation.turns, conversation.tools, True)

@@ -213,3 +213,15 @@ def test_a_profile_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> Non
 def test_a_missing_profile_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="does not exist"):
         load_profile("deacon", tmp_path / "none.yaml")
+
+
+def test_writing_a_profile_takes_no_other_file_of_the_directory(tmp_path: Path) -> None:
+    path = tmp_path / "deacon.yaml"
+    dump_profile(DEACON, path)
+    (tmp_path / "deacon.yaml.tmp").write_text("another's")
+
+    dump_profile(DEACON.model_copy(update={"card": "New."}), path)
+
+    assert load_profile("deacon", path).card == "New."
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["deacon.yaml", "deacon.yaml.tmp"]
+    assert (tmp_path / "deacon.yaml.tmp").read_text() == "another's"
