@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "bench", "examples", "tools", "docs", ".ci")
-ABOUT_PATHS = {"test_scrubber.py", "test_personal.py"}  # paths are what is scrubbed there
+ABOUT_PATHS = {"test_text_scrubber.py", "test_personal_names.py"}  # paths are what is scrubbed there
 SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ".jinja", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|Users|data|mnt|opt)/[\w.]")
 

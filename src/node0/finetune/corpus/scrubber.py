@@ -1,49 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take secrets and personal data out of text, with exact spans and consistent placeholders.
+"""Take secrets and personal data out of corpus entries, and audit entries that are stored.
 
-Works on decoded strings: `scrub_entry` visits every string of an entry, also in tool inputs, tool results,
-system texts and tool lists. Secrets become `[REDACTED:<kind>]`; what a reader must be able to tell apart
-becomes a numbered name (`[EMAIL_1]`, `[IP_1]`, `/home/USER_1`), the same for the same value in one entry.
-
-Three tiers: redact; quarantine (the text stays, the entry waits for a person and is never trained on);
-keep (an example, a variable, a documentation address). Scrubbing twice changes nothing. Time is linear.
+`scrub_entry` visits every decoded string of an entry, also in tool inputs, tool results, system texts and
+tool lists. Secrets become `[REDACTED:<kind>]`; what a reader must be able to tell apart becomes a numbered
+name (`[EMAIL_1]`, `[IP_1]`, `/home/USER_1`), the same for the same value in one entry.
 """
 
 import copy
-import hashlib
 import logging
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from node0.errors import ScrubberUnavailable
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrub.finding import Finding as Finding
-from node0.finetune.corpus.scrub.finding import resolved
-from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
-from node0.finetune.corpus.scrub.rules.secrets import SECRET_RULES, Tier
-from node0.finetune.corpus.scrub.voters import Voter, make_voters
-
-if TYPE_CHECKING:
-    from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.placeholders import Placeholders
+from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
+from node0.finetune.corpus.store import CorpusStore
 
 logger = logging.getLogger(__name__)
-
-SCRUB_RULES_VERSION = 3
-SHORTEST = 6
-"No rule matches fewer characters."
-
-PASSES = 8
-LONG = 200_000
-"Longer texts are looked at again only where something was replaced."
-
-LONGEST_NAMED = 512
-TELLING = re.compile(r"pass|pwd|secret|token|cred|key|auth|cookie", re.IGNORECASE)
-"Names of fields that may say what is in them."
-
-AROUND = 8192
-"Characters on either side of it; no rule but the key blocks' reaches further."
 
 SCRUBBED_FIELDS = (
     "rig",
@@ -57,19 +32,6 @@ SCRUBBED_FIELDS = (
     "toolsets",
     "tools",
 )
-Verdict = Callable[[str], Tier | None]
-"What a person decided about an uncertain value; None where nobody has."
-
-
-class Pattern(Protocol):
-    """What a town adds to the table of rules."""
-
-    @property
-    def identity(self) -> str:
-        """All of it, for the version of a scrubber."""
-
-    def findings(self, text: str) -> Iterator[Finding]:
-        """Every place."""
 
 
 class ScrubbedEntry(NamedTuple):
@@ -80,59 +42,8 @@ class ScrubbedEntry(NamedTuple):
     quarantined: Counter[str]
 
 
-class CorpusScrubber:
-    """Finds and replaces secrets and personal data.
-
-    Args:
-        deny: Words of the operator (names, hosts, domains) that always go, in either case.
-        rules: Patterns of the operator.
-        voters: Asked about what the rules are not sure about; None takes the shipped default.
-        verdict: Knows what a person decided about uncertain values.
-
-    Raises:
-        ScrubberUnavailable: a part that scrubbing needs cannot run.
-    """
-
-    def __init__(
-        self,
-        deny: Sequence[str] = (),
-        *,
-        rules: Sequence[Pattern] = (),
-        voters: Sequence[Voter] | None = None,
-        verdict: Verdict | None = None,
-    ) -> None:
-        try:
-            from node0.finetune.corpus.scrub.matcher import Matcher  # may fail, and then nothing is stored
-        except Exception as error:
-            raise ScrubberUnavailable(
-                f"scrubbing cannot run ({error}): repair the installation; nothing was stored"
-            ) from error
-        asked = make_voters() if voters is None else tuple(voters)
-        words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
-        self._matcher = Matcher([*(rule.findings for rule in rules), *_deny_list(words)], voters=asked)
-        self._verdict = verdict or (lambda value: None)
-        table = [
-            *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
-            *(rule.identity for rule in rules),
-            *words,
-            *(voter.name for voter in asked),
-        ]
-        self.version = f"{SCRUB_RULES_VERSION}-{hashlib.sha256(repr(table).encode()).hexdigest()[:8]}"
-
-    def scrub(self, text: str) -> tuple[str, list[str]]:
-        """The text without secrets, and a description of each match that was redacted or is uncertain."""
-        placeholders = Placeholders()
-        placeholders.reserve(text)
-        scrubbed, found = self._scrub(text, placeholders)
-        return scrubbed, [f"{finding.tier}: {finding.kind}" for finding in found]
-
-    def findings(self, text: str, *, name: str = "") -> list[Finding]:
-        """Every match, in order, without overlaps; spans are those of `text`.
-
-        Args:
-            name: Of the field that the text stands in, which may give it away.
-        """
-        return [self._decided(text, finding) for finding in self._undecided(text, name=name)]
+class CorpusScrubber(TextScrubber):
+    """A scrubber of whole entries, whose placeholders have the same numbers throughout an entry."""
 
     def scrub_entry(self, entry: CorpusEntry) -> ScrubbedEntry:
         """The entry with every string scrubbed, `scrub_version` set and uncertain ones quarantined."""
@@ -145,7 +56,7 @@ class CorpusScrubber:
 
         def visit(value: Any, name: str = "") -> Any:
             if isinstance(value, str):
-                scrubbed, found = self._scrub(value, placeholders, name=name)
+                scrubbed, found = self.redact(value, placeholders, name=name)
                 redacted.update(finding.kind for finding in found if finding.tier is Tier.REDACT)
                 quarantined.update(finding.kind for finding in found if finding.tier is Tier.QUARANTINE)
                 return scrubbed
@@ -166,7 +77,7 @@ class CorpusScrubber:
             entry: As it was stored.
             decided: Also what a person has decided about already.
         """
-        look = self._undecided if decided else self.findings
+        look = self.found_by_rules if decided else self.findings
         for leaf in _leaves(_content(entry)):
             found = (one for one in look(leaf.text, name=leaf.name) if one.tier is Tier.QUARANTINE)
             yield from ((leaf.place, leaf.text, finding) for finding in found)
@@ -184,7 +95,7 @@ class CorpusScrubber:
             entry: As it was stored.
             strict: Also what waits in quarantine already, and what a person accepted.
         """
-        look = self._undecided if strict else self.findings
+        look = self.found_by_rules if strict else self.findings
         told = {Tier.REDACT} if entry.quarantined and not strict else {Tier.REDACT, Tier.QUARANTINE}
         return [
             f"{finding.tier}: {finding.kind} in {leaf.place}"
@@ -194,7 +105,7 @@ class CorpusScrubber:
         ]
 
     def audit_store(
-        self, store: "CorpusStore", role: str | None = None, *, strict: bool = False
+        self, store: CorpusStore, role: str | None = None, *, strict: bool = False
     ) -> dict[str, list[str]]:
         """The entries in which something is found, with what; changes nothing."""
         found = ((entry.id, self.audit_entry(entry, strict)) for entry in store.entries(role))
@@ -202,59 +113,6 @@ class CorpusScrubber:
         if flagged:
             logger.warning("Audit flagged %d entries with potential PII", len(flagged))
         return flagged
-
-    def _scrub(self, text: str, placeholders: Placeholders, *, name: str = "") -> tuple[str, list[Finding]]:
-        gone: list[Finding] = []
-        for _ in range(PASSES):
-            found = self.findings(text, name=name)
-            redact = [finding for finding in found if finding.tier is Tier.REDACT]
-            if not redact:
-                break
-            # A placeholder is shorter than what it hides, so a second look may see more context.
-            text, places = replaced(text, redact, placeholders)
-            gone += redact
-            if len(text) > LONG and not self._more_around(text, places):
-                break
-        return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
-
-    def _more_around(self, text: str, places: Sequence[int]) -> bool:
-        """Whether something else comes to light near the placeholders of a long text."""
-        done = 0
-        for place in places:
-            start, end = max(done, place - AROUND), min(len(text), place + AROUND)
-            # Whole lines, for half a word may look like something.
-            start = text.find("\n", start, place) + 1 or start
-            end = max(text.rfind("\n", place, end), end if "\n" not in text[place:end] else 0)
-            done = max(done, end - AROUND)
-            if any(finding.tier is Tier.REDACT for finding in self.findings(text[start:end])):
-                return True
-        return False
-
-    def _undecided(self, text: str, *, name: str = "") -> list[Finding]:
-        found = self._matcher.findings(text) if len(text) >= SHORTEST else []
-        telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
-        return resolved([*found, *self._named(text, name)]) if telling else found
-
-    def _named(self, text: str, name: str) -> Iterator[Finding]:
-        """What goes because of the field's name: of a single word, all of it."""
-        before = f'{name}: "'
-        for found in self._matcher.findings(f'{before}{text}"'):
-            start, end = found.start - len(before), min(found.end - len(before), len(text))
-            if start >= 0 and end > start:
-                whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)
-                yield found._replace(start=0 if whole else start, end=len(text) if whole else end)
-
-    def _decided(self, text: str, finding: Finding) -> Finding:
-        if finding.tier is not Tier.QUARANTINE:
-            return finding
-        return finding._replace(tier=self._verdict(text[finding.start : finding.end]) or finding.tier)
-
-
-def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Finding]]]:
-    if not words:
-        return
-    pattern = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE)
-    yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))
 
 
 def _content(entry: CorpusEntry) -> dict[str, Any]:

@@ -29,9 +29,10 @@ from node0.finetune.corpus.exchange.identifiers import Identifiers
 from node0.finetune.corpus.exchange.town_names import gather
 from node0.finetune.corpus.quality.review_queue import read_decisions
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrub_settings import town_scrubber
-from node0.finetune.corpus.scrubber import SCRUB_RULES_VERSION, CorpusScrubber
+from node0.finetune.corpus.scrub.text_scrubber import SCRUB_RULES_VERSION
+from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore, EntryHeader
+from node0.finetune.corpus.town_scrubber import town_scrubber
 from node0.settings import read_block
 from node0.town import Town
 

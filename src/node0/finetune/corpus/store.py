@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -159,7 +159,7 @@ class CorpusStore:
         return RetractList(self.root)
 
     def corpus_hash(self, role: str | None = None) -> str:
-        """The sha256, in hex, over the sorted (id, content digest) of a role's entries, or of all."""
+        """The hash of a role's entries, or of all; it knows ids and contents only."""
         return hash_of(self.headers(role))
 
     def _path(self, role: str, entry_id: str) -> Path:
@@ -185,9 +185,21 @@ class CorpusStore:
         return sorted(kept, key=lambda path: path.name)
 
 
-def hash_of(headers: Iterable[EntryHeader]) -> str:
-    """The `corpus_hash` of entries by their headers."""
-    lines = sorted(f"{header.id} {header.content_digest}\n" for header in headers)
+class Identified(Protocol):
+    """What stands for an entry and its content: a header, or a line in the record of a run."""
+
+    @property
+    def id(self) -> str:
+        """Of the entry."""
+
+    @property
+    def content_digest(self) -> str:
+        """The sha256, in hex, of what a model could learn from it."""
+
+
+def hash_of(entries: Iterable[Identified]) -> str:
+    """The `corpus_hash` of these entries: the sha256, in hex, over their sorted (id, content digest)."""
+    lines = sorted(f"{entry.id} {entry.content_digest}\n" for entry in entries)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

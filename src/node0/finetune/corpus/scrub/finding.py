@@ -13,14 +13,14 @@ class Tier(StrEnum):
     QUARANTINE = "quarantine"
     "Somebody must look; until then nothing is trained on the entry."
 
-    DOUBT = "doubt"
+    CANDIDATE = "candidate"
     "Nothing, unless a voter sees a secret there; then it is uncertain."
 
     KEEP = "keep"
     "Looks like a secret and is none: an example, a variable, a placeholder."
 
 
-FIRMNESS = {Tier.REDACT: 0, Tier.QUARANTINE: 1, Tier.DOUBT: 2, Tier.KEEP: 3}
+FIRMNESS = {Tier.REDACT: 0, Tier.QUARANTINE: 1, Tier.CANDIDATE: 2, Tier.KEEP: 3}
 
 
 class Finding(NamedTuple):
@@ -41,7 +41,7 @@ def resolved(found: Iterable[Finding]) -> list[Finding]:
     says that its own rule is content: it gives way to any other finding.
     """
     result: list[Finding] = []
-    for finding in sorted(found, key=_place):
+    for finding in sorted(found, key=_order):
         last = result[-1] if result else None
         if finding.start >= finding.end:
             continue
@@ -52,7 +52,7 @@ def resolved(found: Iterable[Finding]) -> list[Finding]:
     return result
 
 
-def _place(finding: Finding) -> tuple[int, bool, int]:
+def _order(finding: Finding) -> tuple[int, bool, int]:
     return finding.start, finding.tier is Tier.KEEP, -finding.end
 
 

@@ -61,7 +61,7 @@ NARROWEST = 8
 
 
 @dataclass
-class Joined:
+class JoinedLines:
     """The joined lines, and where in them the breaks were."""
 
     view: View
@@ -82,7 +82,7 @@ class Joined:
         return self.breaks[bisect_right(self.breaks, start) : bisect_right(self.breaks, end - 1)]
 
 
-class _Place(NamedTuple):
+class _LineBreak(NamedTuple):
     """A break that may be inside a word."""
 
     line_start: int
@@ -94,21 +94,21 @@ class _Place(NamedTuple):
     wide: bool
 
 
-def joined_lines(text: str) -> Joined | None:
+def joined_lines(text: str) -> JoinedLines | None:
     """The lines that may hold a broken token, put together; None where there are none."""
     spans = [found.span() for found in (ANY_BREAK if "\\n" in text else BREAK).finditer(text)]
     if not spans:
         return None
-    places, repeated = _places(text, spans)
-    return _put_together(text, places, repeated=repeated) if places else None
+    line_breaks, repeated = _line_breaks(text, spans)
+    return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
 
 
-def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], bool]:
+def _line_breaks(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_LineBreak], bool]:
     """The breaks that may be inside a word, and whether several lines have the full width."""
     starts = [0, *(end for _, end in spans)]
     widths = [end - start for start, (end, _) in zip(starts, spans, strict=False)]
     widest = max(widths)
-    places = []
+    line_breaks = []
     for line_start, (line_end, next_start), width in zip(starts, spans, widths, strict=False):
         wide = width == widest >= NARROWEST
         if not wide:
@@ -117,10 +117,10 @@ def _places(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Place], 
                 continue
             if _between_words(text, line_start, line_end, next_start):
                 continue
-        place = _broken_word(text, line_start, line_end, next_start, wide=wide)
-        if place:
-            places.append(place)
-    return places, widths.count(widest) > 1
+        line_break = _broken_word(text, line_start, line_end, next_start, wide=wide)
+        if line_break:
+            line_breaks.append(line_break)
+    return line_breaks, widths.count(widest) > 1
 
 
 def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
@@ -135,26 +135,26 @@ def _between_words(text: str, line_start: int, line_end: int, next_start: int) -
     return len(words[0]) <= SHORT_WORD and is_plain(words[0])
 
 
-def _put_together(text: str, places: Sequence[_Place], *, repeated: bool) -> Joined:
+def _put_together(text: str, line_breaks: Sequence[_LineBreak], *, repeated: bool) -> JoinedLines:
     builder = ViewBuilder(text)
     breaks: list[int] = []
     wide: set[int] = set()
     pending, line = 0, -1
-    for place in places:
-        if place.line_start != line:
+    for line_break in line_breaks:
+        if line_break.line_start != line:
             if breaks:
                 builder.copy(pending, min(_line_end(text, pending), pending + REACH))
                 builder.decoded(GAP, pending, pending)
-            pending = max(place.line_start, place.word_end - REACH)
+            pending = max(line_break.line_start, line_break.word_end - REACH)
             # What names a value may stand on the line before.
             builder.copy(max(0, pending - LOOK), pending)
-        builder.copy(pending, place.word_end)
+        builder.copy(pending, line_break.word_end)
         breaks.append(builder.length)
-        if place.wide:
+        if line_break.wide:
             wide.add(builder.length)
-        pending, line = place.resume, place.next_start
+        pending, line = line_break.resume, line_break.next_start
     builder.copy(pending, min(_line_end(text, pending), pending + REACH))
-    return Joined(builder.view(), breaks, wide, repeated)
+    return JoinedLines(builder.view(), breaks, wide, repeated)
 
 
 def _line_end(text: str, start: int) -> int:
@@ -174,7 +174,9 @@ def is_plain(word: str) -> bool:
     return not pairs or sum(pair in COMMON for pair in pairs) >= 0.4 * len(pairs)
 
 
-def _broken_word(text: str, line_start: int, line_end: int, next_start: int, *, wide: bool) -> _Place | None:
+def _broken_word(
+    text: str, line_start: int, line_end: int, next_start: int, *, wide: bool
+) -> _LineBreak | None:
     """Where the word before the break ends and the one after it begins, if they may be one."""
     window = text[max(line_start, line_end - LOOK) : line_end]
     end = line_end
@@ -189,11 +191,11 @@ def _broken_word(text: str, line_start: int, line_end: int, next_start: int, *, 
         following = text[resume : resume + LOOK]
     if not window or not following:
         return None
-    place = _Place(line_start, end, next_start, resume, wide)
+    line_break = _LineBreak(line_start, end, next_start, resume, wide)
     if wide:
-        return place
+        return line_break
     before = window[len(window.rstrip(SIGNS)) :]
     after = following[: len(following) - len(following.lstrip(SIGNS))]
     if not before or not after or (is_plain(before) and is_plain(after)):
         return None
-    return None if NEXT_SETTING.match(text, resume) else place
+    return None if NEXT_SETTING.match(text, resume) else line_break

@@ -41,7 +41,7 @@ Pieces = Iterator[tuple[str, int]]
 "What stands for an encoded place, in order, each with the length of its origin."
 
 
-class Segment(NamedTuple):
+class MappedSpan(NamedTuple):
     """A piece of a view and where it came from."""
 
     at: int
@@ -56,16 +56,16 @@ class View:
     """A decoded text, and the way back."""
 
     text: str
-    segments: list[Segment] = field(default_factory=list)
+    mapping: list[MappedSpan] = field(default_factory=list)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The place in the original of `text[start:end]`."""
-        first, last = self._segment(start), self._segment(end - 1)
+        first, last = self._mapped(start), self._mapped(end - 1)
         origin = first.start + (start - first.at if first.copied else 0)
         return origin, last.start + end - last.at if last.copied else last.end
 
-    def _segment(self, at: int) -> Segment:
-        return self.segments[bisect_right(self.segments, at, key=lambda segment: segment.at) - 1]
+    def _mapped(self, at: int) -> MappedSpan:
+        return self.mapping[bisect_right(self.mapping, at, key=lambda span: span.at) - 1]
 
 
 class ViewBuilder:
@@ -74,7 +74,7 @@ class ViewBuilder:
     def __init__(self, original: str) -> None:
         self._original = original
         self._pieces: list[str] = []
-        self._segments: list[Segment] = []
+        self._mapping: list[MappedSpan] = []
         self.length = 0
 
     def copy(self, start: int, end: int) -> None:
@@ -87,13 +87,13 @@ class ViewBuilder:
 
     def _put(self, text: str, start: int, end: int, *, copied: bool) -> None:
         if text:
-            self._segments.append(Segment(self.length, start, end, copied))
+            self._mapping.append(MappedSpan(self.length, start, end, copied))
             self._pieces.append(text)
             self.length += len(text)
 
     def view(self) -> View:
         """What was put together."""
-        return View("".join(self._pieces), self._segments)
+        return View("".join(self._pieces), self._mapping)
 
 
 def decoded_views(text: str) -> Iterator[View]:

@@ -7,15 +7,25 @@ Nothing here asks a network.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
 
 from node0.errors import ConfigError, ScrubberUnavailable
+from node0.finetune.corpus.scrub.finding import Finding, Tier
 
 DEFAULT_VOTERS = ("detect-secrets",)
 SHARED = 4
 "Characters of a voter's secret that must be the candidate's."
+
+VOTES = 64
+"Candidates that voters are asked about in a short text; in a long one more, so that time stays linear."
+
+VOTES_EACH = 4096
+"Characters of a text for one more."
+
+LINE = 200
+"Characters on either side that a voter sees."
 
 
 class Voter(Protocol):
@@ -33,6 +43,7 @@ class DetectSecretsVoter:
     """The detectors of detect-secrets, without its verification requests."""
 
     def __init__(self) -> None:
+        # Loaded only for a town that asks it.
         from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
         from detect_secrets.filters import heuristic
 
@@ -64,6 +75,7 @@ class CredSweeperVoter:
     def __init__(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
+            # An extra, and slow to load.
             from credsweeper.app import CredSweeper
             from credsweeper.file_handler.string_content_provider import StringContentProvider
 
@@ -89,11 +101,18 @@ VOTERS: dict[str, Callable[[], Voter]] = {
     "credsweeper": CredSweeperVoter,
 }
 
-
 REPAIR = {
     "detect-secrets": "repair the installation",
     "credsweeper": "install gastown-finetune[scan]",
 }
+
+
+def confirmed(candidates: Sequence[Finding], text: str, voters: Sequence[Voter]) -> Iterator[Finding]:
+    """The candidates that a voter takes for secrets, as uncertain; beyond the budget every one is."""
+    budget = VOTES + len(text) // VOTES_EACH
+    for number, candidate in enumerate(sorted(set(candidates))):
+        if number >= budget or _any_vote(candidate, text, voters):
+            yield candidate._replace(tier=Tier.QUARANTINE)
 
 
 def make_voters(names: Sequence[str] = DEFAULT_VOTERS) -> tuple[Voter, ...]:
@@ -111,11 +130,20 @@ def _make(name: str) -> Voter:
         raise ConfigError(f"no voter {name!r}: name one of {', '.join(VOTERS)}")
     try:
         return VOTERS[name]()
-    except Exception as error:
+    except Exception as error:  # a voter's own code may fail in any way, and then nothing is stored
         raise ScrubberUnavailable(
             f"the voter {name} cannot run ({error}): {REPAIR[name]}, or take it out of "
             "the town's scrub settings; nothing was stored"
         ) from error
+
+
+def _any_vote(candidate: Finding, text: str, voters: Sequence[Voter]) -> bool:
+    first, last = max(0, candidate.start - LINE), candidate.end + LINE
+    start = max(first, text.rfind("\n", first, candidate.start) + 1)
+    stop = text.find("\n", candidate.end, last)
+    line = text[start : stop if stop >= 0 else last]
+    value = text[candidate.start : candidate.end]
+    return any(voter.says_secret(line, value) for voter in voters)
 
 
 def _same(found: str, value: str) -> bool:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The corpus of a run as training steps and held-out microbatches."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from node0.errors import NotFound
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.store import CorpusStore, hash_of
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, make_datasets
 from node0.finetune.data.loader import MicrobatchSource
 from node0.finetune.training.plan.training_data import EntryUse, TrainingData
@@ -46,7 +45,7 @@ def load_data(config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast) -> Tra
         examples=train.rows,
         tokens=train.tokens,
         supervised=train.rows if config.mode == "dpo" else train.supervised,
-        corpus_hash=_hash(entries),
+        corpus_hash=hash_of(entries),
     )
 
 
@@ -76,8 +75,3 @@ def _source(config: FineTuneConfig, dataset: CorpusDataset, *, shuffle: bool = T
 
 def _uses(entries: Iterable[CorpusEntry], split: Literal["train", "val"]) -> list[EntryUse]:
     return [EntryUse(entry.id, entry.content_digest, entry.scrub_version, split) for entry in entries]
-
-
-def _hash(entries: Iterable[EntryUse]) -> str:
-    lines = sorted(f"{entry.id} {entry.content_digest}\n" for entry in entries)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

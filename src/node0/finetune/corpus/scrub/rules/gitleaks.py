@@ -1,91 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Patterns that a town adds to the table: its own, and those of a gitleaks rules file.
-
-A pattern is looked for only in texts that hold one of its keywords. Whether it takes linear time is its
-author's business; the rules of the table do.
-"""
+"""Read the rules of a gitleaks file: https://github.com/gitleaks/gitleaks, in Go's notation for patterns."""
 
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from node0.errors import ConfigError, NotFound
-from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.rules.values import entropy, stands_for_a_value
+from node0.finetune.corpus.scrub.rules.operator_rule import OperatorRule, compiled_pattern
 
-SHORTEST_SECRET = 8
 LEADING_FLAG = re.compile(r"\(\?([ims])\)")
 GO_PIECES = re.compile(r"\\.|\(\?[ims]\)|\(\?(?:[a-zA-Z-]*:|P<\w+>)|\[\^?|.", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class OperatorRule:
-    """One pattern of a town."""
-
-    kind: str
-    pattern: re.Pattern[str]
-    tier: Tier = Tier.REDACT
-    keywords: tuple[str, ...] = ()
-    "In lower case; none means every text."
-
-    group: int | str | None = 0
-    "What of a match goes; None is the longest group."
-
-    least_entropy: float = 0.0
-    allowed: tuple[re.Pattern[str], ...] = ()
-    "What is no secret after all."
-
-    allowed_words: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        """All of it, for the version of a scrubber."""
-        allowed = [pattern.pattern for pattern in self.allowed]
-        parts = (
-            self.kind,
-            self.pattern.pattern,
-            self.pattern.flags,
-            self.tier.value,
-            self.keywords,
-            self.group,
-        )
-        return repr((*parts, self.least_entropy, allowed, self.allowed_words))
-
-    def findings(self, text: str) -> Iterator[Finding]:
-        """Every place."""
-        if self.keywords:
-            folded = text.lower()
-            if not any(word in folded for word in self.keywords):
-                return
-        for match in self.pattern.finditer(text):
-            start, end = match.span(_filled(match) if self.group is None else self.group)
-            if end > start and not self._harmless(match.group(), text[start:end]):
-                yield Finding(self.kind, self.tier, start, end)
-
-    def _harmless(self, whole: str, secret: str) -> bool:
-        if stands_for_a_value(secret) or (self.least_entropy and entropy(secret) < self.least_entropy):
-            return True
-        folded = secret.lower()
-        return any(word in folded for word in self.allowed_words) or any(
-            pattern.search(secret) or pattern.search(whole) for pattern in self.allowed
-        )
-
-
-def operator_rule(kind: str, pattern: str, *, tier: Tier, keywords: Sequence[str] = ()) -> OperatorRule:
-    """A rule of a town's settings; the group `secret`, where there is one, is what goes.
-
-    Raises:
-        ConfigError: the pattern is none, or matches nothing at all.
-    """
-    compiled = _compiled(pattern, f"scrub rule {kind!r}")
-    if compiled.match(""):
-        raise ConfigError(f"scrub rule {kind!r} matches the empty text: make its pattern longer")
-    group = "secret" if "secret" in compiled.groupindex else 0
-    return OperatorRule(kind, compiled, tier, tuple(word.lower() for word in keywords), group)
 
 
 def gitleaks_rules(path: Path) -> list[OperatorRule]:
@@ -109,7 +36,7 @@ def gitleaks_rules(path: Path) -> list[OperatorRule]:
 
 def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path: Path) -> OperatorRule:
     name = str(rule.get("id", "gitleaks"))
-    compiled = _compiled(_python_pattern(str(rule["regex"])), f"rule {name!r} of {path}")
+    compiled = compiled_pattern(_python_pattern(str(rule["regex"])), f"rule {name!r} of {path}")
     lists = [*common, *_lists(rule.get("allowlist")), *_lists(rule.get("allowlists"))]
     group = rule.get("secretGroup") or None
     return OperatorRule(
@@ -119,19 +46,12 @@ def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path:
         group=group if group is None or group <= compiled.groups else 0,
         least_entropy=float(rule.get("entropy", 0) or 0) if math.isfinite(rule.get("entropy", 0) or 0) else 0,
         allowed=tuple(
-            _compiled(_python_pattern(str(pattern)), f"allowlist of {name!r} in {path}")
+            compiled_pattern(_python_pattern(str(pattern)), f"allowlist of {name!r} in {path}")
             for each in lists
             for pattern in each.get("regexes", ())
         ),
         allowed_words=tuple(str(word).lower() for each in lists for word in each.get("stopwords", ())),
     )
-
-
-def _filled(match: re.Match[str]) -> int:
-    """The longest group, or all where groups hold only marks of the format."""
-    lengths = [(len(text or ""), number) for number, text in enumerate(match.groups(), start=1)]
-    length, number = max(lengths, default=(0, 0))
-    return number if length >= SHORTEST_SECRET else 0
 
 
 def _lists(value: Any) -> list[dict[str, Any]]:
@@ -166,10 +86,3 @@ def _python_pattern(pattern: str) -> str:
         out.append(r"\Z" if text == r"\z" else text)
         at = piece.end()
     return "".join(out) + ")" * len(opened[0])
-
-
-def _compiled(pattern: str, where: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"{where} cannot be used ({error}): repair or disable it") from error

@@ -7,7 +7,7 @@ from secret_contexts import CONTEXTS, SURVIVORS
 from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.secrets import SECRET_RULES
+from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
 SCRUBBER = CorpusScrubber()

@@ -94,13 +94,13 @@ def _token_tier(value: str, *, quoted: bool) -> Tier | None:
     if len(value) >= 10 and looks_random(value):
         return Tier.REDACT
     if len(value) < 20 or entropy(value) < 4.0:
-        return Tier.DOUBT if quoted and len(value) >= 8 and not WORDS.fullmatch(value) else None
+        return Tier.CANDIDATE if quoted and len(value) >= 8 and not WORDS.fullmatch(value) else None
     return Tier.QUARANTINE if WORDS.fullmatch(value) else Tier.REDACT
 
 
 def _password_tier(value: str, *, quoted: bool) -> Tier | None:
     if not IDENTIFIER.fullmatch(value):
-        return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else Tier.DOUBT
+        return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else Tier.CANDIDATE
     if len(value) >= 10 and not WORDS.fullmatch(value):
         return Tier.REDACT
     plain = "_" in value or "." in value or NAMES_ITSELF.search(value)

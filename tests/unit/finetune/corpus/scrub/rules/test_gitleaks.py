@@ -5,7 +5,8 @@ import pytest
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.operator import gitleaks_rules, operator_rule
+from node0.finetune.corpus.scrub.rules.gitleaks import gitleaks_rules
+from node0.finetune.corpus.scrub.rules.operator_rule import operator_rule
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
 GITLEAKS = r"""

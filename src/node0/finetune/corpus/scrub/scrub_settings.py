@@ -9,16 +9,11 @@ scrub:
   voters: [detect-secrets, credsweeper]
 """
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.operator import OperatorRule, gitleaks_rules, operator_rule
-from node0.finetune.corpus.scrub.voters import DEFAULT_VOTERS, make_voters
-from node0.finetune.corpus.scrubber import CorpusScrubber, Pattern, Verdict
+from node0.finetune.corpus.scrub.voters import DEFAULT_VOTERS
 from node0.settings import read_block
 from node0.town import Town
 
@@ -59,34 +54,10 @@ class ScrubSettings(BaseModel):
     "Second opinions on doubtful values: detect-secrets, and credsweeper from the extra `scan`."
 
 
-def load_scrub_settings(town: Town) -> ScrubSettings:
+def read_scrub_settings(town: Town) -> ScrubSettings:
     """The town's block `scrub`, or the defaults where it has none.
 
     Raises:
         ConfigError: the file is not YAML, or a setting is unknown or of a wrong type.
     """
     return read_block(ScrubSettings, town.model_settings_file, block="scrub")
-
-
-def town_scrubber(
-    town: Town | None,
-    deny: Sequence[str] = (),
-    *,
-    verdict: Verdict | None = None,
-    more: Sequence[Pattern] = (),
-) -> CorpusScrubber:
-    """The scrubber that a town has set up, with more patterns; None takes the shipped default.
-
-    Raises:
-        ConfigError, NotFound: the settings cannot be used.
-        ScrubberUnavailable: a part that they name cannot run.
-    """
-    settings = load_scrub_settings(town) if town else ScrubSettings()
-    rules: list[OperatorRule] = [
-        operator_rule(rule.kind, rule.pattern, tier=Tier(rule.tier), keywords=rule.keywords)
-        for rule in settings.rules
-    ]
-    if settings.gitleaks and town:
-        rules += gitleaks_rules(town.model_settings_file.parent / Path(settings.gitleaks).expanduser())
-    voters = make_voters(settings.voters)
-    return CorpusScrubber([*settings.deny, *deny], rules=[*rules, *more], voters=voters, verdict=verdict)

@@ -5,8 +5,8 @@ import pytest
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub_settings import town_scrubber
 from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.town_scrubber import town_scrubber
 from node0.town import Town
 
 

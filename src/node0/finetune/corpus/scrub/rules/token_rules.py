@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scrub rules for tokens that a provider's prefix gives away, as a table.
+"""The rules for tokens that a provider's prefix gives away, as a table.
 
 Formats: the providers' documents and gitleaks' published rules, in our own words. Checksums are never
 required: a redaction too many costs less than a leak.
 """
 
-from node0.finetune.corpus.scrub.rules.rule import (
+from node0.finetune.corpus.scrub.rules.judges import random_token, unnamed
+from node0.finetune.corpus.scrub.rules.secret_rule import (
     LETTERS,
     START,
     WORD,
-    Rule,
+    SecretRule,
     make_token,
-    random_token,
-    unnamed,
 )
 
-TOKEN_RULES: tuple[Rule, ...] = (
+TOKEN_RULES: tuple[SecretRule, ...] = (
     make_token("github-token", "ghp_ gho_ ghu_ ghr_", r"gh[pour]_(?:[A-Za-z0-9]{20,255})", length=40),
     make_token("github-token", "ghs_", r"ghs_[A-Za-z0-9](?:[A-Za-z0-9._-]{18,1500}[A-Za-z0-9_])"),
     make_token("github-token", "github_pat_", r"github_pat_\w{22,255}", length=93),

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find tokens that a line break cut in two, and say how far over the break each one reaches."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from node0.finetune.corpus.scrub.anchors import LONGEST_ANCHOR, AnchoredText, anchors_of_joined, rule_matches
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain
+from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
+
+HEADER = 60
+"Longest first line of a key block."
+
+Detect = Callable[[str], Iterator[Finding]]
+"Finds places in a text by itself, without anchors of the table."
+
+
+def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Finding]:
+    """What the rules find over a break of the joined lines, with places in them."""
+    text = joined.view.text
+    for rule, found, start in rule_matches(anchors_of_joined(anchored, joined)):
+        breaks = joined.inside(start, found.end)
+        if not breaks or _below_its_name(rule, found, text, breaks[-1]):
+            continue
+        end = _believed(rule, found, start, joined)
+        if end > max(breaks[0], found.start):
+            yield found._replace(end=end)
+
+
+def is_whole_before_break(detect: Detect, found: Finding, joined: JoinedLines) -> bool:
+    """Whether a pattern is content with what stands before a break, and ordinary words follow it."""
+    text, breaks = joined.view.text, joined.inside(found.start, found.end)
+    if not breaks or not is_plain(text[breaks[-1] : found.end]):
+        return False
+    start = max(0, found.start - LONGEST_ANCHOR)
+    return any(start + one.start == found.start for one in detect(text[start : breaks[-1]]))
+
+
+def _below_its_name(rule: SecretRule, found: Finding, text: str, last_break: int) -> bool:
+    """Whether name and value stand on two lines, which the rule judges where they stand."""
+    if rule.kind != "assigned-secret" or last_break > found.start:
+        return False
+    return not re.search("[:=]", text[last_break : found.start])
+
+
+def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLines) -> int:
+    """How far a finding over breaks is one token."""
+    text = joined.view.text
+    breaks = [at for at in joined.inside(context, found.end) if at > found.start]
+    if rule.kind == "private-key":
+        return found.end if any(at < found.start + HEADER for at in breaks) else found.start
+    # Ordinary words are taken along where something after them is none.
+    pieces = list(pairwise([*breaks, found.end]))
+    odd = [number for number, (at, end) in enumerate(pieces) if not is_plain(text[at:end])]
+    for number, (at, end) in enumerate(pieces):
+        if rule.length:
+            more = at - found.start < rule.length
+        else:
+            more = number <= max(odd, default=-1) or joined.cut_by_width(at, end)
+        so_far = rule.pattern.match(text, context, at)
+        tier = rule.judge(so_far) if so_far else None
+        whole = tier is found.tier and (not more or text[at:end].startswith(rule.anchors))
+        if whole or tier is Tier.KEEP:
+            return at
+    return found.end

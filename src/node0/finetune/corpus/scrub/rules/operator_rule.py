@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pattern that a town adds to the shipped rules.
+
+A pattern is looked for only in texts that hold one of its keywords. Whether it takes linear time is its
+author's business; the shipped rules do.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from node0.errors import ConfigError
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.rules.secret_values import entropy, stands_for_a_value
+
+SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True)
+class OperatorRule:
+    """One pattern of a town."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    tier: Tier = Tier.REDACT
+    keywords: tuple[str, ...] = ()
+    "In lower case; none means every text."
+
+    group: int | str | None = 0
+    "What of a match goes; None is the longest group."
+
+    least_entropy: float = 0.0
+    allowed: tuple[re.Pattern[str], ...] = ()
+    "What is no secret after all."
+
+    allowed_words: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """All of it, for the version of a scrubber."""
+        allowed = [pattern.pattern for pattern in self.allowed]
+        parts = (
+            self.kind,
+            self.pattern.pattern,
+            self.pattern.flags,
+            self.tier.value,
+            self.keywords,
+            self.group,
+        )
+        return repr((*parts, self.least_entropy, allowed, self.allowed_words))
+
+    def findings(self, text: str) -> Iterator[Finding]:
+        """Every place."""
+        if self.keywords:
+            folded = text.lower()
+            if not any(word in folded for word in self.keywords):
+                return
+        for match in self.pattern.finditer(text):
+            start, end = match.span(_filled(match) if self.group is None else self.group)
+            if end > start and not self._harmless(match.group(), text[start:end]):
+                yield Finding(self.kind, self.tier, start, end)
+
+    def _harmless(self, whole: str, secret: str) -> bool:
+        if stands_for_a_value(secret) or (self.least_entropy and entropy(secret) < self.least_entropy):
+            return True
+        folded = secret.lower()
+        return any(word in folded for word in self.allowed_words) or any(
+            pattern.search(secret) or pattern.search(whole) for pattern in self.allowed
+        )
+
+
+def operator_rule(kind: str, pattern: str, *, tier: Tier, keywords: Sequence[str] = ()) -> OperatorRule:
+    """A rule of a town's settings; the group `secret`, where there is one, is what goes.
+
+    Raises:
+        ConfigError: the pattern is none, or matches nothing at all.
+    """
+    compiled = compiled_pattern(pattern, f"scrub rule {kind!r}")
+    if compiled.match(""):
+        raise ConfigError(f"scrub rule {kind!r} matches the empty text: make its pattern longer")
+    group = "secret" if "secret" in compiled.groupindex else 0
+    return OperatorRule(kind, compiled, tier, tuple(word.lower() for word in keywords), group)
+
+
+def compiled_pattern(pattern: str, where: str) -> re.Pattern[str]:
+    """The pattern, ready to use.
+
+    Raises:
+        ConfigError: it is none; the text says `where` it stands.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"{where} cannot be used ({error}): repair or disable it") from error
+
+
+def _filled(match: re.Match[str]) -> int:
+    """The longest group, or all where groups hold only marks of the format."""
+    lengths = [(len(text or ""), number) for number, text in enumerate(match.groups(), start=1)]
+    length, number = max(lengths, default=(0, 0))
+    return number if length >= SHORTEST_SECRET else 0

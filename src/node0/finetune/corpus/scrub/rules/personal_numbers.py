@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find numbers that belong to a person: telephones, cards, bank accounts and US social security.
+
+Bare digits are ids: a number needs the form, and a card or an account its check digits as well (Luhn;
+ISO 7064 mod 97-10). A country's own rules for accounts are not asked: a redaction too many costs less than
+a leak.
+"""
+
+import re
+from collections.abc import Iterator
+
+from node0.errors import ScrubberUnavailable
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.rules.word_edges import is_glued
+
+try:
+    import phonenumbers
+    from stdnum import luhn
+    from stdnum.iso7064 import mod_97_10
+except ImportError as error:
+    raise ScrubberUnavailable(
+        f"scrubbing cannot run ({error}): repair the installation; nothing was stored"
+    ) from error
+
+DIGITS = re.compile(r"\d[\d ().-]{5,40}\d", re.ASCII)
+BETWEEN = re.compile(r"[\d ().-]*", re.ASCII)
+PHONE = re.compile(
+    r"\+\d[\d ().-]{6,20}\d"
+    r"|\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
+    r"|\d{3}[-. ]\d{3}[-. ]\d{4}"
+    r"|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}",
+    re.ASCII,
+)
+CARD = re.compile(r"[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5}", re.ASCII)
+IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", re.ASCII)
+IBAN_REACH = 36
+"Letters of an account number that may stand around its longest run of digits."
+
+SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
+
+
+def numbers(text: str) -> Iterator[Finding]:
+    """Telephone, card, bank account and US social security numbers."""
+    floor = 0
+    for start, end in _digit_runs(text):
+        yield from _accounts(text, max(floor, start - IBAN_REACH), end + IBAN_REACH)
+        floor = max(floor, end - IBAN_REACH)
+        yield from _phones(text, start, end)
+        yield from _cards(text, start, end)
+        yield from _social_security(text, start, end)
+
+
+def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
+    """Stretches of digits and what may stand between them, long enough to be a number of somebody."""
+    found = DIGITS.search(text)
+    while found:
+        more = BETWEEN.match(text, found.end())
+        end = more.end() if more else found.end()
+        yield max(0, found.start() - 1), end
+        found = DIGITS.search(text, end)
+
+
+def _phones(text: str, start: int, end: int) -> Iterator[Finding]:
+    for match in PHONE.finditer(text, start, end):
+        if is_glued(text, match.start(), match.end(), "-.+/:=_"):
+            continue
+        try:
+            number = phonenumbers.parse(match.group(), "GB" if match.group().startswith("0") else "US")
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number):
+            yield Finding("phone", Tier.REDACT, *match.span(), str(number.national_number))
+
+
+def _accounts(text: str, start: int, end: int) -> Iterator[Finding]:
+    for match in IBAN.finditer(text, start, end):
+        start, end = match.start(), match.start() + _iban_length(match.group())
+        if end > start and not is_glued(text, start, end, ""):
+            yield Finding("iban", Tier.REDACT, start, end)
+
+
+def _cards(text: str, start: int, end: int) -> Iterator[Finding]:
+    for match in CARD.finditer(text, start, end):
+        number = re.sub(r"\D", "", match.group())
+        known = len(number) in _card_lengths(number) and _passes_luhn(number)
+        if known and not is_glued(text, match.start(), match.end(), "-."):
+            yield Finding("card", Tier.REDACT, *match.span())
+
+
+def _social_security(text: str, start: int, end: int) -> Iterator[Finding]:
+    for match in SSN.finditer(text, start, end):
+        area, group, serial = match.group().split("-")
+        real = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+        if real and not is_glued(text, match.start(), match.end(), "-./:"):
+            yield Finding("ssn", Tier.REDACT, *match.span())
+
+
+def _card_lengths(digits: str) -> tuple[int, ...]:
+    if digits[:2] in ("34", "37"):
+        return (15,)
+    if digits[:2] in ("36", "38", "39") or "300" <= digits[:3] <= "305":
+        return (14,)
+    if digits[0] == "4":
+        return (13, 16, 19)
+    known = "51" <= digits[:2] <= "55" or digits[:2] in ("62", "65", "35") or digits[:4] == "6011"
+    return (16,) if known else ()
+
+
+def _passes_luhn(digits: str) -> bool:
+    """Whether the check digit is right; of one digit repeated it is right by accident."""
+    return len(set(digits)) > 1 and luhn.checksum(digits) == 0
+
+
+def _iban_length(text: str) -> int:
+    """Length of the longest prefix that is a valid account number, else 0."""
+    for end in range(len(text), 14, -1):
+        account = text[:end].replace(" ", "")
+        if not 15 <= len(account) <= 34 or text[end - 1] == " ":
+            continue
+        if mod_97_10.checksum(account[4:] + account[:4]) == 1:
+            return end
+    return 0

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule and every finder that the scrubber is shipped with, in the order in which they are tried."""
+
+from collections.abc import Callable, Iterator
+
+from node0.finetune.corpus.scrub.finding import Finding
+from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
+from node0.finetune.corpus.scrub.rules.network_addresses import addresses
+from node0.finetune.corpus.scrub.rules.personal_names import emails, homes, people
+from node0.finetune.corpus.scrub.rules.personal_numbers import numbers
+from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
+from node0.finetune.corpus.scrub.rules.token_rules import TOKEN_RULES
+
+Finder = Callable[[str], Iterator[Finding]]
+"Finds places by arithmetic and context, in one pass; a finding's `name` is what is numbered."
+
+SECRET_RULES: tuple[SecretRule, ...] = (*TOKEN_RULES, *CONTEXT_RULES)
+"Where two overlap, the one that covers more is kept."
+
+PERSONAL_FINDERS: tuple[Finder, ...] = (emails, addresses, homes, numbers, people)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scrub one text: redact its secrets and personal data, with exact spans and consistent placeholders.
+
+Three tiers: redact; quarantine (the text stays, the entry waits for a person and is never trained on);
+keep (an example, a variable, a documentation address). Scrubbing twice changes nothing. Time is linear.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from node0.finetune.corpus.scrub.finding import Finding, Tier, resolved
+from node0.finetune.corpus.scrub.matcher import Matcher
+from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
+from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
+from node0.finetune.corpus.scrub.voters import Voter, make_voters
+
+SCRUB_RULES_VERSION = 3
+SHORTEST = 6
+"No rule matches fewer characters."
+
+PASSES = 8
+LONG = 200_000
+"Longer texts are looked at again only where something was replaced."
+
+LONGEST_NAMED = 512
+TELLING = re.compile(r"pass|pwd|secret|token|cred|key|auth|cookie", re.IGNORECASE)
+"Names of fields that may say what is in them."
+
+AROUND = 8192
+"Characters on either side of it; no rule but the key blocks' reaches further."
+
+Verdict = Callable[[str], Tier | None]
+"What a person decided about an uncertain value; None where nobody has."
+
+
+class Detector(Protocol):
+    """What a town adds to the shipped rules."""
+
+    @property
+    def identity(self) -> str:
+        """All of it, for the version of a scrubber."""
+
+    def findings(self, text: str) -> Iterator[Finding]:
+        """Every place."""
+
+
+class TextScrubber:
+    """Finds and replaces secrets and personal data in texts.
+
+    Args:
+        deny: Words of the operator (names, hosts, domains) that always go, in either case.
+        rules: Of the operator, beside those that are shipped.
+        voters: Asked about what the rules are not sure about; None takes the shipped default.
+        verdict: Knows what a person decided about uncertain values.
+
+    Raises:
+        ScrubberUnavailable: a voter cannot run.
+    """
+
+    def __init__(
+        self,
+        deny: Sequence[str] = (),
+        *,
+        rules: Sequence[Detector] = (),
+        voters: Sequence[Voter] | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        asked = make_voters() if voters is None else tuple(voters)
+        words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
+        self._matcher = Matcher([*(rule.findings for rule in rules), *_deny_list(words)], voters=asked)
+        self._verdict = verdict or (lambda value: None)
+        table = [
+            *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
+            *(rule.identity for rule in rules),
+            *words,
+            *(voter.name for voter in asked),
+        ]
+        self.version = f"{SCRUB_RULES_VERSION}-{hashlib.sha256(repr(table).encode()).hexdigest()[:8]}"
+
+    def scrub(self, text: str) -> tuple[str, list[str]]:
+        """The text without secrets, and a description of each match that was redacted or is uncertain."""
+        placeholders = Placeholders()
+        placeholders.reserve(text)
+        scrubbed, found = self.redact(text, placeholders)
+        return scrubbed, [f"{finding.tier}: {finding.kind}" for finding in found]
+
+    def findings(self, text: str, *, name: str = "") -> list[Finding]:
+        """Every match, in order, without overlaps; spans are those of `text`.
+
+        Args:
+            name: Of the field that the text stands in, which may give it away.
+        """
+        return [self._decided(text, finding) for finding in self.found_by_rules(text, name=name)]
+
+    def found_by_rules(self, text: str, *, name: str = "") -> list[Finding]:
+        """As `findings`, whatever a person decided."""
+        found = self._matcher.findings(text) if len(text) >= SHORTEST else []
+        telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
+        return resolved([*found, *self._named(text, name)]) if telling else found
+
+    def redact(self, text: str, placeholders: Placeholders, *, name: str = "") -> tuple[str, list[Finding]]:
+        """The text without secrets, and what was redacted or is uncertain.
+
+        Args:
+            placeholders: Those of everything that is scrubbed together, and numbered together.
+            name: Of the field that the text stands in.
+        """
+        gone: list[Finding] = []
+        for _ in range(PASSES):
+            found = self.findings(text, name=name)
+            redact = [finding for finding in found if finding.tier is Tier.REDACT]
+            if not redact:
+                break
+            # A placeholder is shorter than what it hides, so a second look may see more context.
+            text, places = replaced(text, redact, placeholders)
+            gone += redact
+            if len(text) > LONG and not self._more_around(text, places):
+                break
+        return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
+
+    def _more_around(self, text: str, places: Sequence[int]) -> bool:
+        """Whether something else comes to light near the placeholders of a long text."""
+        done = 0
+        for place in places:
+            start, end = max(done, place - AROUND), min(len(text), place + AROUND)
+            # Whole lines, for half a word may look like something.
+            start = text.find("\n", start, place) + 1 or start
+            end = max(text.rfind("\n", place, end), end if "\n" not in text[place:end] else 0)
+            done = max(done, end - AROUND)
+            if any(finding.tier is Tier.REDACT for finding in self.findings(text[start:end])):
+                return True
+        return False
+
+    def _named(self, text: str, name: str) -> Iterator[Finding]:
+        """What goes because of the field's name: of a single word, all of it."""
+        before = f'{name}: "'
+        for found in self._matcher.findings(f'{before}{text}"'):
+            start, end = found.start - len(before), min(found.end - len(before), len(text))
+            if start >= 0 and end > start:
+                whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)
+                yield found._replace(start=0 if whole else start, end=len(text) if whole else end)
+
+    def _decided(self, text: str, finding: Finding) -> Finding:
+        if finding.tier is not Tier.QUARANTINE:
+            return finding
+        return finding._replace(tier=self._verdict(text[finding.start : finding.end]) or finding.tier)
+
+
+def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Finding]]]:
+    if not words:
+        return
+    pattern = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE)
+    yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scrubber that a town has set up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.gitleaks import gitleaks_rules
+from node0.finetune.corpus.scrub.rules.operator_rule import OperatorRule, operator_rule
+from node0.finetune.corpus.scrub.scrub_settings import ScrubSettings, read_scrub_settings
+from node0.finetune.corpus.scrub.text_scrubber import Detector, Verdict
+from node0.finetune.corpus.scrub.voters import make_voters
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.town import Town
+
+
+def town_scrubber(
+    town: Town | None,
+    deny: Sequence[str] = (),
+    *,
+    verdict: Verdict | None = None,
+    more: Sequence[Detector] = (),
+) -> CorpusScrubber:
+    """The scrubber that a town has set up, with more detectors; None takes the shipped default.
+
+    Raises:
+        ConfigError, NotFound: the settings cannot be used.
+        ScrubberUnavailable: a part that they name cannot run.
+    """
+    settings = read_scrub_settings(town) if town else ScrubSettings()
+    rules: list[OperatorRule] = [
+        operator_rule(rule.kind, rule.pattern, tier=Tier(rule.tier), keywords=rule.keywords)
+        for rule in settings.rules
+    ]
+    if settings.gitleaks and town:
+        rules += gitleaks_rules(town.model_settings_file.parent / Path(settings.gitleaks).expanduser())
+    voters = make_voters(settings.voters)
+    return CorpusScrubber([*settings.deny, *deny], rules=[*rules, *more], voters=voters, verdict=verdict)
