@@ -4,8 +4,8 @@
 from collections.abc import Sequence
 
 from node0.finetune.corpus.quality.review_queue import read_decisions
-from node0.finetune.corpus.scrub_settings import town_scrubber
 from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.town_scrubber import town_scrubber
 from node0.town import Town
 
 
