@@ -116,6 +116,6 @@ def make_trainer(
 
 
 def run(trainer: Trainer, *, resume="auto", interrupted=False) -> bool:
-    trainer.begin(find_state(trainer.run_dir, resume))
-    with Metrics(trainer.run_dir) as metrics:
+    trainer.begin(find_state(trainer.run, resume))
+    with Metrics(trainer.run) as metrics:
         return trainer.loop(metrics, Interrupt(requested=interrupted))

@@ -3,12 +3,11 @@
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
 them), GT_TMUX_SOCKET, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, and CLAUDE_CONFIG_DIR. What is ours in a town
-lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's own files are read, and only
+lies in `.corpus`, `.models` and `.checkpoints`; the town's own files are read, and only
 `settings/config.json` is ever written.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from typing import Any
 import yaml
 
 from node0.errors import ConfigError, NotFound
-from node0.files import write_atomically
+from node0.files import locked, write_atomically
 
 MARK = Path("mayor") / "town.json"
 HOME_TOWN = "~/gt"
@@ -79,11 +78,6 @@ class Town:
         return self.root / ".checkpoints"
 
     @property
-    def rag(self) -> Path:
-        """Retrieval indexes."""
-        return self.root / ".rag"
-
-    @property
     def store_file(self) -> Path:
         """The SQLite file of the default store."""
         return self.models / "store.sqlite"
@@ -92,31 +86,6 @@ class Town:
     def model_settings_file(self) -> Path:
         """Our own settings; gt would drop keys that it does not know from its own."""
         return self.models / "settings.yaml"
-
-    @property
-    def formulas(self) -> Path:
-        """Formula files."""
-        return self.root / ".beads" / "formulas"
-
-    @property
-    def directives(self) -> Path:
-        """Texts that `gt prime` appends, one file a role."""
-        return self.root / "directives"
-
-    @property
-    def docs(self) -> Path:
-        """The town's own documents."""
-        return self.root / "docs"
-
-    @property
-    def claude_md(self) -> Path:
-        """Instructions to every agent."""
-        return self.root / "CLAUDE.md"
-
-    @property
-    def agents_md(self) -> Path:
-        """The same, for other harnesses."""
-        return self.root / "AGENTS.md"
 
     @property
     def events_file(self) -> Path:
@@ -233,11 +202,11 @@ class Town:
         Nothing is written when the block raises.
         """
         self.settings_file.parent.mkdir(parents=True, exist_ok=True)
-        with (self.settings_file.parent / ".config.json.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.settings_file.with_name(".config.json.lock")):
             settings = self.read_settings()
             yield settings
-            write_atomically(self.settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+            text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+            write_atomically(self.settings_file, text, shared=True)
 
 
 def _from_environment() -> Path | None:

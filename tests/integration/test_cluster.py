@@ -14,8 +14,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny_run import FRESH, configure, make_base, make_corpus, settings
 
-from node0.finetune.training.output.artefacts import verify_manifest
-from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.run_lock import hold
 from node0.finetune.training.plan.run_plan import make_plan
 from node0.pipeline.protocol import IGNORE
@@ -116,7 +115,7 @@ def assert_same(run_dir: Path, expected: Path, *, weights: str = "adapter_model.
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         assert torch.linalg.norm(found[name] - value) <= TOLERANCE * torch.linalg.norm(value), name
-    records, others = read_metrics(run_dir), read_metrics(expected)
+    records, others = RunDirectory(run_dir).metrics(), RunDirectory(expected).metrics()
     assert [record["step"] for record in records] == [record["step"] for record in others]
     for record, other in zip(records, others, strict=True):
         assert record.keys() == other.keys()
@@ -137,14 +136,14 @@ def test_ranks_train_what_one_process_trains(alone, place, ranks):
     assert done.returncode == 0, done.stderr
     assert_same(run_dir, expected)
     assert (run_dir / "entries.jsonl").read_bytes() == (expected / "entries.jsonl").read_bytes()
-    assert verify_manifest(run_dir)["step"] == verify_manifest(expected)["step"]
+    assert RunDirectory(run_dir).verify()["step"] == RunDirectory(expected).verify()["step"]
     assert done.stdout.count("run_dir") == 1
     assert done.stderr.count("sft for deacon:") == done.stderr.count('{"step": 7,') == 1
 
 
 def test_the_runs_compared_have_uneven_microbatches_and_clip_in_some_steps_only(alone, place):
     _, run_dir = alone
-    norms = [record["grad_norm"] for record in read_metrics(run_dir) if "grad_norm" in record]
+    norms = [record["grad_norm"] for record in RunDirectory(run_dir).metrics() if "grad_norm" in record]
     steps = make_plan(configure(place, **CHANGES)).data.steps
     counts = {int((microbatch.labels != IGNORE).sum()) for microbatch in next(steps)}
 
@@ -213,7 +212,7 @@ def test_an_interruption_saves_once_and_every_rank_leaves_with_130(place, signal
     assert rest.count("run again to go on") == 1
     assert rest.splitlines().count("interrupted") == 1
     assert errors(rest) == []
-    last = read_metrics(run_dir)[-1]["step"]
+    last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
     assert main([*arguments, "--checkpoint-dir", str(run_dir), "--stop-after", str(last + 1)]) == 0
 
@@ -229,7 +228,7 @@ def test_ctrl_c_of_torchrun_saves_too(place):
 
     assert rest.count("run again to go on") == 1
     assert not any(map(is_alive, ranks.values()))
-    last = read_metrics(run_dir)[-1]["step"]
+    last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
 
 
@@ -248,7 +247,7 @@ def test_ranks_save_and_end_when_torchrun_is_killed(place, count):
     assert len(ranks) == count
     assert not any(map(is_alive, ranks.values()))
     assert rest.count("run again to go on") == 1
-    last = read_metrics(run_dir)[-1]["step"]
+    last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
 
 
@@ -284,7 +283,7 @@ def test_gradients_that_are_not_finite_end_every_rank_with_75_after_saving(place
     (line,) = errors(done.stderr)
     assert "3 steps in a row were not finite" in line
     assert done.stderr.count("skipped 1 of at most 3 steps in a row") == 1
-    last = read_metrics(place / "wild")[-1]["step"]
+    last = RunDirectory(place / "wild").metrics()[-1]["step"]
     assert (place / "wild" / "training_state" / f"step_{last}").is_dir()
 
 

@@ -16,9 +16,7 @@ from safetensors.torch import load_file
 from tiny_run import FRESH, make_base, make_corpus, settings
 
 from node0.finetune.registry.store import ModelRegistry
-from node0.finetune.training.output.artefacts import held_out, verify_manifest
-from node0.finetune.training.output.metrics import read_metrics
-from node0.finetune.training.output.resume import find_state
+from node0.finetune.run_dir import RunDirectory
 from node0.run_finetune import main
 from node0.town import Town
 
@@ -65,14 +63,14 @@ def test_sft_leaves_every_artefact_and_a_lower_validation_loss(place, capsys):
     (summary,) = json.loads(capsys.readouterr().out)
     run_dir = place / "run"
     names = {path.name for path in run_dir.iterdir()}
-    losses = [record["val_loss"] for record in read_metrics(run_dir) if "val_loss" in record]
+    losses = [record["val_loss"] for record in RunDirectory(run_dir).metrics() if "val_loss" in record]
     assert code == 0
     assert names >= ARTEFACTS
     assert losses[-1] < losses[0]
     assert summary["best_step"] == 6
     assert summary["val_loss"] == pytest.approx(min(losses[1:]))
-    assert verify_manifest(run_dir)["step"] == 6
-    assert 0 < len(held_out(run_dir)) < 12
+    assert RunDirectory(run_dir).verify()["step"] == 6
+    assert 0 < len(RunDirectory(run_dir).held_out()) < 12
     assert any(
         float(value.abs().max()) > 0
         for name, value in load_file(run_dir / "adapter_model.safetensors").items()
@@ -95,7 +93,9 @@ def test_dpo_raises_the_margin_of_held_out_pairs(tmp_path):
     make_corpus(tmp_path / "corpus", kind="dpo")
     code = main(configured(tmp_path, mode="dpo", max_steps=12, lr=0.02))
 
-    losses = [record["val_loss"] for record in read_metrics(tmp_path / "run") if "val_loss" in record]
+    losses = [
+        record["val_loss"] for record in RunDirectory(tmp_path / "run").metrics() if "val_loss" in record
+    ]
     assert code == 0
     assert losses[0] == pytest.approx(0.693147, abs=1e-5)
     assert losses[-1] < 0.6
@@ -107,7 +107,9 @@ def test_dpo_of_all_weights_compares_with_the_weights_before_it(tmp_path):
     changes = {"mode": "dpo", "lora": None, "max_steps": 8, "lr": 0.005}
     main([*configured(tmp_path, **changes)])
     straight = (tmp_path / "run" / "model.safetensors").read_bytes()
-    losses = [record["val_loss"] for record in read_metrics(tmp_path / "run") if "val_loss" in record]
+    losses = [
+        record["val_loss"] for record in RunDirectory(tmp_path / "run").metrics() if "val_loss" in record
+    ]
 
     assert losses[0] == pytest.approx(0.693147, abs=1e-5)
     assert losses[-1] < losses[0]
@@ -128,10 +130,12 @@ def test_pretraining_from_nothing_leaves_a_base_that_trains_further(tmp_path, ti
     }  # fmt: skip
 
     assert main(configured(tmp_path, **changes)) == 0
-    losses = [record["val_loss"] for record in read_metrics(tmp_path / "grown") if "val_loss" in record]
+    losses = [
+        record["val_loss"] for record in RunDirectory(tmp_path / "grown").metrics() if "val_loss" in record
+    ]
     assert losses[-1] < losses[0] - 0.5
     assert main(configured(tmp_path, base_model=str(tmp_path / "grown"))) == 0
-    first = next(record for record in read_metrics(tmp_path / "run") if record["step"] == 0)
+    first = next(record for record in RunDirectory(tmp_path / "run").metrics() if record["step"] == 0)
     assert first["val_loss"] < 5.0
 
 
@@ -158,7 +162,7 @@ def test_twenty_steps_and_ten_and_ten_give_the_same_bytes(place, changes):
     assert (place / "split" / "entries.jsonl").read_bytes() == (place / "run" / "entries.jsonl").read_bytes()
     compared = ("step", "loss", "val_loss", "lr", "grad_norm")
     straight, resumed = (
-        [[record.get(name) for name in compared] for record in read_metrics(place / name)]
+        [[record.get(name) for name in compared] for record in RunDirectory(place / name).metrics()]
         for name in ("run", "split")
     )
     assert resumed == straight
@@ -169,19 +173,23 @@ def test_a_finished_run_is_not_trained_again_and_can_be_started_over(place):
     main(arguments)
     first = adapter(place / "run")
     assert main(arguments) == 0
-    assert len(read_metrics(place / "run")) == 7
+    assert len(RunDirectory(place / "run").metrics()) == 7
     assert main([*arguments, "--resume", "never", "--set", "seed=1"]) == 0
 
     assert adapter(place / "run") != first
-    assert len(read_metrics(place / "run")) == 7
+    assert len(RunDirectory(place / "run").metrics()) == 7
 
 
 def test_the_best_step_is_exported_when_a_later_one_is_worse(place):
     main(configured(place, max_steps=6, eval_every_n_steps=1, lr=0.3, scheduler="constant"))
     card = (place / "run" / "README.md").read_text()
-    losses = {record["step"]: record["val_loss"] for record in read_metrics(place / "run") if record["step"]}
+    losses = {
+        record["step"]: record["val_loss"]
+        for record in RunDirectory(place / "run").metrics()
+        if record["step"]
+    }
     best = min(losses, key=losses.__getitem__)
-    manifest = verify_manifest(place / "run")
+    manifest = RunDirectory(place / "run").verify()
     config = [*configured(place, max_steps=6, lr=0.3, scheduler="constant", checkpoint_every_n_steps=1)]
 
     assert best < 6
@@ -209,7 +217,7 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(p
     assert "Traceback" not in rest
     assert not (place / "run" / "MANIFEST.json").exists()
     assert (place / "run" / "loss.png").exists()
-    done = read_metrics(place / "run")[-1]["step"]
+    done = RunDirectory(place / "run").metrics()[-1]["step"]
     assert 7 <= done < 60
     capsys.readouterr()
     assert main(arguments) == 0
@@ -230,7 +238,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(place):
     assert not (place / "run" / "MANIFEST.json").exists()
     assert main(arguments) == 0
     assert adapter(place / "run") == adapter(place / "straight")
-    assert [record["step"] for record in read_metrics(place / "run")] == list(range(61))
+    assert [record["step"] for record in RunDirectory(place / "run").metrics()] == list(range(61))
 
 
 def test_a_run_may_go_on_with_another_number_of_stages(place):
@@ -253,7 +261,9 @@ def test_the_best_step_of_an_earlier_split_is_exported(place):
     assert main([*arguments, "--set", "num_stages=2"]) == 0
 
     straight, split = (load_file(place / name / "adapter_model.safetensors") for name in ("straight", "run"))
-    assert verify_manifest(place / "run")["step"] == verify_manifest(place / "straight")["step"] < 6
+    assert (
+        RunDirectory(place / "run").verify()["step"] == RunDirectory(place / "straight").verify()["step"] < 6
+    )
     assert all(torch.allclose(straight[name], split[name], atol=1e-5) for name in straight)
 
 
@@ -267,7 +277,7 @@ def test_a_finished_run_is_registered_by_name(place, town_root, capsys):
     assert code == 0
     assert summary["registered"] == "deacon-tiny:1"
     assert registered.role == "deacon"
-    assert registered.base_digest == verify_manifest(place / "run")["base_digest"]
+    assert registered.base_digest == RunDirectory(place / "run").verify()["base_digest"]
     assert registered.training_config["max_steps"] == 6
     assert Path(registered.artifact_path).is_relative_to(town_root)
 
@@ -280,7 +290,7 @@ def test_losses_that_are_not_finite_end_the_run_with_75_and_its_last_state(place
     assert code == 75
     assert "2 steps in a row were not finite" in line
     assert "skipped 1 of at most 2 steps in a row" in said
-    state = find_state(place / "run", "auto")
+    state = RunDirectory(place / "run").newest_state()
     assert state is not None
     assert (state / "pipeline").is_dir()
     assert not (place / "run" / "MANIFEST.json").exists()
@@ -331,8 +341,8 @@ def test_an_adapter_can_be_trained_on(place):
         [*arguments, "--set", f"init_adapter={place / 'run'}", "--checkpoint-dir", str(place / "more")]
     )
 
-    before = next(r["val_loss"] for r in reversed(read_metrics(place / "run")) if "val_loss" in r)
-    after = read_metrics(place / "more")[0]["val_loss"]
+    before = next(r["val_loss"] for r in reversed(RunDirectory(place / "run").metrics()) if "val_loss" in r)
+    after = RunDirectory(place / "more").metrics()[0]["val_loss"]
     assert code == 0
     assert after == pytest.approx(before, abs=1e-6)
 
@@ -341,7 +351,7 @@ def test_tensorboard_events_are_written_on_request(place):
     assert main([*configured(place), "--set", "tensorboard=true"]) == 0
 
     assert list((place / "run" / "runs").glob("events.out.tfevents.*"))
-    assert not any(name.startswith("runs/") for name in verify_manifest(place / "run")["files"])
+    assert not any(name.startswith("runs/") for name in RunDirectory(place / "run").verify()["files"])
 
 
 def test_a_run_that_needs_recomputation_gives_the_same_adapter(place):

@@ -15,7 +15,7 @@ import yaml
 from tiny_run import make_base, make_corpus, settings
 
 from node0.commands.job import job_options as run_job
-from node0.finetune.training.output.resume import find_state
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.run_lock import hold
 from node0.run_finetune import main
 
@@ -85,7 +85,7 @@ def test_steps_that_are_not_finite_degrade_a_job_and_then_end_it(
     assert _states(job)[-4:] == ["degraded", "checkpointing", "training", "failed"]
     assert "3 steps in a row were not finite" in job["transitions"][-1]["reason"]
     assert "was skipped: its loss or gradients are not finite" in job["transitions"][-4]["reason"]
-    state = find_state(place / "run", "auto")
+    state = RunDirectory(place / "run").newest_state()
     assert state is not None
     assert f"Training job failed: {state.name.replace('_', ' ')}" in said.splitlines()
 

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tiny_run import configure, make_base, make_corpus
 
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.resume import find_state, read_state
 from node0.finetune.training.trainer import train
 from node0.models.stage_name import stage_names
@@ -34,7 +35,7 @@ def test_a_run_resumed_from_shards_is_the_straight_run(tmp_path: Path) -> None:
         shards[name] = write_shard(tmp_path, dataclasses.replace(facts, stage=name), from_state(held))
     gathered = assemble_checkpoint(shards, tmp_path / "gathered" / f"step_{STEP}").parent
 
-    found = find_state(tmp_path / "alone", gathered)
+    found = find_state(RunDirectory(tmp_path / "alone"), gathered)
     assert found == gathered
     assert read_state(found).step == STEP
     alone = configure(tmp_path, num_stages=1, checkpoint_dir=str(tmp_path / "alone"), keep_best=False)

@@ -1,9 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from node0.files import write_atomically
+from node0.files import (
+    copy_file,
+    locked,
+    make_directory,
+    narrow,
+    open_to_append,
+    private_directory,
+    sha256_of,
+    whole_directory,
+    whole_file,
+    whole_path,
+    write_atomically,
+)
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path: Path) -> None:
@@ -16,6 +44,33 @@ def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path: Path) -> None:
     assert path.read_text() == "2"
 
 
+def test_what_is_written_is_for_its_owner_alone_and_so_are_new_directories(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a" / "b" / "file", "1")
+
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/file")] == [0o700, 0o700, 0o600]
+
+
+def test_a_file_with_wider_rights_is_narrowed_when_it_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("1")
+    path.chmod(0o664)
+
+    write_atomically(path, "2")
+
+    assert mode(path) == 0o600
+
+
+def test_a_shared_file_keeps_its_rights_and_a_new_one_can_be_read_by_all(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("1")
+    old.chmod(0o664)
+
+    for path in (old, new):
+        write_atomically(path, "2", shared=True)
+
+    assert (mode(old), mode(new)) == (0o664, 0o644)
+
+
 def test_a_file_that_cannot_be_made_is_named_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**where: str) -> tuple[int, str]:
         raise PermissionError(13, "Permission denied", f"{where['prefix']}abc{where['suffix']}")
@@ -25,3 +80,137 @@ def test_a_file_that_cannot_be_made_is_named_itself(tmp_path: Path, monkeypatch:
     with pytest.raises(PermissionError) as refused:
         write_atomically(tmp_path / "a.json", "1")
     assert refused.value.filename == str(tmp_path / "a.json")
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+
+    for whole in (whole_file, whole_path):
+        with pytest.raises(OSError, match="disk full"), whole(path):
+            raise OSError("disk full")
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_library_that_replaces_the_file_it_was_given_changes_no_rights(tmp_path: Path) -> None:
+    with whole_path(tmp_path / "weights") as beside:
+        beside.unlink()
+        beside.write_text("w")
+        beside.chmod(0o666)
+
+    assert mode(tmp_path / "weights") == 0o600
+    assert (tmp_path / "weights").read_text() == "w"
+
+
+def test_a_directory_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
+    with whole_directory(tmp_path / "d") as beside:
+        (beside / "f").write_text("old")
+
+    with pytest.raises(OSError, match="disk full"), whole_directory(tmp_path / "d") as beside:
+        (beside / "f").write_text("new")
+        raise OSError("disk full")
+
+    assert (tmp_path / "d" / "f").read_text() == "old"
+    assert mode(tmp_path / "d") == 0o700
+    assert list(tmp_path.iterdir()) == [tmp_path / "d"]
+
+
+@pytest.mark.parametrize(("existing", "left"), [("replace", "new"), ("keep", "old")])
+def test_a_directory_that_is_there_by_then_is_replaced_or_kept(
+    tmp_path: Path, existing: str, left: str
+) -> None:
+    with whole_directory(tmp_path / "d", existing=existing) as beside:  # type: ignore[arg-type]  # a parameter
+        (beside / "f").write_text("new")
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / "f").write_text("old")
+
+    assert (tmp_path / "d" / "f").read_text() == left
+    assert list(tmp_path.iterdir()) == [tmp_path / "d"]
+
+
+def test_a_directory_that_must_be_new_refuses_one_that_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_text("old")
+
+    with pytest.raises(OSError, match="not empty"), whole_directory(tmp_path / "d", existing="refuse"):
+        pass
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["d", "f"]
+
+
+def test_a_copy_is_for_its_owner_alone_whatever_the_source_was(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x")
+    (tmp_path / "source").chmod(0o755)
+
+    copy_file(tmp_path / "source", tmp_path / "below" / "target")
+
+    assert (tmp_path / "below" / "target").read_bytes() == b"x"
+    assert mode(tmp_path / "below" / "target") == 0o600
+
+
+def test_a_file_that_grows_is_made_private_or_narrowed(tmp_path: Path) -> None:
+    old = tmp_path / "old.log"
+    old.write_text("1")
+    old.chmod(0o644)
+
+    for path in (old, tmp_path / "new.log"):
+        with open_to_append(path) as file:
+            file.write(b"2")
+
+    assert old.read_text() == "12"
+    assert [mode(path) for path in sorted(tmp_path.iterdir())] == [0o600, 0o600]
+
+
+def test_whoever_comes_second_waits_for_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+
+    with locked(path), path.open("a") as second, pytest.raises(BlockingIOError):
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    with path.open("a") as third:
+        fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert mode(path) == 0o600
+
+
+def test_making_a_directory_leaves_the_rights_of_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(mode=0o755)
+
+    make_directory(tmp_path / "a" / "b" / "c")
+
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")] == [0o755, 0o700, 0o700]
+
+
+def test_a_directory_with_wider_rights_becomes_private(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(mode=0o755)
+
+    assert private_directory(tmp_path / "a") == tmp_path / "a"
+
+    assert mode(tmp_path / "a") == 0o700
+
+
+def test_a_place_that_all_share_stays_shared(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+
+    narrow(shared)
+
+    assert mode(shared) == 0o1777
+
+
+def test_narrowing_takes_nothing_from_the_owner(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("")
+    tool.chmod(0o755)
+
+    narrow(tool)
+
+    assert mode(tool) == 0o700
+
+
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 3_000_000)
+
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"x" * 3_000_000).hexdigest()

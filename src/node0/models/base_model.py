@@ -3,7 +3,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, HubUnavailable, NotFound
+from node0.files import copy_file, make_directory, write_atomically
 from node0.lora.trainable import is_adapter_weight
+from node0.model_files import MODEL_CONFIG, TOKENIZER_FILES, WEIGHTS
 from node0.models.digest import base_digest, digest_of, fresh_digest, tensor_shapes
 from node0.models.hf_config import config_from_arguments, read_arguments
 from node0.models.llama.arguments import LlamaArguments
@@ -20,12 +21,6 @@ from node0.models.llama.layers import LlamaStage
 from node0.models.weights import TensorSource, hf_name, save_tensors
 
 __all__ = ["BaseModelDir", "base_digest", "export_base", "fresh_digest", "resolve_base", "whole_arguments"]
-
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json",
-)  # fmt: skip
-"Files that go with a model's weights, copied where they exist."
 
 # Some repositories hold the same weights again under other names.
 _HUB_FILES = ["model*.safetensors", "*.json", "*.jinja", "tokenizer*", "merges.txt"]
@@ -107,16 +102,16 @@ def export_base(stages: Sequence[LlamaStage], directory: Path, tokenizer_dir: Pa
     """
     dtype = next(stage.dtype for stage in stages)
     config = config_from_arguments(whole_arguments(stages), dtype=str(dtype).removeprefix("torch."))
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     if tokenizer_dir is not None:
         config |= _special_ids(tokenizer_dir)
         for name in TOKENIZER_FILES:
             source = tokenizer_dir / name
             if source.is_file() and source.resolve() != (directory / name).resolve():
-                shutil.copyfile(source, directory / name)
+                copy_file(source, directory / name)
     tensors = {hf_name(name): value.to(dtype) for name, value in base_tensors(stages).items()}
-    save_tensors(directory / "model.safetensors", tensors, {"format": "pt"})
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_tensors(directory / WEIGHTS, tensors, {"format": "pt"})
+    write_atomically(directory / MODEL_CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:

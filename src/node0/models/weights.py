@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint
+from node0.files import whole_path
+from node0.model_files import WEIGHTS_INDEX
 
 HF_LINEAR = {
     "wq": "self_attn.q_proj",
@@ -109,16 +111,9 @@ def hf_module(path: str) -> str:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file that is whole or absent; its directory is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
     on_host = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    try:
+    with whole_path(path) as beside:
         save_file(on_host, beside, metadata=dict(metadata))
-        # safetensors 0.8 lets only the owner read; a model is served by others, too.
-        beside.chmod(0o644)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:
@@ -150,7 +145,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _weight_files(directory: Path) -> list[Path]:
-    index = directory / "model.safetensors.index.json"
+    index = directory / WEIGHTS_INDEX
     if index.is_file():
         try:
             # Only names: an index must not point outside its directory.

@@ -7,8 +7,7 @@ import pytest
 from integration.swarm.processes import finetune, init, place, stages
 from safetensors.torch import load_file
 
-from node0.finetune.training.output.artefacts import verify_manifest
-from node0.finetune.training.output.metrics import read_metrics
+from node0.finetune.run_dir import RunDirectory
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +23,9 @@ def test_a_local_swarm_trains_the_adapter_of_one_process(tmp_path: Path) -> None
     assert one.returncode == 0, one.stderr
     assert many.returncode == 0, many.stderr
     assert (tmp_path / "many" / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
-    losses = [[record.get("loss") for record in read_metrics(tmp_path / run)] for run in ("run", "many")]
+    losses = [
+        [record.get("loss") for record in RunDirectory(tmp_path / run).metrics()] for run in ("run", "many")
+    ]
     assert losses[0] == losses[1]
 
 
@@ -60,5 +61,5 @@ def test_a_checkpoint_of_the_swarm_is_gathered_and_goes_on_in_one_process(tmp_pa
     one = finetune("--config", str(file), "--checkpoint-dir", str(tmp_path / "on"), *on)
     assert one.returncode == 0, one.stderr
     assert {"gathered", "whole", "swarm"}.isdisjoint(
-        name.split("/")[0] for name in verify_manifest(tmp_path / "many")["files"]
+        name.split("/")[0] for name in RunDirectory(tmp_path / "many").verify()["files"]
     )

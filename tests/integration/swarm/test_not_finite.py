@@ -15,8 +15,7 @@ from integration.swarm.processes import place
 
 from node0.commands.job import job_options as job_command
 from node0.commands.swarm import swarm_options as swarm
-from node0.finetune.training.output.metrics import read_metrics
-from node0.finetune.training.output.resume import find_state
+from node0.finetune.run_dir import RunDirectory
 from node0.run_finetune import main
 from node0.server.node0_server import Node0Server
 from node0.server.stage.trained_weights import Prepared, TrainedWeights
@@ -106,9 +105,9 @@ def test_one_bad_step_is_skipped_by_every_stage_and_the_run_goes_on(
     monitor.stop()
     states = [(row["state"], row["reason"]) for row in job(town_root, capsys)["transitions"]]
 
-    assert [record.get("skipped", False) for record in read_metrics(tmp_path / "swarm" / "training")] == [
-        step == 4 for step in range(1, 11)
-    ]
+    assert [
+        record.get("skipped", False) for record in RunDirectory(tmp_path / "swarm" / "training").metrics()
+    ] == [step == 4 for step in range(1, 11)]
     assert versions(servers) == [9, 9, 9]
     assert "step 3 skipped, no weight moved: " in said
     assert "skipped 1 of at most 3 steps in a row" in said
@@ -133,7 +132,7 @@ def test_three_in_a_row_end_the_job_and_keep_a_checkpoint_to_go_on_from(
         code = train(tmp_path, town_root)
     failed = capsys.readouterr().err
     states = [row["state"] for row in job(town_root, capsys)["transitions"]]
-    state = find_state(tmp_path / "swarm" / "training", "auto")
+    state = RunDirectory(tmp_path / "swarm" / "training").newest_state()
     at = versions(servers)
     again = train(tmp_path, town_root)
     said = capsys.readouterr().err

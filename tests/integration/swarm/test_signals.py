@@ -21,7 +21,7 @@ from integration.swarm.processes import (
     wait_until,
 )
 
-from node0.finetune.training.output.resume import find_state
+from node0.finetune.run_dir import RunDirectory
 from node0.run_finetune import main
 from node0.swarm.transport.sockets import socket_directory
 
@@ -71,7 +71,7 @@ def test_a_trainer_that_is_interrupted_and_then_killed_ends_with_the_same_bytes(
         with trainer("--swarm", "--run", str(run)) as second:
             read_up_to(second, 14)
             kill(second)
-        state = find_state(many, "auto")
+        state = RunDirectory(many).newest_state()
         third = finetune("--swarm", "--run", str(run))
         alive = [process.poll() for process in running.values()]
 
@@ -107,5 +107,5 @@ def test_nothing_of_a_local_swarm_outlives_its_supervisor(tmp_path: Path, number
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert seconds < 5.0
     if number != signal.SIGKILL:
-        state = find_state(tmp_path / "run", "auto")
+        state = RunDirectory(tmp_path / "run").newest_state()
         assert state is not None

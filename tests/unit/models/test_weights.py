@@ -9,12 +9,12 @@ from safetensors.torch import load_file
 from node0.models.weights import save_tensors
 
 
-def test_a_written_file_may_be_read_by_everybody(tmp_path: Path) -> None:
+def test_a_written_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "model.safetensors"
 
     save_tensors(path, {"a": torch.arange(6.0).view(2, 3).T}, {"format": "pt"})
 
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load_file(path)["a"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
 
 

@@ -14,19 +14,20 @@ import typer
 from node0 import console
 from node0.console import JsonOption, TownOption
 from node0.errors import ConfigError
-from node0.finetune.training.hooks import Phase, StepHook
+from node0.finetune.jobs.job_states import JobState
+from node0.finetune.training.hooks import StepHook
 
 if TYPE_CHECKING:
     from node0.finetune.config import FineTuneConfig
-    from node0.finetune.training.engines.placement import Elsewhere
+    from node0.finetune.training.engines.remote_stages import RemoteStages
     from node0.finetune.training.output.resume import Resume
     from node0.finetune.training.plan.run_plan import RunPlan
     from node0.finetune.training.trainer import RunResult
     from node0.pipeline.ranks import Ranks
     from node0.settings import Resolved
 
-Entered = Callable[[str, str], None]
-"Told of a phase of the run and the reason."
+Entered = Callable[[JobState, str], None]
+"Told of a state of the run and the reason."
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     if console.is_rank():
         _end_with_torchrun()
-    return console.run(app, argv, name="node0-finetune", within=_one_voice(console.torchrun()))
+    return console.run(app, argv, name="node0-finetune", within=_report_once(console.torchrun()))
 
 
 @app.command()
@@ -93,11 +94,11 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
     command again goes on where the last one stopped.
     """
-    from node0.finetune.training.engines.placement import Elsewhere
+    from node0.finetune.training.engines.remote_stages import RemoteStages
     from node0.settings import flag_layer
 
     job = console.torchrun()
-    peers = Elsewhere(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
+    peers = RemoteStages(swarm=swarm, run=run, initial_peers=initial_peers or [], local_swarm=local_swarm)
     peers.refuse_contradictions(is_torchrun=job is not None)
     _refuse_name(register)
     flags = flag_layer(
@@ -124,7 +125,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     with _recorded(resolved.values, town, bead_id=bead_id, asked=asked, job=job) as entered:
         plan = _plan(resolved.values, job)
         _refuse_oversize(plan, whole=not swarm)
-        entered("ready", f"{plan.total_steps} steps on {plan.data.kept} entries")
+        entered(JobState.READY, f"{plan.total_steps} steps on {plan.data.kept} entries")
         hook = _Told(lambda: _banner(resolved, plan), entered)
         result = _train(
             plan, resolved, hook, job=job, peers=peers, resume=_resume(resume), stop_after=stop_after
@@ -144,12 +145,12 @@ def _end_with_torchrun() -> None:
     die_with_parent(signal.SIGTERM)
 
 
-def _one_voice(job: console.Torchrun | None) -> AbstractContextManager[None]:
+def _report_once(job: console.Torchrun | None) -> AbstractContextManager[None]:
     if job is None:
         return nullcontext()
-    from node0.finetune.training.engines.cluster import one_voice
+    from node0.finetune.training.engines.cluster import report_once
 
-    return one_voice(job)
+    return report_once(job)
 
 
 def _plan(config: "FineTuneConfig", job: console.Torchrun | None) -> "RunPlan":
@@ -211,7 +212,7 @@ def _banner(resolved: "Resolved[FineTuneConfig]", plan: "RunPlan") -> None:
     for row in resolved.rows():
         if row["from"] != "default":
             console.note(f"  {row['setting']} = {row['value']}  ({row['from']})")
-    _doubt(plan)
+    _warn(plan)
 
 
 def _show(plan: "RunPlan", *, whole: bool, as_json: bool) -> None:
@@ -219,7 +220,7 @@ def _show(plan: "RunPlan", *, whole: bool, as_json: bool) -> None:
 
     console.emit(describe(plan), as_json=as_json, title="Plan")
     _refuse_oversize(plan, whole=whole)
-    _doubt(plan)
+    _warn(plan)
 
 
 def _refuse_oversize(plan: "RunPlan", *, whole: bool) -> None:
@@ -230,11 +231,11 @@ def _refuse_oversize(plan: "RunPlan", *, whole: bool) -> None:
         refuse_oversize_plan(plan)
 
 
-def _doubt(plan: "RunPlan") -> None:
-    from node0.finetune.training.plan.run_plan import doubts
+def _warn(plan: "RunPlan") -> None:
+    from node0.finetune.training.plan.run_plan import warnings
 
-    for doubt in doubts(plan):
-        console.note(f"note: {doubt}")
+    for line in warnings(plan):
+        console.note(f"note: {line}")
 
 
 class _Told(StepHook):
@@ -246,7 +247,7 @@ class _Told(StepHook):
     def started(self) -> None:
         self._banner()
 
-    def entered(self, phase: Phase, reason: str = "") -> None:
+    def entered(self, phase: JobState, reason: str = "") -> None:
         self._entered(phase, reason)
 
 
@@ -260,7 +261,7 @@ def _recorded(
 ) -> AbstractContextManager[Entered]:
     """The run as a job of its town, which one process of it keeps."""
     if job is not None and job.rank:
-        return nullcontext(lambda phase, reason: None)
+        return nullcontext(lambda state, reason: None)
     from node0.finetune.jobs.job_recorder import job_of_run
     from node0.finetune.training.output.run_lock import refuse_unusable
 
@@ -283,11 +284,11 @@ def _train(
     hook: StepHook,
     *,
     job: console.Torchrun | None,
-    peers: "Elsewhere",
+    peers: "RemoteStages",
     resume: "Resume",
     stop_after: int | None,
 ) -> "RunResult":
-    from node0.finetune.training.engines.engine import Where
+    from node0.finetune.training.engines.placement import Placement
     from node0.finetune.training.output.progress import watching
     from node0.finetune.training.trainer import run_plan
 
@@ -302,7 +303,7 @@ def _train(
             resume=resume,
             stop_after=stop_after,
             hook=hook,
-            where=Where(ranks, peers.open if peers.wanted else None),
+            placement=Placement(ranks, peers.open if peers.wanted else None),
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from node0 import console
 from node0.errors import ConfigError
-from node0.finetune.jobs.job_states import Job, JobState
+from node0.finetune.jobs.job import Job
+from node0.finetune.jobs.job_states import JobState
 from node0.finetune.jobs.job_store import JobStore
 from node0.town import Town
 

@@ -11,6 +11,7 @@ import typer
 from node0 import console
 from node0.console import JsonOption, TownOption
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.run_dir import RunDirectory
 
 if TYPE_CHECKING:
     from node0.finetune.chat.messages import Block
@@ -85,7 +86,7 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     """
     from node0.finetune.inference.loading import load_model
 
-    settings = _settings(run)
+    settings = RunDirectory(run).require_settings()
     role = role or str(settings.get("role"))
     profile = settings.get("profile")
     entries = _held_out(run, Path(corpus_path or settings.get("corpus_path", "")), str(settings.get("role")))
@@ -178,20 +179,10 @@ def _answer(loaded: "LoadedModel", turn: "MeasuredTurn", max_tokens: int) -> "li
     return parse_answer(loaded.decode(ids))
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    from node0.settings import read_tree
-
-    path = run / "config.resolved.yaml"
-    if not path.is_file():
-        raise NotFound(f"no config.resolved.yaml in {run}; give the directory of a finished run")
-    return read_tree(path)
-
-
 def _held_out(run: Path, corpus_path: Path, role: str) -> "list[CorpusEntry]":
     from node0.finetune.corpus.store import CorpusStore
-    from node0.finetune.training.output.artefacts import held_out
 
-    ids = held_out(run)
+    ids = RunDirectory(run).held_out()
     if not ids:
         raise NotFound(f"run {run} held nothing out; train with val_split above 0")
     if not corpus_path.is_dir():

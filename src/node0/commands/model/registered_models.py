@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
-from node0.finetune.registry.artefacts import problems
+from node0.finetune.manifest import problems
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry

@@ -10,8 +10,6 @@ With the last two `node0 finetune --resume DIRECTORY` goes on from there.
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,8 +18,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, ConfigError
-from node0.files import write_atomically
+from node0.files import whole_directory, write_atomically
 from node0.finetune.checkpoint.peft import write_peft
+from node0.finetune.run_dir import PIPELINE, TRAINER
 from node0.lora.lora_config import LoRAConfig
 from node0.models.stage_name import StageName, stage_names
 from node0.models.weights import save_tensors
@@ -29,8 +28,6 @@ from node0.server.stage.shard_file import Shard, read_shard
 from node0.server.stage.state_file import write_state
 
 ADAPTER_DIRECTORY = "adapter"
-PIPELINE_DIRECTORY = "pipeline"
-TRAINER_FILE = "trainer.json"
 
 _LORA = re.compile(r"(.+\.lora_[AB])\.\w+")
 
@@ -48,15 +45,8 @@ def assemble_checkpoint(
     """
     shards = _in_order(stage_shards)
     _refuse_mixed(shards)
-    output_path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=output_path.parent, prefix=f".{output_path.name}."))
-    try:
-        beside.chmod(0o755)
+    with whole_directory(output_path) as beside:
         merged = _write(shards, beside, base_name)
-        shutil.rmtree(output_path, ignore_errors=True)
-        beside.replace(output_path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return output_path / merged
 
 
@@ -107,10 +97,10 @@ def _write(shards: Sequence[Shard], directory: Path, base_name: str | None) -> s
         )
     if facts.version is not None:
         for index, shard in enumerate(shards):
-            path = directory / PIPELINE_DIRECTORY / f"state-{index:03}.safetensors"
+            path = directory / PIPELINE / f"state-{index:03}.safetensors"
             write_state(path, shard.state, version=facts.version)
     if facts.progress is not None:
-        write_atomically(directory / TRAINER_FILE, facts.progress)
+        write_atomically(directory / TRAINER, facts.progress)
     return name
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node0.errors import BadCheckpoint, ConfigError, SwarmTimeout
+from node0.files import open_to_append, private_directory, sha256_of
 
 LOOK_EVERY = 0.05
 _BLOCK = 1 << 20
@@ -41,7 +42,7 @@ class Blobs:
         """The whole file, checked; one that has changed since is removed."""
         path = self.path(sha256)
         try:
-            if path.stat().st_size == size and _digest(path) == sha256:
+            if path.stat().st_size == size and sha256_of(path) == sha256:
                 return path
         except FileNotFoundError:
             return None
@@ -56,7 +57,7 @@ class Blobs:
             SwarmTimeout: it ends early, or time is up; what came is kept.
             ConfigError: the disk has too little room.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self.directory)
         part = self.directory / f"{sha256}.part"
         with self._locked(part, left) as file:
             found = self.find(sha256, size)
@@ -85,7 +86,7 @@ class Blobs:
     @contextmanager
     def _locked(self, part: Path, left: Left) -> Iterator[BinaryIO]:
         while True:
-            with part.open("a+b") as file:
+            with open_to_append(part) as file:
                 if _lock(file) and _is_still(part, file):
                     yield file
                     return
@@ -139,11 +140,6 @@ def _begun(file: BinaryIO, size: int) -> tuple[int, "hashlib._Hash"]:
     while block := file.read(_BLOCK):
         hasher.update(block)
     return have, hasher
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(file: BinaryIO) -> int:

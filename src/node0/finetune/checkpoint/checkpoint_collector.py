@@ -2,7 +2,6 @@
 """Gathering beside training: a thread that makes one directory of each checkpoint and never stops the run."""
 
 import logging
-import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from node0.errors import Node0Error
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer
-from node0.server.stage.shard_file import STEP_DIRECTORY
+from node0.step_directories import keep_newest, step_directory
 from node0.swarm.records.dht import Dht
 from node0.swarm.transport.quoting import quoted
 
@@ -94,17 +93,12 @@ class CheckpointCollector:
         )
         if shards is None:
             return
-        directory = settings.directory / f"step_{step}"
+        directory = step_directory(settings.directory, step)
         assemble_checkpoint(shards, directory, base_name=settings.base_name)
         logger.info("collected the checkpoint of step %d in %s", step, directory)
         self._prune(step)
 
     def _prune(self, step: int) -> None:
         """Keep the last few; those after `step` belong to a future that was undone."""
-        matches = [STEP_DIRECTORY.match(path.name) for path in self._settings.directory.iterdir()]
-        steps = sorted(int(match[1]) for match in matches if match is not None)
-        kept = [known for known in steps if known <= step][-self._settings.keep :]
-        for known in steps:
-            if known not in kept:
-                shutil.rmtree(self._settings.directory / f"step_{known}", ignore_errors=True)
+        keep_newest(self._settings.directory, self._settings.keep, until=step)
         self._gatherer.discard_before(step)

@@ -7,9 +7,7 @@
 Whoever gathers into the same directory goes on where another one ended, at the same time too.
 """
 
-import hashlib
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -20,10 +18,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node0.errors import BadCheckpoint, BadSignature, RetriableError
-from node0.files import write_atomically
+from node0.files import sha256_of, write_atomically
 from node0.finetune.checkpoint.blobs import Blobs
 from node0.retry import call_with_retries
-from node0.server.stage.shard_file import STAGE, STEP_DIRECTORY
+from node0.server.stage.shard_file import STAGE
+from node0.step_directories import prune_steps, step_directory, step_numbers
 from node0.swarm.peer.shard_stream import pull_shard
 from node0.swarm.records.dht import Dht
 from node0.swarm.records.shards import (
@@ -171,13 +170,11 @@ class CheckpointGatherer:
         Raises:
             RetriableError: no peer took the record.
         """
-        with Path(shard_path).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         announcement = Announcement(
             run=experiment_prefix,
             stage=stage,
             step=step,
-            sha256=sha256,
+            sha256=sha256_of(Path(shard_path)),
             bytes=Path(shard_path).stat().st_size,
             base_digest=base_digest,
             addresses=list(dht.addresses)[:MOST_ADDRESSES],
@@ -189,12 +186,11 @@ class CheckpointGatherer:
     def discard_before(self, step: int) -> None:
         """Remove what was gathered of earlier steps."""
         kept: set[str] = set()
-        for directory in self.directory.glob("step_*"):
-            match = STEP_DIRECTORY.match(directory.name)
-            if match is not None and int(match[1]) < step:
-                shutil.rmtree(directory, ignore_errors=True)
-                continue
-            chosen = [self._read_chosen(path) for path in directory.glob("*.chosen")]
+        steps = [known for known in step_numbers(self.directory) if known >= step]
+        prune_steps(self.directory, keep=steps)
+        for known in steps:
+            paths = step_directory(self.directory, known).glob("*.chosen")
+            chosen = [self._read_chosen(path) for path in paths]
             kept |= {each.announcement.sha256 for each in chosen if each is not None}
         self.blobs.prune(kept)
 
@@ -280,7 +276,7 @@ class CheckpointGatherer:
             logger.warning("refused the announcement of a shard: %s", reason)
 
     def _chosen(self, step: int, stage: str) -> Path:
-        return self.directory / f"step_{step}" / f"{stage}.chosen"
+        return step_directory(self.directory, step) / f"{stage}.chosen"
 
     def _read_chosen(self, path: Path) -> Announced | None:
         try:

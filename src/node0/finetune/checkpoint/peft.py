@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, NotFound
+from node0.files import write_atomically
 from node0.lora.adapter import (
     apply_lora,
     load_lora_state_dict,
@@ -24,10 +25,9 @@ from node0.lora.adapter import (
     set_adapter,
 )
 from node0.lora.lora_config import LoRAConfig
+from node0.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from node0.models.llama.layers import LlamaStage
 from node0.models.weights import HF_LINEAR, hf_module, read_header, save_tensors
-
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 _PREFIX = "base_model.model."
 _OUR_MODULE = {
@@ -72,9 +72,9 @@ def write_peft(
     for key, value in adapter.items():
         path, matrix = key.rsplit(".lora_", 1)
         tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float()
-    save_tensors(directory / WEIGHTS, tensors, {"format": "pt"})
+    save_tensors(directory / ADAPTER_WEIGHTS, tensors, {"format": "pt"})
     described = _peft_config(config, base_name, base_digest)
-    (directory / CONFIG).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_atomically(directory / ADAPTER_CONFIG, json.dumps(described, indent=2, sort_keys=True) + "\n")
 
 
 def load_peft(
@@ -117,9 +117,9 @@ def read_adapter_config(directory: Path) -> dict[str, Any]:
         NotFound: no such file.
         BadCheckpoint: it is not a JSON object.
     """
-    path = directory / CONFIG
+    path = directory / ADAPTER_CONFIG
     if not path.is_file():
-        raise NotFound(f"no adapter in {directory}: {CONFIG} is absent; name a run or PEFT directory")
+        raise NotFound(f"no adapter in {directory}: {ADAPTER_CONFIG} is absent; name a run or PEFT directory")
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -166,14 +166,14 @@ def _check_base(described: Mapping[str, Any], base_digest: str | None, directory
 
 def _read_tensors(directory: Path) -> dict[str, Tensor]:
     """The adapter's tensors under our names."""
-    path = directory / WEIGHTS
+    path = directory / ADAPTER_WEIGHTS
     if not path.is_file():
         pickle = directory / "adapter_model.bin"
         if pickle.is_file():
             raise BadCheckpoint(
                 f"{pickle} is pickle, which can run code when read; save the adapter as safetensors"
             )
-        raise BadCheckpoint(f"{directory} has no {WEIGHTS}; export the adapter again")
+        raise BadCheckpoint(f"{directory} has no {ADAPTER_WEIGHTS}; export the adapter again")
     read_header(path)
     tensors: dict[str, Tensor] = {}
     for key, value in load_file(path).items():
@@ -196,11 +196,12 @@ def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], di
     for field, is_set in unsupported.items():
         if is_set:
             raise BadCheckpoint(
-                f"{directory}/{CONFIG}: {field}={described.get(field)} is not supported; only plain LoRA is"
+                f"{directory}/{ADAPTER_CONFIG}: {field}={described.get(field)} is not supported; "
+                "only plain LoRA is"
             )
     modules = {match[2].rpartition(".")[2] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
     if not modules:
-        raise BadCheckpoint(f"{directory}/{WEIGHTS} holds no LoRA tensors; export the adapter again")
+        raise BadCheckpoint(f"{directory}/{ADAPTER_WEIGHTS} holds no LoRA tensors; export the adapter again")
     order = [name for name in HF_LINEAR if name in modules]
     try:
         rank, alpha = int(described["r"]), float(described["lora_alpha"])
@@ -212,5 +213,5 @@ def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], di
     except (KeyError, TypeError, ValueError) as error:
         values = {field: described.get(field) for field in ("r", "lora_alpha", "lora_dropout")}
         raise BadCheckpoint(
-            f"{directory}/{CONFIG}: no adapter has {values}; export the adapter again"
+            f"{directory}/{ADAPTER_CONFIG}: no adapter has {values}; export the adapter again"
         ) from error

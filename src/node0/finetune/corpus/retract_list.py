@@ -5,18 +5,18 @@ An entry is known by its id and by the digest of its content, so that neither a 
 under another id brings it back. The list outlives the entry's file.
 """
 
-import fcntl
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus
-from node0.files import write_atomically
+from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.run_dir import find_runs
 
 FILE = ".retracted.json"
 
@@ -87,9 +87,8 @@ class RetractList:
         self._change(lambda known: {name: item for name, item in known.items() if name not in ids})
 
     def _change(self, change: Callable[[dict[str, Retraction]], dict[str, Retraction]]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with (self._path.parent / f"{FILE}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        private_directory(self._path.parent)
+        with locked(self._path.with_name(f"{FILE}.lock")):
             self.entries = change(_read(self._path))
             self._digests = {known.content_digest for known in self.entries.values()}
             rows = {name: known.model_dump() for name, known in sorted(self.entries.items())}
@@ -99,25 +98,15 @@ class RetractList:
 
 
 def runs_that_saw(retracted: RetractList, ids: Iterable[str], places: Iterable[Path]) -> Iterator[Use]:
-    """Every run below `places` whose `entries.jsonl` names one of the ids, or has its content."""
+    """Every run below `places` that has seen one of the entries, or a copy of its content."""
     wanted = set(ids)
     digests = {retracted.entries[name].content_digest: name for name in wanted & retracted.entries.keys()}
-    for place in places:
-        for path in sorted(place.rglob("entries.jsonl")):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                used = _use(line)
-                name, copy = used.get("id"), digests.get(str(used.get("content_digest")))
-                name = name if name in wanted else copy
-                if name:
-                    yield Use(path.parent, str(name), str(used.get("split")), used.get("times_seen") or 0)
-
-
-def _use(line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    for run in find_runs(places):
+        for used in run.entries():
+            name, copy = used.get("id"), digests.get(str(used.get("content_digest")))
+            name = name if name in wanted else copy
+            if name:
+                yield Use(run.root, str(name), str(used.get("split")), used.get("times_seen") or 0)
 
 
 def _read(path: Path) -> dict[str, Retraction]:

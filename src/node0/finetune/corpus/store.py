@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node0.errors import BadCorpus, NotFound
-from node0.files import write_atomically
+from node0.files import private_directory, write_atomically
 from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.town import Town
@@ -90,6 +90,8 @@ class CorpusStore:
         ]
         if path in existed and path.read_text(encoding="utf-8") == text:
             return Added.UNCHANGED
+        private_directory(self.root)
+        private_directory(path.parent)
         write_atomically(path, text)
         for stale in existed:
             if stale != path:

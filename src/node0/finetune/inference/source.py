@@ -4,22 +4,16 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.checkpoint.peft import CONFIG as ADAPTER_CONFIG
 from node0.finetune.checkpoint.peft import read_adapter_config
-from node0.finetune.registry.artefacts import check, listed
+from node0.finetune.manifest import check
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.run_dir import RunDirectory
+from node0.model_files import ADAPTER_CONFIG, MODEL_CONFIG
 from node0.models.base_model import BaseModelDir, resolve_base
-from node0.settings import read_tree
 from node0.town import Town
-
-MANIFEST = "MANIFEST.json"
-RUN_CONFIG = "config.resolved.yaml"
-BASE_CONFIG = "config.json"
-PROFILE = "profile.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ def find_adapter(name: str, *, town: Path | None = None) -> Path:
         BadCheckpoint: it is not the one that was registered or that a run wrote.
     """
     if Path(name).is_dir():
-        _check_manifest(Path(name))
+        RunDirectory(Path(name)).verify_if_finished()
         read_adapter_config(Path(name))
         return Path(name)
     entry = ModelRegistry(Town.locate(town), create=False).require(name)
@@ -105,26 +99,27 @@ def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
 
 
 def _from_directory(directory: Path) -> ModelSource:
-    _check_manifest(directory)
-    run = _run_config(directory)
+    run = RunDirectory(directory)
+    run.verify_if_finished()
+    settings = run.settings()
     if (directory / ADAPTER_CONFIG).is_file():
-        base = read_adapter_config(directory).get("base_model_name_or_path") or run.get("base_model")
-        found = _with_adapter(directory, str(base or ""), revision=run.get("base_revision"))
-    elif (directory / BASE_CONFIG).is_file():
+        base = read_adapter_config(directory).get("base_model_name_or_path") or settings.get("base_model")
+        found = _with_adapter(directory, str(base or ""), revision=settings.get("base_revision"))
+    elif (directory / MODEL_CONFIG).is_file():
         found = _from_base(str(directory), resolve_base(directory))
     else:
         raise NotFound(
-            f"{directory} holds neither {ADAPTER_CONFIG} nor {BASE_CONFIG}; give a finished run, an adapter "
+            f"{directory} holds neither {ADAPTER_CONFIG} nor {MODEL_CONFIG}; give a finished run, an adapter "
             "or a base"
         )
-    return replace(found, role=run.get("role"), profile=_profile(directory))
+    return replace(found, role=settings.get("role"), profile=_profile(directory))
 
 
 def _with_adapter(directory: Path, base: str, *, revision: str | None = None) -> ModelSource:
     if not base:
         raise BadCheckpoint(f"{directory}/{ADAPTER_CONFIG} names no base; add base_model_name_or_path")
     found = _from_base(str(directory), resolve_base(_near(base, directory), revision))
-    tokenizer = directory if (directory / "tokenizer.json").is_file() else found.tokenizer
+    tokenizer = directory if RunDirectory(directory).has_tokenizer else found.tokenizer
     return replace(found, adapters=(directory,), tokenizer=tokenizer)
 
 
@@ -139,16 +134,5 @@ def _from_base(name: str, base: BaseModelDir) -> ModelSource:
 
 
 def _profile(directory: Path) -> Path | None:
-    path = directory / PROFILE
+    path = RunDirectory(directory).profile_file
     return path if path.is_file() else None
-
-
-def _run_config(directory: Path) -> dict[str, Any]:
-    path = directory / RUN_CONFIG
-    return read_tree(path) if path.is_file() else {}
-
-
-def _check_manifest(directory: Path) -> None:
-    path = directory / MANIFEST
-    if path.is_file():
-        check(directory, listed(path))

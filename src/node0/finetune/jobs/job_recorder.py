@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node0.errors import ConfigError, Node0Error, NotFound, RunInUse, StoreUnavailable
-from node0.finetune.jobs.job_states import Job, JobState
+from node0.finetune.jobs.job import Job
+from node0.finetune.jobs.job_states import JobState
 from node0.finetune.jobs.job_store import JobStore
 from node0.town import Town
 
@@ -17,15 +18,14 @@ UNSTARTED = (JobState.CORPUS_VALIDATING, JobState.READY)
 
 
 class JobRecorder:
-    """Takes a trainer's phases, which have the names of the states."""
+    """Takes the states that a trainer goes through."""
 
     def __init__(self, jobs: JobStore, job: Job) -> None:
         self._jobs, self._id = jobs, job.id
         self.state = job.state
 
-    def entered(self, phase: str, reason: str = "") -> None:
-        """Write that the job is in `phase` now; nothing where it was before."""
-        state = JobState(phase)
+    def entered(self, state: JobState, reason: str = "") -> None:
+        """Write that the job is in `state` now; nothing where it was before."""
         if state == self.state:
             return
         self.state = state
@@ -38,8 +38,8 @@ class JobRecorder:
 @contextmanager
 def job_of_run(  # what a job is, and whether there is one
     run_dir: Path, *, corpus: Path, role: str, mode: str, bead_id: str | None, root: Path | None, asked: bool
-) -> Iterator[Callable[[str, str], None]]:
-    """Yield what is to be told of each phase of a run.
+) -> Iterator[Callable[[JobState, str], None]]:
+    """Yield what is to be told of each state of a run.
 
     A run is a job of the town that its directory or its corpus lies in, or of the one at `root` or
     found from here where that is `asked` for. Any other run leaves no record, and so does one whose
@@ -51,7 +51,7 @@ def job_of_run(  # what a job is, and whether there is one
     """
     town = Town.locate(root) if asked else _town_around(run_dir, corpus)
     if town is None:
-        yield lambda phase, reason: None
+        yield lambda state, reason: None
         return
     try:
         jobs = JobStore(town)
@@ -60,7 +60,7 @@ def job_of_run(  # what a job is, and whether there is one
         if asked:
             raise
         logger.warning("this run is not listed among the town's jobs: %s", error)
-        yield lambda phase, reason: None
+        yield lambda state, reason: None
         return
     with recording(jobs, job) as recorder:
         yield recorder.entered

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training job: the states it can be in, and which may follow which.
+"""The states that a training job can be in, and which may follow which.
 
     corpus-validating ─► ready ─► training ─┬► syncing        stages go to a common state
                            ▲        ▲   │   ├► checkpointing
@@ -14,23 +14,24 @@ A stage may be lost while states are saved or sessions are scored: `syncing` fol
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
-
-LONGEST_REASON = 1024
-
 
 class JobState(StrEnum):
     """What a job is doing, or how it ended."""
 
     CORPUS_VALIDATING = "corpus-validating"
     READY = "ready"
+    "Checked and not started, or stopped; may go on."
+
     TRAINING = "training"
     SYNCING = "syncing"
+    "Stages load a common state."
+
     CHECKPOINTING = "checkpointing"
     EVALUATING = "evaluating"
     DONE = "done"
     FAILED = "failed"
     DEGRADED = "degraded"
+    "Steps are skipped."
 
 
 _S = JobState
@@ -48,38 +49,3 @@ LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
     _S.FAILED: frozenset({_S.CORPUS_VALIDATING}),
 }
 "Which states may follow each."
-
-
-class Job(BaseModel):
-    """The training in one run directory."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str
-    "Name of the run directory and eight digits of the sha256 of its path."
-
-    run_dir: str
-    bead_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    "The bead that asked for it."
-
-    role: str
-    mode: str
-    state: JobState
-    created_at: str
-    updated_at: str
-    "ISO 8601, UTC."
-
-
-class Transition(BaseModel):
-    """One state that a job was in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    number: int
-    "1, 2, ... of one job."
-
-    at: str
-    "ISO 8601, UTC."
-
-    state: JobState
-    reason: str

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from node0.errors import ConfigError, IllegalTransition, NotFound
-from node0.finetune.jobs.job_states import LEGAL_MOVES, LONGEST_REASON, Job, JobState, Transition
+from node0.finetune.jobs.job import LONGEST_REASON, Job, Transition
+from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
 from node0.store.engine import Store, open_store
 from node0.store.tables import job_transitions, training_jobs
 from node0.town import Town

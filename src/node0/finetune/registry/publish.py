@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn a run directory or a model directory into a registered version."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError
-from node0.finetune.registry.artefacts import check, copy_into, listed, scan
-from node0.finetune.registry.schema import Artefact, ModelRegistryEntry
+from node0.files import private_directory
+from node0.finetune.manifest import Artefact
+from node0.finetune.registry.artefacts import copy_into, scan
+from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.run_dir import RunDirectory
+from node0.model_files import ADAPTER_CONFIG, ENTRIES, MODEL_CONFIG, pickles
 from node0.settings import read_tree
 
-PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".ckpt"})
-ADAPTER_CONFIG = "adapter_config.json"
-MANIFEST = "MANIFEST.json"
 DIGEST_LENGTH = 16
+"Hex digits of the digest over a model's files that name the directory of its copy."
 
 
 class Lineage(NamedTuple):
@@ -56,14 +58,14 @@ def publish(
     directory = directory.resolve()
     artefacts = scan(directory)
     _refuse_what_is_no_model(directory, artefacts)
-    if (directory / MANIFEST).is_file():
-        check(directory, listed(directory / MANIFEST))
+    RunDirectory(directory).verify_if_finished()
     lineage = read_lineage(directory, artefacts)
     role = role or lineage.role
     if role is None:
         raise ConfigError(f"{directory} does not say its role; give --role")
     entry = _entry(name or role, role, directory, artefacts, lineage)
     if models is not None:
+        private_directory(models)
         target = models.resolve() / entry.name / entry.content_digest[:DIGEST_LENGTH]
         copy_into(directory, artefacts, target)
         entry = entry.model_copy(update={"artifact_path": str(target)})
@@ -72,10 +74,10 @@ def publish(
 
 def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
     """What the files of a run say; what they do not say is empty."""
-    config = _tree(directory / "config.resolved.yaml")
-    manifest = _tree(directory / MANIFEST)
+    run = RunDirectory(directory)
+    config, manifest = run.settings(), run.read_manifest()
     adapter = _tree(directory / ADAPTER_CONFIG)
-    entries = next((file.sha256 for file in artefacts if file.path == "entries.jsonl"), "")
+    entries = next((file.sha256 for file in artefacts if file.path == ENTRIES), "")
     base = adapter.get("base_model_name_or_path") or config.get("base_model") or ""
     return Lineage(
         role=config.get("role"),
@@ -83,11 +85,7 @@ def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
         base_digest=str(adapter.get("node0_base_digest") or manifest.get("base_digest") or ""),
         corpus_hash=str(manifest.get("corpus_hash") or ""),
         entries_sha256=entries,
-        lora_adapters=sorted(
-            str(PurePosixPath(file.path).parent)
-            for file in artefacts
-            if PurePosixPath(file.path).name == ADAPTER_CONFIG
-        ),
+        lora_adapters=["."] if any(file.path == ADAPTER_CONFIG for file in artefacts) else [],
         training_config=config,
     )
 
@@ -112,12 +110,12 @@ def _entry(
 
 def _refuse_what_is_no_model(directory: Path, artefacts: list[Artefact]) -> None:
     names = {file.path for file in artefacts}
-    if pickle := next((name for name in sorted(names) if PurePosixPath(name).suffix in PICKLES), None):
-        raise BadCheckpoint(f"{directory}/{pickle} may be a pickle; convert it to safetensors")
+    if found := pickles(directory):
+        raise BadCheckpoint(f"{directory}/{found[0]} may be a pickle; convert it to safetensors")
     weights = any(name.endswith(".safetensors") for name in names)
-    if not weights or not names & {ADAPTER_CONFIG, "config.json"}:
+    if not weights or not names & {ADAPTER_CONFIG, MODEL_CONFIG}:
         raise BadCheckpoint(
-            f"{directory} holds no model: it needs safetensors beside {ADAPTER_CONFIG} or config.json"
+            f"{directory} holds no model: it needs safetensors beside {ADAPTER_CONFIG} or {MODEL_CONFIG}"
         )
 
 

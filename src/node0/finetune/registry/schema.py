@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import ConfigError
+from node0.finetune.manifest import Artefact
 from node0.finetune.role import ROLE_PATTERN
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
@@ -23,19 +24,6 @@ class DeploymentStatus(StrEnum):
     FLAGGED = "flagged"
     HOLDS_ROLLOUT = "holds_rollout"
     ARCHIVED = "archived"
-
-
-class Artefact(BaseModel):
-    """One file of a version."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = Field(min_length=1, max_length=512)
-    "Below the version's `artifact_path`, with forward slashes."
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=0)
-    "Bytes."
 
 
 class ModelRegistryEntry(BaseModel):

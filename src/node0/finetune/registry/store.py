@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, select, update
 
 from node0.errors import ConfigError, NotFound
-from node0.finetune.registry.schema import Artefact, DeploymentStatus, ModelName, ModelRegistryEntry
+from node0.finetune.manifest import Artefact
+from node0.finetune.registry.schema import DeploymentStatus, ModelName, ModelRegistryEntry
 from node0.store.engine import Store, open_store
 from node0.store.tables import model_artefacts, model_registry
 from node0.town import Town

@@ -4,15 +4,12 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 from node0.errors import Node0Error
+from node0.finetune.jobs.job_states import JobState
 from node0.loglines import JOB_FAILED
 
 logger = logging.getLogger(__name__)
-
-Phase = Literal["ready", "training", "syncing", "checkpointing", "evaluating", "degraded", "done", "failed"]
-"`syncing`: stages load a common state. `degraded`: steps are skipped. `ready`: stopped, and may go on."
 
 
 class StepHook:
@@ -21,20 +18,20 @@ class StepHook:
     def started(self) -> None:
         """Nothing can be refused any more."""
 
-    def entered(self, phase: Phase, reason: str = "") -> None:
+    def entered(self, phase: JobState, reason: str = "") -> None:
         """The run is in `phase` from now on; told again where it already was."""
 
 
 @contextmanager
-def telling_the_end(hook: StepHook, step: Callable[[], int]) -> Iterator[None]:
+def report_end(hook: StepHook, step: Callable[[], int]) -> Iterator[None]:
     """Tell `hook` when the block is interrupted or fails; `step` gives the steps done."""
     try:
         yield
     except KeyboardInterrupt:
-        hook.entered("ready", f"interrupted at step {step()}")
+        hook.entered(JobState.READY, f"interrupted at step {step()}")
         raise
     except Exception as error:
         logger.error(JOB_FAILED.write(step()))
         # The text of an unexpected error may hold what is trained on.
-        hook.entered("failed", str(error) if isinstance(error, Node0Error) else type(error).__name__)
+        hook.entered(JobState.FAILED, str(error) if isinstance(error, Node0Error) else type(error).__name__)
         raise

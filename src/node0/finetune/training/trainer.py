@@ -13,17 +13,17 @@ from pathlib import Path
 from node0.errors import NonFiniteGradients
 from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.training.engines.cluster import refuse_strangers
-from node0.finetune.training.engines.engine import HERE, Engine, Where
+from node0.finetune.jobs.job_states import JobState
+from node0.finetune.run_dir import PIPELINE, RunDirectory
+from node0.finetune.training.engines.cluster import refuse_mismatched_ranks
+from node0.finetune.training.engines.engine import Engine
+from node0.finetune.training.engines.placement import IN_PROCESS, Placement
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
-from node0.finetune.training.hooks import Phase, StepHook, telling_the_end
+from node0.finetune.training.hooks import StepHook, report_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
-from node0.finetune.training.output.artefacts import CONFIG_NAME
-from node0.finetune.training.output.checkpoint_writer import Keeper, Onlooker
+from node0.finetune.training.output.checkpoint_writer import CheckpointWriter, NullCheckpointWriter
 from node0.finetune.training.output.metrics import Metrics, StepRecord
 from node0.finetune.training.output.resume import (
-    PIPELINE_DIRECTORY,
-    STATE_DIRECTORY,
     Resume,
     TrainerState,
     find_state,
@@ -99,27 +99,27 @@ def run_plan(
     resume: Resume = "auto",
     stop_after: int | None = None,
     hook: StepHook | None = None,
-    where: Where = HERE,
+    placement: Placement = IN_PROCESS,
 ) -> RunResult:
     """`train`, from a plan that was checked. `hook` is told what the run does.
 
     Each of the ranks calls this with the same run directory; the one that leads holds and writes it.
     """
     hook = hook or StepHook()
-    run_dir, ranks = plan.config.checkpoint_dir, where.ranks
-    with hold(run_dir) if ranks.leads else nullcontext(), ExitStack() as stack:
+    run, ranks = RunDirectory(plan.config.checkpoint_dir), placement.ranks
+    with hold(run.root) if ranks.leads else nullcontext(), ExitStack() as stack:
         ranks.wait()
-        found = find_state(run_dir, resume)
+        found = find_state(run, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
-        engine = stack.enter_context(where.open(plan))
+        engine = stack.enter_context(placement.open(plan))
         engine.follow(hook)
         trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
-        with telling_the_end(hook, lambda: trainer.state.step):
+        with report_end(hook, lambda: trainer.state.step):
             trainer.begin(found)
             hook.started()
             if ranks.leads:
-                write_atomically(run_dir / CONFIG_NAME, Resolved(plan.config, dict(sources)).to_yaml())
+                write_atomically(run.config_file, Resolved(plan.config, dict(sources)).to_yaml())
             watch = None if progress is None else lambda record: progress(record, plan.total_steps)
             with _metrics(plan, ranks, watch) as metrics, watch_signals() as interrupt:
                 finished = trainer.loop(metrics, interrupt)
@@ -133,7 +133,7 @@ def _metrics(
 ) -> AbstractContextManager[Metrics | None]:
     if not ranks.leads:
         return nullcontext()
-    return Metrics(plan.config.checkpoint_dir, watch=watch, tensorboard=plan.config.tensorboard)
+    return Metrics(RunDirectory(plan.config.checkpoint_dir), watch=watch, tensorboard=plan.config.tensorboard)
 
 
 class Trainer:
@@ -151,8 +151,9 @@ class Trainer:
         config = plan.config
         self.plan, self.engine, self.stop_after, self.ranks = plan, engine, stop_after, ranks
         self.hook = hook or StepHook()
-        self.run_dir = config.checkpoint_dir
-        self.keeper = Keeper(plan, engine) if ranks.leads else Onlooker(plan, engine)
+        self.run = RunDirectory(config.checkpoint_dir)
+        writer = CheckpointWriter if ranks.leads else NullCheckpointWriter
+        self.checkpoints = writer(plan, engine)
         self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
         self.preference = Preference(config.dpo_beta, config.reference_free)
         self.reference: Reference | None = None
@@ -162,20 +163,20 @@ class Trainer:
         """Start anew, or go to the state in `found`."""
         if found is not None:
             self.state = read_state(found)
-        refuse_strangers(self.ranks, self.plan, self.state.step)
+        refuse_mismatched_ranks(self.ranks, self.plan, self.state.step)
         if self.plan.config.mode == "dpo" and not self.preference.reference_free:
             self.reference = self._make_reference()
         if found is None:
-            self.keeper.clear()
+            self.checkpoints.clear()
             return
-        if found.resolve().parent != (self.run_dir / STATE_DIRECTORY).resolve():
+        if found.resolve().parent != self.run.training_state.resolve():
             # A run that branches off another one has none of its checkpoints.
-            self.keeper.clear()
+            self.checkpoints.clear()
             self.state = self.state.without_best()
-        self.hook.entered("syncing", f"resuming at step {self.state.step}")
-        self.engine.pipeline.load(found / PIPELINE_DIRECTORY)
+        self.hook.entered(JobState.SYNCING, f"resuming at step {self.state.step}")
+        self.engine.pipeline.load(found / PIPELINE)
         self.plan.data.steps.restore(self.state.data)
-        self.keeper.forget_after(self.state.step)
+        self.checkpoints.discard_after(self.state.step)
         logger.info(RESUME_TRIGGERED.write(self.state.step))
 
     def loop(self, metrics: Metrics | None, interrupt: Interrupt) -> bool:
@@ -184,14 +185,14 @@ class Trainer:
         Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it, on
         any rank.
         """
-        self.hook.entered("training", f"from step {self.state.step} to {self.plan.total_steps}")
+        self.hook.entered(JobState.TRAINING, f"from step {self.state.step} to {self.plan.total_steps}")
         if self.state.step == 0 and self.plan.data.held_out:
             _write(metrics, StepRecord(step=0, val_loss=self._validate()))
         while self.state.step < self.plan.total_steps and not self._is_stale():
             self._one_step(metrics)
             if any(self.ranks.gather(interrupt.requested)):
                 self._save()
-                self.keeper.draw()
+                self.checkpoints.draw()
                 logger.warning("saved step %d; run again to go on", self.state.step)
                 raise KeyboardInterrupt
             if self.state.step == self.stop_after:
@@ -206,12 +207,12 @@ class Trainer:
         best = state.best_step if config.keep_best and state.best_step is not None else last
         loss = state.best_val_loss if best == state.best_step else state.last_val_loss
         if finished:
-            self.keeper.finish(state, best=best, val_loss=loss)
-            self.hook.entered("done", f"{last} steps; the weights of step {best} are exported")
+            self.checkpoints.finish(state, best=best, val_loss=loss)
+            self.hook.entered(JobState.DONE, f"{last} steps; the weights of step {best} are exported")
         else:
-            self.keeper.stop()
-            self.hook.entered("ready", f"stopped at step {last}")
-        return RunResult(self.run_dir, best, loss, last, finished=finished)
+            self.checkpoints.stop()
+            self.hook.entered(JobState.READY, f"stopped at step {last}")
+        return RunResult(self.run.root, best, loss, last, finished=finished)
 
     def _one_step(self, metrics: Metrics | None) -> None:
         started = time.monotonic()
@@ -257,9 +258,11 @@ class Trainer:
         state, most = self.state, self.plan.config.max_skipped_steps
         state.skipped_in_a_row = state.skipped_in_a_row + 1 if result.skipped else 0
         if not result.skipped:
-            self.hook.entered("training", "a step was made again")
+            self.hook.entered(JobState.TRAINING, "a step was made again")
             return
-        self.hook.entered("degraded", f"step {state.step} was skipped: its loss or gradients are not finite")
+        self.hook.entered(
+            JobState.DEGRADED, f"step {state.step} was skipped: its loss or gradients are not finite"
+        )
         logger.warning("skipped %d of at most %d steps in a row", state.skipped_in_a_row, most)
         if state.skipped_in_a_row < most:
             return
@@ -268,7 +271,7 @@ class Trainer:
         self._save()
         raise NonFiniteGradients(
             f"{most} steps in a row were not finite up to step {state.step}; the weights before them are "
-            f"saved in {self.run_dir}; lower lr (now {self.plan.config.lr:g}) or look at the data"
+            f"saved in {self.run.root}; lower lr (now {self.plan.config.lr:g}) or look at the data"
         )
 
     def _validate_if_due(self, *, is_last: bool) -> float | None:
@@ -285,7 +288,7 @@ class Trainer:
 
     def _validate(self) -> float:
         pipeline, held_out, ranks = self.engine.pipeline, self.plan.data.held_out, self.ranks
-        with self._phase("evaluating"):
+        with self._phase(JobState.EVALUATING):
             if self.plan.config.mode != "dpo":
                 return token_loss(pipeline, held_out, ranks=ranks)
             return pair_loss(
@@ -307,16 +310,16 @@ class Trainer:
 
     def _save(self) -> None:
         self.state.data = self.plan.data.steps.state()
-        with self._phase("checkpointing"):
-            self.keeper.save(self.state)
+        with self._phase(JobState.CHECKPOINTING):
+            self.checkpoints.save(self.state)
             self.ranks.wait()
 
     @contextmanager
-    def _phase(self, phase: Phase) -> Iterator[None]:
+    def _phase(self, phase: JobState) -> Iterator[None]:
         at = f"step {self.state.step}"
         self.hook.entered(phase, at)
         yield
-        self.hook.entered("training", at)
+        self.hook.entered(JobState.TRAINING, at)
 
 
 def real_tokens(microbatch: Microbatch) -> int:

@@ -2,9 +2,7 @@
 """Checkpoints of one stage host: written to its own directory, announced, served, and dropped when old."""
 
 import asyncio
-import hashlib
 import logging
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,8 +11,10 @@ from pathlib import Path
 from torch import Tensor
 
 from node0.errors import BadCheckpoint, ConfigError
+from node0.files import sha256_of
 from node0.loglines import CHECKPOINT_SAVED
 from node0.server.stage.shard_file import ShardFacts, read_facts, shard_files, write_shard
+from node0.step_directories import keep_newest
 from node0.swarm.peer.peer import Peer
 from node0.swarm.peer.shard_stream import serve_shards
 from node0.swarm.records.shards import MOST_ADDRESSES, SECONDS, Announcement, sign_announcement
@@ -78,7 +78,7 @@ class ShardStore:
         try:
             path = write_shard(self._settings.directory, facts, tensors)
             held = _held(path, facts)
-            self._drop_others(facts.step)
+            keep_newest(self._settings.directory, self._settings.keep, until=facts.step)
         except OSError as error:
             raise ConfigError(
                 f"cannot write the checkpoint of step {facts.step} below {self._settings.directory}: "
@@ -102,13 +102,6 @@ class ShardStore:
             return
         self._held[held.sha256] = held
 
-    def _drop_others(self, step: int) -> None:
-        steps = list(shard_files(self._settings.directory))
-        kept = [known for known in steps if known <= step][-self._settings.keep :]
-        for known in steps:
-            if known not in kept:
-                shutil.rmtree(self._settings.directory / f"step_{known}", ignore_errors=True)
-
     def _announce_all(self) -> None:
         for held in self._held.values():
             if held.facts.base_digest is not None:
@@ -131,9 +124,7 @@ class ShardStore:
 
 
 def _held(path: Path, facts: ShardFacts) -> Held:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Held(path, facts, sha256, path.stat().st_size)
+    return Held(path, facts, sha256_of(path), path.stat().st_size)
 
 
 def _tell_failure(done: "Future[bool]") -> None:

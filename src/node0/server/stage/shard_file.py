@@ -18,9 +18,9 @@ from torch import Tensor
 from node0.errors import BadCheckpoint
 from node0.lora.trainable import is_adapter_weight
 from node0.models.weights import save_tensors
+from node0.step_directories import step_directory, step_numbers
 
 STAGE = re.compile(r"^[A-Za-z0-9_-]+\Z")
-STEP_DIRECTORY = re.compile(r"^step_(\d+)\Z", re.ASCII)
 _METADATA = "node0"
 _WEIGHT = "weight:"
 
@@ -101,17 +101,13 @@ def shard_path(directory: Path, stage: str, step: int, *, lora: bool = True) -> 
     """Where a shard lies."""
     if not STAGE.match(stage):
         raise BadCheckpoint(f"stage name {stage!r} is not a file name; use letters, digits, - and _")
-    return Path(directory) / f"step_{step}" / f"{stage}_{'lora' if lora else 'full'}.safetensors"
+    return step_directory(directory, step) / f"{stage}_{'lora' if lora else 'full'}.safetensors"
 
 
 def shard_files(directory: Path) -> dict[int, list[Path]]:
     """The shards that lie in a directory, by step, ascending."""
-    found = {}
-    for path in directory.iterdir() if directory.is_dir() else ():
-        match = STEP_DIRECTORY.match(path.name)
-        if match is not None:
-            found[int(match[1])] = sorted(path.glob("[!.]*.safetensors"))
-    return dict(sorted(found.items()))
+    found = {step: step_directory(directory, step) for step in step_numbers(directory)}
+    return {step: sorted(path.glob("[!.]*.safetensors")) for step, path in found.items()}
 
 
 def _facts(metadata: Mapping[str, str]) -> ShardFacts:

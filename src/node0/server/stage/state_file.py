@@ -17,24 +17,21 @@ from safetensors.torch import load, save, save_file
 from torch import Tensor
 
 from node0.errors import BadCheckpoint
+from node0.files import whole_path
 
 PATTERN = "state-*.safetensors"
 
 
 def write_state(path: Path, tensors: Mapping[str, Tensor], *, version: int) -> None:
     """Write one stage's tensors. The file is whole or absent. Same state, same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    save_file(_on_host(tensors), beside, metadata=_metadata(version))
-    beside.replace(path)
+    with whole_path(path) as beside:
+        save_file(_on_host(tensors), beside, metadata=_metadata(version))
 
 
 def write_state_bytes(path: Path, data: bytes) -> None:
     """Write what `state_bytes` made. The file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    beside.replace(path)
+    with whole_path(path) as beside:
+        beside.write_bytes(data)
 
 
 def state_bytes(tensors: Mapping[str, Tensor], *, version: int) -> bytes:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from node0.errors import BadCorpus, ConfigError, NotFound, RunInUse
+from node0.finetune.jobs.job import Transition
 from node0.finetune.jobs.job_recorder import job_of_run
-from node0.finetune.jobs.job_states import JobState, Transition
+from node0.finetune.jobs.job_states import JobState
 from node0.finetune.jobs.job_store import JobStore
 from node0.town import Town
 
@@ -45,10 +46,10 @@ def _states(root: Path) -> list[JobState]:
     return [row.state for row in _rows(root)]
 
 
-def test_phases_become_rows_and_repeated_ones_do_not(town_root: Path) -> None:
+def test_states_become_rows_and_repeated_ones_do_not(town_root: Path) -> None:
     with _run(town_root / "run", town=town_root, asked=True) as entered:
-        for phase in ("ready", "training", "training", "checkpointing", "training", "done"):
-            entered(phase, f"because of {phase}")
+        for state in map(JobState, ("ready", "training", "training", "checkpointing", "training", "done")):
+            entered(state, f"because of {state}")
 
     assert _states(town_root) == [
         "corpus-validating",
@@ -78,7 +79,7 @@ def test_the_text_of_an_unexpected_error_is_not_kept(town_root: Path) -> None:
 
 def test_a_run_that_another_process_holds_leaves_the_job_alone(town_root: Path) -> None:
     with pytest.raises(RunInUse), _run(town_root / "run", town=town_root, asked=True) as entered:
-        entered("ready", "")
+        entered(JobState.READY, "")
         raise RunInUse("held")
 
     assert _states(town_root) == ["corpus-validating", "ready"]
@@ -86,8 +87,8 @@ def test_a_run_that_another_process_holds_leaves_the_job_alone(town_root: Path) 
 
 def test_what_ended_while_training_is_the_trainers_to_tell(town_root: Path) -> None:
     with pytest.raises(BadCorpus), _run(town_root / "run", town=town_root, asked=True) as entered:
-        for phase in ("ready", "training", "failed"):
-            entered(phase, phase)
+        for state in map(JobState, ("ready", "training", "failed")):
+            entered(state, state)
         raise BadCorpus("later")
 
     assert [row.reason for row in _rows(town_root)][-2:] == ["training", "failed"]
@@ -110,7 +111,7 @@ def test_without_a_town_nothing_is_written_unless_it_was_asked_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with _run(tmp_path / "run") as entered:
-        entered("ready", "")
+        entered(JobState.READY, "")
 
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(NotFound, match="no town found"), _run(tmp_path / "run", asked=True):
@@ -124,7 +125,7 @@ def test_a_store_that_cannot_be_used_stops_only_a_run_that_asked_for_it(
     (town_root / ".models").write_text("a file, not a directory")
 
     with caplog.at_level(logging.WARNING), _run(town_root / "run") as entered:
-        entered("ready", "")
+        entered(JobState.READY, "")
     assert "not listed among the town's jobs" in caplog.text
     with pytest.raises(ConfigError), _run(town_root / "run", town=town_root, asked=True):
         pass
@@ -137,11 +138,11 @@ def test_a_store_that_fails_later_costs_the_record_and_not_the_run(
     harm: str, town_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with _run(town_root / "run", town=town_root, asked=True) as entered:
-        entered("ready", "")
+        entered(JobState.READY, "")
         other = sqlite3.connect(Town(town_root).store_file)
         other.execute(harm)
         other.commit()
-        entered("training", "")
+        entered(JobState.TRAINING, "")
         other.execute(harm.replace("training_jobs RENAME TO other", "other RENAME TO training_jobs"))
         other.close()
 

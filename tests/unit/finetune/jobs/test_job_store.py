@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, IllegalTransition, NotFound
-from node0.finetune.jobs.job_states import LEGAL_MOVES, Job, JobState
+from node0.finetune.jobs.job import Job
+from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
 from node0.finetune.jobs.job_store import LOST, JobStore, job_id
 from node0.town import Town
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from node0.errors import ConfigError, NotFound
-from node0.finetune.registry.schema import Artefact, DeploymentStatus, ModelName, ModelRegistryEntry
+from node0.finetune.manifest import Artefact
+from node0.finetune.registry.schema import DeploymentStatus, ModelName, ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.engine import open_store
 
@@ -125,7 +126,8 @@ def test_artefacts_need_their_version(registry: ModelRegistry, tmp_path: Path) -
 
 WRITER = """
 import sys
-from node0.finetune.registry.schema import Artefact, ModelRegistryEntry
+from node0.finetune.manifest import Artefact
+from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.engine import open_store
 

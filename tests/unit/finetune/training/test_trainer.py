@@ -9,12 +9,12 @@ import pytest
 from scripted_trainer import Listener, make_trainer, microbatch, run
 
 from node0.errors import NonFiniteGradients
-from node0.finetune.training.hooks import telling_the_end
-from node0.finetune.training.output.artefacts import MANIFEST_NAME
-from node0.finetune.training.output.metrics import read_metrics
-from node0.finetune.training.output.resume import find_state, read_state, step_numbers
+from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.hooks import report_end
+from node0.finetune.training.output.resume import read_state
 from node0.finetune.training.trainer import real_tokens
 from node0.loglines import CHECKPOINT_SAVED, RESUME_TRIGGERED, TRAINING_LOSS
+from node0.step_directories import step_numbers
 
 
 def test_each_step_gets_its_rate_and_its_number(tmp_path):
@@ -31,7 +31,7 @@ def test_the_metrics_hold_the_model_before_and_every_step_after(tmp_path):
     trainer = make_trainer(tmp_path, val_losses=[9.0, 8.0, 7.0], eval_every_n_steps=3)
     run(trainer)
 
-    records = read_metrics(trainer.run_dir)
+    records = trainer.run.metrics()
 
     assert [record["step"] for record in records] == [0, 1, 2, 3, 4, 5, 6]
     assert {record["step"]: record["val_loss"] for record in records if "val_loss" in record} == {
@@ -53,15 +53,15 @@ def test_the_best_step_is_kept_beside_the_last_ones(tmp_path):
     run(trainer)
 
     assert (trainer.state.best_step, trainer.state.best_val_loss) == (4, 3.0)
-    assert step_numbers(trainer.run_dir / "checkpoints") == [4, 8]
-    assert step_numbers(trainer.run_dir / "training_state") == [4, 8]
+    assert step_numbers(trainer.run.root / "checkpoints") == [4, 8]
+    assert step_numbers(trainer.run.root / "training_state") == [4, 8]
 
 
 def test_the_best_steps_weights_can_be_put_back(tmp_path):
     trainer = make_trainer(tmp_path, val_losses=[9, 5, 3, 4], eval_every_n_steps=2)
     run(trainer)
 
-    trainer.keeper.restore_weights(trainer.state.best_step)
+    trainer.checkpoints.restore_weights(trainer.state.best_step)
 
     assert trainer.engine.stages[0].lora_A.item() == 4.0
 
@@ -75,14 +75,14 @@ def test_early_stopping_ends_after_patience_runs_out(tmp_path):
     assert finished
     assert trainer.state.step == 3
     assert trainer.state.best_step == 1
-    assert step_numbers(trainer.run_dir / "training_state") == [1, 3]
+    assert step_numbers(trainer.run.root / "training_state") == [1, 3]
 
 
 def test_a_skipped_step_is_recorded_and_the_run_goes_on(tmp_path):
     trainer = make_trainer(tmp_path, losses=[1.0, math.nan, 1.0], max_steps=3)
     run(trainer)
 
-    records = [record for record in read_metrics(trainer.run_dir) if record["step"]]
+    records = [record for record in trainer.run.metrics() if record["step"]]
 
     assert [record["skipped"] for record in records] == [False, True, False]
     assert "loss" not in records[1]
@@ -95,7 +95,7 @@ def test_too_many_skipped_steps_end_the_run_with_the_good_weights_saved(tmp_path
     with pytest.raises(NonFiniteGradients, match="2 steps in a row") as caught:
         run(trainer)
 
-    state = find_state(trainer.run_dir, "auto")
+    state = trainer.run.newest_state()
     assert caught.value.exit_code == 75
     assert read_state(state).step == 3
     assert (state / "pipeline" / "weight").read_text() == "1.0"
@@ -146,20 +146,20 @@ def test_too_many_skipped_steps_are_told_with_the_checkpoint_kept(tmp_path, capl
     listener = Listener()
     trainer = make_trainer(tmp_path, hook=listener, losses=[math.nan] * 3, held_out=False, max_steps=9)
 
-    with pytest.raises(NonFiniteGradients), telling_the_end(listener, lambda: trainer.state.step):
+    with pytest.raises(NonFiniteGradients), report_end(listener, lambda: trainer.state.step):
         run(trainer)
 
     assert listener.phases == ["training", "degraded", "checkpointing", "training", "failed"]
     assert "3 steps in a row were not finite" in listener.reasons[-1]
     assert "Training job failed: step 3" in caplog.messages
-    assert step_numbers(trainer.run_dir / "training_state") == [3]
+    assert step_numbers(trainer.run.root / "training_state") == [3]
 
 
 def test_an_interruption_is_told_as_a_run_that_may_go_on(tmp_path, caplog):
     listener = Listener()
     trainer = make_trainer(tmp_path, hook=listener, held_out=False)
 
-    with pytest.raises(KeyboardInterrupt), telling_the_end(listener, lambda: trainer.state.step):
+    with pytest.raises(KeyboardInterrupt), report_end(listener, lambda: trainer.state.step):
         run(trainer, interrupted=True)
 
     assert listener.phases == ["training", "checkpointing", "training", "ready"]
@@ -199,16 +199,16 @@ def test_a_run_that_stops_early_on_request_is_not_finished(tmp_path):
     trainer = make_trainer(tmp_path, stop_after=2)
 
     assert run(trainer) is False
-    assert step_numbers(trainer.run_dir / "training_state") == [2]
+    assert step_numbers(trainer.run.root / "training_state") == [2]
 
 
 def test_going_on_takes_the_manifest_of_the_finished_run_away(tmp_path):
     run(make_trainer(tmp_path, stop_after=2))
-    (tmp_path / "run" / MANIFEST_NAME).write_text("{}")
+    (tmp_path / "run" / "MANIFEST.json").write_text("{}")
 
     run(make_trainer(tmp_path))
 
-    assert not (tmp_path / "run" / MANIFEST_NAME).exists()
+    assert not (tmp_path / "run" / "MANIFEST.json").exists()
 
 
 def test_resumed_metrics_have_each_step_once(tmp_path):
@@ -217,7 +217,7 @@ def test_resumed_metrics_have_each_step_once(tmp_path):
 
     run(make_trainer(tmp_path))
 
-    assert [record["step"] for record in read_metrics(tmp_path / "run")] == [0, 1, 2, 3, 4, 5, 6]
+    assert [record["step"] for record in RunDirectory(tmp_path / "run").metrics()] == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_a_run_may_go_back_to_an_older_state_and_forgets_the_later_ones(tmp_path):
@@ -226,7 +226,7 @@ def test_a_run_may_go_back_to_an_older_state_and_forgets_the_later_ones(tmp_path
     run(make_trainer(tmp_path, stop_after=3), resume=older)
 
     assert step_numbers(tmp_path / "run" / "training_state") == [2, 3]
-    assert [record["step"] for record in read_metrics(tmp_path / "run")] == [0, 1, 2, 3]
+    assert [record["step"] for record in RunDirectory(tmp_path / "run").metrics()] == [0, 1, 2, 3]
 
 
 def test_a_run_may_branch_off_another_one(tmp_path):
@@ -246,14 +246,14 @@ def test_without_held_out_sessions_the_last_step_is_the_one(tmp_path):
     run(trainer)
 
     assert trainer.state.best_step is None
-    assert all("val_loss" not in record for record in read_metrics(trainer.run_dir))
+    assert all("val_loss" not in record for record in trainer.run.metrics())
 
 
 def test_entries_are_listed_with_their_split_and_how_often_they_were_seen(tmp_path):
     trainer = make_trainer(tmp_path)
     run(trainer)
 
-    lines = [json.loads(line) for line in (trainer.run_dir / "entries.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (trainer.run.root / "entries.jsonl").read_text().splitlines()]
 
     assert [(line["id"], line["split"], line["times_seen"]) for line in lines] == [
         ("e1", "train", 6),

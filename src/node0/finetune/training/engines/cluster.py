@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trusted cluster: one run by all the processes that `torchrun` started.
 
-Rank 0 speaks and writes. Of an error, the rank that meets it first speaks; the others leave with the
+Rank 0 reports and writes. An error is reported by the rank that meets it first; the others leave with the
 same exit code, or are ended by torchrun.
 """
 
@@ -23,13 +23,13 @@ from node0.finetune.training.plan.run_plan import RunPlan
 from node0.models.device import pick_device
 from node0.pipeline.ranks import GroupOfRanks, Ranks
 
-PATIENCE = timedelta(minutes=10)
+GROUP_TIMEOUT = timedelta(minutes=10)
 "How long a rank waits for the others: longer than any step, validation or save."
 
-KNOCK = timedelta(seconds=10)
-"How long an error waits for torchrun's store to say who speaks."
+STORE_TIMEOUT = timedelta(seconds=10)
+"How long an error waits for torchrun's store to say which rank reports it."
 
-PLACES = {
+MAY_DIFFER = {
     "base_model", "base_revision", "checkpoint_dir", "corpus_path", "device", "init_adapter", "profile",
     "select", "tensorboard", "tokenizer",
 }  # fmt: skip
@@ -37,15 +37,15 @@ PLACES = {
 
 
 @contextmanager
-def one_voice(job: Torchrun) -> Iterator[None]:
-    """Let only rank 0 speak inside, and only one rank of an error."""
+def report_once(job: Torchrun) -> Iterator[None]:
+    """Let only rank 0 write to the terminal, and only one rank report an error."""
     try:
         with console.muted() if job.rank else nullcontext():
             yield
     except BaseException as error:
         # As soon as one rank has left, torchrun ends the others; this one still has its word and code.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if not _speaks(job, error):
+        if not _reports(job, error):
             console.leave(console.exit_code(error))
         raise
 
@@ -82,7 +82,7 @@ def joined(job: Torchrun, device: str) -> Iterator[Ranks]:
     """
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, timeout=GROUP_TIMEOUT)
     except RuntimeError as error:
         raise RetriableError(
             f"rank {job.rank} of {job.world_size} does not reach the others; see that every machine reaches "
@@ -93,30 +93,30 @@ def joined(job: Torchrun, device: str) -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
-def refuse_strangers(ranks: Ranks, plan: RunPlan, step: int) -> None:
+def refuse_mismatched_ranks(ranks: Ranks, plan: RunPlan, step: int) -> None:
     """Refuse, on all ranks alike, a rank whose run or state is not that of rank 0.
 
     Raises:
         ConfigError: it would sum gradients of something else.
     """
-    settings = plan.config.model_dump(mode="json", exclude=PLACES)
+    settings = plan.config.model_dump(mode="json", exclude=MAY_DIFFER)
     told = json.dumps([plan.fingerprint, settings, plan.total_steps, step], sort_keys=True)
     # Six bytes are a whole number that a float64 holds.
     digests = ranks.gather(int.from_bytes(hashlib.sha256(told.encode()).digest()[:6]))
-    strangers = [str(rank) for rank, digest in enumerate(digests) if digest != digests[0]]
-    if strangers:
+    mismatched = [str(rank) for rank, digest in enumerate(digests) if digest != digests[0]]
+    if mismatched:
         raise ConfigError(
-            f"rank {', '.join(strangers)} differs from rank 0 in settings, base, corpus or the step that the "
-            "run stands at; give all ranks the same files and one run directory that all can read"
+            f"rank {', '.join(mismatched)} differs from rank 0 in settings, base, corpus or the step that "
+            "the run stands at; give all ranks the same files and one run directory that all can read"
         )
 
 
-def _speaks(job: Torchrun, error: BaseException) -> bool:
-    """Whether this rank tells of `error`: the first one that asks. Of an interruption, rank 0."""
+def _reports(job: Torchrun, error: BaseException) -> bool:
+    """Whether this rank reports `error`: the first one that asks. Of an interruption, rank 0."""
     if isinstance(error, KeyboardInterrupt):
         return job.rank == 0
     try:
-        store = dist.TCPStore(job.address, job.port, timeout=KNOCK)  # type: ignore[attr-defined]  # documented
+        store = dist.TCPStore(job.address, job.port, timeout=STORE_TIMEOUT)  # type: ignore[attr-defined]  # documented
         return bool(store.add(f"node0/told/{job.attempt}", 1) == 1)
     except RuntimeError:
         # Better twice than not at all.

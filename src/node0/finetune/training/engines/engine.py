@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a plan to loaded stages, an adapter and a pipeline."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +19,6 @@ from node0.pipeline.local import LocalPipeline
 from node0.pipeline.parallel import DataParallelPipeline
 from node0.pipeline.protocol import Pipeline
 from node0.pipeline.ranks import ALONE, Ranks
-
-OpenEngine = Callable[["RunPlan"], AbstractContextManager["Engine"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +41,6 @@ class Engine:
     def stage_names(self) -> list[str]:
         """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
         return [str(name) for name in stage_names(len(self.stages))]
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which processes share a run, and where its stages are."""
-
-    ranks: Ranks = ALONE
-    elsewhere: OpenEngine | None = None
-    "Makes an engine whose stages are not in this process; it is closed at the end of the run."
-
-    def open(self, plan: RunPlan) -> AbstractContextManager[Engine]:
-        """The engine of a plan."""
-        if self.elsewhere is not None:
-            return self.elsewhere(plan)
-        return nullcontext(build_engine(plan, self.ranks))
-
-
-HERE = Where()
 
 
 def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node0.finetune.training.output.artefacts import SWARM_DIRECTORY
+from node0.files import open_to_append, private_directory
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.swarm.run.create import create_run, new_run_id
 from node0.swarm.run.layout import first_port, lay_out
@@ -38,7 +39,7 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
 
     A stage that ends is started again. They end with the context, and with this process however it ends.
     """
-    directory = plan.config.checkpoint_dir / SWARM_DIRECTORY
+    directory = RunDirectory(plan.config.checkpoint_dir).swarm
     shutil.rmtree(directory, ignore_errors=True)
     config = plan.config
     common = SwarmRun(
@@ -61,14 +62,14 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
         supervisor.close()
 
 
-class Starts:
-    """When one process was started."""
+class RestartLimit:
+    """How often one process may be started."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._times: deque[float] = deque(maxlen=MOST_STARTS)
 
-    def now(self) -> bool:
+    def allows(self) -> bool:
         """Whether it may be started now; it counts as started."""
         now = self._clock()
         if len(self._times) == MOST_STARTS and now - self._times[0] < WINDOW:
@@ -78,18 +79,18 @@ class Starts:
 
 
 class Supervisor:
-    """Starts the members of a run that are not the trainer, and starts again what ends."""
+    """RestartLimit the members of a run that are not the trainer, and starts again what ends."""
 
     def __init__(self, directory: Path, run: SwarmRun, *, device: str, threads: int) -> None:
         self._directory, self._device, self._threads = directory, device, threads
         self._members = [member for member in run.members if member.name != TRAINER]
-        self._starts = {member.name: Starts() for member in self._members}
+        self._limits = {member.name: RestartLimit() for member in self._members}
         self._given_up: set[str] = set()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._ending = threading.Event()
-        (directory / "logs").mkdir(exist_ok=True)
+        private_directory(directory / "logs")
         for member in self._members:
-            self._starts[member.name].now()
+            self._limits[member.name].allows()
             self._start(member)
         self._thread = threading.Thread(target=self._watch, name="node0-supervisor", daemon=True)
         self._thread.start()
@@ -114,7 +115,7 @@ class Supervisor:
             *("--identity-path", str(key_file(self._directory, member.name))),
             *("--device", self._device, "--threads", str(self._threads), "--parent", str(os.getpid())),
         ]
-        with (self._directory / "logs" / f"{member.name}.log").open("ab") as log:
+        with open_to_append(self._directory / "logs" / f"{member.name}.log") as log:
             self.processes[member.name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -128,7 +129,7 @@ class Supervisor:
 
     def _start_again(self, member: Member, code: int) -> None:
         log = self._directory / "logs" / f"{member.name}.log"
-        if not self._starts[member.name].now():
+        if not self._limits[member.name].allows():
             self._given_up.add(member.name)
             logger.error(
                 "%s ended %d times in an hour and is given up; see %s", member.name, MOST_STARTS, log

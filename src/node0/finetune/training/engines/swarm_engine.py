@@ -10,10 +10,10 @@ from pathlib import Path
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
 from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.jobs.job_states import JobState
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.engine import Engine, load_adapter
 from node0.finetune.training.hooks import StepHook
-from node0.finetune.training.output.artefacts import GATHERED_DIRECTORY, WHOLE_DIRECTORY
-from node0.finetune.training.output.finish import base_name
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.lora.trainable import make_trainable
 from node0.models.factory import build_stages, empty_stages
@@ -67,7 +67,9 @@ class SwarmEngine(Engine):
         """Tell `hook` when a stage is lost, and when training goes on."""
 
         def told(loss: str | None) -> None:
-            hook.entered("training" if loss is None else "syncing", loss or "all stages are there again")
+            hook.entered(
+                JobState.TRAINING if loss is None else JobState.SYNCING, loss or "all stages are there again"
+            )
 
         self._swarm.on_recovery = told
 
@@ -142,15 +144,13 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
 
 
 def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
-    allowed = run.allowed if run.members else None
-    gatherer = CheckpointGatherer(
-        plan.config.checkpoint_dir / GATHERED_DIRECTORY, trust=Trust(allowed, plan.base_digest)
-    )
+    allowed, directory = run.allowed if run.members else None, RunDirectory(plan.config.checkpoint_dir)
+    gatherer = CheckpointGatherer(directory.gathered, trust=Trust(allowed, plan.base_digest))
     settings = CollectSettings(
         run.run_id,
         [str(name) for name in stage_names(run.num_stages)],
-        plan.config.checkpoint_dir / WHOLE_DIRECTORY,
-        base_name=base_name(plan),
+        directory.whole,
+        base_name=plan.base_name,
         timeout=run.deadlines.gather,
     )
     return CheckpointCollector(gatherer, peer, settings)

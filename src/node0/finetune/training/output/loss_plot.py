@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-PLOT_NAME = "loss.png"
+from node0.files import whole_path
 
 
 def plot_loss(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, unit: str) -> None:
@@ -25,6 +25,5 @@ def plot_loss(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, u
     axes.grid(visible=True, alpha=0.3)
     if axes.get_lines():
         axes.legend()
-    beside = path.with_name(f".{path.name}.new")
-    FigureCanvasAgg(figure).print_png(str(beside), metadata={"Software": None})  # type: ignore[no-untyped-call]  # matplotlib's
-    beside.replace(path)
+    with whole_path(path) as beside:
+        FigureCanvasAgg(figure).print_png(str(beside), metadata={"Software": None})  # type: ignore[no-untyped-call]  # matplotlib's

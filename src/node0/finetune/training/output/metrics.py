@@ -6,19 +6,16 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from node0.errors import ConfigError
-from node0.finetune.training.output.files import read_json_lines, write_json_lines
+from node0.files import narrow, open_to_append
+from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.loglines import TRAINING_LOSS
 
 logger = logging.getLogger(__name__)
-
-METRICS_NAME = "metrics.jsonl"
-EVENTS_DIRECTORY = "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +63,15 @@ class Metrics:
     """Appends records to the run directory and passes them to a watcher."""
 
     def __init__(
-        self, run_dir: Path, *, watch: Callable[[StepRecord], None] | None = None, tensorboard: bool = False
+        self,
+        run: RunDirectory,
+        *,
+        watch: Callable[[StepRecord], None] | None = None,
+        tensorboard: bool = False,
     ) -> None:
-        self._path = run_dir / METRICS_NAME
         self._watch = watch
-        self._events = open_events(run_dir / EVENTS_DIRECTORY) if tensorboard else None
-        self._file = self._path.open("a", encoding="utf-8")
+        self._events = open_events(run.events) if tensorboard else None
+        self._file = open_to_append(run.metrics_file)
 
     def __enter__(self) -> "Metrics":
         return self
@@ -85,7 +85,7 @@ class Metrics:
 
     def write(self, record: StepRecord) -> None:
         """Append one record; logs `Training loss:` for steps that trained."""
-        self._file.write(f"{json.dumps(record.to_dict())}\n")
+        self._file.write(f"{json.dumps(record.to_dict())}\n".encode())
         self._file.flush()
         if record.step:
             logger.info(TRAINING_LOSS.write(math.nan if record.loss is None else record.loss))
@@ -98,30 +98,12 @@ class Metrics:
             self._watch(record)
 
 
-def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
-    """Every record of a run directory, oldest first."""
-    return read_json_lines(run_dir / METRICS_NAME)
-
-
-def forget_after(run_dir: Path, step: int) -> None:
-    """Drop the records of steps that a resumed run will do again."""
-    kept = [record for record in read_metrics(run_dir) if record["step"] <= step]
-    write_json_lines(run_dir / METRICS_NAME, kept)
-
-
-def require_tensorboard() -> None:
-    """Raise `ConfigError` when TensorBoard is asked for and not installed."""
-    if find_spec("tensorboard") is None:
-        raise ConfigError(
-            "tensorboard=true needs the tensorboard package; "
-            "pip install 'gastown-finetune[tensorboard]' or --set tensorboard=false"
-        )
-
-
 def open_events(directory: Path) -> EventWriter:
     """A TensorBoard writer below `directory`."""
     require_tensorboard()
-    from torch.utils.tensorboard.writer import SummaryWriter
+    from torch.utils.tensorboard.writer import SummaryWriter  # an optional package, looked for just now
 
     writer: EventWriter = SummaryWriter(str(directory))
+    for path in (directory, *directory.iterdir()):
+        narrow(path)
     return writer

@@ -3,14 +3,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from node0.finetune.config import FineTuneConfig
-
-CARD_NAME = "README.md"
+from node0.finetune.training.plan.base_label import base_label
+from node0.model_files import ADAPTER_WEIGHTS, ENTRIES, LOSS_PLOT, MANIFEST, METRICS, RESOLVED_CONFIG, WEIGHTS
 
 _VERBS = {
     "sft": "supervised fine-tuning on assistant turns",
@@ -48,18 +47,11 @@ def render_card(config: FineTuneConfig, facts: CardFacts) -> str:
         _intent(config, base),
         "## Training data\n\n" + _table(_data_rows(facts)),
         "## Training\n\n" + _table(_training_rows(config, facts)),
-        "## Results\n\n" + _table(_result_rows(facts)) + "\n![loss](loss.png)\n",
+        "## Results\n\n" + _table(_result_rows(facts)) + f"\n![loss]({LOSS_PLOT})\n",
         _limits(),
         _files(config),
     ]
     return "\n".join(parts)
-
-
-def base_label(config: FineTuneConfig) -> str:
-    """The hub id of the base, or the last part of its directory: a card names no place on a machine."""
-    if config.base_model is None:
-        return "random weights"
-    return Path(config.base_model).name if Path(config.base_model).is_dir() else config.base_model
 
 
 def _head(config: FineTuneConfig, facts: CardFacts, base: str) -> dict[str, Any]:
@@ -140,16 +132,16 @@ def _limits() -> str:
     return (
         "## Limits\n\nTrained on the sessions of one town; measured only as far as the table above says. "
         "The licence of the base applies to what is derived from it. The files are named with their "
-        "sha256 in `MANIFEST.json`; they are not signed.\n"
+        f"sha256 in `{MANIFEST}`; they are not signed.\n"
     )
 
 
 def _files(config: FineTuneConfig) -> str:
-    weights = "adapter_model.safetensors" if config.lora is not None else "model.safetensors"
+    weights = ADAPTER_WEIGHTS if config.lora is not None else WEIGHTS
     return (
         "## Files\n\n"
-        f"`{weights}` the weights, `config.resolved.yaml` every setting and who set it, "
-        "`entries.jsonl` what was trained on and what was held out, `metrics.jsonl` every step.\n"
+        f"`{weights}` the weights, `{RESOLVED_CONFIG}` every setting and who set it, "
+        f"`{ENTRIES}` what was trained on and what was held out, `{METRICS}` every step.\n"
     )
 
 

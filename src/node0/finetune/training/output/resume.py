@@ -7,23 +7,15 @@ step: together they are the state of every random generator and of the schedule.
 """
 
 import json
-import re
-import shutil
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
-from node0.files import write_atomically
-from node0.finetune.checkpoint.assembler import PIPELINE_DIRECTORY as PIPELINE_DIRECTORY
-from node0.finetune.checkpoint.assembler import TRAINER_FILE as TRAINER_FILE
-from node0.finetune.training.output.files import write_directory
+from node0.files import make_directory, whole_directory, write_atomically
+from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory
 from node0.pipeline.protocol import Pipeline
-
-STATE_DIRECTORY = "training_state"
-STEP_DIRECTORY = re.compile(r"^step_(\d+)$")
 
 Resume = Literal["auto", "never"] | Path
 
@@ -59,7 +51,7 @@ class TrainerState(BaseModel):
         return self.model_copy(update=nothing)
 
 
-def find_state(run_dir: Path, resume: Resume) -> Path | None:
+def find_state(run: RunDirectory, resume: Resume) -> Path | None:
     """The state to go on from; None starts anew.
 
     Raises `NotFound` when `resume` names a directory that holds no state.
@@ -67,23 +59,20 @@ def find_state(run_dir: Path, resume: Resume) -> Path | None:
     if resume == "never":
         return None
     if isinstance(resume, Path):
-        found = resume if (resume / TRAINER_FILE).is_file() else _newest(resume / STATE_DIRECTORY)
+        found = resume if (resume / TRAINER).is_file() else RunDirectory(resume).newest_state()
         if found is None:
             raise NotFound(f"no training state in {resume}; give a run directory or --resume auto")
         return found
-    return _newest(run_dir / STATE_DIRECTORY)
+    return run.newest_state()
 
 
-def save_state(run_dir: Path, state: TrainerState, pipeline: Pipeline) -> Path:
+def save_state(run: RunDirectory, state: TrainerState, pipeline: Pipeline) -> Path:
     """Write the state of `state.step`, whole or not at all."""
-    directory = run_dir / STATE_DIRECTORY / f"step_{state.step}"
-
-    def fill(beside: Path) -> None:
-        (beside / PIPELINE_DIRECTORY).mkdir()
-        pipeline.save(beside / PIPELINE_DIRECTORY)
-        write_atomically(beside / TRAINER_FILE, json.dumps(state.model_dump(mode="json"), indent=1) + "\n")
-
-    write_directory(directory, fill)
+    directory = run.state(state.step)
+    with whole_directory(directory) as beside:
+        make_directory(beside / PIPELINE)
+        pipeline.save(beside / PIPELINE)
+        write_atomically(beside / TRAINER, json.dumps(state.model_dump(mode="json"), indent=1) + "\n")
     return directory
 
 
@@ -92,7 +81,7 @@ def read_state(directory: Path) -> TrainerState:
 
     Raises `BadCheckpoint` when it cannot be read.
     """
-    path = directory / TRAINER_FILE
+    path = directory / TRAINER
     try:
         return TrainerState.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
@@ -108,23 +97,3 @@ def refuse_other_run(saved: dict[str, Any], mine: dict[str, Any]) -> None:
                 f"cannot resume: {name} was {saved.get(name)!r} and is {value!r}; "
                 "restore it, start over with --resume never, or give another --checkpoint-dir"
             )
-
-
-def step_numbers(directory: Path) -> list[int]:
-    """Steps that have a `step_N` directory, ascending."""
-    if not directory.is_dir():
-        return []
-    matches = [STEP_DIRECTORY.match(path.name) for path in directory.iterdir() if path.is_dir()]
-    return sorted(int(match.group(1)) for match in matches if match is not None)
-
-
-def prune_steps(directory: Path, *, keep: Collection[int | None]) -> None:
-    """Remove every `step_N` directory whose number is not kept."""
-    for step in step_numbers(directory):
-        if step not in keep:
-            shutil.rmtree(directory / f"step_{step}")
-
-
-def _newest(directory: Path) -> Path | None:
-    steps = step_numbers(directory)
-    return directory / f"step_{steps[-1]}" if steps else None

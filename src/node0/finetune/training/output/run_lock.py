@@ -8,32 +8,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node0.errors import ConfigError, RunInUse
-
-LOCK_NAME = ".lock"
+from node0.files import PRIVATE_FILE, narrow
+from node0.finetune.run_dir import RunDirectory
 
 
 @contextmanager
 def hold(run_dir: Path) -> Iterator[None]:
-    """Create `run_dir` and keep every other process out of it.
+    """Create `run_dir` and keep every other process out of it, and every other user.
 
     A directory that was created here and is still empty at the end is removed.
 
     Raises `RunInUse` when another process holds it, `ConfigError` when it cannot be written.
     """
-    is_new = not run_dir.exists()
+    run, is_new = RunDirectory(run_dir), not run_dir.exists()
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(run_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        run.make()
+        handle = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        narrow(handle)
     except OSError as error:
         raise _unwritable(run_dir, error.strerror) from None
     try:
         _lock(handle, run_dir)
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
+        run.sweep()
         yield
     finally:
-        if is_new and [path.name for path in run_dir.iterdir()] == [LOCK_NAME]:
-            (run_dir / LOCK_NAME).unlink()
+        if is_new and list(run_dir.iterdir()) == [run.lock]:
+            run.lock.unlink()
             run_dir.rmdir()
         os.close(handle)
 
@@ -45,8 +47,9 @@ def refuse_unusable(run_dir: Path) -> None:
         raise _unwritable(run_dir, f"{parent} is not a directory")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise _unwritable(run_dir, "it is read-only")
-    if (run_dir / LOCK_NAME).is_file():
-        handle = os.open(run_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    lock = RunDirectory(run_dir).lock
+    if lock.is_file():
+        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
         try:
             _lock(handle, run_dir)
         finally:

@@ -14,7 +14,8 @@ from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore, hash_of
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, make_datasets
 from node0.finetune.data.loader import MicrobatchSource
-from node0.finetune.training.plan.training_data import EntryUse, TrainingData
+from node0.finetune.run_dir import EntryUse
+from node0.finetune.training.plan.training_data import TrainingData
 
 
 def load_data(config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast) -> TrainingData:

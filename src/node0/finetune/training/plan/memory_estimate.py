@@ -27,7 +27,7 @@ CHUNK_LOGITS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class MemoryFactors:
     """What the estimate depends on besides the model."""
 
     tokens: int
@@ -45,7 +45,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class MemoryEstimate:
     """Bytes, by what holds them."""
 
     weights: int
@@ -69,30 +69,30 @@ class Memory:
         return self.total - self.graphs
 
 
-def estimate(args: LlamaArguments, shape: Shape) -> Memory:
+def estimate(args: LlamaArguments, factors: MemoryFactors) -> MemoryEstimate:
     """The peak of one process that holds the whole model.
 
     Args:
         args: the whole model.
-        shape: microbatch, precision and adapter.
+        factors: microbatch, precision and adapter.
     """
     everything = count_parameters(args)
-    trained = everything if shape.lora is None else count_adapter_parameters(args, shape.lora)
-    frozen = 0 if shape.lora is None else everything
-    layer = _graph_bytes(args, shape)
+    trained = everything if factors.lora is None else count_adapter_parameters(args, factors.lora)
+    frozen = 0 if factors.lora is None else everything
+    layer = _graph_bytes(args, factors)
     graphs = layer * args.num_hidden_layers
     logits = 3 * 4 * max(CHUNK_LOGITS, args.vocab_size)
-    inputs = 4 * args.num_hidden_layers * shape.tokens * args.hidden_dim
-    mask = 5 * shape.tokens * shape.row_length
-    return Memory(
-        weights=frozen * shape.base_bytes,
+    inputs = 4 * args.num_hidden_layers * factors.tokens * args.hidden_dim
+    mask = 5 * factors.tokens * factors.row_length
+    return MemoryEstimate(
+        weights=frozen * factors.base_bytes,
         trained=trained * TRAINED_BYTES,
-        graphs=graphs if shape.graph_budget is None else min(graphs, shape.graph_budget),
+        graphs=graphs if factors.graph_budget is None else min(graphs, factors.graph_budget),
         workspace=2 * layer + inputs + logits + mask,
     )
 
 
-def refuse_oversize(memory: Memory, free: int, *, budget_given: bool) -> None:
+def refuse_oversize(memory: MemoryEstimate, free: int, *, budget_given: bool) -> None:
     """Raise `DoesNotFit` when the run cannot fit, however much is recomputed."""
     needed = memory.total if budget_given else memory.least
     if needed > free:
@@ -146,17 +146,17 @@ def _linears(args: LlamaArguments) -> dict[str, tuple[int, int, bool]]:
     }
 
 
-def _graph_bytes(args: LlamaArguments, shape: Shape) -> int:
+def _graph_bytes(args: LlamaArguments, factors: MemoryFactors) -> int:
     """What autograd keeps of one layer for one microbatch."""
     linears = _linears(args)
     outputs = sum(width_out for _, width_out, _ in linears.values())
     # Besides the linears: the residual twice, rotated q and k, silu and product; norms in float32.
     extra = 2 * args.hidden_dim + linears["wq"][1] + linears["wk"][1] + 2 * linears["w1"][1]
     norms = 4 * args.hidden_dim
-    lora = shape.lora
+    lora = factors.lora
     inputs = [linears[name][0] for name in lora.target_modules if name in linears] if lora else []
     adapted = sum(width_in + lora.rank for width_in in inputs) if lora else 0
-    return shape.tokens * (shape.base_bytes * (outputs + extra) + 4 * (norms + adapted))
+    return factors.tokens * (factors.base_bytes * (outputs + extra) + 4 * (norms + adapted))
 
 
 def _available() -> int | None:

@@ -2,6 +2,7 @@
 """What a run will do, found out before anything is loaded or written."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,12 +11,12 @@ from transformers import PreTrainedTokenizerFast
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.tokenizer import load_tokenizer
-from node0.finetune.training.output.metrics import require_tensorboard
+from node0.finetune.training.plan.base_label import base_label
 from node0.finetune.training.plan.load_data import load_data
 from node0.finetune.training.plan.memory_estimate import (
     GIB,
-    Memory,
-    Shape,
+    MemoryEstimate,
+    MemoryFactors,
     count_adapter_parameters,
     count_parameters,
     estimate,
@@ -23,6 +24,7 @@ from node0.finetune.training.plan.memory_estimate import (
     refuse_oversize,
 )
 from node0.finetune.training.plan.precision import pick_device, pick_dtype
+from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.finetune.training.plan.training_data import TrainingData
 from node0.lora.lora_config import ALL_LINEAR
 from node0.models.base_model import BaseModelDir, fresh_digest, resolve_base
@@ -50,7 +52,7 @@ class RunPlan:
     device: str
     dtype: torch.dtype
     total_steps: int
-    memory: Memory
+    memory: MemoryEstimate
     free: int
     "Bytes."
 
@@ -71,6 +73,13 @@ class RunPlan:
             "base_digest": self.base_digest,
             "corpus_hash": self.data.corpus_hash,
         }
+
+    @property
+    def base_name(self) -> str:
+        """What an adapter of this run names as its base: a directory by its whole path, or a hub id."""
+        if self.base is not None and Path(self.base.name).is_dir():
+            return str(self.base.path.resolve())
+        return base_label(self.config)
 
     @property
     def trained_parameters(self) -> int:
@@ -132,7 +141,7 @@ def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
     )
     data = load_data(config, tokenizer)
     free = free_bytes(device) // (1 if device == "cuda" else processes)
-    memory = estimate(args, _shape(config, dtype, None))
+    memory = estimate(args, _memory_factors(config, dtype, None))
     budget = _graph_budget(config, memory, free)
     return RunPlan(
         config=config,
@@ -144,7 +153,7 @@ def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
         device=device,
         dtype=dtype,
         total_steps=config.max_steps or data.steps.total_steps(config.epochs),
-        memory=estimate(args, _shape(config, dtype, budget)),
+        memory=estimate(args, _memory_factors(config, dtype, budget)),
         free=free,
         graph_budget=budget,
     )
@@ -181,7 +190,7 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
     return [{"plan": name, "value": value} for name, value in rows]
 
 
-def doubts(plan: RunPlan) -> list[str]:
+def warnings(plan: RunPlan) -> list[str]:
     """What a person may not have meant, a line each. Nothing of it stops the run."""
     config, lines = plan.config, []
     if plan.total_steps <= config.num_warmup_steps:
@@ -239,8 +248,8 @@ def _refuse_long_rows(config: FineTuneConfig, args: LlamaArguments) -> None:
         )
 
 
-def _shape(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None) -> Shape:
-    return Shape(
+def _memory_factors(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None) -> MemoryFactors:
+    return MemoryFactors(
         tokens=max(config.tokens_per_microbatch, config.max_length),
         row_length=config.max_length,
         base_bytes=dtype.itemsize,
@@ -249,7 +258,7 @@ def _shape(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None)
     )
 
 
-def _graph_budget(config: FineTuneConfig, memory: Memory, free: int) -> int | None:
+def _graph_budget(config: FineTuneConfig, memory: MemoryEstimate, free: int) -> int | None:
     """Bytes for graphs; None where all of them fit easily."""
     if config.graph_budget_mb is not None:
         return config.graph_budget_mb << 20

@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainer asks of a data set, and the entries it was made of."""
+"""What the trainer asks of its data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from node0.finetune.run_dir import EntryUse
 from node0.pipeline.protocol import Microbatch
-
-
-@dataclass(frozen=True, slots=True)
-class EntryUse:
-    """One corpus entry of a run."""
-
-    id: str
-    content_digest: str
-    scrub_version: str
-    split: Literal["train", "val"]
 
 
 class Steps(Protocol):

@@ -13,7 +13,7 @@ from tiny_run import configure
 from node0 import console
 from node0.console import Torchrun
 from node0.errors import ConfigError, RetriableError
-from node0.finetune.training.engines.cluster import joined, one_voice, prepare, refuse_strangers
+from node0.finetune.training.engines.cluster import joined, prepare, refuse_mismatched_ranks, report_once
 from node0.pipeline.ranks import ALONE
 
 
@@ -28,7 +28,7 @@ def job() -> Iterator[Torchrun]:
 
 def test_only_rank_0_speaks(job, capsys):
     for rank in range(3):
-        with one_voice(replace(job, rank=rank)):
+        with report_once(replace(job, rank=rank)):
             console.write(f"out {rank}\n")
             console.note(f"err {rank}")
 
@@ -37,9 +37,9 @@ def test_only_rank_0_speaks(job, capsys):
 
 
 def test_of_an_error_the_first_rank_to_meet_it_speaks_and_the_others_leave_with_its_code(job):
-    with pytest.raises(RetriableError), one_voice(replace(job, rank=2)):
+    with pytest.raises(RetriableError), report_once(replace(job, rank=2)):
         raise RetriableError("another rank is gone")
-    with pytest.raises(typer.Exit) as other, one_voice(job):
+    with pytest.raises(typer.Exit) as other, report_once(job):
         raise RetriableError("another rank is gone")
 
     assert other.value.exit_code == 75
@@ -47,14 +47,14 @@ def test_of_an_error_the_first_rank_to_meet_it_speaks_and_the_others_leave_with_
 
 def test_a_job_that_was_started_again_speaks_again(job):
     for attempt in range(2):
-        with pytest.raises(ConfigError), one_voice(replace(job, attempt=attempt)):
+        with pytest.raises(ConfigError), report_once(replace(job, attempt=attempt)):
             raise ConfigError("no")
 
 
 def test_an_interruption_is_told_by_rank_0_whoever_was_first(job):
-    with pytest.raises(typer.Exit) as other, one_voice(replace(job, rank=1)):
+    with pytest.raises(typer.Exit) as other, report_once(replace(job, rank=1)):
         raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt), one_voice(job):
+    with pytest.raises(KeyboardInterrupt), report_once(job):
         raise KeyboardInterrupt
 
     assert other.value.exit_code == 130
@@ -63,7 +63,7 @@ def test_an_interruption_is_told_by_rank_0_whoever_was_first(job):
 def test_an_error_is_told_where_the_store_is_gone(job, monkeypatch):
     monkeypatch.setattr(dist, "TCPStore", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("refused")))
 
-    with pytest.raises(ConfigError, match="no"), one_voice(replace(job, rank=1)):
+    with pytest.raises(ConfigError, match="no"), report_once(replace(job, rank=1)):
         raise ConfigError("no")
 
 
@@ -120,10 +120,10 @@ def test_a_rank_of_another_run_is_refused(tmp_path, change):
 
     ranks = TwoRanks()
     with pytest.raises(ConfigError):
-        refuse_strangers(ranks, *plan(**change))
+        refuse_mismatched_ranks(ranks, *plan(**change))
     ranks.other = ranks.told[0]
     with pytest.raises(ConfigError, match="rank 1 differs from rank 0 in settings, base, corpus or the step"):
-        refuse_strangers(ranks, *plan())
+        refuse_mismatched_ranks(ranks, *plan())
 
 
 def test_ranks_may_find_the_same_run_in_other_places(tmp_path):
@@ -135,7 +135,7 @@ def test_ranks_may_find_the_same_run_in_other_places(tmp_path):
         plan = SimpleNamespace(config=config, fingerprint={}, total_steps=6)
         if name == "a":
             with pytest.raises(ConfigError):
-                refuse_strangers(ranks, plan, 0)
+                refuse_mismatched_ranks(ranks, plan, 0)
             ranks.other = ranks.told[0]
-        refuse_strangers(ranks, plan, 0)
-    refuse_strangers(ALONE, plan, 0)
+        refuse_mismatched_ranks(ranks, plan, 0)
+    refuse_mismatched_ranks(ALONE, plan, 0)

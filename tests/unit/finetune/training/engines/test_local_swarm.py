@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stage that ends again and again is given up; one that ends now and then in a long run is not."""
 
-from node0.finetune.training.engines.local_swarm import MOST_STARTS, WINDOW, Starts
+from node0.finetune.training.engines.local_swarm import MOST_STARTS, WINDOW, RestartLimit
 
 
 def test_a_stage_that_only_ends_is_given_up() -> None:
-    starts = Starts(lambda: 7.0)
+    limit = RestartLimit(lambda: 7.0)
 
-    assert [starts.now() for _ in range(MOST_STARTS + 2)] == [True] * MOST_STARTS + [False] * 2
+    assert [limit.allows() for _ in range(MOST_STARTS + 2)] == [True] * MOST_STARTS + [False] * 2
 
 
 def test_a_stage_that_ends_now_and_then_is_started_again() -> None:
     times = (number * WINDOW / (MOST_STARTS - 1) for number in range(100))
-    starts = Starts(lambda: next(times))
+    limit = RestartLimit(lambda: next(times))
 
-    assert all(starts.now() for _ in range(100))
+    assert all(limit.allows() for _ in range(100))

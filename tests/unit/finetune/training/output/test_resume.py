@@ -2,6 +2,7 @@
 import pytest
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.resume import (
     TrainerState,
     find_state,
@@ -24,35 +25,35 @@ class Broken:
 
 def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10):
-        save_state(tmp_path, TrainerState(step=step), NoWeights())
+        save_state(RunDirectory(tmp_path), TrainerState(step=step), NoWeights())
 
-    assert find_state(tmp_path, "auto") == tmp_path / "training_state" / "step_10"
-    assert find_state(tmp_path, "never") is None
-    assert find_state(tmp_path / "other", "auto") is None
+    assert find_state(RunDirectory(tmp_path), "auto") == tmp_path / "training_state" / "step_10"
+    assert find_state(RunDirectory(tmp_path), "never") is None
+    assert find_state(RunDirectory(tmp_path / "other"), "auto") is None
 
 
 def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
-    state = save_state(tmp_path, TrainerState(step=3), NoWeights())
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=3), NoWeights())
 
-    assert find_state(tmp_path / "elsewhere", tmp_path) == state
-    assert find_state(tmp_path / "elsewhere", state) == state
+    assert find_state(RunDirectory(tmp_path / "elsewhere"), tmp_path) == state
+    assert find_state(RunDirectory(tmp_path / "elsewhere"), state) == state
     with pytest.raises(NotFound, match="no training state"):
-        find_state(tmp_path, tmp_path / "gone")
+        find_state(RunDirectory(tmp_path), tmp_path / "gone")
 
 
 def test_a_state_is_whole_or_absent(tmp_path):
-    save_state(tmp_path, TrainerState(step=1), NoWeights())
+    save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
     with pytest.raises(OSError, match="disk full"):
-        save_state(tmp_path, TrainerState(step=2), Broken())
+        save_state(RunDirectory(tmp_path), TrainerState(step=2), Broken())
 
-    found = find_state(tmp_path, "auto")
+    found = find_state(RunDirectory(tmp_path), "auto")
 
     assert found is not None
     assert read_state(found).step == 1
 
 
 def test_a_damaged_state_is_one_line(tmp_path):
-    state = save_state(tmp_path, TrainerState(step=1), NoWeights())
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
     (state / "trainer.json").write_text('{"step": 1')
 
     with pytest.raises(BadCheckpoint, match="use an older step"):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from node0.errors import ConfigError, RunInUse
-from node0.finetune.training.output.run_lock import LOCK_NAME, hold, refuse_unusable
+from node0.finetune.training.output.run_lock import hold, refuse_unusable
 
 HOLDER = """
 import sys, time
@@ -40,7 +40,7 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path):
         process.wait()
 
     with hold(tmp_path):
-        assert (tmp_path / LOCK_NAME).read_text().strip() == str(os.getpid())
+        assert (tmp_path / ".lock").read_text().strip() == str(os.getpid())
 
 
 def test_looking_writes_nothing(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from node0.errors import DoesNotFit
 from node0.finetune.training.plan.memory_estimate import (
     GIB,
-    Shape,
+    MemoryFactors,
     count_adapter_parameters,
     count_parameters,
     estimate,
@@ -18,7 +18,7 @@ LORA = LoRAConfig(rank=8, target_modules=["wq", "wk", "wv", "wo"])
 
 
 def shape(**changes):
-    return Shape(
+    return MemoryFactors(
         **{"tokens": 4096, "row_length": 2048, "base_bytes": 2, "lora": LORA, "graph_budget": None, **changes}
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tiny_run import configure, make_base, make_corpus
 
-from node0.finetune.training.plan.run_plan import doubts, make_plan
+from node0.finetune.training.plan.run_plan import make_plan, warnings
 
 
 @pytest.fixture
@@ -15,17 +15,17 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_ends_in_its_warm_up_is_doubted(place: Path) -> None:
-    (line,) = doubts(make_plan(configure(place, max_steps=2, num_warmup_steps=2)))
+    (line,) = warnings(make_plan(configure(place, max_steps=2, num_warmup_steps=2)))
 
     assert line.startswith("the run ends in its warm-up: 2 steps, and lr reaches 0.01 after 2; lower")
 
 
 def test_a_run_that_holds_nothing_out_is_doubted_unless_it_was_told_to(place: Path) -> None:
-    (line,) = doubts(make_plan(configure(place, val_split=1e-9)))
+    (line,) = warnings(make_plan(configure(place, val_split=1e-9)))
 
     assert line.startswith("no session was held out at val_split 1e-09")
-    assert doubts(make_plan(configure(place, val_split=0.0))) == []
+    assert warnings(make_plan(configure(place, val_split=0.0))) == []
 
 
 def test_a_usual_run_raises_no_doubt(place: Path) -> None:
-    assert doubts(make_plan(configure(place))) == []
+    assert warnings(make_plan(configure(place))) == []

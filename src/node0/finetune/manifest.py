@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a model with their digests, and whether they are still the same."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from node0.errors import BadCheckpoint
+from node0.files import sha256_of, write_atomically
+from node0.model_files import MANIFEST, model_files
+
+
+class Artefact(BaseModel):
+    """One file of a model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, max_length=512)
+    "Below the model's directory, with forward slashes."
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    "Bytes."
+
+
+def artefacts_of(directory: Path) -> list[Artefact]:
+    """The files of the model in `directory`, by path, with what they hold now."""
+    return [
+        Artefact(
+            path=path.as_posix(),
+            sha256=sha256_of(directory / path),
+            size=(directory / path).stat().st_size,
+        )
+        for path in model_files(directory)
+    ]
+
+
+def write_manifest(directory: Path, facts: Mapping[str, Any]) -> None:
+    """Write `MANIFEST.json`: `facts`, and size and sha256 of every other file of the model. Unsigned."""
+    files = {
+        file.path: {"sha256": file.sha256, "size": file.size}
+        for file in artefacts_of(directory)
+        if file.path != MANIFEST
+    }
+    content = {"format": 1, **facts, "files": files}
+    write_atomically(directory / MANIFEST, json.dumps(content, indent=1, sort_keys=False) + "\n")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """`MANIFEST.json` of a finished run; nothing is compared with it.
+
+    Raises:
+        BadCheckpoint: there is none, or it cannot be read.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        listed(manifest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BadCheckpoint(
+            f"{path} cannot be read, or the run has not finished; finish the run or restore the file"
+        ) from None
+    return manifest
+
+
+def listed(manifest: Mapping[str, Any]) -> list[Artefact]:
+    """The files that a manifest names."""
+    return [
+        Artefact(path=path, sha256=file["sha256"], size=file["size"])
+        for path, file in manifest["files"].items()
+    ]
+
+
+def verify_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest, after a look at every file that it names.
+
+    Raises:
+        BadCheckpoint: there is none, or a file is missing or another.
+    """
+    manifest = read_manifest(directory)
+    check(directory, listed(manifest))
+    return manifest
+
+
+def problems(directory: Path, artefacts: Iterable[Artefact]) -> list[str]:
+    """What differs from the recorded files, a line each; empty when all is well."""
+    return [line for artefact in artefacts if (line := _problem(directory / artefact.path, artefact))]
+
+
+def check(directory: Path, artefacts: Iterable[Artefact]) -> None:
+    """Refuse files that are not those recorded.
+
+    Raises:
+        BadCheckpoint: a file is missing or differs.
+    """
+    if found := problems(directory, artefacts):
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise BadCheckpoint(f"{directory}: {found[0]}{more}; register it again or restore the files")
+
+
+def _problem(path: Path, artefact: Artefact) -> str | None:
+    if not path.is_file():
+        return f"{artefact.path} is missing"
+    if path.stat().st_size != artefact.size:
+        return f"{artefact.path} has {path.stat().st_size} bytes, not {artefact.size}"
+    if sha256_of(path) != artefact.sha256:
+        return f"{artefact.path} does not have the recorded sha256"
+    return None
