@@ -128,7 +128,7 @@ def _loss(loaded: "LoadedModel", entries: "Sequence[CorpusEntry]") -> tuple[floa
     """Mean loss over supervised tokens, how many there are, and in how many entries."""
     from node0.finetune.config import SelectConfig
     from node0.finetune.data.dataset import CorpusDataset, DatasetOptions
-    from node0.finetune.data.loader import MicrobatchSource
+    from node0.finetune.data.microbatches import MicrobatchSource
     from node0.pipeline.protocol import IGNORE
 
     if loaded.tokenizer is None or loaded.renderer is None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node0.errors import BadCorpus, NotFound
-from node0.finetune.corpus.collect.collection_report import Report
+from node0.finetune.corpus.collect.collection_report import CollectionReport
 from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint, readable_size
 from node0.finetune.corpus.collect.stored_entries import StoredEntries
 from node0.finetune.corpus.formatter import CorpusFormatter
@@ -73,14 +73,14 @@ class CorpusCollector:
         claude_dirs: Sequence[Path] = (),
         since: datetime | None = None,
         advance: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Report:
+    ) -> CollectionReport:
         """Every session that the town's events name or that an earlier collection remembers.
 
         Args:
             since: Leave out sessions that started earlier.
             advance: Called with how many sessions are done, and of how many.
         """
-        report = Report()
+        report = CollectionReport()
         self._store.sweep()
         state = CollectorState(self._store.root / STATE)
         sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
@@ -107,7 +107,7 @@ class CorpusCollector:
         rig: str = TOWN_RIG,
         bead_id: str | None = None,
         outcome: str = "",
-    ) -> Report:
+    ) -> CollectionReport:
         """One session file, as one window; an empty outcome is derived from the transcript.
 
         Raises:
@@ -115,7 +115,7 @@ class CorpusCollector:
         """
         if not path.is_file():
             raise NotFound(f"no transcript at {path}: name a .jsonl file of a session")
-        report = Report()
+        report = CollectionReport()
         window = Window(EARLIEST, bead_id, task_of(role))
         name = SessionFile(path).session_id or path.stem
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
@@ -160,9 +160,9 @@ class CorpusCollector:
             return None
         return entry
 
-    def collect_documents(self, town: Town) -> Report:
+    def collect_documents(self, town: Town) -> CollectionReport:
         """The town's instructions, formulas, directives and documents, each as one system turn."""
-        report = Report()
+        report = CollectionReport()
         for document in documents_of(town):
             name = document.path.relative_to(town.root).as_posix()
             entry = document_entry(document, name, rig_of(town, name))
@@ -185,7 +185,7 @@ class CorpusCollector:
         paths: Sequence[Path],
         state: CollectorState,
         stored: StoredEntries,
-        report: Report,
+        report: CollectionReport,
     ) -> None:
         """One session, unless exactly this was collected already."""
         try:
@@ -209,7 +209,7 @@ class CorpusCollector:
             report.entries["removed"] += len(gone)
         state.remember(session, mark, size)
 
-    def _session(self, session: Session, paths: Sequence[Path], report: Report) -> set[str]:
+    def _session(self, session: Session, paths: Sequence[Path], report: CollectionReport) -> set[str]:
         """The ids of its entries, also of those that are too short to be stored."""
         report.sessions += 1
         made = set()
@@ -228,7 +228,7 @@ class CorpusCollector:
             report.skipped.update(transcript.skipped)
         return made
 
-    def _add(self, entry: CorpusEntry, report: Report) -> Added:
+    def _add(self, entry: CorpusEntry, report: CollectionReport) -> Added:
         scrubbed = self._scrubber.scrub_entry(entry)
         added = self._store.add(scrubbed.entry)
         report.entries[added.value] += 1

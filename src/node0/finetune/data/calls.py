@@ -20,7 +20,7 @@ class Call(NamedTuple):
 
 
 @dataclass
-class Thread:
+class Dialogue:
     """Calls that extend each other: one conversation under one prompt."""
 
     system: str
@@ -34,19 +34,19 @@ class Thread:
         return {"system": self.system, "tools": self.tools, "messages": list(self.messages[:answer])}
 
 
-def threads(entry: CorpusEntry, profile: DeploymentProfile | None) -> tuple[list[Thread], Counter[str]]:
+def dialogues(entry: CorpusEntry, profile: DeploymentProfile | None) -> tuple[list[Dialogue], Counter[str]]:
     """The entry's conversations, each answer in exactly one, and why answers are not learnt."""
     messages, calls = recorded_calls(entry, profile)
     dropped: Counter[str] = Counter()
-    found: dict[tuple[str, str], Thread] = {}
+    found: dict[tuple[str, str], Dialogue] = {}
     for call in calls:
         reason = _reason(call, messages, profile)
         if reason:
             dropped[reason] += 1
             continue
         key = _deployed(call, profile)
-        thread = found.setdefault(key, Thread(call.system, call.tools, messages))
-        thread.answers.append(call.answer)
+        dialogue = found.setdefault(key, Dialogue(call.system, call.tools, messages))
+        dialogue.answers.append(call.answer)
     return list(found.values()), dropped
 
 
@@ -68,18 +68,18 @@ def recorded_calls(entry: CorpusEntry, profile: DeploymentProfile | None) -> tup
     return messages, [Call(system, tools, number) for number in answers]
 
 
-class PairThreads(NamedTuple):
+class DialoguePair(NamedTuple):
     """Two continuations of one prompt."""
 
-    chosen: Thread
-    rejected: Thread
+    chosen: Dialogue
+    rejected: Dialogue
     shared: int
     "How many messages are common to both: the prompt."
 
 
-def pair_threads(
+def dialogue_pair(
     entry: CorpusEntry, profile: DeploymentProfile | None, *, one_answer: bool
-) -> PairThreads | None:
+) -> DialoguePair | None:
     """The pair with its common prompt made explicit; None where a side has no answer of its own.
 
     `chosen` and `rejected` may be whole conversations or continue `messages`. Learnt are the
@@ -96,13 +96,13 @@ def pair_threads(
         answers = [number for number in own if _answers(side.messages[number])]
         side.answers = answers[:1] if one_answer else answers
     chosen, rejected = sides
-    return PairThreads(chosen, rejected, shared) if chosen.answers and rejected.answers else None
+    return DialoguePair(chosen, rejected, shared) if chosen.answers and rejected.answers else None
 
 
-def _side(entry: CorpusEntry, side: list[dict[str, Any]], profile: DeploymentProfile | None) -> Thread:
+def _side(entry: CorpusEntry, side: list[dict[str, Any]], profile: DeploymentProfile | None) -> Dialogue:
     prompt = entry.messages
     whole = side if side[: len(prompt)] == prompt else [*prompt, *side]
-    return Thread(*unrecorded_prompt(entry, whole, profile))
+    return Dialogue(*unrecorded_prompt(entry, whole, profile))
 
 
 def _answers(message: Message) -> bool:

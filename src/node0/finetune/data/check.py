@@ -5,7 +5,7 @@ from node0.errors import BadCorpus
 from node0.finetune.chat.messages import Request
 from node0.finetune.chat.render import Renderer
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.data.calls import recorded_calls, threads
+from node0.finetune.data.calls import dialogues, recorded_calls
 
 
 def check_entry(entry: CorpusEntry, renderer: Renderer) -> int:
@@ -23,10 +23,10 @@ def check_entry(entry: CorpusEntry, renderer: Renderer) -> int:
         for call in calls
     }
     proven = 0
-    for thread in threads(entry, renderer.profile)[0]:
-        groups = [[answer] for answer in thread.answers] if renderer.one_answer else [thread.answers]
+    for dialogue in dialogues(entry, renderer.profile)[0]:
+        groups = [[answer] for answer in dialogue.answers] if renderer.one_answer else [dialogue.answers]
         for answers in groups:
-            example = renderer.example(thread.messages, thread.tools, thread.system, answers=answers)
+            example = renderer.example(dialogue.messages, dialogue.tools, dialogue.system, answers=answers)
             for span in example.spans:
                 prompt = renderer.prompt_ids(requests[span.message])
                 if prompt != example.ids[: span.start]:

@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from node0.errors import BadCorpus
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.rows import EntryRows, OverLength, Pair, Row, RowMaker
-from node0.finetune.data.select import Mode, Selection, select, split_by_session
+from node0.finetune.data.select import Mode, Selection, select
 from node0.finetune.role import EVERY_ROLE
 from node0.pipeline.protocol import IGNORE
 
@@ -176,47 +175,6 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
             self.entries.append(entry)
         self.rows += found.rows
         self.owners += [entry.id] * len(found.rows)
-
-
-@dataclass(frozen=True)
-class Datasets:
-    """What is trained on and what is held out."""
-
-    train: CorpusDataset
-    val: CorpusDataset
-    dropped: dict[str, int]
-    "Reason -> entries or answers left out of both."
-
-
-def make_datasets(
-    entries: CorpusStore | Iterable[CorpusEntry],
-    role: str,
-    tokenizer: PreTrainedTokenizerFast,
-    max_length: int = 2048,
-    *,
-    options: DatasetOptions | None = None,
-    val_split: float = 0.05,
-) -> Datasets:
-    """Select entries and split them by session.
-
-    Raises:
-        BadCorpus: Nothing is left to train on.
-    """
-    options = options or DatasetOptions()
-    chosen = selected(entries, role, options)
-    cache: RowCache = {}
-    train, val = (
-        CorpusDataset(side, EVERY_ROLE, tokenizer, max_length, options=options, cache=cache)
-        for side in split_by_session(chosen.kept, val_split)
-    )
-    dropped = dict(sorted((chosen.dropped + train.dropped + val.dropped).items()))
-    if not train.rows:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) or "it is empty"
-        raise BadCorpus(
-            f"the corpus has nothing to train on for role {role} in mode {options.mode} ({reasons}): "
-            "collect sessions, or widen `select`"
-        )
-    return Datasets(train, val, dropped)
 
 
 def selected(entries: CorpusStore | Iterable[CorpusEntry], role: str, options: DatasetOptions) -> Selection:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches made ahead on a thread of their own, for whoever feeds itself."""
+"""Batches made ahead on a thread, under the name that the plan gives it. The trainer feeds itself."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping

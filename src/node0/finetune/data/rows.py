@@ -15,7 +15,13 @@ from node0.errors import BadCorpus
 from node0.finetune.chat.messages import Message, blocks, text_of
 from node0.finetune.chat.render import RenderedExample, Renderer
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.data.calls import PairThreads, Thread, as_messages, pair_threads, threads
+from node0.finetune.data.calls import (
+    Dialogue,
+    DialoguePair,
+    as_messages,
+    dialogue_pair,
+    dialogues,
+)
 from node0.finetune.data.select import Mode, is_document
 
 OverLength = Literal["split", "drop", "refuse"]
@@ -84,27 +90,27 @@ class RowMaker:
             return EntryRows((), Counter({"refused by the chat template": 1}))
 
     def _answers(self, entry: CorpusEntry, dropped: Counter[str]) -> Iterator[Row]:
-        found, reasons = threads(entry, self.renderer.profile)
+        found, reasons = dialogues(entry, self.renderer.profile)
         dropped.update(reasons)
-        for thread in found:
-            for example in self._examples(thread):
+        for dialogue in found:
+            for example in self._examples(dialogue):
                 if len(example.ids) <= self.max_length:
                     yield _row(example)
                 elif self._may_split(entry, len(example.ids)):
-                    yield from self._split(thread, example, dropped)
+                    yield from self._split(dialogue, example, dropped)
                 else:
                     dropped["over_length"] += len(example.spans)
 
-    def _examples(self, thread: Thread) -> Iterator[RenderedExample]:
-        groups = [[answer] for answer in thread.answers] if self.renderer.one_answer else [thread.answers]
+    def _examples(self, dialogue: Dialogue) -> Iterator[RenderedExample]:
+        groups = [[answer] for answer in dialogue.answers] if self.renderer.one_answer else [dialogue.answers]
         for answers in groups:
-            yield self.renderer.example(thread.messages, thread.tools, thread.system, answers=answers)
+            yield self.renderer.example(dialogue.messages, dialogue.tools, dialogue.system, answers=answers)
 
-    def _split(self, thread: Thread, whole: RenderedExample, dropped: Counter[str]) -> Iterator[Row]:
+    def _split(self, dialogue: Dialogue, whole: RenderedExample, dropped: Counter[str]) -> Iterator[Row]:
         todo = [span.message for span in whole.spans]
         ends = {span.message: span.end for span in whole.spans}
         while todo:
-            piece = self._piece(thread, todo, ends)
+            piece = self._piece(dialogue, todo, ends)
             if piece is None:
                 dropped["over_length"] += 1
                 todo = todo[1:]
@@ -112,37 +118,39 @@ class RowMaker:
                 yield _row(piece)
                 todo = todo[len(piece.spans) :]
 
-    def _piece(self, thread: Thread, todo: list[int], ends: dict[int, int]) -> RenderedExample | None:
+    def _piece(self, dialogue: Dialogue, todo: list[int], ends: dict[int, int]) -> RenderedExample | None:
         """The example of as many of the next answers as fit; None where not even the first one does."""
-        start = self._start(thread, todo[0])
-        alone = self._rendered(thread, start, todo[:1])
+        start = self._start(dialogue, todo[0])
+        alone = self._rendered(dialogue, start, todo[:1])
         # Token counts of the whole tell roughly how many answers fit; rendering decides.
         room = self.max_length - len(alone.ids)
         count = sum(ends[answer] - ends[todo[0]] <= room for answer in todo)
         for taken in range(count, 0, -1):
-            piece = self._rendered(thread, start, todo[:taken])
+            piece = self._rendered(dialogue, start, todo[:taken])
             if len(piece.ids) <= self.max_length:
                 return piece
         return None
 
-    def _start(self, thread: Thread, answer: int) -> int:
+    def _start(self, dialogue: Dialogue, answer: int) -> int:
         """Where a piece begins: all history if it fits, else half a row of it, else the last turn alone."""
-        starts = _starts(thread.messages, answer)
-        if self._fits(thread, 0, answer, self.max_length):
+        starts = _starts(dialogue.messages, answer)
+        if self._fits(dialogue, 0, answer, self.max_length):
             return 0
         half = self.max_length // 2
-        place = bisect_left(starts, True, key=lambda start: self._fits(thread, start, answer, half))
+        place = bisect_left(starts, True, key=lambda start: self._fits(dialogue, start, answer, half))
         return starts[min(place, len(starts) - 1)]
 
-    def _fits(self, thread: Thread, start: int, answer: int, limit: int) -> bool:
-        return len(self._rendered(thread, start, [answer]).ids) <= limit
+    def _fits(self, dialogue: Dialogue, start: int, answer: int, limit: int) -> bool:
+        return len(self._rendered(dialogue, start, [answer]).ids) <= limit
 
-    def _rendered(self, thread: Thread, start: int, answers: Sequence[int]) -> RenderedExample:
+    def _rendered(self, dialogue: Dialogue, start: int, answers: Sequence[int]) -> RenderedExample:
         shifted = [answer - start for answer in answers]
-        return self.renderer.example(thread.messages[start:], thread.tools, thread.system, answers=shifted)
+        return self.renderer.example(
+            dialogue.messages[start:], dialogue.tools, dialogue.system, answers=shifted
+        )
 
     def _pair(self, entry: CorpusEntry, dropped: Counter[str]) -> Iterator[Pair]:
-        sides = pair_threads(entry, self.renderer.profile, one_answer=self.renderer.one_answer)
+        sides = dialogue_pair(entry, self.renderer.profile, one_answer=self.renderer.one_answer)
         if sides is None:
             dropped["pair without a difference"] += 1
             return
@@ -156,7 +164,7 @@ class RowMaker:
         else:
             yield pair
 
-    def _pair_from(self, sides: PairThreads, start: int) -> Pair:
+    def _pair_from(self, sides: DialoguePair, start: int) -> Pair:
         chosen, rejected = (
             _row(self._rendered(side, start, side.answers)) for side in (sides.chosen, sides.rejected)
         )
@@ -176,11 +184,11 @@ class RowMaker:
         if is_document(entry):
             yield self.renderer.document_ids("\n\n".join(map(text_of, as_messages(entry.messages))))
             return
-        found, reasons = threads(entry, self.renderer.profile)
+        found, reasons = dialogues(entry, self.renderer.profile)
         dropped.update(reasons)
-        for thread in found:
+        for dialogue in found:
             yield self.renderer.example(
-                thread.messages, thread.tools, thread.system, answers=thread.answers
+                dialogue.messages, dialogue.tools, dialogue.system, answers=dialogue.answers
             ).ids
 
     def _may_split(self, entry: CorpusEntry, length: int) -> bool:

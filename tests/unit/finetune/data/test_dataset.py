@@ -12,7 +12,8 @@ from node0.finetune.corpus.quality.review_queue import ReviewQueue
 from node0.finetune.corpus.schema import RecordedCall
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
-from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, RowCache, make_datasets
+from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, RowCache
+from node0.finetune.data.train_val import make_datasets
 from node0.pipeline.protocol import IGNORE
 
 TOKENIZER = tiny_tokenizer()
@@ -260,23 +261,6 @@ def test_each_entry_meets_its_own_roles_profile() -> None:
 
     assert "You are the deacon" in TOKENIZER.decode(data[0]["input_ids"])
     assert "You are the witness" in TOKENIZER.decode(data[1]["input_ids"])
-
-
-def test_an_empty_corpus_is_refused_with_the_reasons() -> None:
-    with pytest.raises(BadCorpus, match="outcome: 1"):
-        make_datasets([recorded(SESSION, outcome="failed")], "deacon", TOKENIZER)
-    with pytest.raises(BadCorpus, match="it is empty"):
-        make_datasets([], "deacon", TOKENIZER)
-
-
-def test_held_out_sessions_are_not_trained_on() -> None:
-    entries = [recorded(SESSION, id=f"e{n}", session_id=f"s{n}") for n in range(60)]
-
-    made = make_datasets(entries, "deacon", TOKENIZER, val_split=0.2)
-
-    assert len(made.val) > 0
-    assert set(made.train.owners).isdisjoint(made.val.owners)
-    assert len(made.train) + len(made.val) == 60
 
 
 def test_a_reconstructed_call_without_a_tool_list_gets_the_profiles() -> None:

@@ -10,7 +10,7 @@ from node0.commands.corpus.open_beads import read_beads
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.errors import Node0Error
-from node0.finetune.corpus.collect.collection_report import Report
+from node0.finetune.corpus.collect.collection_report import CollectionReport
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.timestamps import timestamp_of
@@ -84,7 +84,7 @@ def _collect_live(
     console.emit([{"id": entry.id, "role": entry.role}] if entry else [], as_json=as_json)
 
 
-def _collect_files(collector: CorpusCollector, request: CollectRequest, town: Town) -> Report:
+def _collect_files(collector: CorpusCollector, request: CollectRequest, town: Town) -> CollectionReport:
     if request.transcript is not None:
         report = collector.collect_transcript(
             request.transcript,
@@ -100,7 +100,7 @@ def _collect_files(collector: CorpusCollector, request: CollectRequest, town: To
     return report
 
 
-def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Town) -> Report:
+def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Town) -> CollectionReport:
     since = timestamp_of(request.since) if request.since else None
     if request.since and since is None:
         console.misused(f"--since {request.since!r} is no ISO 8601 date, such as 2026-01-31")
@@ -114,7 +114,7 @@ def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Tow
         )
 
 
-def _show(reports: Mapping[str, Report], *, as_json: bool) -> None:
+def _show(reports: Mapping[str, CollectionReport], *, as_json: bool) -> None:
     if as_json:
         rows = [{"of": what, **row} for what, report in reports.items() for row in report.rows()]
         console.emit(rows, as_json=True)

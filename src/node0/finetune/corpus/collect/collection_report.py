@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class Report:
+class CollectionReport:
     """What one collection did."""
 
     sessions: int = 0

@@ -12,8 +12,9 @@ from node0.finetune.chat.profile import load_profile
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore, hash_of
-from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, make_datasets
-from node0.finetune.data.loader import MicrobatchSource
+from node0.finetune.data.dataset import CorpusDataset, DatasetOptions
+from node0.finetune.data.microbatches import MicrobatchSource
+from node0.finetune.data.train_val import make_datasets
 from node0.finetune.run_dir import EntryUse
 from node0.finetune.training.plan.training_data import TrainingData
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Part a corpus into what is trained on and what is held out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from node0.errors import BadCorpus
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.data.dataset import CorpusDataset, DatasetOptions, RowCache, selected
+from node0.finetune.data.select import split_by_session
+from node0.finetune.role import EVERY_ROLE
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Both sides of a corpus."""
+
+    train: CorpusDataset
+    val: CorpusDataset
+    dropped: dict[str, int]
+    "Reason -> entries or answers left out of both."
+
+
+def make_datasets(
+    entries: CorpusStore | Iterable[CorpusEntry],
+    role: str,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int = 2048,
+    *,
+    options: DatasetOptions | None = None,
+    val_split: float = 0.05,
+) -> Datasets:
+    """Select entries and split them by session.
+
+    Raises:
+        BadCorpus: Nothing is left to train on.
+    """
+    options = options or DatasetOptions()
+    chosen = selected(entries, role, options)
+    cache: RowCache = {}
+    train, val = (
+        CorpusDataset(side, EVERY_ROLE, tokenizer, max_length, options=options, cache=cache)
+        for side in split_by_session(chosen.kept, val_split)
+    )
+    dropped = dict(sorted((chosen.dropped + train.dropped + val.dropped).items()))
+    if not train.rows:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items()) or "it is empty"
+        raise BadCorpus(
+            f"the corpus has nothing to train on for role {role} in mode {options.mode} ({reasons}): "
+            "collect sessions, or widen `select`"
+        )
+    return Datasets(train, val, dropped)
