@@ -5,17 +5,13 @@ Switched on by the block `corpus_sharing` of `<town>/.models/settings.yaml`; not
 What is written is staged: nothing here sends it anywhere. `approve` looks at a staged file again and
 remembers its digest in `<town>/.models/shared.jsonl`.
 
-Rigs, sessions and entries become `sha256(name + salt)`, cut off. The salt is this town's secret.
+Rigs, sessions and entries leave under pseudonyms (`exchange.pseudonyms`).
 """
 
 import hashlib
 import json
-import os
-import secrets
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from node0.errors import BadCorpus, ConfigError, GateRefused, NotFound, SharingDisabled
 from node0.files import whole_file
 from node0.finetune.corpus.exchange.identifiers import Identifiers
+from node0.finetune.corpus.exchange.pseudonyms import ID_DIGITS, pseudonym, pseudonymized, read_salt
 from node0.finetune.corpus.exchange.town_names import gather
 from node0.finetune.corpus.quality.review_queue import read_decisions
 from node0.finetune.corpus.schema import CorpusEntry
@@ -38,9 +35,7 @@ from node0.town import Town
 
 BLOCK = "corpus_sharing"
 PRIVATE = 0o600
-OTHERS = 0o077
 RIG_DIGITS = 8
-ID_DIGITS = 16
 SHARED_VERSION = f"{SCRUB_RULES_VERSION}-shared"
 "The rules of one town are nobody else's business."
 
@@ -182,12 +177,12 @@ class CorpusSharingExporter:
         staged: Staged,
     ) -> Iterator[str]:
         # In the order of their new names, so that the order tells nothing.
-        for header in sorted(store.headers(role), key=lambda header: token(header.id, salt, ID_DIGITS)):
+        for header in sorted(store.headers(role), key=lambda header: pseudonym(header.id, salt, ID_DIGITS)):
             reason = _reason(header, settings)
             entry = None if reason else store.get(header.id)
             if entry and store.retracted().holds(entry):
                 reason = "retracted"
-            scrubbed = scrubber.scrub_entry(nameless(entry, salt)) if entry and not reason else None
+            scrubbed = scrubber.scrub_entry(pseudonymized(entry, salt)) if entry and not reason else None
             if scrubbed and scrubbed.entry.quarantined:
                 reason = "holds a value that nobody has decided about"
             if scrubbed is None or reason:
@@ -196,69 +191,10 @@ class CorpusSharingExporter:
             staged.redacted += scrubbed.redacted
             staged.entries += 1
             entry = scrubbed.entry.model_copy(
-                update={"rig": token(header.rig, salt, RIG_DIGITS), "scrub_version": SHARED_VERSION}
+                update={"rig": pseudonym(header.rig, salt, RIG_DIGITS), "scrub_version": SHARED_VERSION}
             )
             content = entry.model_dump(mode="json", exclude={"content_digest", "tokens"})
             yield json.dumps(content, ensure_ascii=False) + "\n"
-
-
-def nameless(entry: CorpusEntry, salt: str) -> CorpusEntry:
-    """The entry under a name that tells nothing: no bead, no day, no digest of what was taken out."""
-    systems = {name: f"system-{number}" for number, name in enumerate(entry.systems)}
-    toolsets = {name: f"tools-{number}" for number, name in enumerate(entry.toolsets)}
-    calls = [
-        call.model_copy(update={"system": systems[call.system], "tools": toolsets[call.tools]})
-        for call in entry.requests
-    ]
-    return entry.model_copy(
-        update={
-            "id": token(entry.id, salt, ID_DIGITS),
-            "session_id": token(entry.session_id, salt, ID_DIGITS) if entry.session_id else None,
-            "rig": "",
-            "bead_id": None,
-            "created_at": f"{entry.created_at[:7]}-01T00:00:00Z",
-            "systems": {systems[name]: text for name, text in entry.systems.items()},
-            "toolsets": {toolsets[name]: tools for name, tools in entry.toolsets.items()},
-            "requests": calls,
-        }
-    )
-
-
-def token(name: str, salt: str, digits: int) -> str:
-    """What stands for a name: always the same, and of no use without the salt."""
-    return hashlib.sha256((name + salt).encode()).hexdigest()[:digits]
-
-
-def read_salt(town: Town) -> str:
-    """The town's secret, made when it is first needed.
-
-    Raises:
-        ConfigError: others can read it.
-    """
-    path = town.models / "sharing.salt"
-    if not path.exists():
-        _make_salt(path)
-    if path.stat().st_mode & OTHERS:
-        raise ConfigError(
-            f"others can read {path}: run `chmod 600 {path}`, or delete it to share under new names"
-        )
-    salt = path.read_text(encoding="utf-8").strip()
-    if len(salt) < 2 * ID_DIGITS:
-        raise ConfigError(f"{path} holds no salt: delete it to share under new names")
-    return salt
-
-
-def _make_salt(path: Path) -> None:
-    """Write it whole, and leave one that another process has made meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sharing.salt.", suffix=".part")  # 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(secrets.token_hex(32) + "\n")
-        with suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
 
 
 def read_staged(path: Path) -> Iterator[CorpusEntry]:

@@ -9,8 +9,9 @@ import pytest
 from node0.errors import BadCorpus, ConfigError, GateRefused, NotFound, SharingDisabled
 from node0.finetune.corpus.exchange.curated import read_curated
 from node0.finetune.corpus.exchange.identifiers import Identifiers
+from node0.finetune.corpus.exchange.pseudonyms import read_salt
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.sharing import CorpusSharingExporter, read_salt, token
+from node0.finetune.corpus.sharing import CorpusSharingExporter
 from node0.finetune.corpus.store import CorpusStore
 from node0.town import Town
 
@@ -163,15 +164,6 @@ def test_a_role_of_which_nothing_can_be_shared_is_refused_and_nothing_staged(pla
         place.exporter.stage(place.store, "polecat", place.output)
 
     assert not any(place.output.parent.iterdir())
-
-
-def test_one_name_has_one_token_in_a_town_and_another_elsewhere(tmp_path: Path) -> None:
-    first, second = Place(tmp_path / "a" / "town"), Place(tmp_path / "b" / "town")
-    salts = [read_salt(one.town) for one in (first, second, first)]
-
-    tokens = [token("harbor", salt, 8) for salt in salts]
-
-    assert tokens[0] == tokens[2] != tokens[1]
 
 
 def test_the_salt_is_secret(place: Place) -> None:

@@ -19,17 +19,17 @@ NO_BEAD = re.compile(rf"{ROLES}|model|prime|codex|gemini|opencode|hooks?|sling|m
 START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 "Where a word may begin, also after an escaped newline."
 
-SEGMENT = r"(?:[\w.@+~%=,-]|\\ ){1,255}"
+PATH_PART = r"(?:[\w.@+~%=,-]|\\ ){1,255}"
 ROOTS = "home|Users|root|srv|opt|mnt|media|data|var|tmp|private|workspaces?|projects?|Volumes|code|repos?"
 PATH = re.compile(
     rf"(?:(?<![\w.~/<\\}}\])])|(?<=\\[nrt])|(?<=\s-[A-Z])|(?<=file://))"
-    rf"/(?:(?:{SEGMENT}/){{1,64}}(?:{SEGMENT})?|(?:{ROOTS})(?![\w-]))"
+    rf"/(?:(?:{PATH_PART}/){{1,64}}(?:{PATH_PART})?|(?:{ROOTS})(?![\w-]))"
 )
 HARMLESS_PATH = re.compile(
     r"/(?:dev|proc|sys|bin|sbin|lib|lib64)(?:/|$)|/usr/(?:bin|sbin|lib|share|include)(?:/|$)"
     r"|/etc/(?:hosts|passwd|os-release|resolv\.conf)$|/(?:api|v\d{1,2})/"
 )
-HOME_PATH = re.compile(rf"(?<![\w/])~[\w-]{{0,32}}/(?!gt/|\.)(?:{SEGMENT}/){{1,64}}(?:{SEGMENT})?")
+HOME_PATH = re.compile(rf"(?<![\w/])~[\w-]{{0,32}}/(?!gt/|\.)(?:{PATH_PART}/){{1,64}}(?:{PATH_PART})?")
 DRIVE = re.compile(
     rf"{START}[A-Za-z]:(?:\\{{1,4}}|/(?!/))(?:[\w.@+~% -]{{1,255}}(?:\\{{1,4}}|/)){{1,64}}[\w.@+~%-]*"
 )
@@ -106,8 +106,8 @@ class Identifiers:
     def _bead_pattern(self) -> re.Pattern[str] | None:
         prefixes = "|".join(sorted(map(re.escape, self.prefixes), key=len, reverse=True))
         name = r"(?:[a-z]{2,8}[-_])?(?P<id>[0-9a-z]{3,8})(?:\.\d{1,4}){0,8}(?![A-Za-z0-9])"
-        shape = rf"{START}(?:{prefixes})[-_]{name}"
-        return re.compile(shape, re.IGNORECASE) if prefixes else None
+        pattern = rf"{START}(?:{prefixes})[-_]{name}"
+        return re.compile(pattern, re.IGNORECASE) if prefixes else None
 
     @cached_property
     def _suffixes(self) -> frozenset[str]:

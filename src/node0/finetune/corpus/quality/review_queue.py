@@ -28,7 +28,7 @@ AROUND = 40
 "Characters of context on either side."
 
 
-class Waiting(NamedTuple):
+class ReviewItem(NamedTuple):
     """One value that somebody must look at."""
 
     entry_id: str
@@ -93,13 +93,13 @@ class ReviewQueue:
         self._store = store
         self._scrubber = scrubber
 
-    def waiting(self, role: str | None = None) -> Iterator[Waiting]:
+    def waiting(self, role: str | None = None) -> Iterator[ReviewItem]:
         """Every uncertain value of every entry in quarantine."""
         for header in self._store.headers(role):
             if header.quarantined:
                 yield from self.values(self._store.get(header.id))
 
-    def values(self, entry: CorpusEntry) -> Iterator[Waiting]:
+    def values(self, entry: CorpusEntry) -> Iterator[ReviewItem]:
         """The uncertain values of one entry; one without a kind where today's rules name none."""
         found = False
         for place, text, finding in self._scrubber.uncertain(entry):
@@ -107,9 +107,9 @@ class ReviewQueue:
             before = text[max(0, finding.start - AROUND) : finding.start]
             after = text[finding.end : finding.end + AROUND]
             value = text[finding.start : finding.end]
-            yield Waiting(entry.id, entry.role, place, finding.kind, value, before, after)
+            yield ReviewItem(entry.id, entry.role, place, finding.kind, value, before, after)
         if not found and entry.quarantined:
-            yield Waiting(entry.id, entry.role, "", "", "", "", "")
+            yield ReviewItem(entry.id, entry.role, "", "", "", "", "")
 
     def accept(self, entry_id: str) -> None:
         """The values are no secrets: they stay, here and wherever they are found again."""

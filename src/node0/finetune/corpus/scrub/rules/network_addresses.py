@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find network addresses: IPv4, IPv6 and those of hardware.
 
-Loopback, unspecified, broadcast and documentation addresses name nobody and are kept; so are versions
-(`v1.2.3.4`).
+Loopback, unspecified, broadcast and documentation addresses name nobody and are kept; so are versions.
 """
 
 import ipaddress
@@ -67,9 +66,7 @@ def _address(text: str, start: int, end: int) -> Iterator[Finding]:
     address = _known_address(text[start:end])
     if address is None:
         return
-    version = text[max(0, start - 1) : start] in ("v", "V") or re.search(
-        r"ersion\W{0,3}$", text[max(0, start - 10) : start]
-    )
+    version = re.search(r"ersion\W{0,3}$", text[max(0, start - 10) : start])
     kind, name, harmless = address
     yield Finding(kind, Tier.KEEP if version or harmless else Tier.REDACT, start, end, name)
 

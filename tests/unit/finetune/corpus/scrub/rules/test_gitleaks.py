@@ -4,9 +4,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, NotFound
-from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.gitleaks import gitleaks_rules
-from node0.finetune.corpus.scrub.rules.operator_rule import operator_rule
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
 GITLEAKS = r"""
@@ -85,21 +83,3 @@ def test_a_rule_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> N
         gitleaks_rules(broken)
     with pytest.raises(NotFound, match=r"scrub\.gitleaks"):
         gitleaks_rules(tmp_path / "none.toml")
-
-
-def test_a_rule_of_the_town_may_redact_or_ask() -> None:
-    goes = operator_rule("harbor", r"hy_(?P<secret>[a-z0-9]{8})", tier=Tier.REDACT, keywords=["HY_"])
-    asks = operator_rule("berth", r"berth \d{4}", tier=Tier.QUARANTINE)
-    scrubber = CorpusScrubber(rules=[goes, asks], voters=())
-
-    assert scrubber.scrub("hy_a1b2c3d4 at berth 4711") == (
-        "hy_[REDACTED:harbor] at berth 4711",
-        ["redact: harbor", "quarantine: berth"],
-    )
-    assert scrubber.version != CorpusScrubber(rules=[goes], voters=()).version
-
-
-@pytest.mark.parametrize("pattern", ["(", "x*"])
-def test_a_pattern_that_cannot_be_one_is_refused(pattern: str) -> None:
-    with pytest.raises(ConfigError, match="'harbor'"):
-        operator_rule("harbor", pattern, tier=Tier.REDACT)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pseudonyms for what is shared: `sha256(name + salt)`, cut off.
+
+The salt is the town's secret, so that nobody else can try names.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from node0.errors import ConfigError
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.town import Town
+
+ID_DIGITS = 16
+OTHERS = 0o077
+
+
+def pseudonymized(entry: CorpusEntry, salt: str) -> CorpusEntry:
+    """The entry under a name that tells nothing: no bead, no day, no digest of what was taken out."""
+    systems = {name: f"system-{number}" for number, name in enumerate(entry.systems)}
+    toolsets = {name: f"tools-{number}" for number, name in enumerate(entry.toolsets)}
+    calls = [
+        call.model_copy(update={"system": systems[call.system], "tools": toolsets[call.tools]})
+        for call in entry.requests
+    ]
+    return entry.model_copy(
+        update={
+            "id": pseudonym(entry.id, salt, ID_DIGITS),
+            "session_id": pseudonym(entry.session_id, salt, ID_DIGITS) if entry.session_id else None,
+            "rig": "",
+            "bead_id": None,
+            "created_at": f"{entry.created_at[:7]}-01T00:00:00Z",
+            "systems": {systems[name]: text for name, text in entry.systems.items()},
+            "toolsets": {toolsets[name]: tools for name, tools in entry.toolsets.items()},
+            "requests": calls,
+        }
+    )
+
+
+def pseudonym(name: str, salt: str, digits: int) -> str:
+    """What stands for a name: always the same, and of no use without the salt."""
+    return hashlib.sha256((name + salt).encode()).hexdigest()[:digits]
+
+
+def read_salt(town: Town) -> str:
+    """The town's secret, made when it is first needed.
+
+    Raises:
+        ConfigError: others can read it.
+    """
+    path = town.models / "sharing.salt"
+    if not path.exists():
+        _make_salt(path)
+    if path.stat().st_mode & OTHERS:
+        raise ConfigError(
+            f"others can read {path}: run `chmod 600 {path}`, or delete it to share under new names"
+        )
+    salt = path.read_text(encoding="utf-8").strip()
+    if len(salt) < 2 * ID_DIGITS:
+        raise ConfigError(f"{path} holds no salt: delete it to share under new names")
+    return salt
+
+
+def _make_salt(path: Path) -> None:
+    """Write it whole, and leave one that another process has made meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sharing.salt.", suffix=".part")  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(secrets.token_hex(32) + "\n")
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()

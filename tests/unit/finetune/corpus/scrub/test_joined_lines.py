@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node0.finetune.corpus.scrub.joined_lines import is_plain, joined_lines
+
+TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+
+
+@pytest.mark.parametrize("wrap", ["\n", "\\n", "\n    ", "\n| ", "\n# ", " \n\t"])
+def test_a_token_that_a_break_cut_is_whole_again(wrap: str) -> None:
+    text = f"use {TOKEN[:24]}{wrap}{TOKEN[24:]} now"
+
+    joined = joined_lines(text)
+
+    assert joined
+    start = joined.view.text.index(TOKEN)
+    first, last = joined.view.span(start, start + len(TOKEN))
+    assert text[first:last] == f"{TOKEN[:24]}{wrap}{TOKEN[24:]}"
+    assert joined.inside(start, start + len(TOKEN)) == [start + 24]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "one line only",
+        "the fox\nand dog\nran off",
+        "\n\n\n",
+    ],
+)
+def test_ordinary_lines_are_left_alone(text: str) -> None:
+    assert joined_lines(text) is None
+
+
+def test_of_ordinary_lines_only_the_widest_is_joined_to_the_next() -> None:
+    text = "see the notes\nof yesterday for the reason\nand go on\nas before"
+
+    joined = joined_lines(text)
+
+    assert joined
+    (at,) = joined.breaks
+    assert joined.view.span(at - 6, at + 3) == (text.index("reason"), text.index("and") + 3)
+
+
+def test_lines_of_the_full_width_are_joined_and_remembered_as_wide() -> None:
+    joined = joined_lines("abcdefgh ijklmnop\nqrstuvwx yzabcdef\nshort")
+
+    assert joined
+    assert joined.repeated
+    assert joined.wide == set(joined.breaks)
+
+
+def test_a_break_at_the_edge_of_a_place_is_not_inside_it() -> None:
+    joined = joined_lines(f"{TOKEN[:24]}\n{TOKEN[24:]}")
+
+    assert joined
+    (at,) = joined.breaks
+    assert joined.inside(0, at) == joined.inside(at, len(joined.view.text)) == []
+    assert joined.inside(at - 1, at + 1) == [at]
+
+
+@pytest.mark.parametrize("word", ["refinery", "well-known", "src/main.py", "2026-11-25", "abc"])
+def test_words_names_and_dates_are_plain(word: str) -> None:
+    assert is_plain(word)
+
+
+@pytest.mark.parametrize("word", ["aB3dE5gH7jK9", "xqzvkwjp", "0123456789abcdef", "x" * 61])
+def test_what_no_word_looks_like_is_not_plain(word: str) -> None:
+    assert not is_plain(word)
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(["\n", "\\n", " ", TOKEN[:9], "word", "| "]), st.text(max_size=6)),
+        max_size=30,
+    )
+)
+def test_any_text_is_joined_and_breaks_lie_in_order_inside_it(parts: list[str]) -> None:
+    joined = joined_lines("".join(parts))
+
+    if joined:
+        assert joined.breaks == sorted(joined.breaks)
+        assert all(0 <= at <= len(joined.view.text) for at in joined.breaks)
+        assert joined.wide <= set(joined.breaks)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import base64
+import re
+import urllib.parse
+from collections.abc import Iterator
+
+import pytest
+
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.matcher import Matcher
+
+TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+MATCHER = Matcher()
+
+
+def berths(text: str) -> Iterator[Finding]:
+    for match in re.finditer("berth-4711", text):
+        yield Finding("berth", Tier.QUARANTINE, *match.span())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        TOKEN,
+        urllib.parse.quote(TOKEN.replace("_", "%5F"), safe="%"),
+        TOKEN.replace("_", "\\u005f"),
+        TOKEN.replace("_", "&#95;"),
+        TOKEN[:20] + "\n" + TOKEN[20:],
+        base64.b64encode(f"token {TOKEN} of jane".encode()).decode(),
+    ],
+)
+def test_however_a_token_is_written_its_place_is_that_of_the_original(written: str) -> None:
+    text = f"before {written} after"
+
+    found = MATCHER.findings(text)
+
+    assert [(one.kind, text[one.start : one.end]) for one in found] == [("github-token", written)]
+
+
+def test_an_encoding_inside_an_encoding_is_undone() -> None:
+    inner = base64.b64encode(f"use {TOKEN} for it".encode()).decode()
+    outer = base64.b64encode(f"see {inner} for it".encode()).decode()
+
+    assert [one.kind for one in MATCHER.findings(f"x {outer} y")] == ["github-token"]
+
+
+def test_a_detector_stands_beside_the_shipped_rules() -> None:
+    found = Matcher([berths]).findings(f"{TOKEN} lies at berth-4711 and at berth%2D4711")
+
+    assert [(one.kind, one.tier) for one in found] == [
+        ("github-token", Tier.REDACT),
+        ("berth", Tier.QUARANTINE),
+        ("berth", Tier.QUARANTINE),
+    ]
+
+
+def test_a_candidate_without_voters_is_nothing() -> None:
+    assert MATCHER.findings('token: "ab-cd!efgh"') == []
+
+
+def test_personal_data_is_found_beside_secrets() -> None:
+    found = MATCHER.findings(f"{TOKEN} of jane@harbor-yard.net")
+
+    assert [(one.kind, one.name) for one in found] == [
+        ("github-token", ""),
+        ("email", "jane@harbor-yard.net"),
+    ]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from pydantic import ValidationError
+
+from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
+
+FACTS = {
+    "role": "polecat",
+    "rig": "r",
+    "task_type": "t",
+    "outcome": "o",
+    "created_at": "2026-01-05T06:17:00Z",
+}
+TURNS = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "gone"}]
+
+
+def entry(**changes: object) -> CorpusEntry:
+    return CorpusEntry.model_validate({"id": "a", **FACTS, "messages": TURNS, **changes})
+
+
+def test_a_digest_is_of_what_a_model_could_learn_from_and_of_nothing_else() -> None:
+    same = [
+        entry(id="b"),
+        entry(rig="other"),
+        entry(quality=0.5),
+        entry(created_at="2020"),
+        entry(bead_id="gt-1"),
+    ]
+    other = [
+        entry(messages=TURNS[:1]),
+        entry(systems={"s": "You work."}),
+        entry(tools=[{"name": "Bash"}]),
+        entry(chosen=TURNS[1:], rejected=[]),
+    ]
+
+    assert {one.digest() for one in same} == {entry().digest()}
+    assert len({one.digest() for one in [entry(), *other]}) == 5
+
+
+def test_a_digest_does_not_depend_on_the_order_of_names() -> None:
+    turned = [dict(reversed(turn.items())) for turn in TURNS]
+
+    assert entry(messages=turned).digest() == entry().digest()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "../a"},
+        {"id": ""},
+        {"role": "Polecat"},
+        {"quality": 1.5},
+        {"source": "dream"},
+        {"colour": "red"},
+    ],
+)
+def test_an_entry_with_a_wrong_field_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        entry(**changes)
+
+
+def test_tokens_are_a_quarter_of_every_string_in_the_turns() -> None:
+    call = {"type": "tool_use", "input": {"command": "x" * 32}}
+
+    assert estimated_tokens([{"content": "y" * 40}]) == 10
+    assert estimated_tokens([{"content": [call]}]) == (32 + len("tool_use")) // 4
+    assert estimated_tokens([]) == 0
