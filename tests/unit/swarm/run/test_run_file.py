@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from node0.errors import ConfigError, NotFound
-from node0.models.stage_name import StageName
+from node0.errors import ConfigError
 from node0.swarm.run.run_file import authorizer_of, key_file, read_run, write_run
 from node0.swarm.run.swarm_run import SwarmRun
 
@@ -49,49 +48,8 @@ def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_run(tmp_path) == read_run(tmp_path / "run.json") == run
 
 
-def test_members_come_in_the_order_of_the_stages_with_names_of_their_own(tmp_path: Path) -> None:
-    run = read(tmp_path, a_tree())
-
-    assert [member.name for member in run.members] == [
-        "head-0", "body-1", "body-1.2", "tail-2", "spare-0", "trainer",
-    ]  # fmt: skip
-    assert run.member("body-1.2").stage == StageName(1, "body")
-    assert run.member("spare-0").stage is None
-    assert run.member_of(PEERS[2]) == run.member("body-1.2")
-    assert run.member_of(PEERS[6]) is None
+def test_a_members_key_lies_beside_the_file(tmp_path: Path) -> None:
     assert key_file(tmp_path, "body-1.2") == tmp_path / "identities" / "body-1.2.key"
-    with pytest.raises(NotFound, match=r"no member 'body-3'; its members: head-0, body-1, body-1\.2"):
-        run.member("body-3")
-
-
-def test_members_and_further_peers_may_join_and_nobody_else(tmp_path: Path) -> None:
-    run = read(tmp_path, a_tree(allow_peers=[PEERS[6]]))
-
-    assert run.allowed == set(PEERS)
-    assert read(tmp_path, a_tree()).allowed == set(PEERS[:6])
-
-
-def test_the_trainer_alone_may_train_where_there_is_one(tmp_path: Path) -> None:
-    run = read(tmp_path, a_tree(allow_peers=[PEERS[6]]))
-
-    assert run.trainer is not None
-    assert run.leaders == {run.trainer.peer_id}
-    nameless = run.model_copy(update={"trainer": None})
-    assert nameless.leaders == nameless.allowed
-
-
-def test_seeds_are_where_members_can_be_reached(tmp_path: Path) -> None:
-    named = f"/ip4/10.0.0.9/tcp/1/p2p/{PEERS[6]}"
-    run = read(tmp_path, a_tree(local_seed_peers=[named]))
-
-    assert run.seeds(but=PEERS[0]) == [
-        named,
-        f"/ip4/127.0.0.1/tcp/4101/p2p/{PEERS[1]}",
-        f"/dns4/gpu-2.example/tcp/9/p2p/{PEERS[2]}",
-        f"/ip4/127.0.0.1/tcp/4103/p2p/{PEERS[3]}",
-        f"/ip4/127.0.0.1/tcp/4104/p2p/{PEERS[4]}",
-    ]
-    assert f"/ip4/127.0.0.1/tcp/4100/p2p/{PEERS[0]}" in run.seeds()
 
 
 def test_a_file_of_the_plan_needs_nothing_else(tmp_path: Path) -> None:

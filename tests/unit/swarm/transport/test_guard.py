@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from node0.swarm.transport import guard
+
+PARENT = """
+import os, subprocess, sys
+guard, sockets, *daemon = sys.argv[1:]
+child = subprocess.Popen([sys.executable, "-I", "-S", guard, sockets, str(os.getpid()), *daemon])
+print("started", flush=True)
+child.wait()
+"""
+WRITES_ITS_NUMBER = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+DAEMON = [sys.executable, "-c", WRITES_ITS_NUMBER]
+
+
+def _claimed(directory: Path, owner: int) -> Path:
+    directory.mkdir(parents=True)
+    (directory / guard.LOCK_NAME).write_text(f"{owner}\n")
+    (directory / "a.sock").touch()
+    return directory
+
+
+def _until(what: object) -> bool:
+    for _ in range(200):
+        if what():  # type: ignore[operator]  # a callable
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_daemon_and_sockets_go_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    sockets, told = _claimed(tmp_path / guard.PARENT_NAME / "x", 1), tmp_path / "pid"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, guard.__file__, str(sockets), *DAEMON, str(told)],
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None and parent.stdout.readline() == b"started\n"
+    (sockets / guard.LOCK_NAME).write_text(f"{parent.pid}\n")
+    assert _until(lambda: told.exists() and told.read_text())
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    assert _until(lambda: _is_gone(int(told.read_text()))), "the daemon goes on"
+    # The directory above held nothing else.
+    assert _until(lambda: not sockets.parent.exists())
+
+
+def test_sockets_of_a_living_owner_stay(tmp_path: Path) -> None:
+    sockets = _claimed(tmp_path / "x", os.getpid())
+    with (sockets / guard.LOCK_NAME).open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", guard.__file__, str(sockets), str(os.getpid()), "true"],
+            timeout=30,
+            check=False,
+        )
+
+    assert done.returncode == 0
+    assert (sockets / "a.sock").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_guard_that_is_asked_to_end_ends_its_daemon(tmp_path: Path, number: int) -> None:
+    sockets, told = _claimed(tmp_path / "x", os.getpid()), tmp_path / "pid"
+    watching = subprocess.Popen(
+        [sys.executable, "-I", "-S", guard.__file__, str(sockets), str(os.getpid()), *DAEMON, str(told)]
+    )
+    assert _until(lambda: told.exists() and told.read_text())
+
+    watching.send_signal(number)
+    watching.wait(20)
+
+    assert _until(lambda: _is_gone(int(told.read_text())))
+    assert not sockets.exists()
+
+
+def test_a_directory_that_others_share_is_not_removed_with_the_last_sockets(tmp_path: Path) -> None:
+    shared, own = tmp_path / "anything" / "x", tmp_path / guard.PARENT_NAME / "y"
+    for directory in (shared, own):
+        _claimed(directory, 1)
+        guard.discard(directory)
+
+    assert shared.parent.exists() and not shared.exists()
+    assert not own.parent.exists()
