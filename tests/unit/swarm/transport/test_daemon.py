@@ -52,9 +52,7 @@ def _start(directory: Path, *, identity: Path | None = None) -> Any:
     return asyncio.run(start_daemon(directory, host_maddrs=WHERE, announce_maddrs=[], identity_path=identity))
 
 
-def test_the_guard_is_started_in_place_of_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = Started(monkeypatch)
-
+def test_the_guard_is_started_in_place_of_the_daemon(tmp_path: Path) -> None:
     client = _start(tmp_path, identity=tmp_path / "x.key")
 
     command = client._make_process_args("p2pd", listen="somewhere")
