@@ -23,8 +23,9 @@ from transformers import AutoModelForCausalLM
 
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
-from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer
 from node0.finetune.checkpoint.peft import export_peft
+from node0.finetune.checkpoint.shard_sources import Trust
 from node0.lora.lora_config import LoRAConfig
 from node0.models.base_model import export_base, fresh_digest
 from node0.models.stage_name import stage_names

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from node0.errors import SwarmTimeout
-from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer
+from node0.finetune.checkpoint.shard_sources import Trust
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.peer.shard_stream import CHUNK, SHARD, pull_shard, serve_shards
 from node0.swarm.records.shards import Announced, Announcement, announcement_key, sign_announcement

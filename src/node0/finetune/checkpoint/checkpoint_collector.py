@@ -75,8 +75,7 @@ class CheckpointCollector:
             step, digests = wanted
             try:
                 self._collect(step, digests)
-            # A thread that ends here would collect nothing any more.
-            except Exception as fault:  # noqa: BLE001
+            except Exception as fault:  # noqa: BLE001  # a thread that ends here collects nothing any more
                 reason = quoted(fault) if isinstance(fault, Node0Error | OSError) else repr(fault)
                 logger.warning("checkpoint of step %d was not collected, training goes on: %s", step, reason)
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from node0.errors import BadCheckpoint, BadSignature, RetriableError
 from node0.files import sha256_of, write_atomically
 from node0.finetune.checkpoint.blobs import Blobs
-from node0.retry import call_with_retries
+from node0.finetune.checkpoint.shard_sources import ShardSources, Trust
 from node0.server.stage.shard_file import STAGE
 from node0.step_directories import prune_steps, step_directory, step_numbers
 from node0.swarm.peer.shard_stream import pull_shard
@@ -46,8 +46,6 @@ LOOK_EVERY = 0.5
 "Seconds between looks for what is missing."
 
 STALL_SECONDS = 30.0
-MOST_REASONS = 100
-"Refusals that are logged; strangers may write any number of records."
 
 
 class Pull(Protocol):
@@ -58,17 +56,6 @@ class Pull(Protocol):
     ) -> Generator[bytes, None, None]:
         """The bytes from `offset` on."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whose announcements count."""
-
-    allowed: frozenset[str] | None = None
-    "Peer ids; None believes every peer."
-
-    base_digest: str | None = None
-    "Of the base that the run trains; None takes any."
 
 
 @dataclass(slots=True)
@@ -98,8 +85,8 @@ class CheckpointGatherer:
         """`stall`: seconds that a holder may send nothing."""
         self.directory = directory
         self.blobs = Blobs(directory / "shards")
-        self._trust, self._pull, self._stall = trust or Trust(), pull, stall
-        self._told: set[str] = set()
+        self._sources = ShardSources(trust or Trust())
+        self._pull, self._stall = pull, stall
 
     def gather_all_shards(
         self,
@@ -196,7 +183,14 @@ class CheckpointGatherer:
 
     def _one(self, gather: _Gather, stage: str) -> Path | None:
         """The shard of one stage, from the first holder that gives it."""
-        for source in self._sources(gather, stage):
+        sources = self._sources.find(
+            gather.dht,
+            announcement_key(gather.run, gather.step, stage),
+            begun=self._read_chosen(self._chosen(gather.step, stage)),
+            wanted=gather.digests.get(stage),
+            refused=gather.refused,
+        )
+        for source in sources:
             announcement = source.announcement
             found = self.blobs.find(announcement.sha256, announcement.bytes)
             if found is None:
@@ -229,52 +223,6 @@ class CheckpointGatherer:
             logger.info("shard %s of step %d: %s", announcement.stage, announcement.step, quoted(fault))
         return None
 
-    def _sources(self, gather: _Gather, stage: str) -> list[Announced]:
-        """Who announced a shard that counts, in the order in which they are asked."""
-        key = announcement_key(gather.run, gather.step, stage)
-        try:
-            records = call_with_retries(lambda: gather.dht.get(key), attempts=2, first_delay=0.2)
-        except RetriableError as fault:
-            logger.info("no answer of the DHT for %s: %s", key, fault)
-            records = {}
-        found = [self._open(value, key) for value in records.values()]
-        usable = [each for each in found if each is not None]
-        chosen = self._read_chosen(self._chosen(gather.step, stage))
-        if chosen is not None and not usable:
-            # The holders' records are gone, or the holders are: what is here may be whole.
-            usable = [each for each in [self._open(chosen.sealed, key)] if each is not None]
-        wanted = gather.digests.get(stage)
-        usable = [
-            each
-            for each in usable
-            if wanted in (None, each.announcement.sha256)
-            and (each.peer_id, each.announcement.sha256) not in gather.refused
-        ]
-        return _ordered(usable, begun=None if chosen is None else chosen.announcement.sha256)
-
-    def _open(self, sealed: object, key: str) -> Announced | None:
-        """An announcement that counts; of any other the reason is logged, once."""
-        try:
-            found = open_announcement(sealed)
-        except BadSignature as fault:
-            self._tell(str(fault))
-            return None
-        trust = self._trust
-        if found.announcement.key != key:
-            self._tell(f"peer {found.peer_id} announced shard {quoted(found.announcement.key)} under {key}")
-        elif trust.allowed is not None and found.peer_id not in trust.allowed:
-            self._tell(f"peer {found.peer_id} is not on the allow-list and announced {key}")
-        elif trust.base_digest not in (None, found.announcement.base_digest):
-            self._tell(f"peer {found.peer_id} announced {key} of another base")
-        else:
-            return found
-        return None
-
-    def _tell(self, reason: str) -> None:
-        if reason not in self._told and len(self._told) < MOST_REASONS:
-            self._told.add(reason)
-            logger.warning("refused the announcement of a shard: %s", reason)
-
     def _chosen(self, step: int, stage: str) -> Path:
         return step_directory(self.directory, step) / f"{stage}.chosen"
 
@@ -283,16 +231,3 @@ class CheckpointGatherer:
             return open_announcement(bytes.fromhex(path.read_text(encoding="ascii")))
         except (OSError, ValueError, BadSignature):
             return None
-
-
-def _ordered(sources: Sequence[Announced], *, begun: str | None) -> list[Announced]:
-    """The digest that was begun first, then what most holders announced."""
-    counts: dict[str, int] = {}
-    for each in sources:
-        counts[each.announcement.sha256] = counts.get(each.announcement.sha256, 0) + 1
-
-    def rank(each: Announced) -> tuple[bool, int, str, str]:
-        sha256 = each.announcement.sha256
-        return sha256 != begun, -counts[sha256], sha256, each.peer_id
-
-    return sorted(sources, key=rank)

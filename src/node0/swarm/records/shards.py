@@ -107,7 +107,7 @@ class ShardsValidator(RecordValidatorBase):  # type: ignore[misc]  # hivemind ha
             return True
         try:
             found = open_announcement(MSGPackSerializer.loads(record.value))
-        except Exception:  # noqa: BLE001  # as above
+        except Exception:  # noqa: BLE001  # strangers write values as well
             return False
         belongs = DHTID.generate(source=found.announcement.key).to_bytes() == record.key
         return belongs and subkey == _SUBKEY + found.peer_id

@@ -139,7 +139,6 @@ def _decode(header: bytearray, payload: bytearray) -> Frame:
         for item in packed:
             tensors.append(unpack(item, payload, start))
             start += item.nbytes
-    # Whatever a header holds, and msgpack or torch make of it, is the sender's fault.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # whatever msgpack or torch make of it is the sender's fault
         raise FrameRefused(f"a frame's header cannot be read: {quoted(error)}") from None
     return Frame(kind, fields, tensors, bytes(memoryview(payload)[start:]))

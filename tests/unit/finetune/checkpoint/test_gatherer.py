@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from node0.errors import BadCheckpoint, FrameRefused, RetriableError, SwarmTimeout
-from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer
+from node0.finetune.checkpoint.shard_sources import Trust
 from node0.swarm.records.shards import Announced, Announcement, sign_announcement
 from node0.swarm.run.identity import Identity, make_identity
 

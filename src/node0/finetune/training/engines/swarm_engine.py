@@ -9,7 +9,8 @@ from pathlib import Path
 
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.checkpoint_collector import CheckpointCollector, CollectSettings
-from node0.finetune.checkpoint.gatherer import CheckpointGatherer, Trust
+from node0.finetune.checkpoint.gatherer import CheckpointGatherer
+from node0.finetune.checkpoint.shard_sources import Trust
 from node0.finetune.jobs.job_states import JobState
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.engine import Engine, load_adapter
