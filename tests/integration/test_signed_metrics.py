@@ -11,7 +11,7 @@ from hivemind.dht.validation import RecordValidatorBase
 
 from node0.loglines import RESUME_TRIGGERED, TRAINING_LOSS
 from node0.swarm.peer.peer import Peer, PeerSettings
-from node0.swarm.records.metrics import TrainingMetricsV1, make_validators, training_metrics
+from node0.swarm.records.peer_metrics import TrainingMetricsV1, make_validators, training_metrics
 from node0.swarm.run.identity import make_identity
 from node0.utils.monitor import MonitorWorker, Owner, following
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checked metrics of peers, under the names that the plan gives them."""
 
-from node0.swarm.records.metrics import (
+from node0.swarm.records.peer_metrics import (
     TrainingMetricSchema,
     TrainingMetricsV1,
     WorkerMetricsV1,

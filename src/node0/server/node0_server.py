@@ -16,7 +16,7 @@ from node0.stage_settings import StageSettings
 from node0.swarm.peer.membership import Announcer
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.records.members import MembersValidator
-from node0.swarm.records.metrics import make_validators
+from node0.swarm.records.peer_metrics import make_validators
 from node0.swarm.run.identity import Identity, read_identity
 from node0.swarm.run.swarm_run import TRAINER
 

@@ -20,7 +20,7 @@ from node0.loglines import (
     TRAINING_LOSS,
 )
 from node0.swarm.records.dht import Dht
-from node0.swarm.records.metrics import TrainingMetricsV1, WorkerMetricsV1, metrics_key
+from node0.swarm.records.peer_metrics import TrainingMetricsV1, WorkerMetricsV1, metrics_key
 from node0.utils.process_group import end_process_group
 
 logger = logging.getLogger(__name__)

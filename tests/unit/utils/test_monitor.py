@@ -21,7 +21,7 @@ from node0.loglines import (
     RESUME_TRIGGERED,
     TRAINING_LOSS,
 )
-from node0.swarm.records.metrics import training_metrics
+from node0.swarm.records.peer_metrics import training_metrics
 from node0.utils.monitor import QUEUE_LENGTH, MonitorWorker, Owner, following
 
 KILLED = """

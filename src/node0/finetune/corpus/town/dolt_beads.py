@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node0.finetune.corpus.town.bead_tables import WANTED, audit_rows, beads_of
 from node0.finetune.corpus.town.beads import Beads
-from node0.store.beads import read_rows
+from node0.store.bead_queries import read_rows
 from node0.town import DoltServer
 
 

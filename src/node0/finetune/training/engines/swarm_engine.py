@@ -30,7 +30,7 @@ from node0.server.stage.trained_weights import TrainedWeights
 from node0.swarm.peer.membership import find_members
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.records.members import MembersValidator
-from node0.swarm.records.metrics import make_validators
+from node0.swarm.records.peer_metrics import make_validators
 from node0.swarm.run.identity import make_identity, read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun

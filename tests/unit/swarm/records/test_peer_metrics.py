@@ -15,8 +15,8 @@ from pydantic.v1 import ValidationError
 from node0.errors import ConfigError
 from node0.security import validation
 from node0.security.signature import peer_id_of
-from node0.swarm.records import metrics
-from node0.swarm.records.metrics import (
+from node0.swarm.records import peer_metrics
+from node0.swarm.records.peer_metrics import (
     TrainingMetricsV1,
     WorkerMetricsV1,
     make_validators,
@@ -207,4 +207,4 @@ def test_metrics_are_read_furthest_first_without_malformed_ones() -> None:
 
 def test_the_plans_path_gives_the_same_names() -> None:
     for name in validation.__all__:
-        assert getattr(validation, name) is getattr(metrics, name)
+        assert getattr(validation, name) is getattr(peer_metrics, name)
