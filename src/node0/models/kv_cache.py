@@ -13,7 +13,7 @@ class KVCache:
     `update` writes behind what is there and returns views, so a token costs no copy of the past.
     """
 
-    def __init__(  # noqa: PLR0913 - a shape has that many sides
+    def __init__(  # noqa: PLR0913  # a shape has that many sides
         self,
         n_layers: int,
         max_length: int,

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @app.command()
-def infer(  # noqa: PLR0913  one parameter a flag
+def infer(  # noqa: PLR0913  # one parameter a flag
     *,
     model: Annotated[
         str, typer.Option("--model", "-m", help="NAME or NAME:VER of the registry, or a directory.")

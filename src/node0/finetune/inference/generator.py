@@ -45,7 +45,7 @@ class Generator:
         self._decode = decode
         self._adapter = adapter
 
-    def generate(  # noqa: PLR0913  the plan's parameters, and the usual three more
+    def generate(  # noqa: PLR0913  # the plan's parameters, and the usual three more
         self,
         prompt_ids: Sequence[int],
         max_new_tokens: int = 512,

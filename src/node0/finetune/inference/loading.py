@@ -71,7 +71,7 @@ class LoadedModel:
         profile = self.renderer.profile
         tools = profile.tool_list() if profile else []
         turn = {"role": "user", "content": text}
-        return self.renderer.prompt_ids({"system": "", "tools": tools, "messages": [turn]})  # type: ignore[list-item]
+        return self.renderer.prompt_ids({"system": "", "tools": tools, "messages": [turn]})  # type: ignore[list-item]  # a turn as JSON has it
 
     def encode_text(self, text: str) -> list[int]:
         """The ids of the text itself, with the tokens that the tokenizer puts before any text."""
@@ -90,7 +90,7 @@ class LoadedModel:
         return NotFound(f"model {self.name} has no tokenizer; put its tokenizer.json beside the weights")
 
 
-def load_model(  # noqa: PLR0913  each is a choice of the person who asks
+def load_model(  # noqa: PLR0913  # each is a choice of the person who asks
     name: str,
     *,
     town: Path | None = None,
@@ -159,7 +159,7 @@ def _bake(stage: LlamaStage) -> None:
     for path, layer in list(lora_layers(stage)):
         layer.merge()
         plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-        plain.weight, plain.bias = nn.Parameter(layer.weight.detach()), layer.bias  # type: ignore[assignment]
+        plain.weight, plain.bias = nn.Parameter(layer.weight.detach()), layer.bias  # type: ignore[assignment]  # None where the layer has no bias
         parent, _, child = path.rpartition(".")
         setattr(stage.get_submodule(parent), child, plain)
 

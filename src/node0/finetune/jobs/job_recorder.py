@@ -75,7 +75,7 @@ def recording(jobs: JobStore, job: Job) -> Iterator[JobRecorder]:
     except RunInUse:
         # The job is that of the other process.
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, the job says so; it is raised again
         if recorder.state in UNSTARTED:
             recorder.entered(JobState.FAILED, _why(error))
         raise

@@ -30,7 +30,7 @@ def report_end(hook: StepHook, step: Callable[[], int]) -> Iterator[None]:
     except KeyboardInterrupt:
         hook.entered(JobState.READY, f"interrupted at step {step()}")
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, listeners hear of it; it is raised again
         logger.error(JOB_FAILED.write(step()))
         # The text of an unexpected error may hold what is trained on.
         hook.entered(JobState.FAILED, str(error) if isinstance(error, Node0Error) else type(error).__name__)

@@ -105,7 +105,7 @@ def _logps(hidden: Tensor, weight: Tensor, labels: Tensor) -> tuple[Tensor, Tens
     return logps, logps.gather(1, labels[:, None]).squeeze(1)
 
 
-def _gradient(  # noqa: PLR0913, PLR0917 - one step of a loop over chunks
+def _gradient(  # noqa: PLR0913, PLR0917  # one step of a loop over chunks
     logps: Tensor,
     labels: Tensor,
     hidden: Tensor,
