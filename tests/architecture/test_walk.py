@@ -66,4 +66,4 @@ def test_the_walk_is_counted_right() -> None:
     assert [rows - rooms for _, rooms, rows in others] == [2, 2]
     (training, its_rooms, _), (answering, their_rooms, _) = others
     assert f"Training makes {training} stops in {its_rooms} rooms and comes back twice" in told
-    assert f"answering {answering} in {their_rooms} and twice" in told
+    assert f"Answering makes {answering} stops in {their_rooms} rooms and comes back twice" in told
