@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place that talks to a person: tables, JSON, progress, errors and exit codes.
+"""The console: tables, JSON, progress, errors and exit codes; the one place that talks to a person.
 
 Exit codes: 0 done, 1 a person or a setting must change, 2 usage, 3 a gate refused,
 75 try again later, 130 interrupted.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error this project raises on purpose.
+"""The errors that this project raises on purpose, as a tree.
 
     Node0Error
     ├── RetriableError               try again later; `call_with_retries` does.     exit 75

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole files and directories or nothing, readable by their owner alone.
+"""Write files and directories atomically, readable by their owner alone.
 
 What this program writes holds a town's words, or weights that learned them. So a file gets mode 0600 and a
 directory 0700, whatever the umask says, and wider rights of an older one are taken away when it is written

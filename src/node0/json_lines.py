@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of one JSON object a line: written whole, and read however damaged they are, with counted reasons."""
+"""Read and write JSON lines: written whole, read with damaged lines counted by reason."""
 
 import json
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log lines that a program reads back: each is one object that writes and reads it.
+"""Log lines that the monitor reads back: one object a line writes and parses it.
 
 Nothing else spells these lines. What `write` gives `read` returns, up to the digits that are shown.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files a model is made of: those listed here, and no other file of its directory.
+"""The allow-list of files that a model is made of.
 
 A list of what to take, not of what to leave: a run directory also holds keys, sockets, logs, training states
 and TensorBoard's events, a Hugging Face directory also a `.git`, pickles and pictures. A new kind of file is

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Retry what may succeed later, and nothing else."""
+"""Retry calls that raise `RetriableError`, with growing waits."""
 
 import logging
 import random

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where every setting comes from: flags > run.json > YAML > defaults.
+"""Resolve settings from flags > run.json > YAML > defaults, with the source of each.
 
 Layers are nested mappings. `resolve` merges them key by key, refuses unknown keys with the
 nearest known name, validates against a pydantic model and remembers the source of each leaf.

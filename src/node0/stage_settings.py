@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every stage of a run is told about its training: the adapter, the optimizer, the seed."""
+"""Training settings that every stage of a run needs: adapter, optimizer, seed."""
 
 from typing import Annotated
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a Gas Town lives on disk. Every other module asks here for a path.
+"""Every path in a Gas Town, and what its environment says; other modules ask here.
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
 them), GT_TMUX_SOCKET, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, and CLAUDE_CONFIG_DIR. What is ours in a town

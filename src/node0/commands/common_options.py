@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands take, and the app that holds a command."""
+"""Options that several commands take, and the typer app that holds a command."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports the work of a command when the command is called, so that `--help` does not wait for it.
+"""Import a command's work when the command is called, so that `--help` does not wait for it.
 
 The type checker reads the import; the program gets the stand-in:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands that take training settings as flags say about them."""
+"""Flags of training settings, shared by the commands that take them."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the base on this machine is the one that the run agreed on."""
+"""Check that the base on this machine has the digest that the run agreed on."""
 
 from pathlib import Path
 

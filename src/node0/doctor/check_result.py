@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check of `node0 doctor` says."""
+"""The result of one check of `node0 doctor`."""
 
 from dataclasses import dataclass
 from typing import Literal

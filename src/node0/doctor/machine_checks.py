@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a machine before it takes part in any run: packages, daemon, limits, space."""
+"""Check this machine before it takes part in any run: packages, daemon, limits, space."""
 
 import importlib.util
 import platform

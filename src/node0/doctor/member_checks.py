@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a run's members: which of them answer, what they hold, and how far apart their clocks are."""
+"""Check a run's members: which of them answer, what they hold, how far apart their clocks are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

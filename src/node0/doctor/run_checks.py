@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of a run on this machine: its keys, its ports, what dead processes left. Nothing is changed."""
+"""Check a run on this machine: its keys, its ports, what dead processes left."""
 
 import shlex
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of one training run. Every field says what it does."""
+"""Settings of one training run; every field says what it does."""
 
 from datetime import date, datetime
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run lies on disk: every name in its directory, what its files say, and which steps it keeps.
+"""`RunDirectory`: every name in a run's directory, what its files say, which steps it keeps.
 
 Besides the model (`node0.model_files`) a run directory holds what lets the run go on. None of that is
 registered, published or sent anywhere:

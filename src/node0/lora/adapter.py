@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters on all the layers of a module."""
+"""Apply LoRA adapters to the linear layers of a module, switch, merge and save them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar

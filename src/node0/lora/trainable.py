@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a model is trained: the matrices of an adapter alone, or every weight."""
+"""Choose the trainable weights of a model: an adapter's matrices, or all."""
 
 from torch import nn
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every model family's stage needs to know about itself."""
+"""Arguments that every model family's stage has."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

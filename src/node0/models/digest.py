@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity of a base model: a digest that is the same for every layout of its files."""
+"""The digest of a base model, the same for every layout of its files."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making the stages of a model, fresh or from a base on disk."""
+"""Make the stages of a model, fresh or from a base on disk."""
 
 from collections.abc import Sequence
 

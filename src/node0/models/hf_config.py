@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""config.json of Hugging Face, both ways.
+"""Read and write Hugging Face's config.json.
 
 Two spellings exist: up to transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`) and from 5
 (`rope_parameters`, `dtype`). Both are read; the older is written, since both versions read it.

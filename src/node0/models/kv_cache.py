@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and values of the tokens that a sequence already has."""
+"""The KV cache of a stage: keys and values of a sequence's tokens."""
 
 import torch
 from torch import Tensor

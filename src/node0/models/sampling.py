@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing the next token."""
+"""Sample the next token: temperature, top-k, top-p."""
 
 import torch
 from torch import Tensor

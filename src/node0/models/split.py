@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cutting a model into stages of equal work."""
+"""Split a model into stages of equal FLOPs."""
 
 from collections.abc import Sequence
 

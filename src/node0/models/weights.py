@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors of a Hugging Face model directory: names both ways, lazy reading behind checks, whole files."""
+"""Read and write the tensors of a Hugging Face directory: names, checks, lazy reading."""
 
 import json
 import re

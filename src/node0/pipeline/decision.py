@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a step is made, and how much of it: decided once, from what all stages say."""
+"""Decide from all stages' totals whether a step is made, skipped or clipped."""
 
 import math
 from collections.abc import Sequence

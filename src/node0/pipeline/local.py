@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All stages of a model in this process."""
+"""The local pipeline: all stages of a model in this process."""
 
 import logging
 from collections.abc import Sequence

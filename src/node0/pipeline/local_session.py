@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sequence being generated over stages of this process."""
+"""A generation session over stages of this process."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same stages in several processes, each of which takes its share of every global batch."""
+"""The data-parallel pipeline: the same stages in several ranks, each with its share of every batch."""
 
 from collections.abc import Sequence
 from pathlib import Path

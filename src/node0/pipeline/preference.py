@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scalar of preference training, on whoever holds the log probabilities of whole rows."""
+"""The DPO loss and its gradient, from the log probabilities of whole rows."""
 
 import torch
 from torch import Tensor

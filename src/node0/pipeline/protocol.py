@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What trainer, evaluation and generation ask of a pipeline, wherever its stages run."""
+"""The pipeline protocol: what trainer, evaluation and generation ask, wherever stages run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

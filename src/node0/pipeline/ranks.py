@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that share the work of one run: this one alone, or a group of `torch.distributed`.
+"""The ranks that share one run: this process alone, or a group of `torch.distributed`.
 
 Every process of a group calls the same methods in the same order; a call returns when all have made it.
 """

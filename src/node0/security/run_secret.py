@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An authorizer without a service: into the DHT comes who holds the run's secret."""
+"""A DHT authorizer by a shared secret of the run, without a service."""
 
 import hmac
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes signed by a peer's identity key: whoever reads them knows which peer wrote them, and what for.
+"""Sign bytes with a peer's identity key for one purpose, and verify who signed them.
 
     sealed      length of the key, length of the signature (2 bytes each), key, signature, payload
     key         RSA SubjectPublicKeyInfo in DER, of which the peer id is a hash

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage as its host drives it: its passes, with the optimizer step that all stages vote on."""
+"""`ModuleCollab`: the passes of a hosted stage, and the optimizer step that all stages vote on."""
 
 from collections.abc import Mapping
 from typing import Protocol

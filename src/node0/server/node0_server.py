@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage of a run on this machine: its peer, its host, and its record in the DHT."""
+"""`Node0Server`: a stage of a run on this machine, its peer, its host, its record in the DHT."""
 
 from dataclasses import replace
 from typing import Any

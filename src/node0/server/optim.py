@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The optimizer step of a stage that a trainer leads, and what gradients that are not finite do to it."""
+"""`AutoStepOptimizer`: the optimizer step of a stage, and what non-finite gradients do to it."""
 
 import logging
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server is told when it starts: which stage of which run it holds, from which base, and how."""
+"""Settings of a stage server: which stage of which run it holds, from which base, and how."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a town's beads from its Dolt server: columns as they are there, and nothing is ever written.
+"""Query a town's beads on its Dolt server, read-only, with whatever columns are there.
 
 Columns differ between versions of bd, so a table is asked for what it has of what is wanted. Everything is
 read in one READ ONLY transaction: one state of the town, and a statement that would change it is refused.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a database to the newest schema by numbered SQL files. Doing it twice changes nothing."""
+"""Migrate a database to the newest schema by numbered SQL files."""
 
 import re
 from collections.abc import Iterator

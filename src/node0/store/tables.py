@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables as the program sees them today, in types that SQLite and MySQL (Dolt) share.
+"""The store's tables, in types that SQLite and MySQL (Dolt) share.
 
 A change here needs a numbered file in `node0.store.migrations`; a test compares the two.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build an object from a class name and arguments in a configuration file."""
+"""`build_cls`: an object from a class name and arguments in a configuration file."""
 
 import functools
 import importlib

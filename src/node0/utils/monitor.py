@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What log lines say about training, read on a thread and published to the DHT."""
+"""`MonitorWorker`: reads training metrics off log lines on a thread and publishes them to the DHT."""
 
 import logging
 import math

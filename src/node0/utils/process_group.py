@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of everything that was started together with this process."""
+"""Send SIGTERM to this process group, which only pretraining asks for."""
 
 import os
 import signal

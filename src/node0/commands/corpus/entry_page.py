@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An entry as text for a person."""
+"""An entry as a page of text for a person."""
 
 import json
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The beads of a town, from its server or a backup."""
+"""Read the beads of a town for a command, from its Dolt server or a backup."""
 
 from pathlib import Path
 

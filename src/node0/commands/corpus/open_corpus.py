@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The town that a command of `node0-corpus` is about, and its corpus."""
+"""Open the town that a command of `node0-corpus` is about, and its corpus."""
 
 from pathlib import Path
 

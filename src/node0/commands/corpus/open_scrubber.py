@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scrubber of a town, as its operator has set it up."""
+"""Make the scrubber of a town from its operator's settings."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps this machine, or a run on it, from working: every check that can be made here, in order."""
+"""Run every check of this machine, and of a run on it, in order."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

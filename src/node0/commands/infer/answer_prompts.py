@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answering prompts from stdin or a file with a model that is found by its name."""
+"""Answer prompts from stdin or a file with a model that is found by its name."""
 
 import sys
 from collections.abc import Iterable

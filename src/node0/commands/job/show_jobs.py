@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training runs of a town, and what each of them went through, as tables or JSON."""
+"""List the training runs of a town, and show the states of one, as tables or JSON."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

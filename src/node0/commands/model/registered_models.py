@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registering models of a town, listing and showing them, and checking their files."""
+"""Register models of a town, list and show them, and verify their files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

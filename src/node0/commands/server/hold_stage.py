@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holding one stage of a run on this machine until somebody ends it."""
+"""Hold one stage of a run on this machine until a signal ends it."""
 
 from dataclasses import dataclass
 from pathlib import Path

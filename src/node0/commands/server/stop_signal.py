@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGTERM, which ends the start of a command at once and later its wait."""
+"""A SIGTERM handler: it ends the start of a command at once, and later its wait."""
 
 import os
 import signal

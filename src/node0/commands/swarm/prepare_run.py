@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preparing a run over several machines: its directory, and what to start on which of them."""
+"""Prepare a run over several machines: its directory, and the lines to run on each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

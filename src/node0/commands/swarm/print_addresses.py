@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The full addresses of a member of a run: what another peer joins by."""
+"""Print the full addresses of a member of a run, which other peers join by."""
 
 from pathlib import Path
 

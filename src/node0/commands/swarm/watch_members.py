@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds which stage of a run and how far it is, once or until Ctrl-C."""
+"""Show who holds which stage of a run and how far it is, once or until Ctrl-C."""
 
 import sys
 from contextlib import closing

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Messages form to the turns that Hugging Face chat templates take.
+"""Convert Messages form to the turns that Hugging Face chat templates take.
 
 A tool result becomes a turn of its own (role `tool`), a call a `tool_calls` item, as in
 https://huggingface.co/docs/transformers/chat_extras. What a template refuses is folded into what it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a harness adds to a conversation by itself, and what of it a deployed model meets.
+"""Turns that a harness adds to a conversation by itself, and which of them a deployed model meets.
 
 Hook output (the role's prime among it), environment, date, and listings stand in `system` turns or
 in `<system-reminder>` spans of user turns. Seen in Claude Code 2.1.330 and Gas Town 1.0.1.

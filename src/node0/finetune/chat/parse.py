@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an answer's text to blocks: the inverse of how chat templates write calls.
+"""Parse an answer's text into blocks: the inverse of how chat templates write tool calls.
 
 Read are `<tool_call>{"name", "arguments"}</tool_call>` (the shipped template, Hermes, Qwen),
 `[TOOL_CALLS][{"name", "arguments"}]` (Mistral) and a bare `{"name", "parameters"}` (Llama 3). What

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deployment profiles: the one place that knows a deployed role's prompt, tools and window.
+"""Deployment profiles: a deployed role's prompt, tools and window.
 
 What is trained must be what is asked. Recorded requests hold a stock harness's prompts, a dozen
 tools and tens of kilobytes of hook output; a deployed role meets a short card and few tools.

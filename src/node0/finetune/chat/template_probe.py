@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find out by trial what a chat template takes and whether it rewrites earlier turns."""
+"""Probe what a chat template takes, and whether it rewrites earlier turns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

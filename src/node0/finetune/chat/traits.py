@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a chat template takes, and how it renders."""
+"""Traits of a chat template: what it takes, and how it renders."""
 
 from dataclasses import dataclass
 

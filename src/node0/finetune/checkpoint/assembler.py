@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One checkpoint out of the shards of all stages.
+"""Assemble one checkpoint from the shards of all stages.
 
     merged_lora.safetensors     the trained weights by their names in the whole model (`merged_full`: no LoRA)
     adapter/                    the same as PEFT reads it

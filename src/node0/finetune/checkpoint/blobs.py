@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files named by their sha256, filled from wherever their bytes can be had, and taken up where it ended.
+"""Blobs: files named by their sha256, downloaded from several sources, resumed where a download ended.
 
 Any number of processes may fill one directory: who holds the lock on `{sha256}.part` fills it, the others
 wait for it. A process that dies leaves its part, and the lock is free.

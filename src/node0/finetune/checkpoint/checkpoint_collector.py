@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathering beside training: a thread that makes one directory of each checkpoint and never stops the run."""
+"""A thread beside training that gathers each checkpoint into one directory and never stops the run."""
 
 import logging
 import threading

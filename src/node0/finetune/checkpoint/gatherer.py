@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing the shards of one checkpoint together from the peers that hold them.
+"""Gather the shards of one checkpoint from the peers that hold them.
 
     {directory}/shards/{sha256}.safetensors     whole and checked; `.part` where it is not whole yet
     {directory}/step_{step}/{stage}.chosen      the signed announcement that is being fetched or was

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base with an adapter inside, as a directory that any Hugging Face program loads."""
+"""Export a base with an adapter merged into it, as a Hugging Face directory."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters in PEFT's directory format, both ways.
+"""Read and write adapters in PEFT's directory format.
 
 `adapter_config.json` carries one key of ours, `node0_base_digest`: the base that the adapter was
 trained on. PEFT ignores it with a warning.

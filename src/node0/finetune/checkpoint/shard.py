@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one stage has learned at one step, saved from a module and read back."""
+"""Save and load one stage's shard: what a module has learned at one step."""
 
 import logging
 from pathlib import Path

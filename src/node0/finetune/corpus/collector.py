@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fill the corpus from a town: session transcripts, named by its events, and its documents.
+"""Collect a town's sessions, named by its events, and its documents into the corpus.
 
 A pull: nothing in the town has to signal an end. Each `session_start` names a transcript, found by its
 uuid under every Claude configuration directory. Collecting twice adds nothing; a transcript that grew, an

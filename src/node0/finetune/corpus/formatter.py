@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Corpus entries of what was recorded: one for each bead window of a trajectory, or a terminal capture.
+"""Make corpus entries: one for each bead window of a trajectory, or of a terminal capture.
 
 An entry holds the whole context of its calls: the messages from the beginning of the conversation (or of
 the last compaction) to the window's last answer. `requests` names only the window's own calls, so each

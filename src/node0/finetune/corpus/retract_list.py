@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The retract list of a corpus, `<corpus>/.retracted.json`: what must never be in a dataset again.
+"""The retract list, `<corpus>/.retracted.json`: entries that no dataset takes again.
 
 An entry is known by its id and by the digest of its content, so that neither a grown session nor a copy
 under another id brings it back. The list outlives the entry's file.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One record of the corpus."""
+"""The schema of a corpus entry."""
 
 import hashlib
 import json

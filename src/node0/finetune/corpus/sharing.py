@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entries for another operator: scrubbed again, without what tells whose they are, staged for review.
+"""Stage entries for another operator: scrubbed again, anonymized, for a person to review.
 
 Switched on by the block `corpus_sharing` of `<town>/.models/settings.yaml`; nothing is shared by default.
 What is written is staged: nothing here sends it anywhere. `approve` looks at a staged file again and

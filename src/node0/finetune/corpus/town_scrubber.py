@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scrubber that a town has set up."""
+"""The scrubber of a town, from its settings."""
 
 from collections.abc import Sequence
 from pathlib import Path

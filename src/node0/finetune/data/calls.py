@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit of training: which calls an entry recorded, and which of them share a row."""
+"""Recorded calls of an entry, and which of them share a training row."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proof that what is trained is what is asked."""
+"""Prove for an entry that its training ids begin with the ids of its prompts."""
 
 from node0.errors import BadCorpus
 from node0.finetune.chat.messages import Request

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus as examples: ids and labels, shifted here and nowhere else."""
+"""The corpus as a PyTorch dataset of ids and labels, shifted here and nowhere else."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fill rows with documents, and microbatches with rows."""
+"""Pack documents into rows, and rows into microbatches."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

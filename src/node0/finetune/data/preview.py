@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show an entry as it is trained on: text, with what is learnt told apart."""
+"""Show an entry as it is trained on: its text, with the tokens of the loss marked."""
 
 from dataclasses import dataclass
 from itertools import groupby

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a corpus entry to the rows that are trained on."""
+"""Make the training rows of a corpus entry."""
 
 from bisect import bisect_left
 from collections import Counter

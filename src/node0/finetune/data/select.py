@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose what is trained on, count what is not, and hold sessions out."""
+"""Select entries for training with counted reasons, and hold sessions out."""
 
 import hashlib
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load the tokenizer that the data goes through."""
+"""Load a tokenizer, and check that it fits the model."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which answers can be told only from what a tool showed, and how many of them a model gets exactly right.
+"""Score exact tool calls on turns whose call holds a word that only a tool result showed.
 
 An assistant turn is measured when one of its calls holds a word that stood in an earlier tool result
 of the same conversation and in nothing else that the model was given: not in the system prompt, the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts in, streamed answers out: what `node0-inference` does with stdin and stdout."""
+"""The prompt API: prompts from stdin, answers streamed to stdout."""
 
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's name means: a registered version, a run, an adapter or a base; checked, not loaded."""
+"""Find a model by name: a registered version, a run, an adapter or a base; checked, not loaded."""
 
 import os
 from dataclasses import dataclass, replace

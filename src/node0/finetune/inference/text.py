@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token ids to text while they come: whole characters only, and never a part of a stop string."""
+"""Decode token ids to text as they come: whole characters, never a part of a stop string."""
 
 from collections.abc import Callable, Sequence
 

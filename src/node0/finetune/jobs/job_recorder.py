@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run does, written to its job as it happens. A store that fails costs the record, not the run."""
+"""Record a run's states in its job; a store that fails costs the record, not the run."""
 
 import logging
 from collections.abc import Callable, Iterator

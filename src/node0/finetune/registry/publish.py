@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a run directory or a model directory into a registered version."""
+"""Register a run directory or a model directory as a version."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

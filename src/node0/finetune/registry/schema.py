@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One version of a registered model."""
+"""The schema of a registered model's version."""
 
 import hashlib
 from enum import StrEnum

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses without training: validation, and the reference of DPO."""
+"""Evaluate losses without training: validation, and the reference of DPO."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

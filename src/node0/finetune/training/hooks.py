@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run tells whoever listens: that it began, what it is doing, and how it ended."""
+"""Step hooks: what a run tells its listeners as it begins, works and ends."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let a step finish before Ctrl-C ends the run."""
+"""Handle Ctrl-C and SIGTERM: let the step finish, then end the run."""
 
 import signal
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learning rate of each step: a linear warm-up, then one of three shapes.
+"""The learning rate schedule: a linear warm-up, then one of three shapes.
 
 The rate depends on the step alone, so a resumed run needs no scheduler state.
 """

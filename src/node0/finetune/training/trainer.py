@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The step loop: one run from its plan to its artefacts, and on from where it stopped."""
+"""The trainer: the step loop of one run, from its plan to its artefacts, resumed where it stopped."""
 
 import logging
 import math

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Causal attention over packed rows and over a cache.
+"""Causal attention over packed rows and over a KV cache.
 
 A row may hold several documents. Position 0 starts one, and no document sees another.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One token through joined layers, with as few calls as its arithmetic needs.
+"""Decode one token through joined layers, with as few calls as its arithmetic needs.
 
 A token of a small model costs less in its products than in the calls around them. This is
 `TransformerBlock.forward` again, for one token and without modules in between; the residual stream

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log probabilities and loss of an LM head, a chunk of rows at a time.
+"""Log probabilities and loss of the LM head, in chunks of rows.
 
 The (rows, vocabulary) matrix never exists as a whole: each chunk's logits are made, used for the
 loss and for the gradient at once, and dropped. With a frozen head nothing is computed twice.

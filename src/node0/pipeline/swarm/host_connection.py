@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage host as its client sees it: requests with deadlines, frames sent, reports that come back."""
+"""A client's connection to one stage host: requests with deadlines, frames sent, reports received."""
 
 import asyncio
 import itertools

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the members of a run say of themselves to someone who takes no part."""
+"""Ask the members of a run for their state as an observer, who takes no part."""
 
 import asyncio
 import logging

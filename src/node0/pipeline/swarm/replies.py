@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stage host may reply to each request, checked before anybody waits for it any longer."""
+"""Check a stage host's replies: which are allowed to each request, and their fields."""
 
 import math
 from collections.abc import Mapping, Sequence

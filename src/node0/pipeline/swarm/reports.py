@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What members say without being asked, until the trainer hears it: a bounded number of known reports."""
+"""A bounded queue of reports that stage hosts send unasked."""
 
 import asyncio
 from collections import Counter

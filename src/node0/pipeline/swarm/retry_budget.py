@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long something over the swarm is tried again before it is given up."""
+"""A retry budget: how long something over the swarm is tried again."""
 
 import time
 

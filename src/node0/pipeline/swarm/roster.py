@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds which stage now: finding members, replacing the lost, bringing all to one version."""
+"""The roster: who holds which stage; finds members, replaces lost ones, brings all to one version."""
 
 import asyncio
 import logging

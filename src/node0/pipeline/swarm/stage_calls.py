@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a trainer asks of all stages together: scores, states, checkpoints. The roster says who they are."""
+"""Requests to all stages of a swarm together: scores, states, checkpoints."""
 
 import asyncio
 import logging

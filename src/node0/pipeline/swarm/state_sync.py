@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing one member to the state that the run is at, or fetching what it holds."""
+"""Send one member the state that the run is at, or fetch what it holds."""
 
 import logging
 from dataclasses import asdict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who of a run is there and how far: a row for each member, renewed as often as one likes."""
+"""The status of a run: a row for each member, refreshed on demand."""
 
 import time
 from collections.abc import Generator, Mapping, Sequence

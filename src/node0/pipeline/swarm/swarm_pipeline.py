@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pipeline whose stages are at peers of a swarm.
+"""The swarm pipeline: stages at peers.
 
 A step that fails for any reason is done again, after the lost have come back or others have taken their
 place; its result is that of a step without failures.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sequence being generated over stages at peers.
+"""A generation session over stages at peers.
 
 Only ids are kept here. When a stage is lost, the sequence is opened again on whoever holds the stages
 then and its ids go through once more; a draw depends on seed and length alone, so the text is the same.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run over peers is led."""
+"""Settings of the swarm pipeline: members, backups, deadlines."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

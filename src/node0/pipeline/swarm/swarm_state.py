@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainer holds so that any stage can be lost: a cut of all stages, and the work since."""
+"""The trainer's recovery state: a consistent cut of all stages, and the microbatches since."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

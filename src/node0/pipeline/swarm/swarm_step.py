@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt at an optimizer step over the members of all stages."""
+"""One attempt at an optimizer step over the members of all stages, all or nothing."""
 
 import asyncio
 import logging

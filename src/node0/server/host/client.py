@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who opened a control stream, and what waits to be sent on it."""
+"""A client of a stage host: its control stream, and the frames queued for it."""
 
 import asyncio
 from contextlib import suppress

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread that touches a stage's tensors, and the order in which it works.
+"""The compute thread of a stage, and the priorities of its work.
 
 Backward passes come before forward passes: with a bounded number of microbatches in flight that is the
 1F1B order, without a common clock (Narayanan et al. 2021, arXiv:2104.04473).

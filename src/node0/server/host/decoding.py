@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage's part in generating: a cache per sequence, tokens pushed up, the next id drawn at the tail."""
+"""Generation at one stage: a KV cache a sequence, hidden states pushed on, ids sampled at the tail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pushing frames to other peers: one stream to each, opened at first use, in the order of the calls."""
+"""Push frames to other peers: one stream to each, opened at first use, in the order of the calls."""
 
 import asyncio
 import logging

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client may ask of a hosted stage, by the kind of its frame. Each runs on the compute thread.
+"""Operations of a hosted stage by the kind of a client's frame, run on the compute thread.
 
 A trainer's step: `begin`, then frames, then `prepare` and `apply`; or `abort`, which also goes back to
 the version before. Its state: `reset`, `state`, `load`, and `shard` for a checkpoint. A generator: `open`,

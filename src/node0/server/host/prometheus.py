@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stage's counters in Prometheus' text format, on a port of loopback."""
+"""Serve a stage's counters to Prometheus on a loopback port."""
 
 from collections.abc import Iterator
 

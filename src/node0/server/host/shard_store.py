@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of one stage host: written to its own directory, announced, served, and dropped when old."""
+"""Shards of one stage host: written to its directory, announced, served, and pruned."""
 
 import asyncio
 import logging

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host of a stage at a peer: frames come in on streams, one thread works on them, results go out.
+"""The stage host: frames come in on streams, one thread works on them, results go out.
 
 Two kinds of streams: a trainer or a generator opens `node0.control/1` and gets replies and reports on
 it; other stages open `node0.push/1` and get nothing back. Of several trainers the last one leads.

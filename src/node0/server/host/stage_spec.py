@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which stage a host holds, and what a trainer makes of it."""
+"""Which stage a host holds, and the training settings that a trainer gives it."""
 
 from dataclasses import dataclass
 from typing import Any

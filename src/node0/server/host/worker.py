@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage's part in a step that runs over many peers: what it does with each frame that arrives.
+"""A stage's work in a training step: what it does with each frame that arrives.
 
 A microbatch enters at the head as ids (`input`), goes up as `activation`, meets its `labels` at the
 tail, and comes down as `gradient`. The tail reports each loss to the trainer, the head reports each

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and values of one sequence on one stage, and the draw of its next token."""
+"""A cached sequence at one stage: its KV cache, and sampling its next token."""
 
 from typing import cast
 

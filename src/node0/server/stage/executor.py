@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stage at work: passes of microbatches forward and backward, scores, tokens of sequences.
+"""The stage executor: forward and backward passes of microbatches, scores, tokens of sequences.
 
 The executor knows its own stage and nothing of the others, nor how tensors travel. Whoever drives
 it passes microbatches in and out, and makes the step on its `trained` weights: everywhere or nowhere.

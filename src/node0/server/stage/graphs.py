@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many bytes autograd may keep between forward and backward.
+"""A byte budget for autograd graphs between forward and backward pass.
 
 Layers beyond the budget keep their input only and are computed again in the backward pass
 (Chen et al. 2016, arXiv:1604.06174). Gradients do not change.

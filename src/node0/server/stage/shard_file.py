@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file of one stage at one step: `{directory}/step_{step}/{stage}_lora.safetensors`.
+"""Shard files: `{directory}/step_{step}/{stage}_lora.safetensors`.
 
 Weights lie under their own names: adapters when the stage has any, all that train otherwise
 (`{stage}_full.safetensors`). A shard that a run can go on from also holds `OPTIMIZER_FIELD:NAME` for each.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stage has learned, and where its optimizer stands, as safetensors.
+"""A stage's trained weights and optimizer state as safetensors.
 
 Tensors carry their names in the whole model, so any split reads what any other split wrote.
 A file holds `weight:NAME` and `OPTIMIZER_FIELD:NAME` for each trained tensor.

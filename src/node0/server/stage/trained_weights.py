@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What trains on one stage: its weights, their optimizer, and the two phases of a step.
+"""The trained weights of one stage: their optimizer, and the two phases of a step.
 
 `prepare` says what a step would do and `apply` makes it. A snapshot of the version before can be
 rolled back to, so that a step is made on all stages or on none.

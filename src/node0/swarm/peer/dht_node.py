@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A peer's node of the DHT: greets other peers, puts records and looks them up. Lives on the peer's loop."""
+"""A peer's DHT node: bootstraps, stores records and looks them up, on the peer's event loop."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

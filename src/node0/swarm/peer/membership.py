@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling the swarm that a stage host is there, again and again, and finding those that are."""
+"""Announce a stage host's membership in the DHT, renew it, and find other members."""
 
 import asyncio
 import logging

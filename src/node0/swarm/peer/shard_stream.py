@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shards on the wire: who has one sends it, from any offset, to an allowed peer that asks by its sha256.
+"""Serve and fetch shards by sha256 over a stream, from any offset, to allowed peers.
 
     fetch {sha256, offset}  ->  shard {bytes}, then chunks to the end of the file; or absent {}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may open a stream at a peer, and how many: the allow-list and a bound for each remote."""
+"""The gate of a peer's streams: an allow-list, and a bound for each remote."""
 
 import logging
 from collections import Counter

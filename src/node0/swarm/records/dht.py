@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a peer that writes and reads DHT records."""
+"""The DHT protocol: what of a peer writes and reads records."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

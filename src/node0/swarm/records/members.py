@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a member says of itself in the DHT: where it is and what it holds, signed with its identity.
+"""The signed DHT record of a member: where it is and what it holds.
 
 A record lies under `{run_id}_members`, in a subkey that is its member's peer id.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What peers may write into the DHT about their work, and the checks that every peer makes of it.
+"""The DHT record of a peer's metrics, and the checks that every peer makes of it.
 
 A record lies under `{experiment_prefix}_{stage}_worker_metrics` or `..._training_metrics`, in a subkey
 that is its owner's public key. It is taken when the owner's signature fits, its fields have

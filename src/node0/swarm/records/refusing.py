@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refusing DHT records that strangers may have written: whatever they hold, with one line in the log."""
+"""Refuse malformed DHT records without an exception, with one line in the log."""
 
 import logging
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a holder of a checkpoint's shard says in the DHT: which bytes it serves, signed with its identity.
+"""The signed DHT record of a shard: who serves it, its sha256 and size.
 
 A record lies under `{run}_checkpoint_{step}_{stage}`, in the subkey `shard:{peer id}`. Every peer of ours
 refuses one that another peer wrote into that subkey, or that belongs under another key.

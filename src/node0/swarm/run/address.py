@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a peer listens, as a libp2p multiaddress over TCP: /ip4/10.0.0.5/tcp/4100/p2p/Qm..."""
+"""Peer addresses as libp2p multiaddresses over TCP: /ip4/10.0.0.5/tcp/4100/p2p/Qm..."""
 
 import ipaddress
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making the directory of a run: run.json, training settings, a key for each member."""
+"""Create the directory of a swarm's run: run.json, training settings, a key for each member."""
 
 import re
 import secrets

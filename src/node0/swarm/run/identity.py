@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key file that makes a peer itself, in hivemind's format, read without starting anything.
+"""Identity key files in hivemind's format, and the peer id that follows from one.
 
 The file is libp2p's PrivateKey message around a PKCS#1 key in DER. hivemind reads and writes it too, but
 importing it takes seconds and starts threads.

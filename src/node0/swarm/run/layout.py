@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who takes part in a new run, on which machine and port."""
+"""Lay out a new run: which member on which machine and port."""
 
 import re
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""run.json of a swarm, read and written, and the files that lie beside it.
+"""Read and write a swarm's run.json, and name the files beside it.
 
 Every machine of a run has the same file, and a key file of its own. It holds no secret.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run over several machines: who holds which stage, where they listen, and what they agreed on."""
+"""The schema of run.json: members by stage, addresses, and what all of them agreed on."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple

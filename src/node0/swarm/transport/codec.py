@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors to bytes and back: exact, in half precision, or in 8 bits a value.
+"""Encode tensors as bytes: exact, in half precision, or in 8 bits a value.
 
 int8 is symmetric per row of the last dimension: x is sent as round(x / s), s = max |row| / 127 but no
 less than the smallest normal float32, with s in float32 before the values. The error of a value is at

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts libp2p's daemon behind our guard, with its sockets where we want them."""
+"""Start libp2p's daemon under the guard, with its sockets in a directory of ours."""
 
 import os
 import sys

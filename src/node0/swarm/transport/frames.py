@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames: what travels between trainer and stages, and how its bytes are checked.
+"""Frames between trainer and stages: header, tensors, checksums.
 
     magic "n0f1" | u32 header bytes | u64 payload bytes | u32 crc32 of both | header | payload
 

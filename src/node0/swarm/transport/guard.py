@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps a libp2p daemon no longer than the process that uses it. Run as a program, without this package.
+"""A program that ends a libp2p daemon when the process that uses it ends.
 
     python -I -S guard.py SOCKET_DIRECTORY PARENT DAEMON ARGUMENTS...
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a line about someone is due: once a minute each, so that a flood of faults is no flood of lines."""
+"""Throttle log lines to one a minute for each peer."""
 
 import time
 from collections import OrderedDict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a peer says, made fit for a log line or an error: it cannot be taken for words of this program."""
+"""Quote a peer's words for a log line or an error, so that they pass for nothing else."""
 
 LONGEST = 300
 "Characters of what a peer says that are shown."

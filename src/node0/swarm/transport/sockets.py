@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a peer's unix sockets lie: in a directory of its own, removed at exit.
+"""A directory for a peer's unix sockets, removed at exit.
 
 Who owns a directory holds a lock on a file in it, which the kernel lets go when the owner dies, whatever
 happens to process numbers since: the first process of a container has the same number every time.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stream between two peers, in frames."""
+"""A stream of frames between two peers."""
 
 import asyncio
 from collections.abc import Sequence

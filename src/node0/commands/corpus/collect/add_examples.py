@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding curated examples to a corpus, scrubbed."""
+"""Add curated examples to a corpus, scrubbed."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collecting what sessions left: those of a town, one session file, or one live session."""
+"""Collect the sessions of a town, one session file, or one live session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tokens of an entry, with those that are trained on marked."""
+"""Print the tokens of an entry, with those that are trained on marked."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

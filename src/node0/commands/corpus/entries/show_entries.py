@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entries of a corpus as a list, and one of them as a page."""
+"""List the entries of a corpus, and show one of them."""
 
 from pathlib import Path
 from typing import Any

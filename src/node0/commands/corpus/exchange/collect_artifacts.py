@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collecting instructions, formulas, documents and specifications of rigs and towns."""
+"""Collect instructions, formulas, documents and specifications of rigs and towns."""
 
 from collections.abc import Sequence
 from pathlib import Path

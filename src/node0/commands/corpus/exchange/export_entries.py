@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing entries as JSON lines that other trainers read."""
+"""Write entries as JSON lines that other trainers read."""
 
 import json
 from collections import Counter

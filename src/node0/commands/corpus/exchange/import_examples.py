@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding examples in another trainer's format to a corpus, scrubbed."""
+"""Add examples in another trainer's format to a corpus, scrubbed."""
 
 from collections.abc import Sequence
 from pathlib import Path

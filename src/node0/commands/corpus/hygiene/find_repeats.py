@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding entries that repeat an older one, or a prompt that a model is measured on."""
+"""Find entries that repeat an older one, or a prompt that a model is measured on."""
 
 from pathlib import Path
 

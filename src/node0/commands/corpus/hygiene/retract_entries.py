@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Retracting entries, so that nothing is ever trained on them again, and finding the runs that saw them."""
+"""Retract entries, so that nothing is trained on them again, and find the runs that saw them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

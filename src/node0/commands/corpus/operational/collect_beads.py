@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collecting what a town's beads tell, and listing how each of them ended."""
+"""Collect entries from a town's beads, and list how each bead ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

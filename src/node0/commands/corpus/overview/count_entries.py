@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many entries and tokens a corpus has, by role, source, task type and outcome, and how long they are."""
+"""Count entries, tokens and lengths of a corpus by role, source, task type and outcome."""
 
 import json
 from pathlib import Path

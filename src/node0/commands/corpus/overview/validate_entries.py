@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading every entry of a corpus whole, to find those that are wrong."""
+"""Read every entry of a corpus whole, to find those that are wrong."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Showing the entries of a corpus as they arrive."""
+"""Show the entries of a corpus as they arrive."""
 
 import json
 import time

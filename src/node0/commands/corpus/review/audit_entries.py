@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking for secrets in stored entries with the rules of today."""
+"""Audit stored entries with the scrub rules of today."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits in quarantine, and what a person decides about it."""
+"""List entries in quarantine, and carry out what a person decides about them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

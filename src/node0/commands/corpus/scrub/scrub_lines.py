@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scrubbing as a filter over JSON lines, for measuring: the form is {"id", "text"}."""
+"""Scrub JSON lines of {"id", "text"} from stdin to stdout, for measuring."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scrubbing a text that is stored nowhere, with the settings of the town if there is one."""
+"""Scrub a text without storing it, with the settings of the town if there is one."""
 
 import sys
 from collections import Counter

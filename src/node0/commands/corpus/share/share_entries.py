@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Staging entries for another operator, and approving what was staged."""
+"""Stage entries for another operator, and approve what was staged."""
 
 import json
 from pathlib import Path

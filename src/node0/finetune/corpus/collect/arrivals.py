@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arrives in a corpus while somebody looks on."""
+"""Watch a corpus for entries that arrive."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one collection did, in counts."""
+"""The report of one collection, in counts."""
 
 from collections import Counter
 from dataclasses import dataclass, field

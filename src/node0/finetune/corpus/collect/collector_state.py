@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a collector remembers between runs, in `<corpus>/.collector.json`.
+"""The state of a collector between runs, `<corpus>/.collector.json`.
 
 Events, because gt rewrites its file and drops old ones at different ages: a session keeps its bead after the
 sling has gone. And for each session what its files looked like. Two collectors may run at once: saving

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which entries of a session the store already holds."""
+"""An index of the stored entries by session."""
 
 from functools import cached_property
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read examples that somebody wrote or chose: entry files, or JSON lines with as little as messages.
+"""Read curated examples: entry files, or JSON lines with as little as messages.
 
 Only `messages` (or `chosen` and `rejected`) and a role are needed; everything else has a default, and the
 id is a digest of what is in the example, so that the same file added twice adds nothing.

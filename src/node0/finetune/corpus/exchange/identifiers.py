@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tells one town from another, found in text: rigs, people, beads, hosts and paths.
+"""Find what identifies a town in text: rigs, people, beads, hosts and paths.
 
 Only for sharing, where a match too many costs less than a name too many. For training at home these stay.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entries in the formats that other trainers read, and back.
+"""Convert entries to the formats that other trainers read, and back.
 
 - `openai`: https://platform.openai.com/docs/guides/supervised-fine-tuning, `messages` with `tool_calls`
   whose arguments are a string, `tools`; answers that another entry trains on have `weight` 0. A pair is

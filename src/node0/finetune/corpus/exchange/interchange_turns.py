@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns in Messages form to and from the OpenAI chat form and ShareGPT."""
+"""Convert turns in Messages form to the OpenAI chat form and ShareGPT, and back."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence

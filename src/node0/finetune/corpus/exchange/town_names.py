@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gather what identifies a town and its operator, from the town's own files and from this machine."""
+"""Gather the names that identify a town and its operator, from its files and this machine."""
 
 import json
 import pwd

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dated report of an audit: what the rules of today find in entries that were scrubbed earlier."""
+"""Audit entries that were scrubbed earlier with the rules of today, into a dated report."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether entries hold prompts that a model is measured on: runs of 13 words in common.
+"""Find entries that hold prompts a model is measured on: 13-grams of words in common.
 
 The length is that of Brown et al., 2020 (https://arxiv.org/abs/2005.14165, appendix C).
 """

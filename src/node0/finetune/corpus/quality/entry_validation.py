@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an entry's file is what training takes it for."""
+"""Validate an entry's file: its place, its turns, its calls and tools."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact and near duplicates, by MinHash and locality-sensitive hashing.
+"""Find exact and near duplicates by MinHash and locality-sensitive hashing.
 
 Compared is what an entry adds: the turns from the one before its first answer to its last answer, not the
 context that it shares with other entries of its conversation. The signature has one permutation, cut into

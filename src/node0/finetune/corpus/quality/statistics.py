@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts over the headers of a corpus."""
+"""Count entries, tokens and lengths over the headers of a corpus."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable

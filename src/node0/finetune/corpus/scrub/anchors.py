@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which rules may match a text: those with an anchor, a literal string, that stands in it.
+"""Anchors: literal strings that choose which rules are tried on a text.
 
 Anchors are looked for first, because a search for a string is many times faster than one for a pattern.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Base64 that holds text: found, and decoded for a second look."""
+"""Find base64 that holds text, and decode it for another look."""
 
 import base64
 import binascii

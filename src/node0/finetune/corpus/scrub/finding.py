@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule found, and what is left where several found the same."""
+"""Findings of scrub rules, and how overlapping ones are joined."""
 
 from collections.abc import Iterable
 from enum import StrEnum

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines put back together where a terminal, an editor or an encoder may have broken a token.
+"""Join lines where a terminal, an editor or an encoder may have broken a token.
 
 Two lines are joined where one of the two words at the break is no ordinary word, or where the line is as
 wide as the widest. A finding that reaches over a break is believed only as far as what follows looks like

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find what the rules name, in a text and in its other readings, with places in the text itself."""
+"""Match the scrub rules against a text and its decoded views, with spans in the text itself."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a text where something was taken out."""
+"""Placeholders: numbered words that stand where a value was redacted."""
 
 import re
 from collections import Counter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a town adds to scrubbing: the block `scrub` of `<town>/.models/settings.yaml`.
+"""A town's scrub settings: the block `scrub` of `<town>/.models/settings.yaml`.
 
 scrub:
   deny: [Harbor Yard, acme.io]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other readings of a text, so that a secret is found however it was written down.
+"""Decoded views of a text (escapes, percent signs, base64, joined lines) with spans in the original.
 
 A view is a text that a reader would get by undoing one encoding (percent signs, JSON escapes, line
 wraps), with the way back to the place in the original. Views cover only the stretches that hold such an

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Second opinions on what the rules of our own are not sure about.
+"""Voters: other scanners' opinions on values that the scrub rules are not sure about.
 
 A voter sees one line that holds a candidate and says whether it takes the candidate for a secret. Its
 yes makes the candidate uncertain, so that a person looks at it; a voter never decides what is replaced.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an actor's name tells: its role, its rig, and what its sessions are about."""
+"""Parse an actor's name into role, rig and task."""
 
 import re
 

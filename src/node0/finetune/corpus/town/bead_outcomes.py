@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the beads of a town ended, who worked on them, and how well.
+"""Derive outcomes of beads: how each ended, who worked on it, and how well.
 
 A bead's outcome, by the first rule that applies (docs/outcomes.md argues them, with figures):
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What beads tell of sessions: which bead a worker had, how its work ended, and how good it was.
+"""Fill bead windows from beads: which bead a worker had, its outcome and its quality.
 
 Events say when a worker handed its work in; only the bead says what became of it. For a window with a bead:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the closing of a bead tells: an outcome from its reason's words, or from who closed it.
+"""Derive a bead's outcome from its closing: from its reason's words, or from who closed it.
 
 bd knows neither done nor failed; docs/outcomes.md argues the rules, with figures.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a town's events to its sessions: who worked, when, and on which beads.
+"""Derive sessions from a town's events: who worked, when, and on which beads.
 
 A session is a `session_start` {session_id, role, topic, cwd}. It lasts until its actor starts another one.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times as a town writes them, in UTC."""
+"""Parse timestamps as a town writes them, to UTC."""
 
 from datetime import UTC, datetime
 

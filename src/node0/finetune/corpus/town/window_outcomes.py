@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the work of a window ended, as events tell it, else as the transcript does.
+"""Derive a window's outcome from events, else from its transcript.
 
 A window with a bead, the first that applies:
     success     `done` for the bead (status COMPLETED, or none)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a live tmux session: the fallback where no transcript exists, lossy and tagged as such."""
+"""Capture a live tmux session: the lossy fallback where no transcript exists."""
 
 import re
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The turns of a terminal capture, told apart by their markers."""
+"""Split a terminal capture into turns by their markers."""
 
 import re
 from typing import Any

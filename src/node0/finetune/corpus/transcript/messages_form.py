@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From wire messages to Messages form: what a model could learn from, in words that a file can hold."""
+"""Convert wire messages to Messages form: what a model could learn from, in words that a file can hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

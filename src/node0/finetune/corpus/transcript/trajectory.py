@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a transcript tells: trajectories of calls, as every reader of a harness's files gives them.
+"""Trajectories of calls: what every reader of a harness's transcripts gives.
 
 A reader is one class beside `claude_code.session_file`; whoever collects knows `TranscriptReader` only.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trusted cluster: one run by all the processes that `torchrun` started.
+"""The cluster engine: one run by all the ranks that `torchrun` started.
 
 Rank 0 reports and writes. An error is reported by the rank that meets it first; the others leave with the
 same exit code, or are ended by torchrun.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plan to loaded stages, an adapter and a pipeline."""
+"""Build a run's engine: loaded stages, an adapter and a pipeline."""
 
 from dataclasses import dataclass
 from pathlib import Path

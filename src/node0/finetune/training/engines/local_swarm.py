@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stages as processes of this machine, started and watched by the trainer."""
+"""A local swarm: stages as processes of this machine, started and supervised by the trainer."""
 
 import logging
 import os

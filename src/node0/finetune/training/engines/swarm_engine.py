@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's engine whose stages are at peers: the trainer holds what they have learned, not the model."""
+"""The swarm engine: stages at peers, while the trainer holds what they have learned, not the model."""
 
 import logging
 from collections.abc import Iterator, Sequence

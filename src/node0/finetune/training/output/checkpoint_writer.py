@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run writes into its directory besides its metrics, on the one process that writes."""
+"""The checkpoint writer: what a run saves in its directory, on the one rank that writes."""
 
 from node0.finetune.checkpoint.shard import save_shard
 from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory

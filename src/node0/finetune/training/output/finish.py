@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last minute of a run: weights, tokenizer, picture, card and manifest."""
+"""Finish a run: export weights and tokenizer, draw the loss, write card and manifest."""
 
 import tempfile
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss curve as a picture."""
+"""Plot the loss curve as a PNG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each step did: `metrics.jsonl`, TensorBoard on request, and a line for whoever watches."""
+"""Metrics of each step: `metrics.jsonl`, TensorBoard on request, and a line for listeners."""
 
 import json
 import logging

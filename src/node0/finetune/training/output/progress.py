@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps as they happen: a bar on a terminal, one JSON line each otherwise. Always on stderr."""
+"""Progress on stderr: a bar on a terminal, else one JSON line a step."""
 
 import json
 from collections.abc import Callable, Iterator

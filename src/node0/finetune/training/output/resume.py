@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run stands, so that it can go on exactly.
+"""Save and find the training state that a run resumes from, to the same bytes.
 
 `training_state/step_N` holds the trained weights and optimizer (written by the pipeline) and
 `trainer.json`. Dropout and data order are functions of (seed, step), and the learning rate of the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One writer per run directory. The kernel drops the lock with its process, even a killed one."""
+"""A lock that lets one process write to a run directory, and ends with that process."""
 
 import fcntl
 import os

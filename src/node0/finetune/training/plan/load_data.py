@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus of a run as training steps and held-out microbatches."""
+"""Load the corpus of a run as training steps and held-out microbatches."""
 
 from collections.abc import Iterable
 from pathlib import Path

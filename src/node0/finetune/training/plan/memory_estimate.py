@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory a run needs, before anything is loaded.
+"""Estimate a run's peak memory before anything is loaded.
 
 The estimate is an upper bound of what lives at once: weights, what the optimizer holds for each
 trained weight, the autograd graphs of one microbatch, and one chunk of logits.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run will do, found out before anything is loaded or written."""
+"""The plan of a run, made before anything is loaded or written."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether TensorBoard, an optional package, is installed where a run asks for it."""
+"""Check that TensorBoard, an optional package, is installed where a run asks for it."""
 
 from importlib.util import find_spec
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainer asks of its data."""
+"""The protocol of a trainer's data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

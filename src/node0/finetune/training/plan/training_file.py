@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training YAML file as one tree of `FineTuneConfig` settings.
+"""Read a training YAML file with its sections as one tree of `FineTuneConfig` settings.
 
 A file has sections with `class_name` and `init_args`, or names settings directly, or both:
 

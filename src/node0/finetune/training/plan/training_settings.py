@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a run from flags, run.json, a YAML file or a shipped one, and the paths they name."""
+"""Resolve a run's settings from flags, run.json and a YAML file, and the paths they name."""
 
 from collections.abc import Mapping
 from importlib import resources

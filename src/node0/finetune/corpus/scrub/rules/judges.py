@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judge a match of a rule by its content and by what stands around it: does it go, stay, or wait?
+"""Judge a rule's match by its content and context: redact, keep, or quarantine.
 
 A judge takes the match of a rule's pattern and says its tier, or None where it is nothing at all.
 """

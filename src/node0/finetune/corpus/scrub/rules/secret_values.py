@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging a single value: is it a secret, an example of one, or a reference to one?"""
+"""Judge a single value: a secret, an example of one, or a reference to one."""
 
 import math
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a word begins and ends in a text that may itself be quoted JSON."""
+"""Word boundaries in a text that may itself be quoted JSON."""
 
 
 def is_glued(text: str, start: int, end: int, joints: str) -> bool:

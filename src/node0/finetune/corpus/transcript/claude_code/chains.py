@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the lines of a session to its chains: active path, split answers, parallel results.
+"""Build a session's chains from its lines: active path, split answers, parallel results.
 
 Lines point at their parents, so a file is a tree: rewinds and retries leave branches. A chain is
 the path from its last line to its root. A parallel call puts the results of one answer on branches of
