@@ -9,7 +9,7 @@ import pytest
 
 from node0.errors import BadCorpus
 from node0.finetune.corpus.formatter import CorpusFormatter
-from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
+from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
@@ -127,13 +127,6 @@ def test_a_capture_becomes_turns_and_is_scrubbed() -> None:
 def test_a_capture_without_a_complete_turn_is_refused(text: str) -> None:
     with pytest.raises(BadCorpus, match="complete turn"):
         FORMATTER.format_session(text, "polecat", "demo", None, "success", "bead_work")
-
-
-def test_tokens_are_estimated_over_all_words() -> None:
-    assert (
-        estimated_tokens([{"role": "user", "content": "x" * 40}, {"content": [{"input": {"a": "y" * 40}}]}])
-        == 20
-    )
 
 
 def test_a_deferred_tool_is_offered_once_a_result_names_it(
