@@ -128,7 +128,7 @@ def test_work_that_fails_is_reported_with_what_it_belongs_to(peer: FakePeer, hos
 
     (failed,) = [answer for answer in answers if answer.kind == "failed"]
     assert (failed["attempt"], failed["retriable"]) == ("a", True)
-    assert host.compute.waiting == 0
+    assert host.stage.worker is None
 
 
 @pytest.mark.parametrize(
