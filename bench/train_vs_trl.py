@@ -231,7 +231,7 @@ def _measure(options: argparse.Namespace) -> Figures:
 
 
 def _ours(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int], list[float]]:
-    from node0.finetune.training.engines.engine import build_engine
+    from node0.finetune.training.engines.run_engine import build_engine
     from node0.pipeline.protocol import TrainStep
 
     plan = _plan(options.work, "float32" if options.side == "ours-float32" else "auto")

@@ -9,7 +9,7 @@ import torch
 from tiny_run import configure
 from torch import nn
 
-from node0.finetune.training.engines.engine import Engine
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.interrupt import Interrupt
 from node0.finetune.training.output.metrics import Metrics

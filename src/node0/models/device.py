@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors live and in which type, when a setting says `auto`."""
+"""Pick the device when a setting says `auto`, and ask it what it computes in bfloat16."""
 
 import torch
 

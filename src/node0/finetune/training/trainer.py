@@ -16,8 +16,8 @@ from node0.finetune.config import FineTuneConfig
 from node0.finetune.jobs.job_states import JobState
 from node0.finetune.run_dir import PIPELINE, RunDirectory
 from node0.finetune.training.engines.cluster import refuse_mismatched_ranks
-from node0.finetune.training.engines.engine import Engine
 from node0.finetune.training.engines.placement import IN_PROCESS, Placement
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
 from node0.finetune.training.hooks import StepHook, report_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals

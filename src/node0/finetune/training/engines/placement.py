@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from node0.finetune.training.engines.engine import Engine, build_engine
+from node0.finetune.training.engines.run_engine import Engine, build_engine
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.pipeline.ranks import ALONE, Ranks
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from node0.errors import ConfigError
 
 if TYPE_CHECKING:
-    from node0.finetune.training.engines.engine import Engine
+    from node0.finetune.training.engines.run_engine import Engine
     from node0.finetune.training.plan.run_plan import RunPlan
 
 

@@ -13,7 +13,7 @@ from node0.finetune.checkpoint.gatherer import CheckpointGatherer
 from node0.finetune.checkpoint.shard_sources import Trust
 from node0.finetune.jobs.job_states import JobState
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.engines.engine import Engine, load_adapter
+from node0.finetune.training.engines.run_engine import Engine, load_adapter
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.lora.trainable import make_trainable

@@ -3,7 +3,7 @@
 
 from node0.finetune.checkpoint.shard import save_shard
 from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory
-from node0.finetune.training.engines.engine import Engine
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.output.finish import draw, export
 from node0.finetune.training.output.resume import TrainerState, save_state
 from node0.finetune.training.plan.run_plan import RunPlan

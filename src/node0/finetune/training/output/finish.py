@@ -11,7 +11,7 @@ from node0.finetune.chat.profile import dump_profile, load_profile
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.role import EVERY_ROLE
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.engines.engine import Engine
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.output.loss_plot import plot_loss
 from node0.finetune.training.output.model_card import CardFacts, render_card
 from node0.finetune.training.output.resume import TrainerState

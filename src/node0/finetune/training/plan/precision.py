@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors live and in which type, when a setting says `auto`."""
+"""Pick the type of the frozen base when `precision` says `auto`."""
 
 import torch
 
