@@ -1,59 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall, estimated_tokens
 
+FACTS = {
+    "role": "polecat",
+    "rig": "r",
+    "task_type": "t",
+    "outcome": "o",
+    "created_at": "2026-01-05T06:17:00Z",
+}
+TURNS = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "gone"}]
 
-def an_entry(**values: Any) -> CorpusEntry:
-    given = {
-        "id": "e1",
-        "role": "mayor",
-        "rig": "hq",
-        "task_type": "coordination",
-        "outcome": "success",
-        "created_at": "2026-01-05T06:00:00+00:00",
-        "messages": [{"role": "user", "content": "größer"}],
-    }
-    return CorpusEntry(**{**given, **values})
+
+def entry(**changes: object) -> CorpusEntry:
+    return CorpusEntry.model_validate({"id": "a", **FACTS, "messages": TURNS, **changes})
+
+
+def test_a_digest_is_of_what_a_model_could_learn_from_and_of_nothing_else() -> None:
+    same = [
+        entry(id="b"),
+        entry(rig="other"),
+        entry(quality=0.5),
+        entry(created_at="2020"),
+        entry(bead_id="gt-1"),
+    ]
+    other = [
+        entry(messages=TURNS[:1]),
+        entry(systems={"s": "You work."}),
+        entry(tools=[{"name": "Bash"}]),
+        entry(chosen=TURNS[1:], rejected=[]),
+    ]
+
+    assert {one.digest() for one in same} == {entry().digest()}
+    assert len({one.digest() for one in [entry(), *other]}) == 5
+
+
+def test_a_digest_does_not_depend_on_the_order_of_names() -> None:
+    turned = [dict(reversed(turn.items())) for turn in TURNS]
+
+    assert entry(messages=turned).digest() == entry().digest()
 
 
 @pytest.mark.parametrize(
-    "values",
+    "changes",
     [
-        {"messages": [{"role": "user", "content": "other"}]},
-        {"chosen": [{"role": "assistant", "content": "a"}]},
-        {"systems": {"s": "Be brief."}},
-        {"toolsets": {"t": [{"name": "Bash"}]}},
-        {"requests": [RecordedCall(n_messages=1, system="s", tools="t")]},
-        {"tools": [{"name": "Bash"}]},
+        {"id": "../a"},
+        {"id": ""},
+        {"role": "Polecat"},
+        {"quality": 1.5},
+        {"source": "dream"},
+        {"colour": "red"},
     ],
 )
-def test_whatever_a_model_could_learn_from_changes_the_digest(values: dict[str, Any]) -> None:
-    assert an_entry(**values).digest() != an_entry().digest()
-
-
-def test_what_a_model_does_not_see_leaves_the_digest_alone() -> None:
-    other = an_entry(id="e2", role="crew", outcome="failure", quality=0.5, quarantined=True, tokens=7)
-
-    assert other.digest() == an_entry().digest()
-
-
-@pytest.mark.parametrize(
-    "values",
-    [{"role": "Mayor"}, {"id": "../e1"}, {"id": ""}, {"quality": 1.5}, {"source": "x"}, {"novel": 1}],
-)
-def test_an_entry_that_no_reader_expects_is_refused(values: dict[str, Any]) -> None:
+def test_an_entry_with_a_wrong_field_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        an_entry(**values)
+        entry(**changes)
 
 
-def test_an_entry_reads_back_from_its_json() -> None:
-    entry = an_entry(requests=[RecordedCall(n_messages=0, system="s", tools="t", exact=True)])
+def test_tokens_are_a_quarter_of_every_string_in_the_turns() -> None:
+    call = {"type": "tool_use", "input": {"command": "x" * 32}}
 
-    assert CorpusEntry.model_validate_json(entry.model_dump_json()) == entry
+    assert estimated_tokens([{"content": "y" * 40}]) == 10
+    assert estimated_tokens([{"content": [call]}]) == (32 + len("tool_use")) // 4
+    assert estimated_tokens([]) == 0
 
 
 def test_tokens_are_estimated_over_all_words() -> None:
@@ -61,3 +72,10 @@ def test_tokens_are_estimated_over_all_words() -> None:
         estimated_tokens([{"role": "user", "content": "x" * 40}, {"content": [{"input": {"a": "y" * 40}}]}])
         == 20
     )
+
+
+def test_an_entry_with_recorded_calls_reads_back_and_has_another_digest() -> None:
+    recorded = entry(requests=[RecordedCall(n_messages=0, system="s", tools="t", exact=True)])
+
+    assert CorpusEntry.model_validate_json(recorded.model_dump_json()) == recorded
+    assert recorded.digest() != entry().digest()
