@@ -76,10 +76,10 @@ def test_the_town_half_may_import_nothing_of_the_swarm_half(name: str) -> None:
     assert name in _contract("The town half runs without torch")["forbidden_modules"]
 
 
-def test_sql_is_kept_from_all_but_the_store_and_what_keeps_rows_in_it() -> None:
-    listed = set(_contract("Only store, registry and jobs speak SQL")["source_modules"])
+def test_sql_is_kept_from_all_but_the_store() -> None:
+    listed = set(_contract("Only the store speaks SQL")["source_modules"])
 
-    assert listed == _units() - {"node0.store", "node0.finetune.registry", "node0.finetune.jobs"}
+    assert listed == _units() - {"node0.store"}
 
 
 def test_hivemind_is_kept_from_all_but_two_packages() -> None:

@@ -4,7 +4,7 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -14,9 +14,14 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
 from node0.errors import ConfigError, Node0Error, StoreUnavailable
+from node0.files import make_directory, open_to_append, private_directory
 from node0.store.migrate import is_current, migrate
+from node0.town import Town
 
 logger = logging.getLogger(__name__)
+
+Transaction = Connection
+"What the queries of this package are made in, for those who make several and write no SQL."
 
 BUSY_SECONDS = 30.0
 WRITES = "node0_writes"
@@ -31,7 +36,7 @@ class Store:
         self.where = engine.url.database or ":memory:"
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Transaction]:
         """Several queries that see one state.
 
         Raises:
@@ -42,7 +47,7 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Iterator[Transaction]:
         """All or nothing. Holds the write lock from the start, so what it reads stays true.
 
         Raises:
@@ -81,7 +86,7 @@ def open_store(url_or_path: str | Path, *, create: bool = True, busy_seconds: fl
     """
     path = _sqlite_path(url_or_path)
     if path.exists() or create:
-        _make_parent(path)
+        _make_private(path)
         url = URL.create("sqlite", database=str(path))
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_seconds})
     else:
@@ -91,6 +96,14 @@ def open_store(url_or_path: str | Path, *, create: bool = True, busy_seconds: fl
     store = Store(engine)
     _bring_up_to_date(store)
     return store
+
+
+def open_town_store(town: Town, *, create: bool = True) -> Store:
+    """The store of a town, in a directory for its owner alone; errors as `open_store`."""
+    if create:
+        with suppress(OSError):  # a place that cannot be written is told below
+            private_directory(town.models)
+    return open_store(town.store_file, create=create)
 
 
 def _bring_up_to_date(store: Store) -> None:
@@ -114,11 +127,15 @@ def _sqlite_path(url_or_path: str | Path) -> Path:
     return Path(url.database)
 
 
-def _make_parent(path: Path) -> None:
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone: SQLite gives its write-ahead log the same rights."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
     except OSError as error:
         raise ConfigError(f"cannot make {path.parent}: {error.strerror}; choose another --town") from error
+    # A place that cannot be written is SQLite's to tell.
+    with suppress(OSError):
+        open_to_append(path).close()
 
 
 def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import MetaData, insert, inspect, select
 
 from node0.errors import ConfigError, StoreUnavailable
-from node0.store.engine import open_store
+from node0.store.engine import open_store, open_town_store
 from node0.store.migrate import migrate, migrations
 from node0.store.tables import metadata, store_migrations
+from node0.town import Town
 
 
 def _row(number: int) -> dict[str, object]:
@@ -117,3 +118,23 @@ def test_a_file_that_is_no_store_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a database"):
         open_store(path)
     assert path.read_text() == "not a database\n" * 100
+
+
+def test_the_store_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.models.mkdir(mode=0o755)
+    store = open_town_store(town)
+
+    with store.write():
+        modes = {path.name: path.stat().st_mode & 0o777 for path in town.models.iterdir()}
+
+    assert modes.pop("store.sqlite-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+    assert town.models.stat().st_mode & 0o777 == 0o700
+
+
+def test_reading_a_town_without_a_store_makes_nothing(tmp_path: Path) -> None:
+    with open_town_store(Town(tmp_path), create=False).read() as transaction:
+        assert inspect(transaction).has_table("model_registry")
+
+    assert list(tmp_path.iterdir()) == []

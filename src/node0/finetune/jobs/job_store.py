@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, func, insert, or_, select, update
 
 from node0.errors import ConfigError, IllegalTransition, NotFound
 from node0.finetune.jobs.job import LONGEST_REASON, Job, Transition
 from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
-from node0.store.engine import Store, open_store
-from node0.store.tables import job_transitions, training_jobs
+from node0.store.engine import Store, Transaction, open_town_store
+from node0.store.job_table import (
+    append_transition,
+    find_job,
+    insert_job,
+    list_jobs,
+    list_transitions,
+    update_job,
+)
 from node0.town import Town
 
 LOST = "its process ended without a word"
@@ -24,7 +30,7 @@ class JobStore:
 
     def __init__(self, place: Store | Town, *, create: bool = True) -> None:
         """Use a store, or the one of a town."""
-        self._store = place if isinstance(place, Store) else open_store(place.store_file, create=create)
+        self._store = place if isinstance(place, Store) else open_town_store(place, create=create)
 
     def begin(self, run_dir: Path, *, role: str, mode: str, bead_id: str | None = None) -> Job:
         """The job of a run directory, at `corpus-validating`: a new one, or the one of an earlier run.
@@ -36,18 +42,18 @@ class JobStore:
             ConfigError: `bead_id` is no id of a bead.
         """
         directory = run_dir.expanduser().resolve()
-        with self._store.write() as connection:
-            job = _find(connection, job_id(directory))
+        with self._store.write() as transaction:
+            job = _find(transaction, job_id(directory))
             fresh = _job(directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None))
             if job is None:
-                connection.execute(insert(training_jobs), [fresh.model_dump()])
-                _append(connection, fresh, JobState.CORPUS_VALIDATING, "started")
+                insert_job(transaction, fresh.model_dump())
+                _append(transaction, fresh, JobState.CORPUS_VALIDATING, "started")
                 return fresh
             if JobState.CORPUS_VALIDATING not in LEGAL_MOVES[job.state]:
-                _append(connection, job, JobState.FAILED, LOST)
+                _append(transaction, job, JobState.FAILED, LOST)
             named = {"role": role, "mode": mode, "bead_id": fresh.bead_id}
-            connection.execute(update(training_jobs).where(training_jobs.c.id == job.id).values(named))
-            _append(connection, job, JobState.CORPUS_VALIDATING, "started again")
+            update_job(transaction, job.id, named)
+            _append(transaction, job, JobState.CORPUS_VALIDATING, "started again")
             return fresh.model_copy(update={"created_at": job.created_at})
 
     def move(self, name: str, state: JobState, *, reason: str = "") -> Job:
@@ -57,15 +63,15 @@ class JobStore:
             IllegalTransition: that move is not one of `LEGAL_MOVES`; nothing has changed then.
             NotFound: there is no such job.
         """
-        with self._store.write() as connection:
-            job = _require(connection, name)
+        with self._store.write() as transaction:
+            job = _require(transaction, name)
             if state not in LEGAL_MOVES[job.state]:
                 legal = ", ".join(sorted(LEGAL_MOVES[job.state]))
                 raise IllegalTransition(
                     f"job {job.id} is {job.state} and cannot become {state}; it can be: {legal}"
                 )
-            _append(connection, job, state, reason)
-            return _require(connection, job.id)
+            _append(transaction, job, state, reason)
+            return _require(transaction, job.id)
 
     def require(self, name: str) -> Job:
         """The job with this id, or the newest one of this bead.
@@ -73,8 +79,8 @@ class JobStore:
         Raises:
             NotFound: there is none.
         """
-        with self._store.read() as connection:
-            return _require(connection, name)
+        with self._store.read() as transaction:
+            return _require(transaction, name)
 
     def transitions(self, name: str) -> list[Transition]:
         """Every state that a job was in, oldest first.
@@ -82,21 +88,14 @@ class JobStore:
         Raises:
             NotFound: there is no such job.
         """
-        columns = [column for column in job_transitions.columns if column.name != "job_id"]
-        with self._store.read() as connection:
-            job = _require(connection, name)
-            query = (
-                select(*columns).where(job_transitions.c.job_id == job.id).order_by(job_transitions.c.number)
-            )
-            return [Transition(**row) for row in connection.execute(query).mappings()]
+        with self._store.read() as transaction:
+            job = _require(transaction, name)
+            return [Transition(**row) for row in list_transitions(transaction, job.id)]
 
     def list(self, state: JobState | None = None) -> list[Job]:
         """Every job, in one state or in any, the last one touched first."""
-        query = select(training_jobs).order_by(training_jobs.c.updated_at.desc(), training_jobs.c.id)
-        if state is not None:
-            query = query.where(training_jobs.c.state == state)
-        with self._store.read() as connection:
-            return [Job(**row) for row in connection.execute(query).mappings()]
+        with self._store.read() as transaction:
+            return [Job(**row) for row in list_jobs(transaction, state)]
 
     def close(self) -> None:
         """Let go of the store."""
@@ -126,32 +125,19 @@ def _job(directory: Path, *, role: str, mode: str, bead_id: str | None) -> Job:
         raise ConfigError(f"bead {bead_id!r} is no id of a bead; write it as gt-abc12") from None
 
 
-def _append(connection: Connection, job: Job, state: JobState, reason: str) -> None:
-    last = connection.scalar(
-        select(func.max(job_transitions.c.number)).where(job_transitions.c.job_id == job.id)
-    )
-    now = _now()
-    row = {
-        "job_id": job.id,
-        "number": (last or 0) + 1,
-        "at": now,
-        "state": state.value,
-        "reason": " ".join(reason.split())[:LONGEST_REASON],
-    }
-    connection.execute(insert(job_transitions), [row])
-    changed = {"state": state.value, "updated_at": now}
-    connection.execute(update(training_jobs).where(training_jobs.c.id == job.id).values(changed))
+def _append(transaction: Transaction, job: Job, state: JobState, reason: str) -> None:
+    now, line = _now(), " ".join(reason.split())[:LONGEST_REASON]
+    append_transition(transaction, job.id, {"at": now, "state": state.value, "reason": line})
+    update_job(transaction, job.id, {"state": state.value, "updated_at": now})
 
 
-def _find(connection: Connection, name: str) -> Job | None:
-    jobs = training_jobs.c
-    query = select(training_jobs).where(or_(jobs.id == name, jobs.bead_id == name))
-    row = connection.execute(query.order_by(jobs.id != name, jobs.updated_at.desc())).mappings().first()
+def _find(transaction: Transaction, name: str) -> Job | None:
+    row = find_job(transaction, name)
     return None if row is None else Job(**row)
 
 
-def _require(connection: Connection, name: str) -> Job:
-    if (job := _find(connection, name)) is None:
+def _require(transaction: Transaction, name: str) -> Job:
+    if (job := _find(transaction, name)) is None:
         raise NotFound(f"no job or bead {name!r}; see: node0 job list")
     return job
 

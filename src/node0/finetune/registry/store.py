@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, select, update
-
 from node0.errors import ConfigError, NotFound
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.schema import DeploymentStatus, ModelName, ModelRegistryEntry
-from node0.store.engine import Store, open_store
-from node0.store.tables import model_artefacts, model_registry
+from node0.store.engine import Store, Transaction, open_town_store
+from node0.store.model_table import (
+    Row,
+    find_model,
+    insert_model,
+    list_artefacts,
+    list_models,
+    newest_version,
+    update_model,
+)
 from node0.town import Town
-
-ROW_FIELDS = [column.name for column in model_registry.columns if column.name != "content_digest"]
 
 
 class ModelRegistry:
@@ -23,32 +27,27 @@ class ModelRegistry:
 
     def __init__(self, place: Store | Town | None = None, *, create: bool = True) -> None:
         """Use a store, or the one of a town (None: the town that is found from here)."""
-        if not isinstance(place, Store):
-            town = place or Town.locate()
-            place = open_store(town.store_file, create=create)
-        self._store = place
+        self._store = (
+            place if isinstance(place, Store) else open_town_store(place or Town.locate(), create=create)
+        )
 
     def register(self, entry: ModelRegistryEntry) -> ModelRegistryEntry:
         """Keep `entry` as the next version of its name; the entry as kept."""
-        with self._store.write() as connection:
+        with self._store.write() as transaction:
             kept = entry.model_copy(
                 update={
-                    "version": _newest(connection, entry.name) + 1,
+                    "version": newest_version(transaction, entry.name) + 1,
                     "created_at": entry.created_at or datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             )
-            connection.execute(insert(model_registry), [_row(kept)])
-            if kept.artefacts:
-                key = {"name": kept.name, "version": kept.version}
-                connection.execute(
-                    insert(model_artefacts), [key | artefact.model_dump() for artefact in kept.artefacts]
-                )
+            files = [artefact.model_dump() for artefact in kept.artefacts]
+            insert_model(transaction, _row(kept), files)
         return kept
 
     def get(self, name: str) -> ModelRegistryEntry | None:
         """The version that `NAME` (newest) or `NAME:VER` names, or None."""
-        with self._store.read() as connection:
-            return _find(connection, ModelName.parse(name))
+        with self._store.read() as transaction:
+            return _find(transaction, ModelName.parse(name))
 
     def require(self, name: str) -> ModelRegistryEntry:
         """As `get`.
@@ -67,11 +66,8 @@ class ModelRegistry:
 
     def list(self, role: str | None = None) -> list[ModelRegistryEntry]:
         """Every version, of one role or of all, by name and then newest first."""
-        query = select(model_registry).order_by(model_registry.c.name, model_registry.c.version.desc())
-        if role is not None:
-            query = query.where(model_registry.c.role == role)
-        with self._store.read() as connection:
-            return _entries(connection, query)
+        with self._store.read() as transaction:
+            return [_entry(transaction, row) for row in list_models(transaction, role)]
 
     def update_eval_score(self, name: str, eval_score: float, by_category: Mapping[str, float]) -> None:
         """Record an evaluation of `NAME` or `NAME:VER`.
@@ -98,12 +94,10 @@ class ModelRegistry:
         self._store.close()
 
     def _update(self, name: str, values: dict[str, Any]) -> None:
-        with self._store.write() as connection:
-            entry = _find(connection, ModelName.parse(name))
+        with self._store.write() as transaction:
+            entry = _find(transaction, ModelName.parse(name))
             if entry is not None:
-                connection.execute(
-                    update(model_registry).where(_is(entry.name, entry.version)).values(values)
-                )
+                update_model(transaction, entry.name, entry.version, values)
                 return
         self.require(name)
 
@@ -117,40 +111,18 @@ class ModelRegistry:
         return "see: node0 model list"
 
 
-def _newest(connection: Connection, name: str) -> int:
-    newest = select(func.max(model_registry.c.version)).where(model_registry.c.name == name)
-    return connection.scalar(newest) or 0
-
-
-def _find(connection: Connection, wanted: ModelName) -> ModelRegistryEntry | None:
-    version = wanted.version or _newest(connection, wanted.name)
-    found = _entries(connection, select(model_registry).where(_is(wanted.name, version)))
-    return found[0] if found else None
-
-
-def _is(name: str, version: int) -> Any:
-    return and_(model_registry.c.name == name, model_registry.c.version == version)
+def _find(transaction: Transaction, wanted: ModelName) -> ModelRegistryEntry | None:
+    version = wanted.version or newest_version(transaction, wanted.name)
+    row = find_model(transaction, wanted.name, version)
+    return None if row is None else _entry(transaction, row)
 
 
 def _row(entry: ModelRegistryEntry) -> dict[str, Any]:
-    values = entry.model_dump(mode="json", include=set(ROW_FIELDS))
+    values = entry.model_dump(mode="json", exclude={"artefacts"})
     return values | {"content_digest": entry.content_digest}
 
 
-def _entries(connection: Connection, query: Select[Any]) -> list[ModelRegistryEntry]:
-    rows = connection.execute(query).mappings().all()
-    return [_entry(row, _artefacts(connection, row)) for row in rows]
-
-
-def _entry(row: RowMapping, artefacts: Sequence[Artefact]) -> ModelRegistryEntry:
-    return ModelRegistryEntry(**{field: row[field] for field in ROW_FIELDS}, artefacts=[*artefacts])
-
-
-def _artefacts(connection: Connection, row: RowMapping) -> Sequence[Artefact]:
-    table = model_artefacts
-    query = (
-        select(table.c.path, table.c.sha256, table.c.size)
-        .where(table.c.name == row["name"], table.c.version == row["version"])
-        .order_by(table.c.path)
-    )
-    return [Artefact(**found) for found in connection.execute(query).mappings()]
+def _entry(transaction: Transaction, row: Row) -> ModelRegistryEntry:
+    files = [Artefact(**file) for file in list_artefacts(transaction, row["name"], row["version"])]
+    fields = {name: value for name, value in row.items() if name != "content_digest"}
+    return ModelRegistryEntry(**fields, artefacts=files)

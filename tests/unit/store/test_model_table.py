@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.errors import ConfigError
+from node0.store.engine import Store, open_store
+from node0.store.model_table import (
+    find_model,
+    insert_model,
+    list_artefacts,
+    list_models,
+    newest_version,
+    update_model,
+)
+
+FILE = {"path": "model.safetensors", "sha256": "a" * 64, "size": 1 << 40}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = open_store(tmp_path / "store.sqlite")
+    yield found
+    found.close()
+
+
+def row(name: str = "dm", version: int = 1, **changes: Any) -> dict[str, Any]:
+    texts = dict.fromkeys(
+        ("base_model", "base_digest", "corpus_hash", "entries_sha256", "content_digest", "created_at"), ""
+    )
+    return {
+        **texts,
+        "name": name,
+        "version": version,
+        "role": "deacon",
+        "eval_score": None,
+        "eval_scores_by_category": {},
+        "lora_adapters": ["."],
+        "deployment_status": "registered",
+        "deployed_to": [],
+        "training_config": {"lora": {"rank": 4}},
+        "artifact_path": "/models/dm",
+        **changes,
+    }
+
+
+def test_a_version_comes_back_as_it_was_kept_with_its_files_by_path(store: Store) -> None:
+    with store.write() as transaction:
+        insert_model(transaction, row(), [FILE, {**FILE, "path": "config.json"}])
+
+    with store.read() as transaction:
+        assert find_model(transaction, "dm", 1) == row()
+        assert [file["path"] for file in list_artefacts(transaction, "dm", 1)] == [
+            "config.json",
+            "model.safetensors",
+        ]
+        assert list_artefacts(transaction, "dm", 1)[1] == FILE
+
+
+def test_the_newest_version_is_counted_a_name_at_a_time(store: Store) -> None:
+    with store.write() as transaction:
+        for name, version in (("dm", 1), ("dm", 2), ("other", 1)):
+            insert_model(transaction, row(name, version), [])
+
+        assert [newest_version(transaction, name) for name in ("dm", "other", "none")] == [2, 1, 0]
+
+
+def test_models_are_listed_by_name_and_newest_first_of_one_role_or_all(store: Store) -> None:
+    with store.write() as transaction:
+        for name, version, role in (("b", 1, "deacon"), ("a", 1, "witness"), ("a", 2, "deacon")):
+            insert_model(transaction, row(name, version, role=role), [])
+
+        everything = [(one["name"], one["version"]) for one in list_models(transaction)]
+        deacons = [(one["name"], one["version"]) for one in list_models(transaction, "deacon")]
+
+    assert everything == [("a", 2), ("a", 1), ("b", 1)]
+    assert deacons == [("a", 2), ("b", 1)]
+
+
+def test_an_update_changes_one_version(store: Store) -> None:
+    with store.write() as transaction:
+        for version in (1, 2):
+            insert_model(transaction, row(version=version), [])
+
+        update_model(transaction, "dm", 2, {"eval_score": 0.5, "deployed_to": ["rig"]})
+
+        assert find_model(transaction, "dm", 1) == row()
+        assert find_model(transaction, "dm", 2) == row(version=2, eval_score=0.5, deployed_to=["rig"])
+
+
+def test_a_version_is_kept_once(store: Store) -> None:
+    with pytest.raises(ConfigError, match="UNIQUE"), store.write() as transaction:
+        for _ in range(2):
+            insert_model(transaction, row(), [])
+
+    with store.read() as transaction:
+        assert find_model(transaction, "dm", 1) is None
