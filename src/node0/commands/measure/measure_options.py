@@ -11,7 +11,6 @@ import typer
 from node0 import console
 from node0.console import JsonOption, TownOption
 from node0.errors import BadCorpus, NotFound
-from node0.finetune.run_dir import RunDirectory
 
 if TYPE_CHECKING:
     from node0.finetune.chat.messages import Block
@@ -85,6 +84,7 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     only a tool result showed; beside them stands what always giving the commonest call would get.
     """
     from node0.finetune.inference.loading import load_model
+    from node0.finetune.run_dir import RunDirectory
 
     settings = RunDirectory(run).require_settings()
     role = role or str(settings.get("role"))
@@ -181,6 +181,7 @@ def _answer(loaded: "LoadedModel", turn: "MeasuredTurn", max_tokens: int) -> "li
 
 def _held_out(run: Path, corpus_path: Path, role: str) -> "list[CorpusEntry]":
     from node0.finetune.corpus.store import CorpusStore
+    from node0.finetune.run_dir import RunDirectory
 
     ids = RunDirectory(run).held_out()
     if not ids:
