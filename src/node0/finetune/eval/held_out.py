@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loss and exact tool calls of a model on the sessions that a run held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from node0.errors import NotFound
+from node0.finetune.chat.messages import Block, Message, Request
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.eval.tool_calls import CallScore, MeasuredTurn, measured_turns, score
+
+
+class MeasurableModel(Protocol):
+    """What measuring asks of a model, wherever it runs."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table."""
+
+    def answer_loss(self, entries: Sequence[CorpusEntry]) -> tuple[float, int, int]:
+        """Mean cross-entropy over the tokens of answers, how many these are, and in how many entries."""
+
+    def reduce(self, message: Message) -> Message | None:
+        """A recorded message as the model would meet it; None where it would not."""
+
+    def answer(self, request: Request, *, max_tokens: int) -> list[Block]:
+        """Its greedy answer; nothing where the request does not fit."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on held-out sessions."""
+
+    model: str
+    entries: int
+    loss: float
+    "Mean cross-entropy over the tokens of answers."
+
+    tokens: int
+    "How many those are."
+
+    calls: CallScore
+
+    def row(self) -> dict[str, Any]:
+        """The figures as one record."""
+        return {
+            "model": self.model,
+            "entries": self.entries,
+            "loss": round(self.loss, 4),
+            "answer_tokens": self.tokens,
+            "turns": self.calls.turns,
+            "exact_calls": self.calls.exact,
+            "exact_share": round(self.calls.share, 4),
+            "commonest_call": self.calls.commonest_call,
+            "commonest_share": round(self.calls.commonest_share, 4),
+        }
+
+
+def measure_model(
+    model: MeasurableModel,
+    entries: Sequence[CorpusEntry],
+    *,
+    limit: int | None = None,
+    max_tokens: int = 96,
+) -> Measured:
+    """Loss over every answer of these entries, and exact calls on the turns that can be measured.
+
+    Args:
+        model: what is measured.
+        entries: sessions that it has not seen.
+        limit: generate answers for at most this many turns, evenly spread.
+        max_tokens: longest answer.
+    """
+    loss, tokens, used = model.answer_loss(entries)
+    turns = _spread([turn for entry in entries for turn in measured_turns(entry, reduce=model.reduce)], limit)
+    answers = [model.answer(turn.request, max_tokens=max_tokens) for turn in turns]
+    return Measured(model.name, used, loss, tokens, score(turns, answers))
+
+
+def held_out_entries(ids: set[str], corpus: Path, *, role: str, run: Path) -> list[CorpusEntry]:
+    """The entries that `run` held out, but those that were retracted since.
+
+    corpus: a corpus, or the directory of the role in it.
+
+    Raises:
+        NotFound: the run held nothing out, or an entry is not in the corpus.
+    """
+    if not ids:
+        raise NotFound(f"run {run} held nothing out; train with val_split above 0")
+    if not corpus.is_dir():
+        raise NotFound(f"no corpus directory {corpus}; give --corpus-path DIR")
+    is_of_role = corpus.name == role and not (corpus / role).is_dir()
+    store = CorpusStore(corpus.parent if is_of_role else corpus)
+    wanted = ids - store.retracted().entries.keys()
+    found = [entry for entry in store.list() if entry.id in wanted]
+    if len(found) < len(wanted):
+        raise NotFound(
+            f"{len(wanted) - len(found)} of {len(wanted)} held-out entries of {run} are not in {corpus}; "
+            "give the corpus it was trained on with --corpus-path"
+        )
+    return found
+
+
+def _spread(turns: list[MeasuredTurn], limit: int | None) -> list[MeasuredTurn]:
+    """All turns, or `limit` of them, evenly spread."""
+    if limit is None or len(turns) <= limit:
+        return turns
+    return [turns[number * len(turns) // limit] for number in range(limit)]

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring a model, with a stand-in that knows its loss and its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.errors import NotFound
+from node0.finetune.chat.messages import Block, Message, Request
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.eval.held_out import held_out_entries, measure_model
+
+
+@dataclass
+class Parrot:
+    """Answers every request with the same call."""
+
+    command: str
+    name: str = "parrot"
+    asked: list[Request] = field(default_factory=list)
+
+    def answer_loss(self, entries: Sequence[CorpusEntry]) -> tuple[float, int, int]:
+        return 1.25, 40, len(entries)
+
+    def reduce(self, message: Message) -> Message | None:
+        return message
+
+    def answer(self, request: Request, *, max_tokens: int) -> list[Block]:
+        self.asked.append(request)
+        return [_use(self.command)][:max_tokens]  # type: ignore[list-item]  # a block as JSON
+
+
+def _use(command: str) -> dict[str, Any]:
+    return {"type": "tool_use", "id": "t0", "name": "Bash", "input": {"command": command}}
+
+
+def _entry(name: str, agent: str) -> CorpusEntry:
+    shown = {"type": "tool_result", "tool_use_id": "t0", "content": f"stale harbor/{agent} 47m"}
+    return CorpusEntry(
+        id=name,
+        role="deacon",
+        rig="hq",
+        task_type="patrol",
+        outcome="success",
+        created_at="2026-01-05T00:00:00Z",
+        messages=[
+            {"role": "user", "content": "Begin."},
+            {"role": "assistant", "content": [_use("gt agents list")]},
+            {"role": "user", "content": [shown]},
+            {"role": "assistant", "content": [_use(f"gt nudge harbor/{agent}")]},
+        ],
+    )
+
+
+ENTRIES = [_entry(f"e{number}", agent) for number, agent in enumerate(["nux", "slit", "nux", "toast"])]
+
+
+def test_loss_and_exact_calls_are_put_beside_the_commonest_call() -> None:
+    row = measure_model(Parrot("gt nudge harbor/slit"), ENTRIES).row()
+
+    assert row == {
+        "model": "parrot",
+        "entries": 4,
+        "loss": 1.25,
+        "answer_tokens": 40,
+        "turns": 4,
+        "exact_calls": 1,
+        "exact_share": 0.25,
+        "commonest_call": '{"command": "gt nudge harbor/nux"}',
+        "commonest_share": 0.5,
+    }
+
+
+def test_a_limit_takes_turns_that_are_evenly_spread() -> None:
+    model = Parrot("x")
+
+    measured = measure_model(model, ENTRIES, limit=2)
+
+    results = [str(request["messages"][2]["content"]) for request in model.asked]
+    assert measured.calls.turns == 2
+    assert ["harbor/nux" in text for text in results] == [True, True]
+    assert model.asked[1]["messages"] == ENTRIES[2].messages[:3]
+
+
+def test_an_answer_is_no_longer_than_it_may_be() -> None:
+    assert measure_model(Parrot("gt nudge harbor/nux"), ENTRIES, max_tokens=0).calls.exact == 0
+
+
+def test_a_model_that_drops_an_answer_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Parrot("x")
+    monkeypatch.setattr(model, "reduce", lambda message: None, raising=False)
+
+    assert measure_model(model, ENTRIES).calls.turns == 0
+    assert model.asked == []
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    store = CorpusStore(tmp_path / ".corpus")
+    store.add_all(ENTRIES)
+    return tmp_path / ".corpus"
+
+
+@pytest.mark.parametrize("place", ["", "deacon"])
+def test_held_out_entries_are_found_in_a_corpus_and_in_a_roles_directory(corpus: Path, place: str) -> None:
+    found = held_out_entries({"e1", "e3"}, corpus / place, role="deacon", run=Path("run"))
+
+    assert [entry.id for entry in found] == ["e1", "e3"]
+
+
+def test_a_retracted_entry_is_not_measured_on(corpus: Path) -> None:
+    CorpusStore(corpus).retracted().add([ENTRIES[1]])
+
+    found = held_out_entries({"e1", "e3"}, corpus, role="deacon", run=Path("run"))
+
+    assert [entry.id for entry in found] == ["e3"]
+
+
+def test_what_cannot_be_measured_on_is_refused_with_what_to_do(corpus: Path) -> None:
+    with pytest.raises(NotFound, match="held nothing out; train with val_split above 0"):
+        held_out_entries(set(), corpus, role="deacon", run=Path("run"))
+    with pytest.raises(NotFound, match="no corpus directory nowhere; give --corpus-path DIR"):
+        held_out_entries({"e1"}, Path("nowhere"), role="deacon", run=Path("run"))
+    with pytest.raises(NotFound, match="1 of 2 held-out entries of run are not in"):
+        held_out_entries({"e1", "gone"}, corpus, role="deacon", run=Path("run"))
