@@ -12,7 +12,8 @@ def print_addresses(run: Path, name: str) -> None:
     """Print each address of the named member on a line.
 
     Raises:
-        ConfigError: the run has no such member, or its address is chosen when it starts.
+        NotFound: the run has no such member.
+        ConfigError: its address is chosen when it starts.
     """
     found = read_run(run).member(name).full_addresses
     if not found:
