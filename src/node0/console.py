@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,11 +25,6 @@ from rich.table import Table
 from rich.text import Text
 
 from node0.errors import Node0Error
-
-TownOption = Annotated[
-    Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 FAILED = 1
 USAGE = 2

@@ -14,11 +14,22 @@ from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 
 
+@contextmanager
+def open_registry(root: Path | None, *, create: bool = False) -> Iterator[tuple[ModelRegistry, Town]]:
+    """The registry of the town that is meant, and the town."""
+    town = Town.locate(root)
+    registry = ModelRegistry(town, create=create)
+    try:
+        yield registry, town
+    finally:
+        registry.close()
+
+
 def register(
     directory: Path, town: Path | None, *, name: str | None, role: str | None, in_place: bool, as_json: bool
 ) -> None:
     """Keep a directory as the next version of a name, and say which that is."""
-    with _registry(town, create=True) as (registry, place):
+    with open_registry(town, create=True) as (registry, place):
         models = None if in_place else place.models
         entry = publish(registry, directory, name=name, role=role, models=models)
     size = sum(file.size for file in entry.artefacts)
@@ -31,7 +42,7 @@ def register(
 
 def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print every version, or those for one role, newest first."""
-    with _registry(town) as (registry, _):
+    with open_registry(town) as (registry, _):
         entries = registry.list(role)
     if as_json:
         console.emit([entry.model_dump(mode="json") for entry in entries], as_json=True)
@@ -66,18 +77,8 @@ def verify(name: str, town: Path | None, *, as_json: bool) -> int:
 
 
 def _entry(name: str, town: Path | None) -> ModelRegistryEntry:
-    with _registry(town) as (registry, _):
+    with open_registry(town) as (registry, _):
         return registry.require(name)
-
-
-@contextmanager
-def _registry(root: Path | None, *, create: bool = False) -> Iterator[tuple[ModelRegistry, Town]]:
-    town = Town.locate(root)
-    registry = ModelRegistry(town, create=create)
-    try:
-        yield registry, town
-    finally:
-        registry.close()
 
 
 def _row(entry: ModelRegistryEntry) -> dict[str, Any]:

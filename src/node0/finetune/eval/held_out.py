@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loss and exact tool calls of a model on the sessions that a run held out."""
+"""Measure loss and exact tool calls of a model on the sessions that a run held out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.eval.tool_calls import CallScore, MeasuredTurn, measured_turns, score
+from node0.finetune.run_dir import RunDirectory
 
 
 class MeasurableModel(Protocol):
@@ -80,16 +81,17 @@ def measure_model(
     return Measured(model.name, used, loss, tokens, score(turns, answers))
 
 
-def held_out_entries(ids: set[str], corpus: Path, *, role: str, run: Path) -> list[CorpusEntry]:
-    """The entries that `run` held out, but those that were retracted since.
+def held_out_entries(run: RunDirectory, corpus: Path, *, role: str) -> list[CorpusEntry]:
+    """The entries that a run held out, without those that were retracted since.
 
     corpus: a corpus, or the directory of the role in it.
 
     Raises:
         NotFound: the run held nothing out, or an entry is not in the corpus.
     """
+    ids = run.held_out()
     if not ids:
-        raise NotFound(f"run {run} held nothing out; train with val_split above 0")
+        raise NotFound(f"run {run.root} held nothing out; train with val_split above 0")
     if not corpus.is_dir():
         raise NotFound(f"no corpus directory {corpus}; give --corpus-path DIR")
     is_of_role = corpus.name == role and not (corpus / role).is_dir()
@@ -98,8 +100,8 @@ def held_out_entries(ids: set[str], corpus: Path, *, role: str, run: Path) -> li
     found = [entry for entry in store.list() if entry.id in wanted]
     if len(found) < len(wanted):
         raise NotFound(
-            f"{len(wanted) - len(found)} of {len(wanted)} held-out entries of {run} are not in {corpus}; "
-            "give the corpus it was trained on with --corpus-path"
+            f"{len(wanted) - len(found)} of {len(wanted)} held-out entries of {run.root} "
+            f"are not in {corpus}; give the corpus it was trained on with --corpus-path"
         )
     return found
 

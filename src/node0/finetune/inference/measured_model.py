@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loaded model as it is measured: its loss on recorded answers, and its greedy answers to requests."""
+"""A loaded model as it is measured: its loss on recorded answers, and its greedy answers."""
 
 from collections.abc import Sequence
 

@@ -13,6 +13,7 @@ from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.eval.held_out import held_out_entries, measure_model
+from node0.finetune.run_dir import EntryUse, RunDirectory
 
 
 @dataclass
@@ -105,25 +106,36 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path / ".corpus"
 
 
+def _run(root: Path, *names: str) -> RunDirectory:
+    """A run that held these entries out and trained on `e0`."""
+    run = RunDirectory(root / "run")
+    run.make()
+    uses = [EntryUse(name, "d", "1", "val") for name in names]
+    run.write_entries([EntryUse("e0", "d", "1", "train"), *uses], {})
+    return run
+
+
 @pytest.mark.parametrize("place", ["", "deacon"])
-def test_held_out_entries_are_found_in_a_corpus_and_in_a_roles_directory(corpus: Path, place: str) -> None:
-    found = held_out_entries({"e1", "e3"}, corpus / place, role="deacon", run=Path("run"))
+def test_held_out_entries_are_found_in_a_corpus_and_in_a_roles_directory(
+    corpus: Path, tmp_path: Path, place: str
+) -> None:
+    found = held_out_entries(_run(tmp_path, "e1", "e3"), corpus / place, role="deacon")
 
     assert [entry.id for entry in found] == ["e1", "e3"]
 
 
-def test_a_retracted_entry_is_not_measured_on(corpus: Path) -> None:
+def test_a_retracted_entry_is_not_measured_on(corpus: Path, tmp_path: Path) -> None:
     CorpusStore(corpus).retracted().add([ENTRIES[1]])
 
-    found = held_out_entries({"e1", "e3"}, corpus, role="deacon", run=Path("run"))
+    found = held_out_entries(_run(tmp_path, "e1", "e3"), corpus, role="deacon")
 
     assert [entry.id for entry in found] == ["e3"]
 
 
-def test_what_cannot_be_measured_on_is_refused_with_what_to_do(corpus: Path) -> None:
+def test_what_cannot_be_measured_on_is_refused_with_what_to_do(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="held nothing out; train with val_split above 0"):
-        held_out_entries(set(), corpus, role="deacon", run=Path("run"))
+        held_out_entries(_run(tmp_path), corpus, role="deacon")
     with pytest.raises(NotFound, match="no corpus directory nowhere; give --corpus-path DIR"):
-        held_out_entries({"e1"}, Path("nowhere"), role="deacon", run=Path("run"))
-    with pytest.raises(NotFound, match="1 of 2 held-out entries of run are not in"):
-        held_out_entries({"e1", "gone"}, corpus, role="deacon", run=Path("run"))
+        held_out_entries(_run(tmp_path, "e1"), Path("nowhere"), role="deacon")
+    with pytest.raises(NotFound, match=r"1 of 2 held-out entries of .* are not in"):
+        held_out_entries(_run(tmp_path, "e1", "gone"), corpus, role="deacon")

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure models one after the other on the sessions that a run held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node0 import console
+from node0.finetune.eval.held_out import held_out_entries, measure_model
+from node0.finetune.inference.loading import load_model
+from node0.finetune.inference.measured_model import MeasuredModel
+from node0.finetune.run_dir import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """On what models are measured, and how."""
+
+    run: Path
+    corpus_path: Path | None = None
+    role: str | None = None
+    "None takes what the run was trained with, here and above."
+
+    limit: int | None = None
+    max_tokens: int = 96
+    device: str = "auto"
+    town: Path | None = None
+
+
+def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bool) -> None:
+    """Print each model's loss and exact calls.
+
+    Raises:
+        NotFound: no such run, model or corpus.
+        BadCorpus: the held-out entries hold no answer.
+    """
+    run = RunDirectory(request.run)
+    settings = run.require_settings()
+    corpus = Path(request.corpus_path or settings.get("corpus_path", ""))
+    entries = held_out_entries(run, corpus, role=str(settings.get("role")))
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        loaded = load_model(
+            name,
+            town=request.town,
+            role=request.role or str(settings.get("role")),
+            profile=Path(settings["profile"]) if settings.get("profile") else None,
+            device=request.device,
+            dtype="float32",
+        )
+        try:
+            measured = measure_model(
+                MeasuredModel(loaded), entries, limit=request.limit, max_tokens=request.max_tokens
+            )
+        finally:
+            loaded.pipeline.close()
+        rows.append(measured.row())
+    console.emit(rows, as_json=as_json)
