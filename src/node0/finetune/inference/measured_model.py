@@ -10,7 +10,7 @@ from node0.finetune.chat.profile import rewrite
 from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions
-from node0.finetune.data.loader import MicrobatchSource
+from node0.finetune.data.microbatches import MicrobatchSource
 from node0.finetune.inference.loading import LoadedModel
 from node0.pipeline.protocol import IGNORE
 
