@@ -22,8 +22,9 @@ def job(town_root: Path) -> str:
 
 
 def test_a_job_without_a_bead_has_a_dash_in_the_table_and_null_in_json(
-    town_root: Path, job: str, capsys: Printed
+    town_root: Path, job: str, monkeypatch: pytest.MonkeyPatch, capsys: Printed
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     list_jobs(town_root, state=None, as_json=False)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if job in line]
     list_jobs(town_root, state=None, as_json=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.engines.local_swarm import local_swarm
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.engines.swarm_engine import join_swarm
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.swarm.run.run_file import read_run

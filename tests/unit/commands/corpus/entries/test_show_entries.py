@@ -11,14 +11,16 @@ from node0.finetune.corpus.store import CorpusStore
 Printed = pytest.CaptureFixture[str]
 
 
-def test_a_retracted_entry_is_marked_in_the_table(town: Path, capsys: Printed) -> None:
+def test_a_retracted_entry_is_marked_in_the_table(
+    town: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     CorpusStore(town / ".corpus").retracted().add([CorpusStore(town / ".corpus").get("two")])
 
     list_entries(town, role=None, limit=0, as_json=False)
 
-    (one,) = [line for line in capsys.readouterr().out.splitlines() if "one" in line]
-    list_entries(town, role=None, limit=0, as_json=False)
-    (two,) = [line for line in capsys.readouterr().out.splitlines() if "two" in line]
+    lines = capsys.readouterr().out.splitlines()
+    (one,), (two,) = ([line for line in lines if name in line] for name in ("one", "two"))
     assert "retracted" not in one
     assert "retracted" in two
 
