@@ -60,6 +60,7 @@ docs: setup  ## Write what docs generate: file tree, index of decisions, referen
 	$(BIN)/python tools/file_tree.py
 	$(BIN)/python tools/adr_index.py
 	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python tools/schema_ddl.py
 
 town-tools:  ## Install Claude Code, opencode and Dolt into .town-tools for the tests that drive them
 	@$(PYTHON) tools/town_tools.py

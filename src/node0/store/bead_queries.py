@@ -74,6 +74,11 @@ def read_rows(server: DoltServer, wanted: Mapping[str, Sequence[str]]) -> Iterat
         raise ConfigError(f"Dolt at {server.host}:{server.port} cannot be logged in to: {error}") from error
 
 
+def holds_beads(connection: Connection) -> list[str]:
+    """The databases of bd on a server."""
+    return sorted(_towns(connection, sorted({name for name, _ in MARK})))
+
+
 def _all_of(database: str, name: str, columns: Sequence[str]) -> Select[tuple[Any, ...]]:
     parts: list[ColumnElement[Any]] = [column(one) for one in columns]
     return select(*parts).select_from(table(name, schema=database))
@@ -82,10 +87,7 @@ def _all_of(database: str, name: str, columns: Sequence[str]) -> Select[tuple[An
 def _tables(
     connection: Connection, wanted: Mapping[str, Sequence[str]]
 ) -> dict[tuple[str, str], Sequence[str]]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    for database, name, one in connection.execute(COLUMNS, {"names": list(wanted)}):
-        found.setdefault(database, set()).add((name, one))
-    towns = {database: columns for database, columns in sorted(found.items()) if columns >= MARK}
+    towns = _towns(connection, list(wanted))
     if not towns:
         raise ConfigError(
             "no database of bd on this Dolt server: name the town's port, or a backup with --beads"
@@ -96,6 +98,14 @@ def _tables(
         for name, names in wanted.items()
     }
     return {place: columns for place, columns in tables.items() if columns}
+
+
+def _towns(connection: Connection, names: Sequence[str]) -> dict[str, set[tuple[str, str]]]:
+    """Tables and their columns, of the databases that are bd's."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for database, name, one in connection.execute(COLUMNS, {"names": names}):
+        found.setdefault(database, set()).add((name, one))
+    return {database: columns for database, columns in sorted(found.items()) if columns >= MARK}
 
 
 def _translate(error: DBAPIError, server: DoltServer) -> Node0Error:

@@ -32,11 +32,15 @@ def migrations() -> list[Migration]:
     return sorted(Migration(int(file.name[:4]), file.name, file.read_text("utf-8")) for file in found)
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the store has exactly the migrations that this program knows."""
+def is_current(connection: Connection, *, where: str) -> bool:
+    """Whether the store has every migration that this program knows.
+
+    Raises:
+        ConfigError: it holds one that this program does not know.
+    """
     if not inspect(connection).has_table(store_migrations.name):
         return False
-    return set(connection.scalars(select(store_migrations.c.number))) == {m.number for m in migrations()}
+    return not _missing(connection, where)
 
 
 def migrate(connection: Connection, *, where: str) -> list[int]:
@@ -46,14 +50,18 @@ def migrate(connection: Connection, *, where: str) -> list[int]:
         ConfigError: the store holds a migration that this program does not know.
     """
     store_migrations.create(connection, checkfirst=True)
+    missing = _missing(connection, where)
+    for migration in missing:
+        _apply(connection, migration)
+    return [migration.number for migration in missing]
+
+
+def _missing(connection: Connection, where: str) -> list[Migration]:
     done = set(connection.scalars(select(store_migrations.c.number)))
     known = migrations()
     if unknown := done - {migration.number for migration in known}:
         raise ConfigError(f"store {where} has migration {max(unknown)}, newer than this program; upgrade it")
-    missing = [migration for migration in known if migration.number not in done]
-    for migration in missing:
-        _apply(connection, migration)
-    return [migration.number for migration in missing]
+    return [migration for migration in known if migration.number not in done]
 
 
 def _apply(connection: Connection, migration: Migration) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    Float,
+    Double,
     ForeignKeyConstraint,
     Integer,
     MetaData,
@@ -19,6 +19,11 @@ from sqlalchemy import (
 metadata = MetaData()
 
 SHA256 = String(64)
+SPELLED = String(140)
+"`NAME:VER`."
+
+TIME = String(32)
+"ISO 8601, UTC."
 
 store_migrations = Table(
     "store_migrations",
@@ -40,7 +45,7 @@ model_registry = Table(
     Column("corpus_hash", SHA256, nullable=False),
     Column("entries_sha256", SHA256, nullable=False),
     Column("content_digest", SHA256, nullable=False),
-    Column("eval_score", Float),
+    Column("eval_score", Double),
     Column("eval_scores_by_category", JSON, nullable=False),
     Column("lora_adapters", JSON, nullable=False),
     Column("deployment_status", String(32), nullable=False),
@@ -48,6 +53,11 @@ model_registry = Table(
     Column("created_at", String(32), nullable=False),
     Column("training_config", JSON, nullable=False),
     Column("artifact_path", String(1024), nullable=False),
+    Column("parent", SPELLED, nullable=False),
+    Column("code_version", String(64), nullable=False),
+    Column("scrub_version", String(64), nullable=False),
+    Column("signer", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
 )
 "One row a version. Evaluation and deployment may change; the rest never does."
 
@@ -88,3 +98,97 @@ job_transitions = Table(
     ForeignKeyConstraint(["job_id"], ["training_jobs.id"]),
 )
 "Every state that a job was in, counted from 1. Rows are added and never change."
+
+model_aliases = Table(
+    "model_aliases",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("alias", String(32), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("moved_at", TIME, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["model_registry.name", "model_registry.version"]),
+)
+"Names that move from version to version: active, previous, candidate."
+
+model_events = Table(
+    "model_events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", TIME, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"What happened to a version, counted from 1. Rows are added and never change, not even when it is removed."
+
+model_evals = Table(
+    "model_evals",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", TIME, nullable=False),
+    Column("suite", String(128), nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("low", Double),
+    Column("high", Double),
+    Column("by_category", JSON, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["model_registry.name", "model_registry.version"]),
+)
+"Every measurement of a version, counted from 1; `low` and `high` bound the score with 95 % confidence."
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("agent", String(160), nullable=False),
+    Column("rigs", JSON, nullable=False),
+    Column("endpoint", JSON, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("forced", Integer, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("before_it", JSON, nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("ended_at", TIME, nullable=False),
+)
+"""Every attempt to put a version to work, counted from 1, with what it replaced."""
+
+dpo_preferences = Table(
+    "dpo_preferences",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("task_bead_id", String(64), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("model_a", SPELLED, nullable=False),
+    Column("model_b", SPELLED, nullable=False),
+    Column("branch_a", String(255), nullable=False),
+    Column("branch_b", String(255), nullable=False),
+    Column("chosen_branch", String(255)),
+    Column("rejected_branch", String(255)),
+    Column("reason", String(1024), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("decided_at", TIME),
+)
+"One row a task that two versions did, and which of them did it better."
+
+contributions = Table(
+    "contributions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("contributor", String(128), nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("reviewed_by", String(128), nullable=False),
+    Column("note", String(1024), nullable=False),
+    Column("received_at", TIME, nullable=False),
+)
+"Corpora that other operators gave, after review."

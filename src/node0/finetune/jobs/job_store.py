@@ -11,15 +11,9 @@ from pydantic import ValidationError
 from node0.errors import ConfigError, IllegalTransition, NotFound
 from node0.finetune.jobs.job import LONGEST_REASON, Job, Transition
 from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
-from node0.store.engine import Store, Transaction, open_town_store
-from node0.store.job_table import (
-    append_transition,
-    find_job,
-    insert_job,
-    list_jobs,
-    list_transitions,
-    update_job,
-)
+from node0.store.tables import job_transitions, training_jobs
+from node0.store.town_store import open_town_store
+from node0.store.transactions import Store
 from node0.town import Town
 
 LOST = "its process ended without a word"
@@ -30,7 +24,7 @@ class JobStore:
 
     def __init__(self, place: Store | Town, *, create: bool = True) -> None:
         """Use a store, or the one of a town."""
-        self._store = place if isinstance(place, Store) else open_town_store(place, create=create)
+        self._store = open_town_store(place, create=create) if isinstance(place, Town) else place
 
     def begin(self, run_dir: Path, *, role: str, mode: str, bead_id: str | None = None) -> Job:
         """The job of a run directory, at `corpus-validating`: a new one, or the one of an earlier run.
@@ -42,8 +36,8 @@ class JobStore:
             ConfigError: `bead_id` is no id of a bead.
         """
         directory = run_dir.expanduser().resolve()
-        with self._store.write() as transaction:
-            job = _find(transaction, job_id(directory))
+        with self._store.write(f"Begin job {job_id(directory)}") as connection:
+            job = _find(connection, job_id(directory))
             fresh = _job(directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None))
             if job is None:
                 insert_job(transaction, fresh.model_dump())
@@ -63,8 +57,8 @@ class JobStore:
             IllegalTransition: that move is not one of `LEGAL_MOVES`; nothing has changed then.
             NotFound: there is no such job.
         """
-        with self._store.write() as transaction:
-            job = _require(transaction, name)
+        with self._store.write(f"Job {name} is {state}") as connection:
+            job = _require(connection, name)
             if state not in LEGAL_MOVES[job.state]:
                 legal = ", ".join(sorted(LEGAL_MOVES[job.state]))
                 raise IllegalTransition(

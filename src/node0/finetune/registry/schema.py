@@ -65,6 +65,21 @@ class ModelRegistryEntry(BaseModel):
     entries_sha256: str = ""
     "sha256 of the list of entries it was trained on."
 
+    parent: str = Field("", max_length=140)
+    "`NAME:VER` that its training began from; empty for a fresh adapter."
+
+    code_version: str = Field("", max_length=64)
+    "Of this program, when it was trained."
+
+    scrub_version: str = Field("", max_length=64)
+    "Of the scrub rules that its entries went through."
+
+    signer: str = Field("", max_length=64)
+    "Public key, in hex, of whoever registered it."
+
+    signature: str = Field("", max_length=128)
+    "Ed25519, in hex, over what never changes of this row."
+
     @property
     def spelled(self) -> str:
         """`NAME:VER`."""

@@ -9,7 +9,7 @@ CREATE TABLE model_registry (
   corpus_hash VARCHAR(64) NOT NULL,
   entries_sha256 VARCHAR(64) NOT NULL,
   content_digest VARCHAR(64) NOT NULL,
-  eval_score FLOAT,
+  eval_score DOUBLE,
   eval_scores_by_category JSON NOT NULL,
   lora_adapters JSON NOT NULL,
   deployment_status VARCHAR(32) NOT NULL,
