@@ -26,7 +26,7 @@ def main() -> int:
 
 def statements() -> str:
     """Every table, after those that it refers to."""
-    dialect = mysql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's constructor has no types
+    dialect = mysql.dialect()
     tables = [table for table in metadata.sorted_tables if table is not store_migrations]
     made = [str(CreateTable(table).compile(dialect=dialect)).strip() for table in tables]
     return HEAD + "".join(f"\n{text.expandtabs(2)};\n".replace(" \n", "\n") for text in made)

@@ -34,6 +34,7 @@ COMMANDS = {
         "node0.commands.job.job_options", "List training runs and the states that they went through."
     ),
     "model": Command("node0.commands.model.model_options", "Register, list and show the models of a town."),
+    "store": Command("node0.commands.store.store_options", "Look at the store of a town's models."),
     "server": Command("node0.commands.server.server_options", "Hold one stage of a run on this machine."),
     "swarm": Command(
         "node0.commands.swarm.swarm_options", "Prepare a run over several machines, and look at it."
