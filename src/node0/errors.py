@@ -9,6 +9,8 @@
     │   ├── FrameRefused             bytes from a peer are no valid frame
     │   ├── SwarmTimeout             a peer is missing, or did not answer in time
     │   ├── DoltUnavailable          the town's database cannot be reached
+    │   ├── EndpointUnreachable      nothing answers where a deployed model should
+    │   ├── DeployInUse              another process is deploying in this town
     │   └── NonFiniteGradients       gradients held NaN or infinity
     └── NonRetriableError            a person or a setting must change.             exit 1
         ├── ConfigError              a setting is missing, unknown or of a wrong type
@@ -20,7 +22,8 @@
         ├── SharingDisabled          the operator has not switched sharing on
         ├── HubUnavailable           a hub id could not be resolved or fetched
         ├── BadSignature             a record is not of the peer it names
-        ├── IllegalTransition        a job cannot go from its state to that one
+        ├── IllegalTransition        a job or a version cannot go from its state to that one
+        ├── EndpointUnfit            what answers is another model, or cannot do what is promised
         └── GateRefused              a gate said no.                                exit 3
 
 A message names what failed, the value, and what to do next, in one line.
@@ -68,6 +71,14 @@ class DoltUnavailable(RetriableError):
     """The town's Dolt server does not answer."""
 
 
+class EndpointUnreachable(RetriableError):
+    """Nothing answers at an endpoint."""
+
+
+class DeployInUse(RetriableError):
+    """Another process is deploying in this town."""
+
+
 class NonFiniteGradients(RetriableError):
     """Gradients held NaN or infinity; the step was skipped."""
 
@@ -109,7 +120,11 @@ class BadSignature(NonRetriableError):
 
 
 class IllegalTransition(NonRetriableError):
-    """A job cannot go from the state it is in to another one."""
+    """A job or a version cannot go from the state it is in to another one."""
+
+
+class EndpointUnfit(NonRetriableError):
+    """An endpoint answers, and does not serve what is promised of it."""
 
 
 class GateRefused(NonRetriableError):

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent of a deployed version: an entry made only of keys that gt knows, and the harness's settings file.
+
+Everything that counts is in the arguments: gt drops an agent's `env` when its daemon restarts a role.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node0.files import write_atomically
+from node0.finetune.chat.profile import DeploymentProfile
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.registry.schema import ModelRegistryEntry
+
+PRIME = "gt prime --hook"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What stands in the town for a version."""
+
+    name: str
+    entry: dict[str, Any]
+    "The value of `agents.NAME` in `settings/config.json`."
+
+    files: dict[Path, str]
+    "Its own files, whole."
+
+    def write_files(self) -> None:
+        """Write them, readable by their owner alone: they may hold a token."""
+        for path, text in self.files.items():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(path, text)
+            path.chmod(0o600)
+
+
+def agent_name(entry: ModelRegistryEntry) -> str:
+    """`ft-NAME-vVER`."""
+    return f"ft-{entry.name}-v{entry.version}"
+
+
+def claude_agent(
+    entry: ModelRegistryEntry, profile: DeploymentProfile, endpoint: Endpoint, *, directory: Path
+) -> Agent:
+    """An agent that runs Claude Code against an endpoint, with the profile's card, tools and window.
+
+    Args:
+        directory: where its files go; absolute.
+    """
+    name = agent_name(entry)
+    model = endpoint.model or entry.spelled
+    settings, card = directory / "settings.json", directory / "card.md"
+    args = ["--dangerously-skip-permissions", "--setting-sources", "user", "--settings", str(settings)]
+    args += ["--model", model]
+    if profile.tools:
+        args += ["--tools", ",".join(tool.name for tool in profile.tools)]
+    files = {settings: _pretty(_settings(profile, endpoint, model))}
+    if profile.card is not None:
+        args += ["--system-prompt-file", str(card)]
+        files[card] = profile.card
+    return Agent(name, {"provider": "claude", "command": "claude", "args": args}, files)
+
+
+def _settings(profile: DeploymentProfile, endpoint: Endpoint, model: str) -> dict[str, Any]:
+    """Keys that were seen to work; without the window a model that it does not know has a million tokens."""
+    hook = [{"matcher": "", "hooks": [{"type": "command", "command": PRIME}]}]
+    return {
+        "env": {
+            "ANTHROPIC_BASE_URL": endpoint.url,
+            "ANTHROPIC_AUTH_TOKEN": "local",
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL": model,
+            "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(profile.context_window),
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(profile.max_output_tokens),
+            "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+            "CLAUDE_CODE_DISABLE_THINKING": "1",
+            "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+            "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "ENABLE_TOOL_SEARCH": "false",
+        },
+        "hooks": {"SessionStart": hook, "PreCompact": hook},
+    }
+
+
+def _pretty(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
