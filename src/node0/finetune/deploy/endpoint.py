@@ -120,7 +120,7 @@ def _require_ids(answer: object, path: Sequence[str], wanted: Wanted) -> None:
     counted = _at(answer, path)
     if counted != len(wanted.ids):
         raise EndpointUnfit(
-            f"it counts {counted} tokens in a prompt of {len(wanted.ids)} token ids; it must take ids unchanged"
+            f"it counts {counted} tokens in a prompt of {len(wanted.ids)} ids; it must take them unchanged"
         )
 
 

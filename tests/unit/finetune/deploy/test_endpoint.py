@@ -111,7 +111,7 @@ def test_a_small_context_window_is_refused_with_both_numbers(kind: str) -> None:
 def test_a_server_that_does_not_take_token_ids_is_refused(kind: str) -> None:
     wrong: Replies = {path: {} for path in ("/v1/completions", "/completion", "/generate")}
 
-    with _server(_good(kind) | wrong) as url, pytest.raises(EndpointUnfit, match="4 token ids"):
+    with _server(_good(kind) | wrong) as url, pytest.raises(EndpointUnfit, match="of 4 ids"):
         probe(Endpoint(kind=kind, url=url), WANTED)
 
 
