@@ -4,7 +4,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,13 @@ class Signer:
         return self.key.sign(canonical(facts)).hex()
 
 
-def is_signed(facts: Mapping[str, Any], *, signer: str, signature: str) -> bool:
-    """Whether the owner of a public key signed exactly these facts."""
+def is_signed(facts: Mapping[str, Any], *, signer: str, signature: str, trusted: Collection[str]) -> bool:
+    """Whether the owner of a trusted public key signed exactly these facts.
+
+    A key that nobody chose proves nothing: for some, any signature verifies.
+    """
+    if signer not in trusted:
+        return False
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signer))
         key.verify(bytes.fromhex(signature), canonical(facts))
