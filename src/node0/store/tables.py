@@ -155,11 +155,11 @@ deployments = Table(
     Column("forced", Integer, nullable=False),
     Column("actor", String(128), nullable=False),
     Column("reason", String(1024), nullable=False),
-    Column("before_it", JSON, nullable=False),
+    Column("edits", JSON, nullable=False),
     Column("started_at", TIME, nullable=False),
     Column("ended_at", TIME, nullable=False),
 )
-"""Every attempt to put a version to work, counted from 1, with what it replaced."""
+"Every attempt to put a version to work, counted from 1, with what it changed in settings files."
 
 dpo_preferences = Table(
     "dpo_preferences",

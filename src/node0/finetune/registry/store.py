@@ -2,52 +2,88 @@
 """The registry of models: versions that never change, with their evaluation and deployment."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
-from node0.errors import ConfigError, NotFound
-from node0.finetune.manifest import Artefact
-from node0.finetune.registry.schema import DeploymentStatus, ModelName, ModelRegistryEntry
-from node0.store.engine import Store, Transaction, open_town_store
-from node0.store.model_table import (
-    Row,
-    find_model,
-    insert_model,
-    list_artefacts,
-    list_models,
-    newest_version,
-    update_model,
-)
+from sqlalchemy import Connection
+
+from node0.errors import BadCheckpoint, BadSignature, ConfigError, NotFound
+from node0.finetune.registry import aliases, evaluations, events, integrity, versions
+from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.registry.events import ModelEvent
+from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
+from node0.finetune.registry.signing import Signer
+from node0.finetune.registry.states import Alias, DeploymentStatus, check_move
+from node0.finetune.registry.trust import town_signer, trusted_keys
+from node0.store.town_store import open_town_store
+from node0.store.transactions import Store
 from node0.town import Town
+
+
+class Registered(NamedTuple):
+    """A version as it is kept, and whether it was kept just now."""
+
+    entry: ModelRegistryEntry
+    is_new: bool
 
 
 class ModelRegistry:
     """Register, find and update models. Reading a registry that does not exist yet finds nothing."""
 
-    def __init__(self, place: Store | Town | None = None, *, create: bool = True) -> None:
-        """Use a store, or the one of a town (None: the town that is found from here)."""
-        self._store = (
-            place if isinstance(place, Store) else open_town_store(place or Town.locate(), create=create)
-        )
+    def __init__(
+        self,
+        place: Store | Town | None = None,
+        *,
+        create: bool = True,
+        signer: Callable[[], Signer] | None = None,
+        trusted: Collection[str] = (),
+    ) -> None:
+        """Use a store, or the one of a town (None: the town that is found from here).
+
+        A town's registry signs with the town's key and trusts what the town trusts. Over a bare store
+        `signer` and `trusted` say so; without them rows are kept unsigned.
+        """
+        self.town = (place or Town.locate()) if place is None or isinstance(place, Town) else None
+        self.store = open_town_store(self.town, create=create) if self.town else _as_store(place)
+        self._signer = (lambda town=self.town: town_signer(town)) if self.town else signer  # type: ignore[misc]
+        self._trusted = trusted
 
     def register(self, entry: ModelRegistryEntry) -> ModelRegistryEntry:
         """Keep `entry` as the next version of its name; the entry as kept."""
-        with self._store.write() as transaction:
-            kept = entry.model_copy(
-                update={
-                    "version": newest_version(transaction, entry.name) + 1,
-                    "created_at": entry.created_at or datetime.now(UTC).isoformat(timespec="seconds"),
-                }
-            )
-            files = [artefact.model_dump() for artefact in kept.artefacts]
-            insert_model(transaction, _row(kept), files)
-        return kept
+        return self.register_once(entry).entry
+
+    def register_once(self, entry: ModelRegistryEntry) -> Registered:
+        """As `register`; the same files under the same name and role are the version that they were."""
+        signer = self._signer() if self._signer is not None else None
+        with self.store.write(f"Register {entry.name}") as connection:
+            if (same := versions.find_same(connection, entry)) is not None:
+                return Registered(same, is_new=False)
+            number = versions.newest(connection, entry.name) + 1
+            kept = entry.model_copy(update={"version": number, "created_at": entry.created_at or events.now()})
+            kept = _signed(kept, signer)
+            versions.add(connection, kept)
+            events.append_event(connection, kept.name, kept.version, "registered")
+        return Registered(kept, is_new=True)
+
+    def sign(self, name: str) -> ModelRegistryEntry:
+        """Sign the row of a version as it is now; the entry.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        if self._signer is None:
+            raise ConfigError("this registry has no key to sign with; open it by its town")
+        entry = _signed(self.require(name), self._signer())
+        with self.store.write(f"Sign {entry.spelled}") as connection:
+            values = {"signer": entry.signer, "signature": entry.signature}
+            versions.change(connection, entry, values)
+            events.append_event(connection, entry.name, entry.version, "signed")
+        return entry
 
     def get(self, name: str) -> ModelRegistryEntry | None:
-        """The version that `NAME` (newest) or `NAME:VER` names, or None."""
-        with self._store.read() as transaction:
-            return _find(transaction, ModelName.parse(name))
+        """The version that `NAME` (newest), `NAME:VER` or `NAME@ALIAS` means, or None."""
+        with self.store.read() as connection:
+            return versions.find(connection, ModelName.parse(name)) or _by_plan_spelling(connection, name)
 
     def require(self, name: str) -> ModelRegistryEntry:
         """As `get`.
@@ -58,16 +94,32 @@ class ModelRegistry:
         if (entry := self.get(name)) is not None:
             return entry
         wanted = ModelName.parse(name)
-        if newest := self.get(wanted.name):
-            raise NotFound(
-                f"no version {wanted.version} of model {wanted.name!r}; newest is {newest.version}"
-            )
-        raise NotFound(f"no model {name!r}; {self._suggestion(wanted.name)}")
+        if (newest := self.get(wanted.name)) is None:
+            raise NotFound(f"no model {name!r}; {self._suggestion(wanted.name)}")
+        if wanted.alias is not None:
+            raise NotFound(f"no version of {wanted.name!r} is @{wanted.alias}; newest is {newest.version}")
+        raise NotFound(f"no version {wanted.version} of model {wanted.name!r}; newest is {newest.version}")
 
     def list(self, role: str | None = None) -> list[ModelRegistryEntry]:
         """Every version, of one role or of all, by name and then newest first."""
-        with self._store.read() as transaction:
-            return [_entry(transaction, row) for row in list_models(transaction, role)]
+        with self.store.read() as connection:
+            return versions.every(connection, role)
+
+    def aliases(self) -> Mapping[tuple[str, int], Sequence[Alias]]:
+        """The aliases of each version, by name and number."""
+        with self.store.read() as connection:
+            return aliases.aliases_of(connection)
+
+    def move_alias(self, name: str, alias: Alias, *, reason: str = "") -> ModelRegistryEntry:
+        """Let an alias stand for `NAME:VER`; the entry.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        entry = self.require(name)
+        with self.store.write(f"{entry.spelled} is @{alias}") as connection:
+            aliases.move(connection, entry.name, alias, entry.version, reason=reason)
+        return entry
 
     def update_eval_score(self, name: str, eval_score: float, by_category: Mapping[str, float]) -> None:
         """Record an evaluation of `NAME` or `NAME:VER`.
@@ -75,31 +127,97 @@ class ModelRegistry:
         Raises:
             NotFound: there is no such version.
         """
-        self._update(name, {"eval_score": eval_score, "eval_scores_by_category": dict(by_category)})
+        self.add_evaluation(name, Evaluation(suite="score", items=0, score=eval_score, by_category=by_category))
 
-    def update_deployment_status(self, name: str, status: str, rigs: Sequence[str]) -> None:
-        """Record where `NAME` or `NAME:VER` runs.
+    def add_evaluation(self, name: str, evaluation: Evaluation) -> ModelRegistryEntry:
+        """Keep a measurement; it is the version's score from now on.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        entry = self.require(name)
+        values = {"eval_score": evaluation.score, "eval_scores_by_category": dict(evaluation.by_category)}
+        if entry.deployment_status is DeploymentStatus.REGISTERED:
+            values["deployment_status"] = DeploymentStatus.EVALUATED.value
+        with self.store.write(f"Evaluate {entry.spelled}") as connection:
+            evaluations.add_evaluation(connection, entry.name, entry.version, evaluation)
+            versions.change(connection, entry, values)
+            detail = {"suite": evaluation.suite, "score": evaluation.score}
+            events.append_event(connection, entry.name, entry.version, "evaluated", detail=detail)
+        return entry
+
+    def evaluations(self, entry: ModelRegistryEntry) -> Sequence[Evaluation]:
+        """Every measurement of a version, oldest first."""
+        with self.store.read() as connection:
+            return evaluations.evaluations_of(connection, entry.name, entry.version)
+
+    def update_deployment_status(
+        self, name: str, status: str, rigs: Sequence[str], *, reason: str = ""
+    ) -> None:
+        """Record the state of `NAME` or `NAME:VER`, and where it runs.
 
         Raises:
             NotFound: there is no such version.
             ConfigError: no such status.
+            IllegalTransition: the version cannot become that.
         """
         if status not in list(DeploymentStatus):
             known = ", ".join(DeploymentStatus)
             raise ConfigError(f"no deployment status {status!r}; one of: {known}")
-        self._update(name, {"deployment_status": str(status), "deployed_to": [*rigs]})
+        entry = self.require(name)
+        check_move(entry.spelled, entry.deployment_status, DeploymentStatus(status))
+        with self.store.write(f"{entry.spelled} is {status}") as connection:
+            versions.change(connection, entry, {"deployment_status": str(status), "deployed_to": [*rigs]})
+            detail = {"from": entry.deployment_status.value, "to": str(status)}
+            events.append_event(
+                connection, entry.name, entry.version, "status", reason=reason, detail=detail
+            )
+
+    def note(self, name: str, text: str) -> ModelRegistryEntry:
+        """Write a remark into the history of a version; the entry.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        entry = self.require(name)
+        with self.store.write(f"Note on {entry.spelled}") as connection:
+            events.append_event(connection, entry.name, entry.version, "note", reason=text)
+        return entry
+
+    def history(self, name: str) -> Sequence[ModelEvent]:
+        """What happened to a model, or to one version of it (`NAME:VER`), oldest first; also to removed ones."""
+        wanted = ModelName.parse(name)
+        with self.store.read() as connection:
+            return events.events_of(connection, wanted.name, wanted.version)
+
+    def problems(self, entry: ModelRegistryEntry) -> list[str]:
+        """What of a version is not as it was registered, a line each: its row first, then its files."""
+        return self._row_problems(entry) + integrity.file_problems(entry)
+
+    def require_whole(self, entry: ModelRegistryEntry) -> None:
+        """Nothing where a version is as it was registered.
+
+        Raises:
+            BadSignature: its row is not.
+            BadCheckpoint: a file is not; the message names it.
+        """
+        if found := self._row_problems(entry):
+            raise BadSignature(found[0])
+        if found := integrity.file_problems(entry):
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            raise BadCheckpoint(
+                f"{entry.artifact_path}: {found[0]}{more}; register it again or restore the files"
+            )
 
     def close(self) -> None:
         """Let go of the store."""
-        self._store.close()
+        self.store.close()
 
-    def _update(self, name: str, values: dict[str, Any]) -> None:
-        with self._store.write() as transaction:
-            entry = _find(transaction, ModelName.parse(name))
-            if entry is not None:
-                update_model(transaction, entry.name, entry.version, values)
-                return
-        self.require(name)
+    def _row_problems(self, entry: ModelRegistryEntry) -> list[str]:
+        trusted = trusted_keys(self.town) if self.town is not None else self._trusted
+        with self.store.read() as connection:
+            digest = versions.stored_digest(connection, entry)
+        return integrity.row_problems(entry, stored_digest=digest, trusted=trusted)
 
     def _suggestion(self, name: str) -> str:
         names = sorted({entry.name for entry in self.list()})
@@ -111,18 +229,22 @@ class ModelRegistry:
         return "see: node0 model list"
 
 
-def _find(transaction: Transaction, wanted: ModelName) -> ModelRegistryEntry | None:
-    version = wanted.version or newest_version(transaction, wanted.name)
-    row = find_model(transaction, wanted.name, version)
-    return None if row is None else _entry(transaction, row)
+def _as_store(place: Store | Town | None) -> Store:
+    assert place is not None
+    assert not isinstance(place, Town)
+    return place
 
 
-def _row(entry: ModelRegistryEntry) -> dict[str, Any]:
-    values = entry.model_dump(mode="json", exclude={"artefacts"})
-    return values | {"content_digest": entry.content_digest}
+def _signed(entry: ModelRegistryEntry, signer: Signer | None) -> ModelRegistryEntry:
+    if signer is None:
+        return entry
+    return entry.model_copy(
+        update={"signer": signer.public, "signature": signer.sign(integrity.facts_of(entry))}
+    )
 
 
-def _entry(transaction: Transaction, row: Row) -> ModelRegistryEntry:
-    files = [Artefact(**file) for file in list_artefacts(transaction, row["name"], row["version"])]
-    fields = {name: value for name, value in row.items() if name != "content_digest"}
-    return ModelRegistryEntry(**fields, artefacts=files)
+def _by_plan_spelling(connection: Connection, name: str) -> ModelRegistryEntry | None:
+    """`NAME-vVER`, as the plan writes a version."""
+    stem, mark, version = name.rpartition("-v")
+    is_version = bool(mark) and version.isdecimal() and int(version) > 0
+    return versions.find(connection, ModelName(stem, int(version), None)) if is_version else None

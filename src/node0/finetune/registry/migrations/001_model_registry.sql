@@ -25,7 +25,7 @@ CREATE TABLE deployments (
   forced INTEGER NOT NULL,
   actor VARCHAR(128) NOT NULL,
   reason VARCHAR(1024) NOT NULL,
-  before_it JSON NOT NULL,
+  edits JSON NOT NULL,
   started_at VARCHAR(32) NOT NULL,
   ended_at VARCHAR(32) NOT NULL,
   PRIMARY KEY (number)

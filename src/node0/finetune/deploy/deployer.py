@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put a version to work, or take it back: two-phase, one at a time, repaired after a crash.
+
+    begin     the registry writes down what will change           (a crash after this is undone)
+    change    the agent's own files, then the town's settings
+    probe     the endpoint, as the agent will meet it             (a failure here is undone)
+    commit    the registry: version, aliases, the deployment before it
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from node0.errors import ConfigError, DeployInUse, Node0Error, NotFound
+from node0.files import try_locked
+from node0.finetune.chat.profile import DeploymentProfile, load_profile
+from node0.finetune.deploy import settings_edits
+from node0.finetune.deploy.agent import Agent, agent_name, claude_agent
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.deploy.gate import GateSettings, check_gate
+from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.store import ModelRegistry
+from node0.model_files import PROFILE
+from node0.settings import read_block
+from node0.town import Town
+
+Probe = Callable[[Endpoint, ModelRegistryEntry, DeploymentProfile], None]
+"""Raises `EndpointUnreachable` or `EndpointUnfit` where the endpoint does not serve the version."""
+
+
+class Plan(NamedTuple):
+    """What a deployment would change."""
+
+    entry: ModelRegistryEntry
+    profile: DeploymentProfile
+    endpoint: Endpoint
+    agent: Agent
+    rigs: list[str]
+    edits: list[Edit]
+
+
+class Deployer:
+    """Deploys versions of one registry in one town, or in no town: then the registry alone knows."""
+
+    def __init__(self, town: Town, registry: ModelRegistry, *, probe: Probe) -> None:
+        self._town, self._registry, self._probe = town, registry, probe
+
+    def plan(self, name: str, *, rigs: Sequence[str] = (), endpoint: Endpoint) -> Plan:
+        """Find out what deploying would change; nothing is written.
+
+        Raises:
+            NotFound: no such version, or no such rig.
+            ConfigError: a settings file cannot be read.
+        """
+        entry = self._registry.require(name)
+        profile = _profile_of(entry)
+        directory = self._town.models / "agents" / agent_name(entry)
+        agent = claude_agent(entry, profile, endpoint, directory=directory)
+        files = settings_edits.settings_files(self._town, rigs)
+        edits = settings_edits.plan_edits(files, role=entry.role, agent=agent.name, entry=agent.entry)
+        return Plan(entry, profile, endpoint, agent, sorted(rigs), edits)
+
+    def deploy(self, plan: Plan, *, force: bool = False, reason: str = "") -> Deployment:
+        """Make the plan real.
+
+        Args:
+            plan: of this deployer.
+            force: pass the gate; needs a reason.
+            reason: kept in the registry.
+
+        Raises:
+            GateRefused: the gate says no.
+            BadCheckpoint, BadSignature: the version is not as it was registered.
+            EndpointUnreachable, EndpointUnfit: the probe says no; everything is as before.
+            DeployInUse: another process deploys.
+        """
+        if force and not reason.strip():
+            raise ConfigError("--force-deploy needs --reason: who looks at this later must know why")
+        entry = plan.entry
+        self._registry.require_whole(entry)
+        if not force:
+            self._check_gate(entry)
+        with self._alone():
+            self._repair()
+            plan = self.plan(entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
+            row = self._registry.begin_deployment(
+                entry, agent=plan.agent.name, rigs=plan.rigs, endpoint=plan.endpoint.model_dump(),
+                edits=plan.edits, forced=force, reason=reason,
+            )
+            return self._carry_out(row, plan)
+
+    def rollback(
+        self, role: str, *, version: int | None = None, rigs: Sequence[str] = (), reason: str = "", force: bool = False
+    ) -> Deployment | None:
+        """Take back the deployment at work for a role; what is at work then, or None for the agent before ours.
+
+        Args:
+            role: whose agent changes.
+            version: go back to this one, through all that lies above it; 0 is the agent before ours.
+            rigs: of a deployment to these rigs.
+            reason: kept in the registry.
+            force: also where somebody has changed the settings since.
+
+        Raises:
+            NotFound: nothing of ours is at work for the role, or that version never was.
+            ConfigError: the settings are not as the deployment left them.
+            DeployInUse: another process deploys.
+        """
+        with self._alone():
+            self._repair()
+            stack = list(self._registry.deployed(role, rigs))
+            if not stack:
+                raise NotFound(f"nothing of ours is deployed for {role}; see: gt-model list --role {role}")
+            kept = _kept(stack, version, role)
+            undone = stack[len(kept) :]
+            changed = settings_edits.disagreements(undone[-1].edits)
+            if changed and not force:
+                raise ConfigError(f"{changed[0]}, which the deployment did not write; --force takes it back")
+            for row in reversed(undone):
+                self._registry.begin_rollback(row)
+                settings_edits.undo(row.edits)
+                self._registry.finish_rollback(row, reason=reason)
+            return kept[-1] if kept else None
+
+    def repair(self) -> list[Deployment]:
+        """Undo what a process left unfinished when it died; those deployments. Nothing while another deploys."""
+        if not self._registry.unfinished():
+            return []
+        try:
+            with self._alone():
+                return self._repair()
+        except DeployInUse:
+            return []
+
+    def disagreements(self) -> list[str]:
+        """Where the town's settings are not as the deployments at work left them, each in a line."""
+        rows = self._registry.deployments(DeploymentState.ACTIVE)
+        return [line for row in rows for line in settings_edits.disagreements(row.edits)]
+
+    def _carry_out(self, row: Deployment, plan: Plan) -> Deployment:
+        try:
+            plan.agent.write_files()
+            settings_edits.make(row.edits)
+            self._probe(plan.endpoint, plan.entry, plan.profile)
+        except BaseException as error:
+            settings_edits.undo(row.edits)
+            why = str(error) if isinstance(error, Node0Error) else type(error).__name__
+            self._registry.finish_deployment(row, DeploymentState.REVERTED, reason=why)
+            raise
+        return self._registry.finish_deployment(row, DeploymentState.ACTIVE, reason=row.reason)
+
+    def _repair(self) -> list[Deployment]:
+        rows = list(self._registry.unfinished())
+        for row in reversed(rows):
+            settings_edits.undo(row.edits)
+            if row.state is DeploymentState.STARTED:
+                self._registry.finish_deployment(row, DeploymentState.REVERTED, reason="its process ended")
+            else:
+                self._registry.finish_rollback(row, reason="finished after its process ended")
+        return rows
+
+    def _check_gate(self, entry: ModelRegistryEntry) -> None:
+        settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
+        check_gate(
+            entry, self._registry.evaluations(entry), settings, holds=self._registry.holding(entry.name, entry.version)
+        )
+
+    def _alone(self) -> AbstractContextManager[None]:
+        busy = DeployInUse(f"another process is deploying in {self._town.root}; try again when it has ended")
+        return try_locked(self._town.models / ".deploy.lock", busy=busy)
+
+
+def _profile_of(entry: ModelRegistryEntry) -> DeploymentProfile:
+    """The profile that the version was trained for, which lies beside its weights; else the role's shipped one."""
+    own = Path(entry.artifact_path) / PROFILE
+    return load_profile(entry.role, own if own.is_file() else None)
+
+
+def _kept(stack: Sequence[Deployment], version: int | None, role: str) -> list[Deployment]:
+    """What stays of the deployments at work and below."""
+    if version is None:
+        return list(stack[:-1])
+    if version == 0:
+        return []
+    places = [index for index, row in enumerate(stack) if row.version == version]
+    if not places:
+        known = ", ".join(str(number) for number in sorted({row.version for row in stack}))
+        raise NotFound(f"version {version} was never at work for {role}; 0 (the agent before ours), or: {known}")
+    return list(stack[: places[-1] + 1])

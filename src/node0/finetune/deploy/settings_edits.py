@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes to the town's settings files: found out first, then made, and undone to the byte."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from node0.errors import ConfigError, NotFound
+from node0.files import write_atomically
+from node0.finetune.deploy import json_edit
+from node0.finetune.registry.deployments import Edit
+from node0.town import Town
+
+FRESH = {"type": "town-settings", "version": 1}
+FRESH_RIG = {"type": "rig-settings", "version": 1}
+
+
+def settings_files(town: Town, rigs: Sequence[str]) -> list[Path]:
+    """The settings files that a deployment changes: the town's, or those of rigs; none where there is no town.
+
+    Raises:
+        NotFound: the town has no such rig.
+    """
+    if not town.is_gas_town:
+        if rigs:
+            raise NotFound(f"{town.root} is no Gas Town and has no rigs; leave --rig out")
+        return []
+    known = town.rigs()
+    if unknown := sorted(set(rigs) - set(known)):
+        raise NotFound(f"no rig {unknown[0]!r} in {town.root}; its rigs: {', '.join(known) or 'none'}")
+    places = [town.root / rig / "settings" / "config.json" for rig in sorted(rigs)]
+    return places or [town.settings_file]
+
+
+def plan_edits(files: Sequence[Path], *, role: str, agent: str, entry: dict[str, Any]) -> list[Edit]:
+    """What must change so that `role` runs `agent`.
+
+    Raises:
+        ConfigError: a file is not JSON, or one of the two tables in it is none.
+    """
+    edits = []
+    for file in files:
+        text, made = _text_of(file), not file.exists()
+        wanted = ((("agents", agent), json.dumps(entry, indent=2)), (("role_agents", role), json.dumps(agent)))
+        for path, after in wanted:
+            before, table = json_edit.get(text, path), json_edit.get(text, path[:-1])
+            edit = Edit(file=str(file), path=path, before=before, after=after, made_file=made)
+            edits.append(edit.model_copy(update={"made_table": table is None}))
+    return edits
+
+
+def make(edits: Sequence[Edit]) -> None:
+    """Make the changes, each file whole.
+
+    Raises:
+        ConfigError: a file cannot be read or written.
+    """
+    for file, own in _by_file(edits).items():
+        text = _text_of(file)
+        for edit in own:
+            assert edit.after is not None
+            text = json_edit.put(text, edit.path, edit.after)
+        _write(file, text)
+
+
+def undo(edits: Sequence[Edit]) -> None:
+    """Put back what each change replaced, where it still stands; a file that was made for them goes.
+
+    Raises:
+        ConfigError: a file cannot be read or written.
+    """
+    for file, own in _by_file(edits).items():
+        if not file.exists():
+            continue
+        text = before = _text_of(file)
+        for edit in reversed(own):
+            if not _same(json_edit.get(text, edit.path), edit.after):
+                continue
+            text = _put_back(text, edit)
+        if own[0].made_file and json_edit.check(text) in (_fresh(file), {}):
+            file.unlink()
+        elif text != before:
+            _write(file, text)
+
+
+def disagreements(edits: Sequence[Edit]) -> list[str]:
+    """What of the changes does not stand any more, each in a line."""
+    found = []
+    for edit in edits:
+        file = Path(edit.file)
+        now = json_edit.get(_text_of(file), edit.path) if file.exists() else None
+        if not _same(now, edit.after):
+            shown = "absent" if now is None else " ".join(now.split())[:60]
+            found.append(f"{'.'.join(edit.path)} in {file} is {shown}")
+    return found
+
+
+def _put_back(text: str, edit: Edit) -> str:
+    if edit.before is not None:
+        return json_edit.put(text, edit.path, edit.before)
+    text, table = json_edit.drop(text, edit.path), edit.path[:-1]
+    was_ours = edit.made_table and json_edit.get(text, table) == "{}"
+    return json_edit.drop(text, table) if was_ours else text
+
+
+def _by_file(edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
+    found: dict[Path, list[Edit]] = {}
+    for edit in edits:
+        found.setdefault(Path(edit.file), []).append(edit)
+    return found
+
+
+def _text_of(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8") if file.exists() else json.dumps(_fresh(file), indent=2) + "\n"
+        json_edit.check(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return text
+
+
+def _fresh(file: Path) -> dict[str, object]:
+    return dict(FRESH_RIG if file.parent.parent.joinpath("config.json").exists() else FRESH)
+
+
+def _write(file: Path, text: str) -> None:
+    json_edit.check(text)
+    try:
+        write_atomically(file, text, shared=True)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _same(now: str | None, then: str | None) -> bool:
+    """Whether two values are equal; their spacing may have changed, since gt rewrites the file."""
+    if now is None or then is None:
+        return now is then
+    return bool(json.loads(now) == json.loads(then))

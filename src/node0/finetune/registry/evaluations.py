@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements of a version: each is kept, and the last one is the version's score."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, func, insert, select
+
+from node0.finetune.registry.events import now
+from node0.store.tables import model_evals
+
+
+class Evaluation(BaseModel):
+    """One measurement."""
+
+    model_config = ConfigDict(frozen=True)
+
+    suite: str = Field(min_length=1, max_length=128)
+    "What was measured: `held-out`, or the name of a suite."
+
+    items: int = Field(ge=0)
+    score: float = Field(allow_inf_nan=False)
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
+    "Bounds of the score with 95 % confidence."
+
+    by_category: Mapping[str, float] = Field(default_factory=dict)
+    at: str = ""
+    "ISO 8601, UTC; set when it is kept."
+
+
+def add_evaluation(connection: Connection, name: str, version: int, evaluation: Evaluation) -> None:
+    """Keep one more, inside the caller's transaction."""
+    table = model_evals.c
+    own = (table.name == name) & (table.version == version)
+    last = connection.scalar(select(func.max(table.number)).where(own)) or 0
+    row = {**evaluation.model_dump(), "name": name, "version": version, "number": last + 1, "at": now()}
+    connection.execute(insert(model_evals), [row])
+
+
+def evaluations_of(connection: Connection, name: str, version: int) -> Sequence[Evaluation]:
+    """All that is kept of a version, oldest first."""
+    table = model_evals.c
+    own = (table.name == name) & (table.version == version)
+    query = select(model_evals).where(own).order_by(table.number)
+    fields = set(Evaluation.model_fields)
+    return [
+        Evaluation(**{key: value for key, value in row.items() if key in fields})
+        for row in connection.execute(query).mappings()
+    ]
