@@ -99,6 +99,17 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def try_locked(path: Path, *, busy: Exception) -> Iterator[None]:
+    """As `locked`, for whoever would rather be told than wait: raises `busy` where another holds it."""
+    with open_to_append(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield
+
+
 def make_directory(path: Path) -> None:
     """Make what is missing of `path`, for the owner alone; what is there stays as it is."""
     for place in reversed([path, *path.parents]):

@@ -63,6 +63,11 @@ class Town:
         raise NotFound(f"no town found from {here} upwards: name one with --town or GT_TOWN_ROOT")
 
     @property
+    def is_gas_town(self) -> bool:
+        """Whether gt made it; models may also be kept in a directory that knows no gt."""
+        return (self.root / MARK).is_file()
+
+    @property
     def corpus(self) -> Path:
         """Entries, one directory a role."""
         return self.root / ".corpus"

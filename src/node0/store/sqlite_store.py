@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
 from node0.errors import ConfigError, Node0Error, StoreUnavailable
+from node0.files import PRIVATE_FILE, make_directory, narrow
 from node0.store.migrate import is_current, migrate
 
 logger = logging.getLogger(__name__)
@@ -90,10 +91,10 @@ def _engine(path: Path, *, create: bool, busy_seconds: float) -> Engine:
         return create_engine(URL.create("sqlite"), poolclass=StaticPool)
     arguments: dict[str, object] = {"timeout": busy_seconds}
     database = str(path)
-    if not create and not os.access(path.parent, os.W_OK):
+    if not create and not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
         database, arguments["uri"] = f"file:{quote(database)}?{_read_only(path)}", True
     else:
-        _make_parent(path)
+        _make_file(path)
     return create_engine(URL.create("sqlite", database=database), poolclass=NullPool, connect_args=arguments)
 
 
@@ -104,11 +105,14 @@ def _read_only(path: Path) -> str:
     return "mode=ro" if has_news else "mode=ro&immutable=1"
 
 
-def _make_parent(path: Path) -> None:
+def _make_file(path: Path) -> None:
+    """The file, for its owner alone; SQLite gives what it writes beside it the same rights."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+        narrow(path)
     except OSError as error:
-        raise ConfigError(f"cannot make {path.parent}: {error.strerror}; choose another --town") from error
+        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another --town") from error
 
 
 def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

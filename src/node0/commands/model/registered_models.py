@@ -31,13 +31,14 @@ def register(
     """Keep a directory as the next version of a name, and say which that is."""
     with open_registry(town, create=True) as (registry, place):
         models = None if in_place else place.models
-        entry = publish(registry, directory, name=name, role=role, models=models)
+        entry, is_new = publish(registry, directory, name=name, role=role, models=models)
     size = sum(file.size for file in entry.artefacts)
     if as_json:
         console.emit([entry.model_dump(mode="json")], as_json=True)
     else:
         files = f"{len(entry.artefacts)} files, {size:,} bytes"
-        console.note(f"registered {entry.spelled} for {entry.role}: {files} in {entry.artifact_path}")
+        said = "registered" if is_new else "nothing new, these files are"
+        console.note(f"{said} {entry.spelled} for {entry.role}: {files} in {entry.artifact_path}")
 
 
 def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put a version to work, or take it back: two-phase, one at a time, repaired after a crash.
 
-    begin     the registry writes down what will change           (a crash after this is undone)
-    change    the agent's own files, then the town's settings
-    probe     the endpoint, as the agent will meet it             (a failure here is undone)
-    commit    the registry: version, aliases, the deployment before it
+begin     the registry writes down what will change           (a crash after this is undone)
+change    the agent's own files, then the town's settings
+probe     the endpoint, as the agent will meet it             (a failure here is undone)
+commit    the registry: version, aliases, the deployment before it
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, agent_name, claude_agent
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.gate import GateSettings, check_gate
+from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
@@ -46,6 +47,7 @@ class Deployer:
 
     def __init__(self, town: Town, registry: ModelRegistry, *, probe: Probe) -> None:
         self._town, self._registry, self._probe = town, registry, probe
+        self._log = DeploymentLog(registry.store)
 
     def plan(self, name: str, *, rigs: Sequence[str] = (), endpoint: Endpoint) -> Plan:
         """Find out what deploying would change; nothing is written.
@@ -85,16 +87,19 @@ class Deployer:
         with self._alone():
             self._repair()
             plan = self.plan(entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
-            row = self._registry.begin_deployment(
-                entry, agent=plan.agent.name, rigs=plan.rigs, endpoint=plan.endpoint.model_dump(),
-                edits=plan.edits, forced=force, reason=reason,
-            )
+            row = self._log.begin(_draft(plan).model_copy(update={"forced": force, "reason": reason}))
             return self._carry_out(row, plan)
 
     def rollback(
-        self, role: str, *, version: int | None = None, rigs: Sequence[str] = (), reason: str = "", force: bool = False
+        self,
+        role: str,
+        *,
+        version: int | None = None,
+        rigs: Sequence[str] = (),
+        reason: str = "",
+        force: bool = False,
     ) -> Deployment | None:
-        """Take back the deployment at work for a role; what is at work then, or None for the agent before ours.
+        """Take back what is at work for a role; what is at work then, None for the agent before ours.
 
         Args:
             role: whose agent changes.
@@ -110,7 +115,7 @@ class Deployer:
         """
         with self._alone():
             self._repair()
-            stack = list(self._registry.deployed(role, rigs))
+            stack = self._log.stack(role, rigs)
             if not stack:
                 raise NotFound(f"nothing of ours is deployed for {role}; see: gt-model list --role {role}")
             kept = _kept(stack, version, role)
@@ -119,14 +124,14 @@ class Deployer:
             if changed and not force:
                 raise ConfigError(f"{changed[0]}, which the deployment did not write; --force takes it back")
             for row in reversed(undone):
-                self._registry.begin_rollback(row)
+                self._log.begin_rollback(row)
                 settings_edits.undo(row.edits)
-                self._registry.finish_rollback(row, reason=reason)
+                self._log.finish_rollback(row, reason=reason)
             return kept[-1] if kept else None
 
     def repair(self) -> list[Deployment]:
-        """Undo what a process left unfinished when it died; those deployments. Nothing while another deploys."""
-        if not self._registry.unfinished():
+        """Undo what a process left unfinished when it died; nothing while another one deploys."""
+        if not self._log.unfinished():
             return []
         try:
             with self._alone():
@@ -136,7 +141,7 @@ class Deployer:
 
     def disagreements(self) -> list[str]:
         """Where the town's settings are not as the deployments at work left them, each in a line."""
-        rows = self._registry.deployments(DeploymentState.ACTIVE)
+        rows = self._log.list(DeploymentState.ACTIVE)
         return [line for row in rows for line in settings_edits.disagreements(row.edits)]
 
     def _carry_out(self, row: Deployment, plan: Plan) -> Deployment:
@@ -147,33 +152,44 @@ class Deployer:
         except BaseException as error:
             settings_edits.undo(row.edits)
             why = str(error) if isinstance(error, Node0Error) else type(error).__name__
-            self._registry.finish_deployment(row, DeploymentState.REVERTED, reason=why)
+            self._log.revert(row, reason=why)
             raise
-        return self._registry.finish_deployment(row, DeploymentState.ACTIVE, reason=row.reason)
+        return self._log.commit(row)
 
     def _repair(self) -> list[Deployment]:
-        rows = list(self._registry.unfinished())
+        rows = list(self._log.unfinished())
         for row in reversed(rows):
             settings_edits.undo(row.edits)
             if row.state is DeploymentState.STARTED:
-                self._registry.finish_deployment(row, DeploymentState.REVERTED, reason="its process ended")
+                self._log.revert(row, reason="its process ended")
             else:
-                self._registry.finish_rollback(row, reason="finished after its process ended")
+                self._log.finish_rollback(row, reason="finished after its process ended")
         return rows
 
     def _check_gate(self, entry: ModelRegistryEntry) -> None:
         settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
-        check_gate(
-            entry, self._registry.evaluations(entry), settings, holds=self._registry.holding(entry.name, entry.version)
-        )
+        found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
+        check_gate(entry, found, settings=settings, holds=holds)
 
     def _alone(self) -> AbstractContextManager[None]:
         busy = DeployInUse(f"another process is deploying in {self._town.root}; try again when it has ended")
         return try_locked(self._town.models / ".deploy.lock", busy=busy)
 
 
+def _draft(plan: Plan) -> Deployment:
+    return Deployment(
+        name=plan.entry.name,
+        version=plan.entry.version,
+        role=plan.entry.role,
+        agent=plan.agent.name,
+        rigs=plan.rigs,
+        endpoint=plan.endpoint.model_dump(),
+        edits=plan.edits,
+    )
+
+
 def _profile_of(entry: ModelRegistryEntry) -> DeploymentProfile:
-    """The profile that the version was trained for, which lies beside its weights; else the role's shipped one."""
+    """The profile that the version was trained for lies beside its weights; else the role's shipped one."""
     own = Path(entry.artifact_path) / PROFILE
     return load_profile(entry.role, own if own.is_file() else None)
 
@@ -187,5 +203,5 @@ def _kept(stack: Sequence[Deployment], version: int | None, role: str) -> list[D
     places = [index for index, row in enumerate(stack) if row.version == version]
     if not places:
         known = ", ".join(str(number) for number in sorted({row.version for row in stack}))
-        raise NotFound(f"version {version} was never at work for {role}; 0 (the agent before ours), or: {known}")
+        raise NotFound(f"version {version} never worked for {role}; 0 (the agent before ours), or: {known}")
     return list(stack[: places[-1] + 1])

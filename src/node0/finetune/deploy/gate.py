@@ -31,7 +31,11 @@ class GateSettings(BaseModel):
 
 
 def check_gate(
-    entry: ModelRegistryEntry, evaluations: Sequence[Evaluation], settings: GateSettings, *, holds: Sequence[str]
+    entry: ModelRegistryEntry,
+    evaluations: Sequence[Evaluation],
+    settings: GateSettings,
+    *,
+    holds: Sequence[str],
 ) -> None:
     """Nothing where the version may be deployed.
 

@@ -17,7 +17,7 @@ FRESH_RIG = {"type": "rig-settings", "version": 1}
 
 
 def settings_files(town: Town, rigs: Sequence[str]) -> list[Path]:
-    """The settings files that a deployment changes: the town's, or those of rigs; none where there is no town.
+    """The settings files that a deployment changes: the town's, or those of rigs; none without a Gas Town.
 
     Raises:
         NotFound: the town has no such rig.
@@ -39,15 +39,8 @@ def plan_edits(files: Sequence[Path], *, role: str, agent: str, entry: dict[str,
     Raises:
         ConfigError: a file is not JSON, or one of the two tables in it is none.
     """
-    edits = []
-    for file in files:
-        text, made = _text_of(file), not file.exists()
-        wanted = ((("agents", agent), json.dumps(entry, indent=2)), (("role_agents", role), json.dumps(agent)))
-        for path, after in wanted:
-            before, table = json_edit.get(text, path), json_edit.get(text, path[:-1])
-            edit = Edit(file=str(file), path=path, before=before, after=after, made_file=made)
-            edits.append(edit.model_copy(update={"made_table": table is None}))
-    return edits
+    wanted = {("agents", agent): json.dumps(entry, indent=2), ("role_agents", role): json.dumps(agent)}
+    return [_edit(file, path, after) for file in files for path, after in wanted.items()]
 
 
 def make(edits: Sequence[Edit]) -> None:
@@ -96,6 +89,22 @@ def disagreements(edits: Sequence[Edit]) -> list[str]:
     return found
 
 
+def _edit(file: Path, path: tuple[str, ...], after: str) -> Edit:
+    text = _text_of(file)
+    try:
+        before, table = json_edit.get(text, path), json_edit.get(text, path[:-1])
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return Edit(
+        file=str(file),
+        path=path,
+        before=before,
+        after=after,
+        made_file=not file.exists(),
+        made_table=table is None,
+    )
+
+
 def _put_back(text: str, edit: Edit) -> str:
     if edit.before is not None:
         return json_edit.put(text, edit.path, edit.before)
@@ -113,13 +122,19 @@ def _by_file(edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
 
 def _text_of(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8") if file.exists() else json.dumps(_fresh(file), indent=2) + "\n"
+        text = (
+            file.read_text(encoding="utf-8") if file.exists() else json.dumps(_fresh(file), indent=2) + "\n"
+        )
         json_edit.check(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from None
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return text
+
+
+def _fresh_text(file: Path) -> str:
+    return json.dumps(_fresh(file), indent=2) + "\n"
 
 
 def _fresh(file: Path) -> dict[str, object]:

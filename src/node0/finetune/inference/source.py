@@ -7,7 +7,6 @@ from pathlib import Path
 
 from node0.errors import BadCheckpoint, NotFound
 from node0.finetune.checkpoint.peft import read_adapter_config
-from node0.finetune.manifest import check
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
@@ -46,12 +45,12 @@ def find_model(name: str, *, town: Path | None = None) -> ModelSource:
 
     Raises:
         NotFound: no such model; the message names the nearest registered ones.
-        BadCheckpoint: a file is not the one that was registered or that the run wrote.
+        BadCheckpoint, BadSignature: it is not what was registered or what the run wrote.
     """
     if Path(name).is_dir() and (os.sep in name or not _is_registered(name, town)):
         return _from_directory(Path(name))
     if os.sep not in name:
-        return _from_registry(ModelRegistry(Town.locate(town), create=False).require(name))
+        return _from_registry(_whole(name, town))
     if name.startswith((".", "~", os.sep)):
         raise NotFound(f"no model directory {name}; give one, or a name from: node0 model list")
     return _from_base(name, resolve_base(name))
@@ -68,10 +67,9 @@ def find_adapter(name: str, *, town: Path | None = None) -> Path:
         RunDirectory(Path(name)).verify_if_finished()
         read_adapter_config(Path(name))
         return Path(name)
-    entry = ModelRegistry(Town.locate(town), create=False).require(name)
+    entry = _whole(name, town)
     if not entry.lora_adapters:
         raise NotFound(f"model {entry.spelled} is no adapter; load it with --model")
-    check(Path(entry.artifact_path), entry.artefacts)
     return Path(entry.artifact_path) / entry.lora_adapters[0]
 
 
@@ -82,9 +80,16 @@ def _is_registered(name: str, town: Path | None) -> bool:
         return False
 
 
+def _whole(name: str, town: Path | None) -> ModelRegistryEntry:
+    """A registered version that is as it was registered."""
+    registry = ModelRegistry(Town.locate(town), create=False)
+    entry = registry.require(name)
+    registry.require_whole(entry)
+    return entry
+
+
 def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
     directory = Path(entry.artifact_path)
-    check(directory, entry.artefacts)
     if entry.lora_adapters:
         revision = entry.training_config.get("base_revision")
         found = _with_adapter(directory / entry.lora_adapters[0], entry.base_model, revision=revision)

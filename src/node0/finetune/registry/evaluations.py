@@ -20,8 +20,8 @@ class Evaluation(BaseModel):
 
     items: int = Field(ge=0)
     score: float = Field(allow_inf_nan=False)
-    low: float | None = Field(None, allow_inf_nan=False)
-    high: float | None = Field(None, allow_inf_nan=False)
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
     "Bounds of the score with 95 % confidence."
 
     by_category: Mapping[str, float] = Field(default_factory=dict)

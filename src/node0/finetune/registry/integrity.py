@@ -29,7 +29,9 @@ def row_problems(entry: ModelRegistryEntry, *, stored_digest: str, trusted: Coll
         return [f"{entry.spelled} is signed by {entry.signer[:16]}, whom this town does not trust"]
     facts = facts_of(entry)
     if not is_signed(facts, signer=entry.signer, signature=entry.signature, trusted=trusted):
-        return [f"the registry's row of {entry.spelled}, or the list of its files, is not the one that was signed"]
+        return [
+            f"the registry's row of {entry.spelled}, or the list of its files, is not the one that was signed"
+        ]
     if stored_digest != entry.content_digest:
         return [f"the digest of {entry.spelled} is not that of the files it lists"]
     return []

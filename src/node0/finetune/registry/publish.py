@@ -11,7 +11,7 @@ from node0.files import private_directory
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.artefacts import copy_into, scan
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.registry.store import ModelRegistry, Registered
 from node0.finetune.run_dir import RunDirectory
 from node0.model_files import ADAPTER_CONFIG, ENTRIES, MODEL_CONFIG, pickles
 from node0.settings import read_tree
@@ -39,8 +39,8 @@ def publish(
     name: str | None = None,
     role: str | None = None,
     models: Path | None = None,
-) -> ModelRegistryEntry:
-    """Register the model in `directory` as the next version of `name`.
+) -> Registered:
+    """Register the model in `directory` as the next version of `name`; the same files are no new one.
 
     Args:
         registry: where.
@@ -69,7 +69,7 @@ def publish(
         target = models.resolve() / entry.name / entry.content_digest[:DIGEST_LENGTH]
         copy_into(directory, artefacts, target)
         entry = entry.model_copy(update={"artifact_path": str(target)})
-    return registry.register(entry)
+    return registry.register_once(entry)
 
 
 def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:

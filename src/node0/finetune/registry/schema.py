@@ -2,28 +2,16 @@
 """The schema of a registered model's version."""
 
 import hashlib
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import ConfigError
 from node0.finetune.manifest import Artefact
+from node0.finetune.registry.states import Alias, DeploymentStatus
 from node0.finetune.role import ROLE_PATTERN
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
-
-
-class DeploymentStatus(StrEnum):
-    """Where a version is in its life."""
-
-    REGISTERED = "registered"
-    EVALUATED = "evaluated"
-    ACTIVE = "active"
-    DEGRADED = "degraded"
-    FLAGGED = "flagged"
-    HOLDS_ROLLOUT = "holds_rollout"
-    ARCHIVED = "archived"
 
 
 class ModelRegistryEntry(BaseModel):
@@ -93,22 +81,29 @@ class ModelRegistryEntry(BaseModel):
 
 
 class ModelName(NamedTuple):
-    """What a person types: `NAME` is the newest version, `NAME:VER` that one."""
+    """What a person types: `NAME` is the newest version; `NAME:VER`, or `NAME@ALIAS`."""
 
     name: str
     version: int | None
+    alias: Alias | None = None
 
     @classmethod
     def parse(cls, text: str) -> "ModelName":
         """Read it.
 
         Raises:
-            ConfigError: the version is not a positive whole number.
+            ConfigError: the version is not a positive whole number, or there is no such alias.
         """
-        name, colon, version = text.partition(":")
-        if not colon:
+        name, mark, alias = text.partition("@")
+        if mark:
+            if alias not in list(Alias):
+                known = ", ".join(f"@{one}" for one in Alias)
+                raise ConfigError(f"no alias {alias!r} in {text!r}; there are: {known}")
+            return cls(name, None, Alias(alias))
+        name, mark, version = text.partition(":")
+        if not mark:
             return cls(name, None)
-        if not (version.isdecimal() and int(version) > 0):
+        if not (version.isascii() and version.isdecimal() and int(version) > 0):
             raise ConfigError(
                 f"model version {version!r} in {text!r} is not 1, 2, ...; see: node0 model list"
             )

@@ -34,16 +34,17 @@ class Alias(StrEnum):
 
 
 _S = DeploymentStatus
+_STOPS = frozenset({_S.FLAGGED, _S.HOLDS_ROLLOUT})
 LEGAL_MOVES: dict[DeploymentStatus, frozenset[DeploymentStatus]] = {
-    _S.REGISTERED: frozenset({_S.EVALUATED, _S.ACTIVE, _S.FLAGGED, _S.HOLDS_ROLLOUT, _S.ARCHIVED}),
-    _S.EVALUATED: frozenset({_S.ACTIVE, _S.FLAGGED, _S.HOLDS_ROLLOUT, _S.ARCHIVED}),
-    _S.ACTIVE: frozenset({_S.ARCHIVED, _S.DEGRADED, _S.FLAGGED, _S.HOLDS_ROLLOUT, _S.EVALUATED, _S.REGISTERED}),
-    _S.DEGRADED: frozenset({_S.ACTIVE, _S.ARCHIVED, _S.FLAGGED, _S.HOLDS_ROLLOUT}),
-    _S.FLAGGED: frozenset({_S.EVALUATED, _S.ARCHIVED, _S.HOLDS_ROLLOUT}),
-    _S.HOLDS_ROLLOUT: frozenset({_S.EVALUATED, _S.ARCHIVED, _S.FLAGGED}),
-    _S.ARCHIVED: frozenset({_S.ACTIVE, _S.FLAGGED, _S.HOLDS_ROLLOUT}),
+    _S.REGISTERED: _STOPS | {_S.EVALUATED, _S.ACTIVE, _S.ARCHIVED},
+    _S.EVALUATED: _STOPS | {_S.ACTIVE, _S.ARCHIVED},
+    _S.ACTIVE: _STOPS | {_S.DEGRADED, _S.ARCHIVED},
+    _S.DEGRADED: _STOPS | {_S.ACTIVE, _S.ARCHIVED},
+    _S.FLAGGED: _STOPS | {_S.EVALUATED, _S.ACTIVE, _S.ARCHIVED},
+    _S.HOLDS_ROLLOUT: _STOPS | {_S.EVALUATED, _S.ACTIVE, _S.ARCHIVED},
+    _S.ARCHIVED: _STOPS | {_S.ACTIVE},
 }
-"Staying as it is is always legal. An active version goes back to what it was when its deployment is undone."
+"Staying as it is is always legal. What is flagged becomes active by force only."
 
 
 def check_move(spelled: str, before: DeploymentStatus, after: DeploymentStatus) -> None:

@@ -59,7 +59,9 @@ class ModelRegistry:
             if (same := versions.find_same(connection, entry)) is not None:
                 return Registered(same, is_new=False)
             number = versions.newest(connection, entry.name) + 1
-            kept = entry.model_copy(update={"version": number, "created_at": entry.created_at or events.now()})
+            kept = entry.model_copy(
+                update={"version": number, "created_at": entry.created_at or events.now()}
+            )
             kept = _signed(kept, signer)
             versions.add(connection, kept)
             events.append_event(connection, kept.name, kept.version, "registered")
@@ -127,7 +129,9 @@ class ModelRegistry:
         Raises:
             NotFound: there is no such version.
         """
-        self.add_evaluation(name, Evaluation(suite="score", items=0, score=eval_score, by_category=by_category))
+        self.add_evaluation(
+            name, Evaluation(suite="score", items=0, score=eval_score, by_category=by_category)
+        )
 
     def add_evaluation(self, name: str, evaluation: Evaluation) -> ModelRegistryEntry:
         """Keep a measurement; it is the version's score from now on.
@@ -169,9 +173,7 @@ class ModelRegistry:
         with self.store.write(f"{entry.spelled} is {status}") as connection:
             versions.change(connection, entry, {"deployment_status": str(status), "deployed_to": [*rigs]})
             detail = {"from": entry.deployment_status.value, "to": str(status)}
-            events.append_event(
-                connection, entry.name, entry.version, "status", reason=reason, detail=detail
-            )
+            events.append_event(connection, entry.name, entry.version, "status", reason=reason, detail=detail)
 
     def note(self, name: str, text: str) -> ModelRegistryEntry:
         """Write a remark into the history of a version; the entry.
@@ -184,15 +186,25 @@ class ModelRegistry:
             events.append_event(connection, entry.name, entry.version, "note", reason=text)
         return entry
 
+    def holding(self, entry: ModelRegistryEntry) -> Sequence[str]:
+        """Earlier versions that hold the rollout of this one."""
+        return [
+            other.spelled
+            for other in self.list()
+            if other.name == entry.name
+            and other.version < entry.version
+            and other.deployment_status is DeploymentStatus.HOLDS_ROLLOUT
+        ]
+
     def history(self, name: str) -> Sequence[ModelEvent]:
-        """What happened to a model, or to one version of it (`NAME:VER`), oldest first; also to removed ones."""
+        """What happened to a model, or to one version of it (`NAME:VER`), oldest first; removed ones too."""
         wanted = ModelName.parse(name)
         with self.store.read() as connection:
             return events.events_of(connection, wanted.name, wanted.version)
 
-    def problems(self, entry: ModelRegistryEntry) -> list[str]:
+    def problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
         """What of a version is not as it was registered, a line each: its row first, then its files."""
-        return self._row_problems(entry) + integrity.file_problems(entry)
+        return [*self._row_problems(entry), *integrity.file_problems(entry)]
 
     def require_whole(self, entry: ModelRegistryEntry) -> None:
         """Nothing where a version is as it was registered.
@@ -213,7 +225,7 @@ class ModelRegistry:
         """Let go of the store."""
         self.store.close()
 
-    def _row_problems(self, entry: ModelRegistryEntry) -> list[str]:
+    def _row_problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
         trusted = trusted_keys(self.town) if self.town is not None else self._trusted
         with self.store.read() as connection:
             digest = versions.stored_digest(connection, entry)

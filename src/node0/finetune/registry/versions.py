@@ -33,6 +33,8 @@ def find(connection: Connection, wanted: ModelName) -> ModelRegistryEntry | None
 
 def find_same(connection: Connection, entry: ModelRegistryEntry) -> ModelRegistryEntry | None:
     """The version of this name that has the same files and role, if there is one."""
+    if not entry.artefacts:
+        return None
     table = model_registry.c
     same = and_(
         table.name == entry.name, table.role == entry.role, table.content_digest == entry.content_digest

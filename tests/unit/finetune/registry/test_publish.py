@@ -70,7 +70,7 @@ def test_a_registered_run_is_its_model_and_no_key_socket_log_or_state(
     monkeypatch.chdir(run.root)  # the path of a socket is short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("tokenizer.model")
-        entry = publish(registry, run.root, models=town.models)
+        entry = publish(registry, run.root, models=town.models).entry
 
     copied = list(Path(entry.artifact_path).rglob("*"))
     assert sorted(path.name for path in copied) == MODEL
@@ -80,14 +80,14 @@ def test_a_registered_run_is_its_model_and_no_key_socket_log_or_state(
 
 
 def test_a_version_in_place_records_the_model_alone(registry: ModelRegistry, run: RunDirectory) -> None:
-    entry = publish(registry, run.root)
+    entry = publish(registry, run.root).entry
 
     assert entry.artifact_path == str(run.root)
     assert [file.path for file in entry.artefacts] == MODEL
 
 
 def test_what_the_files_say_becomes_the_lineage(registry: ModelRegistry, run: RunDirectory) -> None:
-    entry = publish(registry, run.root, name="dm")
+    entry = publish(registry, run.root, name="dm").entry
 
     assert (entry.spelled, entry.role, entry.base_model) == ("dm:1", "deacon", "org/base")
     assert (entry.base_digest, entry.corpus_hash) == ("d" * 64, "c" * 64)
@@ -109,7 +109,7 @@ def test_a_hugging_face_directory_has_no_adapter_and_needs_a_role(
 
     with pytest.raises(ConfigError, match="give --role"):
         publish(registry, base)
-    entry = publish(registry, base, role="deacon", models=town.models)
+    entry = publish(registry, base, role="deacon", models=town.models).entry
 
     assert entry.lora_adapters == []
     assert len(list(Path(entry.artifact_path).iterdir())) == 4
@@ -132,11 +132,21 @@ def test_a_finished_run_whose_files_changed_is_refused(registry: ModelRegistry, 
         publish(registry, run.root)
 
 
-def test_the_same_files_lie_once_however_often_they_are_registered(
+def test_the_same_files_are_one_version_however_often_they_are_registered(
     town: Town, registry: ModelRegistry, run: RunDirectory
 ) -> None:
     first, second = (publish(registry, run.root, name="dm", models=town.models) for _ in range(2))
 
-    assert (first.version, second.version) == (1, 2)
-    assert first.artifact_path == second.artifact_path
+    assert (first.is_new, second.is_new) == (True, False)
+    assert first.entry.spelled == second.entry.spelled == "dm:1"
+
+
+def test_the_same_files_lie_once_under_one_name_for_two_roles(
+    town: Town, registry: ModelRegistry, run: RunDirectory
+) -> None:
+    roles = ("deacon", "witness")
+    first, second = (publish(registry, run.root, name="dm", role=role, models=town.models) for role in roles)
+
+    assert (first.entry.version, second.entry.version) == (1, 2)
+    assert first.entry.artifact_path == second.entry.artifact_path
     assert len(list((town.models / "dm").iterdir())) == 1

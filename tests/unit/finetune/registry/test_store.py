@@ -9,7 +9,8 @@ import pytest
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.manifest import Artefact
-from node0.finetune.registry.schema import DeploymentStatus, ModelName, ModelRegistryEntry
+from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
+from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.engine import open_store
 
@@ -132,8 +133,9 @@ from node0.finetune.registry.store import ModelRegistry
 from node0.store.engine import open_store
 
 registry = ModelRegistry(open_store(sys.argv[1]))
-artefact = Artefact(path="adapter.safetensors", sha256="a" * 64, size=1)
-for _ in range(20):
+for number in range(20):
+    digest = f"{int(sys.argv[2]) * 100 + number:064x}"
+    artefact = Artefact(path="adapter.safetensors", sha256=digest, size=1)
     entry = ModelRegistryEntry(name="deacon", role="deacon", artifact_path="x", artefacts=[artefact])
     registry.register(entry)
 """
@@ -142,7 +144,7 @@ for _ in range(20):
 def test_processes_that_register_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "registry.sqlite"
 
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path]) for _ in range(3)]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, str(number)]) for number in range(3)]
     codes = [writer.wait(60) for writer in writers]
 
     assert codes == [0, 0, 0]
