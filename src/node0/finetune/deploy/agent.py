@@ -12,7 +12,7 @@ from typing import Any
 from node0.files import write_atomically
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.deploy.endpoint import Endpoint
-from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 
 PRIME = "gt prime --hook"
 
@@ -34,11 +34,6 @@ class Agent:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(path, text)
             path.chmod(0o600)
-
-
-def agent_name(entry: ModelRegistryEntry) -> str:
-    """`ft-NAME-vVER`."""
-    return f"ft-{entry.name}-v{entry.version}"
 
 
 def claude_agent(

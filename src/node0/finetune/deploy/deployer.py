@@ -16,12 +16,12 @@ from node0.errors import ConfigError, DeployInUse, Node0Error, NotFound
 from node0.files import try_locked
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.deploy import settings_edits
-from node0.finetune.deploy.agent import Agent, agent_name, claude_agent
+from node0.finetune.deploy.agent import Agent, claude_agent
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.gate import GateSettings, check_gate
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
-from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 from node0.finetune.registry.store import ModelRegistry
 from node0.model_files import PROFILE
 from node0.settings import read_block

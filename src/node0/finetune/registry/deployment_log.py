@@ -88,6 +88,11 @@ class DeploymentLog:
             _follow(connection, row, *below[-1:])
 
 
+def stacked(connection: Connection) -> Sequence[Deployment]:
+    """Everything that is at work or comes back by a rollback, and what is being changed now."""
+    return _rows(connection, *_STACKED, *_UNFINISHED)
+
+
 def _rows(connection: Connection, *states: DeploymentState) -> Sequence[Deployment]:
     query = select(deployments).order_by(deployments.c.number)
     if states:

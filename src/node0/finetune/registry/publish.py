@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError
-from node0.files import private_directory
+from node0.files import locked, private_directory
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.artefacts import copy_into, scan
 from node0.finetune.registry.schema import ModelRegistryEntry
@@ -15,6 +15,9 @@ from node0.finetune.registry.store import ModelRegistry, Registered
 from node0.finetune.run_dir import RunDirectory
 from node0.model_files import ADAPTER_CONFIG, ENTRIES, MODEL_CONFIG, pickles
 from node0.settings import read_tree
+
+FILES_LOCK = ".files.lock"
+"Held below a town's models by whoever adds or deletes a version's files."
 
 DIGEST_LENGTH = 16
 "Hex digits of the digest over a model's files that name the directory of its copy."
@@ -64,12 +67,14 @@ def publish(
     if role is None:
         raise ConfigError(f"{directory} does not say its role; give --role")
     entry = _entry(name or role, role, directory, artefacts, lineage)
-    if models is not None:
-        private_directory(models)
-        target = models.resolve() / entry.name / entry.content_digest[:DIGEST_LENGTH]
+    if models is None:
+        return registry.register_once(entry)
+    private_directory(models)
+    target = models.resolve() / entry.name / entry.content_digest[:DIGEST_LENGTH]
+    # Whoever prunes deletes files that no row names.
+    with locked(models / FILES_LOCK):
         copy_into(directory, artefacts, target)
-        entry = entry.model_copy(update={"artifact_path": str(target)})
-    return registry.register_once(entry)
+        return registry.register_once(entry.model_copy(update={"artifact_path": str(target)}))
 
 
 def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:

@@ -108,3 +108,8 @@ class ModelName(NamedTuple):
                 f"model version {version!r} in {text!r} is not 1, 2, ...; see: node0 model list"
             )
         return cls(name, int(version))
+
+
+def agent_name(entry: ModelRegistryEntry) -> str:
+    """The name that a deployed version has as an agent of a town: `ft-NAME-vVER`."""
+    return f"ft-{entry.name}-v{entry.version}"
