@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy everything that one store holds into an empty one."""
+"""What a store holds in all: counted, and copied whole into an empty one."""
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, insert, select
 
 from node0.errors import ConfigError
 from node0.store.tables import metadata, store_migrations
@@ -15,7 +15,7 @@ def copy_store(source: Store, target: Store) -> dict[str, int]:
         ConfigError: the target holds rows already.
         StoreUnavailable: one of the two does not answer.
     """
-    tables = [table for table in metadata.sorted_tables if table is not store_migrations]
+    tables = _tables()
     counts: dict[str, int] = {}
     with source.read() as giving, target.write(f"Copy {source.where}") as taking:
         for table in tables:
@@ -29,3 +29,15 @@ def copy_store(source: Store, target: Store) -> dict[str, int]:
                 taking.execute(insert(table), rows)
             counts[table.name] = len(rows)
     return counts
+
+
+def row_counts(store: Store) -> dict[str, int]:
+    """How many rows each table holds."""
+    with store.read() as connection:
+        return {
+            table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in _tables()
+        }
+
+
+def _tables() -> list[Table]:
+    return [table for table in metadata.sorted_tables if table is not store_migrations]

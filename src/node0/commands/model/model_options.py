@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 model`: the options of registering models and of looking at them."""
+"""`node0 model`, and `gt-model`: versions of models, what is known of them, and where they are at work."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,22 @@ from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, 
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.model import registered_models as work
+    from node0.commands.model import deploy_models, inspect_models, keep_models
 else:
-    work = when_called("node0.commands.model.registered_models")
+    deploy_models = when_called("node0.commands.model.deploy_models")
+    inspect_models = when_called("node0.commands.model.inspect_models")
+    keep_models = when_called("node0.commands.model.keep_models")
 
 app = command_app(
-    help="Register models of the town, list them, show one, and check its files.", is_group=True
+    help="Register models of the town, look at them, put them to work, and take them back.", is_group=True
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME[:VER]", help="The newest version, or that one.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME[:VER|@ALIAS]", help="The newest version, or that one.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the history.")]
+RigOption = Annotated[list[str] | None, typer.Option("--rig", help="This rig only. Repeatable.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,23 +45,169 @@ def register(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep DIR as the next version of NAME."""
-    work.register(directory, town, name=name, role=role, in_place=in_place, as_json=as_json)
+    """Keep DIR as the next version of NAME; the same files again are no new version."""
+    keep_models.register(directory, town, name=name, role=role, in_place=in_place, as_json=as_json)
 
 
 @app.command("list")
 def list_models(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List every version, newest first."""
-    work.list_models(town, role=role, as_json=as_json)
+    """List every version, newest first, with its aliases."""
+    inspect_models.list_models(town, role=role, as_json=as_json)
 
 
 @app.command()
-def show(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Show one version: its lineage, evaluation, deployment and files."""
-    work.show_model(name, town, as_json=as_json)
+def show(
+    name: NameArgument,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Its settings and files too.")] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one version: where it comes from, how good it is, where it is at work."""
+    inspect_models.show_model(name, town, everything=everything, as_json=as_json)
 
 
 @app.command()
-def verify(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> int:
-    """Compare the files of a version with their recorded digests; exit 1 when one differs."""
-    return work.verify(name, town, as_json=as_json)
+def adapters(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """List the adapters, with base, rank and size."""
+    inspect_models.list_adapters(town, role=role, as_json=as_json)
+
+
+@app.command()
+def deploy(  # noqa: PLR0913  # options of one command
+    name: NameArgument,
+    *,
+    rig: RigOption = None,
+    kind: Annotated[
+        str, typer.Option("--endpoint", help="What answers: own, vllm, llama-server, sglang or openai.")
+    ] = "own",
+    url: Annotated[str | None, typer.Option(help="Of the endpoint; its server runs already.")] = None,
+    served_as: Annotated[
+        str, typer.Option("--model", help="The version's name there; default: NAME:VER.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force-deploy", help="Pass the gate; needs --reason.")] = False,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    town: TownOption = None,
+) -> None:
+    """Put a version to work for its role, after gate and probe; a failure leaves everything as it was."""
+    chosen = deploy_models.endpoint(kind, url, served_as)
+    if dry_run:
+        deploy_models.show_plan(name, town, rigs=rig or [], endpoint=chosen)
+    else:
+        deploy_models.deploy(name, town, rigs=rig or [], endpoint=chosen, force=force, reason=reason)
+
+
+@app.command()
+def rollback(
+    *,
+    role: Annotated[str, typer.Option(help="Whose agent goes back.")],
+    version: Annotated[
+        int | None, typer.Option(min=0, help="To this version; 0 is the agent before ours.")
+    ] = None,
+    rig: RigOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the settings were changed since.")
+    ] = False,
+    reason: ReasonOption = "",
+    town: TownOption = None,
+) -> None:
+    """Take back what is at work for a role: the deployment before it works again."""
+    deploy_models.rollback(role, town, version=version, rigs=rig or [], force=force, reason=reason)
+
+
+@app.command()
+def promote(name: NameArgument, *, reason: ReasonOption = "", town: TownOption = None) -> None:
+    """Make a version the candidate: NAME@candidate is it from now on."""
+    keep_models.promote(name, town, reason=reason)
+
+
+@app.command()
+def prune(
+    *,
+    role: OfRoleOption = None,
+    keep_last: Annotated[int, typer.Option(min=0, help="Newest versions of each name that stay.")] = 3,
+    dry_run: DryRunOption = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old versions. Active models are always retained. Only archived/flagged versions are pruned."""
+    keep_models.prune(town, role=role, keep_last=keep_last, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("rm")
+def remove(name: NameArgument, *, reason: ReasonOption = "", town: TownOption = None) -> None:
+    """Remove one version and its files, unless something needs it."""
+    keep_models.remove(name, town, reason=reason)
+
+
+@app.command()
+def verify(
+    name: NameArgument,
+    *,
+    sign: Annotated[bool, typer.Option("--sign", help="Sign its row, when its files are in order.")] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check a version's row by its signature and its files by their digests; exit 1 when one differs."""
+    return inspect_models.verify(name, town, sign=sign, as_json=as_json)
+
+
+@app.command()
+def history(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """List what happened to a model or to one version: when, who, what and why."""
+    inspect_models.history(name, town, as_json=as_json)
+
+
+@app.command()
+def diff(
+    first: NameArgument,
+    second: Annotated[str, typer.Argument(metavar="OTHER", help="The version to compare with.")],
+    *,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what differs between two versions: lineage, settings, scores and files."""
+    inspect_models.diff(first, second, town, as_json=as_json)
+
+
+@app.command()
+def lineage(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME[:VER]]", help="Of this version.")] = None,
+    *,
+    entry: Annotated[str | None, typer.Option(help="Which versions saw this corpus entry.")] = None,
+    retracted: Annotated[
+        bool, typer.Option("--retracted", help="Which versions saw entries that were retracted since.")
+    ] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a version comes from, or which versions learned from a corpus entry."""
+    if name is not None:
+        inspect_models.lineage(name, town, as_json=as_json)
+    elif entry is not None or retracted:
+        inspect_models.who_saw(entry, town, as_json=as_json)
+    else:
+        console.misused("give NAME, --entry ID or --retracted")
+
+
+@app.command()
+def note(
+    name: NameArgument,
+    text: Annotated[str, typer.Argument(help="The remark.")],
+    *,
+    town: TownOption = None,
+) -> None:
+    """Write a remark into the history of a version."""
+    keep_models.note(name, text, town)
+
+
+@app.command()
+def bom(
+    name: NameArgument,
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: stdout.")] = None,
+    town: TownOption = None,
+) -> None:
+    """Write the ML-BOM of a version: CycloneDX 1.6 JSON."""
+    inspect_models.bom(name, town, output=output)

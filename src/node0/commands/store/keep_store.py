@@ -5,14 +5,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from node0 import console
 from node0.errors import StoreUnavailable
-from node0.store.copy_store import copy_store
+from node0.store.copy_store import copy_store, row_counts
 from node0.store.dolt_store import DoltStore
 from node0.store.engine import open_store
-from node0.store.tables import metadata, store_migrations
 from node0.store.town_store import OWN, own_dolt, place_of
 from node0.store.transactions import Store
 from node0.town import Town
@@ -25,7 +22,8 @@ def status(root: Path | None, *, as_json: bool) -> None:
     """Say where the store is and how many rows each table has."""
     town = Town.locate(root)
     with closing(open_store(place_of(town), create=False)) as store:
-        console.emit(_counts(store), as_json=as_json, title=store.where)
+        rows = [{"table": table, "rows": count} for table, count in row_counts(store).items()]
+        console.emit(rows, as_json=as_json, title=store.where)
 
 
 def copy(source: str, target: str, *, root: Path | None) -> None:
@@ -84,12 +82,3 @@ def _open(place: str, root: Path | None, *, create: bool = True) -> Store:
     elif place == OWN:
         place = own_dolt(Town.locate(root)).require().url.render_as_string(hide_password=False)
     return open_store(place, create=create)
-
-
-def _counts(store: Store) -> list[dict[str, object]]:
-    tables = [table for table in metadata.sorted_tables if table is not store_migrations]
-    with store.read() as connection:
-        return [
-            {"table": table.name, "rows": connection.scalar(select(func.count()).select_from(table))}
-            for table in tables
-        ]

@@ -24,22 +24,18 @@ class Seen(NamedTuple):
     times_seen: int
 
 
-def seen_entries(entry: ModelRegistryEntry, ids: Collection[str] | None = None) -> Iterator[Seen]:
-    """The corpus entries of a version, all or those with these ids; none where it does not list them."""
+def seen_entries(
+    entry: ModelRegistryEntry, ids: Collection[str] | None = None, *, digests: Collection[str] = ()
+) -> Iterator[Seen]:
+    """The corpus entries of a version, all or those with these ids or contents; none where it lists none."""
     run = RunDirectory(Path(entry.artifact_path))
     if not run.entries_file.is_file():
         return
     for row in run.entries(Counter()):
-        found = str(row.get("id"))
-        if ids is None or found in ids:
-            times = row.get("times_seen")
-            yield Seen(
-                entry.spelled,
-                found,
-                str(row.get("content_digest")),
-                str(row.get("split")),
-                times if isinstance(times, int) else 0,
-            )
+        found, digest, times = str(row.get("id")), str(row.get("content_digest")), row.get("times_seen")
+        if ids is None or found in ids or digest in digests:
+            seen = times if isinstance(times, int) else 0
+            yield Seen(entry.spelled, found, digest, str(row.get("split")), seen)
 
 
 def counts(entry: ModelRegistryEntry) -> Counter[str]:

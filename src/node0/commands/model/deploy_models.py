@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that put versions to work and take them back."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from node0 import console
+from node0.commands.model.open_registry import open_registry
+from node0.errors import ConfigError
+from node0.finetune.chat.profile import DeploymentProfile
+from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.settings import nearest
+
+KINDS = ["own", "vllm", "llama-server", "sglang", "openai"]
+
+
+def endpoint(kind: str, url: str | None, model: str) -> Endpoint:
+    """What the options name.
+
+    Raises:
+        ConfigError: there is no such kind, an address is none, or one is missing.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"no kind of endpoint {kind!r}{nearest(kind, KINDS)}")
+    if url is None and kind != "own":
+        raise ConfigError(f"--endpoint {kind} needs --url, where its server answers")
+    given = {"kind": kind, "model": model} | ({} if url is None else {"url": url})
+    try:
+        return Endpoint.model_validate(given)
+    except ValidationError:
+        raise ConfigError(f"--url {url!r} is no address such as http://127.0.0.1:8000") from None
+
+
+def show_plan(name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint) -> None:
+    """Print what deploying would change, as a diff of each settings file's members."""
+    with _deployer(town) as deployer:
+        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
+    for edit in plan.edits:
+        before, after = (text.splitlines() if text else [] for text in (edit.before, edit.after))
+        where = f"{edit.file}: {'.'.join(edit.path)}"
+        console.write("\n".join(difflib.unified_diff(before, after, where, where, lineterm="")) + "\n")
+    for file in plan.agent.files:
+        console.note(f"would write {file}")
+    if not plan.edits:
+        console.note(f"no Gas Town here: only the registry would say that {plan.entry.spelled} is at work")
+
+
+def deploy(
+    name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint, force: bool, reason: str
+) -> None:
+    """Put a version to work."""
+    with _deployer(town) as deployer:
+        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
+        row = deployer.deploy(plan, force=force, reason=reason)
+    if row.forced:
+        console.note(f"warning: {row.spelled} went past the gate, by {row.actor}: {row.reason}")
+    where = f"rig {', '.join(row.rigs)}" if row.rigs else "the town"
+    console.note(f"{row.spelled} is at work for {row.role} in {where} as agent {row.agent}")
+    console.note(f"to take it back: node0 model rollback --role {row.role}")
+
+
+def rollback(
+    role: str, town: Path | None, *, version: int | None, rigs: Sequence[str], force: bool, reason: str
+) -> None:
+    """Take back what is at work for a role."""
+    with _deployer(town) as deployer:
+        row = deployer.rollback(role, version=version, rigs=rigs, reason=reason, force=force)
+    now = f"{row.spelled} is at work" if row is not None else "the agent before ours is at work"
+    console.note(f"{now} for {role}")
+
+
+@contextmanager
+def _deployer(root: Path | None) -> Iterator[Deployer]:
+    with open_registry(root, create=True) as (registry, town):
+        deployer = Deployer(town, registry, probe=_probe)
+        for row in deployer.repair():
+            console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")
+        yield deployer
+
+
+def _probe(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:
+    model = endpoint.model or entry.spelled
+    probe(endpoint, Wanted(model=model, context_window=profile.context_window))
