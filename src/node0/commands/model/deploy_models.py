@@ -5,17 +5,25 @@ import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from node0 import console
+from node0.commands.lazy import when_called
 from node0.commands.model.open_registry import open_registry
 from node0.errors import ConfigError
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.deploy.deployer import Deployer, Probe
 from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.settings import nearest
+from node0.town import Town
+
+if TYPE_CHECKING:
+    from node0.commands.model import own_probe
+else:
+    own_probe = when_called("node0.commands.model.own_probe")
 
 KINDS = ["own", "vllm", "llama-server", "sglang", "openai"]
 
@@ -78,12 +86,21 @@ def rollback(
 @contextmanager
 def _deployer(root: Path | None) -> Iterator[Deployer]:
     with open_registry(root, create=True) as (registry, town):
-        deployer = Deployer(town, registry, probe=_probe)
+        deployer = Deployer(town, registry, probe=_probing(town))
         for row in deployer.repair():
             console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")
         yield deployer
 
 
-def _probe(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:
-    model = endpoint.model or entry.spelled
-    probe(endpoint, Wanted(model=model, context_window=profile.context_window))
+def _probing(town: Town) -> Probe:
+    """Asks an endpoint by HTTP; a server of our own need not run yet, so its engine is tried here."""
+
+    def ask(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:
+        model = endpoint.model or entry.spelled
+        wanted = Wanted(model=model, context_window=profile.context_window)
+        if endpoint == Endpoint():
+            own_probe.probe_own(wanted, town=town.root)
+        else:
+            probe(endpoint, wanted)
+
+    return ask

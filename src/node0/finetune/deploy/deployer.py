@@ -23,8 +23,8 @@ from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
 from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 from node0.finetune.registry.store import ModelRegistry
-from node0.model_files import PROFILE
-from node0.settings import read_block
+from node0.model_files import MODEL_CONFIG, PROFILE
+from node0.settings import read_block, read_tree
 from node0.town import Town
 
 Probe = Callable[[Endpoint, ModelRegistryEntry, DeploymentProfile], None]
@@ -189,9 +189,25 @@ def _draft(plan: Plan) -> Deployment:
 
 
 def _profile_of(entry: ModelRegistryEntry) -> DeploymentProfile:
-    """The profile that the version was trained for lies beside its weights; else the role's shipped one."""
-    own = Path(entry.artifact_path) / PROFILE
-    return load_profile(entry.role, own if own.is_file() else None)
+    """The profile that the version was trained for, with no larger window than its model has.
+
+    It lies beside the weights; without, the role's shipped one counts.
+    """
+    directory = Path(entry.artifact_path)
+    own = directory / PROFILE
+    profile = load_profile(entry.role, own if own.is_file() else None)
+    shape = read_tree(found) if (found := _model_config(entry)) is not None else {}
+    longest = shape.get("max_position_embeddings")
+    if isinstance(longest, int) and longest < profile.context_window:
+        answer = min(profile.max_output_tokens, longest // 2)
+        return profile.model_copy(update={"context_window": longest, "max_output_tokens": answer})
+    return profile
+
+
+def _model_config(entry: ModelRegistryEntry) -> Path | None:
+    """config.json of the version, or of the base that it is an adapter of, where it lies on this machine."""
+    places = (Path(entry.artifact_path) / MODEL_CONFIG, Path(entry.base_model) / MODEL_CONFIG)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _kept(stack: Sequence[Deployment], version: int | None, role: str) -> list[Deployment]:
