@@ -24,7 +24,7 @@ def probe_own(wanted: Wanted, *, town: Path) -> None:
     with closing(loaded.pipeline):
         if loaded.context < wanted.context_window:
             raise EndpointUnfit(
-                f"{wanted.model} holds {loaded.context} tokens, its profile promises {wanted.context_window}; "
+                f"{wanted.model} holds {loaded.context} tokens, not the {wanted.context_window} of its profile; "
                 "lower context_window in the profile"
             )
         ids = [number % loaded.args.vocab_size for number in wanted.ids]

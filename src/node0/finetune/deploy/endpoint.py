@@ -15,6 +15,9 @@ SECONDS = 20.0
 LARGEST = 1 << 20
 "Bytes of an answer that are read."
 
+OWN_URL = "http://127.0.0.1:8642"
+"Where this project's server answers unless told otherwise."
+
 Ask = Callable[[str, Mapping[str, Any] | None], Any]
 "Path below the endpoint's URL, and what to post; the JSON that comes back."
 
@@ -27,7 +30,7 @@ class Endpoint(BaseModel):
     kind: Literal["own", "vllm", "llama-server", "sglang", "openai"] = "own"
     "Decides which probes there are."
 
-    url: str = Field("http://127.0.0.1:8642", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    url: str = Field(default=OWN_URL, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     "Without the path of an API."
 
     model: str = ""

@@ -16,7 +16,7 @@ def test_the_bounds_solve_the_equation_of_the_score_test(case: tuple[int, int]) 
 
     for bound in wilson(hits, count):
         distance = abs(hits / count - bound)
-        assert math.isclose(distance, Z_95 * math.sqrt(bound * (1 - bound) / count), abs_tol=1e-9)
+        assert math.isclose(distance, Z_95 * math.sqrt(bound * (1 - bound) / count), abs_tol=1e-7)
 
 
 @given(items)
