@@ -2,8 +2,7 @@
 """Commands that put versions to work and take them back."""
 
 import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ from pydantic import ValidationError
 
 from node0 import console
 from node0.commands.lazy import when_called
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import open_deployer
 from node0.errors import ConfigError
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.deploy.deployer import Deployer, Probe
+from node0.finetune.deploy.deployer import Probe
 from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.settings import nearest
-from node0.town import Town
 
 if TYPE_CHECKING:
     from node0.commands.model import own_probe
@@ -47,7 +45,7 @@ def endpoint(kind: str, url: str | None, model: str) -> Endpoint:
 
 def show_plan(name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint) -> None:
     """Print what deploying would change, as a diff of each settings file's members."""
-    with _deployer(town) as deployer:
+    with open_deployer(town) as (deployer, _, _):
         plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
     for edit in plan.edits:
         before, after = (text.splitlines() if text else [] for text in (edit.before, edit.after))
@@ -63,7 +61,7 @@ def deploy(
     name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint, force: bool, reason: str
 ) -> None:
     """Put a version to work."""
-    with _deployer(town) as deployer:
+    with open_deployer(town, probe=_probing(town), create=True) as (deployer, _, _):
         plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
         row = deployer.deploy(plan, force=force, reason=reason)
     if row.forced:
@@ -77,29 +75,20 @@ def rollback(
     role: str, town: Path | None, *, version: int | None, rigs: Sequence[str], force: bool, reason: str
 ) -> None:
     """Take back what is at work for a role."""
-    with _deployer(town) as deployer:
+    with open_deployer(town, create=True) as (deployer, _, _):
         row = deployer.rollback(role, version=version, rigs=rigs, reason=reason, force=force)
     now = f"{row.spelled} is at work" if row is not None else "the agent before ours is at work"
     console.note(f"{now} for {role}")
 
 
-@contextmanager
-def _deployer(root: Path | None) -> Iterator[Deployer]:
-    with open_registry(root, create=True) as (registry, town):
-        deployer = Deployer(town, registry, probe=_probing(town))
-        for row in deployer.repair():
-            console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")
-        yield deployer
-
-
-def _probing(town: Town) -> Probe:
+def _probing(root: Path | None) -> Probe:
     """Asks an endpoint by HTTP; a server of our own need not run yet, so its engine is tried here."""
 
     def ask(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:
         model = endpoint.model or entry.spelled
         wanted = Wanted(model=model, context_window=profile.context_window)
         if endpoint == Endpoint():
-            own_probe.probe_own(wanted, town=town.root)
+            own_probe.probe_own(wanted, town=root)
         else:
             probe(endpoint, wanted)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import open_deployer, open_registry
 from node0.files import write_atomically
 from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.registry import integrity, seen_entries
@@ -42,12 +42,12 @@ def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:
 
 def show_model(name: str, town: Path | None, *, everything: bool, as_json: bool) -> None:
     """Print one version as a page."""
-    with open_registry(town) as (registry, _):
+    with open_deployer(town) as (deployer, registry, _):
         entry = registry.require(name)
         names = registry.aliases().get((entry.name, entry.version), [])
         found = registry.evaluations(entry)
         at_work = _at_work(DeploymentLog(registry.store), entry)
-        problems = registry.problems(entry)
+        problems = [*registry.problems(entry), *deployer.disagreements(at_work)]
     if as_json:
         page = _with_aliases(entry, names) | {
             "evaluations": [one.model_dump(mode="json") for one in found],

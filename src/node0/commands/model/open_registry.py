@@ -5,8 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from node0 import console
+from node0.finetune.chat.profile import DeploymentProfile
+from node0.finetune.deploy.deployer import Deployer, Probe
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
+
+
+def _probe_nothing(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:
+    """Enough for a look, and for a rollback to what was probed when it was deployed."""
 
 
 @contextmanager
@@ -18,3 +27,15 @@ def open_registry(root: Path | None, *, create: bool = False) -> Iterator[tuple[
         yield registry, town
     finally:
         registry.close()
+
+
+@contextmanager
+def open_deployer(
+    root: Path | None, *, probe: Probe = _probe_nothing, create: bool = False
+) -> Iterator[tuple[Deployer, ModelRegistry, Town]]:
+    """As `open_registry`, with what deploys; what a process that died left unfinished is undone first."""
+    with open_registry(root, create=create) as (registry, town):
+        deployer = Deployer(town, registry, probe=probe)
+        for row in deployer.repair():
+            console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")
+        yield deployer, registry, town

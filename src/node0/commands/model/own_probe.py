@@ -9,12 +9,12 @@ from node0.finetune.deploy.endpoint import Wanted
 from node0.finetune.inference.loading import load_model
 
 
-def probe_own(wanted: Wanted, *, town: Path) -> None:
+def probe_own(wanted: Wanted, *, town: Path | None) -> None:
     """Load the version and generate from token ids, as its server will.
 
     Args:
         wanted: `model` is the version as `NAME:VER`.
-        town: root of the town whose registry has it.
+        town: root of the town whose registry has it; None finds it.
 
     Raises:
         EndpointUnfit: its context is shorter than promised, or it gives no token.
@@ -24,7 +24,7 @@ def probe_own(wanted: Wanted, *, town: Path) -> None:
     with closing(loaded.pipeline):
         if loaded.context < wanted.context_window:
             raise EndpointUnfit(
-                f"{wanted.model} holds {loaded.context} tokens, not the {wanted.context_window} of its profile; "
+                f"{wanted.model} holds {loaded.context} tokens, its profile says {wanted.context_window}; "
                 "lower context_window in the profile"
             )
         ids = [number % loaded.args.vocab_size for number in wanted.ids]

@@ -61,7 +61,9 @@ class Deployer:
         directory = self._town.models / "agents" / agent_name(entry)
         agent = claude_agent(entry, profile, endpoint, directory=directory)
         files = settings_edits.settings_files(self._town, rigs)
-        edits = settings_edits.plan_edits(files, role=entry.role, agent=agent.name, entry=agent.entry)
+        edits = settings_edits.plan_edits(
+            self._town.root, files, role=entry.role, agent=agent.name, entry=agent.entry
+        )
         return Plan(entry, profile, endpoint, agent, sorted(rigs), edits)
 
     def deploy(self, plan: Plan, *, force: bool = False, reason: str = "") -> Deployment:
@@ -120,12 +122,12 @@ class Deployer:
                 raise NotFound(f"nothing of ours is deployed for {role}; see: gt-model list --role {role}")
             kept = _kept(stack, version, role)
             undone = stack[len(kept) :]
-            changed = settings_edits.disagreements(undone[-1].edits)
+            changed = settings_edits.disagreements(self._town.root, undone[-1].edits)
             if changed and not force:
                 raise ConfigError(f"{changed[0]}, which the deployment did not write; --force takes it back")
             for row in reversed(undone):
                 self._log.begin_rollback(row)
-                settings_edits.undo(row.edits)
+                settings_edits.undo(self._town.root, row.edits)
                 self._log.finish_rollback(row, reason=reason)
             return kept[-1] if kept else None
 
@@ -139,18 +141,19 @@ class Deployer:
         except DeployInUse:
             return []
 
-    def disagreements(self) -> list[str]:
-        """Where the town's settings are not as the deployments at work left them, each in a line."""
-        rows = self._log.list(DeploymentState.ACTIVE)
-        return [line for row in rows for line in settings_edits.disagreements(row.edits)]
+    def disagreements(self, rows: Sequence[Deployment] | None = None) -> list[str]:
+        """Where settings are not as these deployments, or all at work, left them, each in a line."""
+        if rows is None:
+            rows = self._log.list(DeploymentState.ACTIVE)
+        return [line for row in rows for line in settings_edits.disagreements(self._town.root, row.edits)]
 
     def _carry_out(self, row: Deployment, plan: Plan) -> Deployment:
         try:
             plan.agent.write_files()
-            settings_edits.make(row.edits)
+            settings_edits.make(self._town.root, row.edits)
             self._probe(plan.endpoint, plan.entry, plan.profile)
         except BaseException as error:
-            settings_edits.undo(row.edits)
+            settings_edits.undo(self._town.root, row.edits)
             why = str(error) if isinstance(error, Node0Error) else type(error).__name__
             self._log.revert(row, reason=why)
             raise
@@ -159,7 +162,7 @@ class Deployer:
     def _repair(self) -> list[Deployment]:
         rows = list(self._log.unfinished())
         for row in reversed(rows):
-            settings_edits.undo(row.edits)
+            settings_edits.undo(self._town.root, row.edits)
             if row.state is DeploymentState.STARTED:
                 self._log.revert(row, reason="its process ended")
             else:

@@ -33,23 +33,25 @@ def settings_files(town: Town, rigs: Sequence[str]) -> list[Path]:
     return places or [town.settings_file]
 
 
-def plan_edits(files: Sequence[Path], *, role: str, agent: str, entry: dict[str, Any]) -> list[Edit]:
-    """What must change so that `role` runs `agent`.
+def plan_edits(
+    root: Path, files: Sequence[Path], *, role: str, agent: str, entry: dict[str, Any]
+) -> list[Edit]:
+    """What must change in these files of the town at `root` so that `role` runs `agent`.
 
     Raises:
         ConfigError: a file is not JSON, or one of the two tables in it is none.
     """
     wanted = {("agents", agent): json.dumps(entry, indent=2), ("role_agents", role): json.dumps(agent)}
-    return [_edit(file, path, after) for file in files for path, after in wanted.items()]
+    return [_edit(root, file, path, after) for file in files for path, after in wanted.items()]
 
 
-def make(edits: Sequence[Edit]) -> None:
+def make(root: Path, edits: Sequence[Edit]) -> None:
     """Make the changes, each file whole.
 
     Raises:
         ConfigError: a file cannot be read or written.
     """
-    for file, own in _by_file(edits).items():
+    for file, own in _by_file(root, edits).items():
         text = _text_of(file)
         for edit in own:
             assert edit.after is not None
@@ -57,13 +59,13 @@ def make(edits: Sequence[Edit]) -> None:
         _write(file, text)
 
 
-def undo(edits: Sequence[Edit]) -> None:
+def undo(root: Path, edits: Sequence[Edit]) -> None:
     """Put back what each change replaced, where it still stands; a file that was made for them goes.
 
     Raises:
         ConfigError: a file cannot be read or written.
     """
-    for file, own in _by_file(edits).items():
+    for file, own in _by_file(root, edits).items():
         if not file.exists():
             continue
         text = before = _text_of(file)
@@ -77,11 +79,11 @@ def undo(edits: Sequence[Edit]) -> None:
             _write(file, text)
 
 
-def disagreements(edits: Sequence[Edit]) -> list[str]:
+def disagreements(root: Path, edits: Sequence[Edit]) -> list[str]:
     """What of the changes does not stand any more, each in a line."""
     found = []
     for edit in edits:
-        file = Path(edit.file)
+        file = root / edit.file
         now = json_edit.get(_text_of(file), edit.path) if file.exists() else None
         if not _same(now, edit.after):
             shown = "absent" if now is None else " ".join(now.split())[:60]
@@ -89,14 +91,14 @@ def disagreements(edits: Sequence[Edit]) -> list[str]:
     return found
 
 
-def _edit(file: Path, path: tuple[str, ...], after: str) -> Edit:
+def _edit(root: Path, file: Path, path: tuple[str, ...], after: str) -> Edit:
     text = _text_of(file)
     try:
         before, table = json_edit.get(text, path), json_edit.get(text, path[:-1])
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return Edit(
-        file=str(file),
+        file=file.relative_to(root).as_posix(),
         path=path,
         before=before,
         after=after,
@@ -113,10 +115,10 @@ def _put_back(text: str, edit: Edit) -> str:
     return json_edit.drop(text, table) if was_ours else text
 
 
-def _by_file(edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
+def _by_file(root: Path, edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
     found: dict[Path, list[Edit]] = {}
     for edit in edits:
-        found.setdefault(Path(edit.file), []).append(edit)
+        found.setdefault(root / edit.file, []).append(edit)
     return found
 
 

@@ -31,6 +31,8 @@ class Edit(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     file: str
+    "Below the town's root."
+
     path: tuple[str, ...]
     before: str | None
     after: str | None
