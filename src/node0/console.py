@@ -45,7 +45,6 @@ _REMEDIES = {
 _EXTRA_OF_PACKAGE = {
     "base58": "swarm",
     "credsweeper": "scan",
-    "cryptography": "swarm",
     "hivemind": "swarm",
     "huggingface_hub": "finetune",
     "jinja2": "finetune",

@@ -16,6 +16,7 @@ from node0.files import (
     open_to_append,
     private_directory,
     sha256_of,
+    try_locked,
     whole_directory,
     whole_file,
     whole_path,
@@ -214,3 +215,13 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x" * 3_000_000)
 
     assert sha256_of(tmp_path / "f") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+
+
+def test_whoever_would_rather_not_wait_is_told_that_a_lock_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+
+    busy = BlockingIOError("taken")
+    with try_locked(path, busy=busy), pytest.raises(BlockingIOError), try_locked(path, busy=busy):
+        pass
+    with try_locked(path, busy=BlockingIOError("still taken")):
+        assert path.is_file()

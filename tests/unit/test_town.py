@@ -206,3 +206,8 @@ def test_beads_directories_are_the_towns_and_its_rigs(dolt_town: Town) -> None:
     assert not dolt_town.has_beads
     (dolt_town.root / ".beads" / "metadata.json").write_text("{}")
     assert dolt_town.has_beads
+
+
+def test_a_town_of_gt_has_its_mark_and_a_directory_of_models_has_not(tmp_path: Path) -> None:
+    assert Town(a_town(tmp_path / "gt")).is_gas_town
+    assert not Town(tmp_path).is_gas_town

@@ -12,11 +12,12 @@ from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, 
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.model import deploy_models, inspect_models, keep_models
+    from node0.commands.model import deploy_models, inspect_models, keep_models, trace_models
 else:
     deploy_models = when_called("node0.commands.model.deploy_models")
     inspect_models = when_called("node0.commands.model.inspect_models")
     keep_models = when_called("node0.commands.model.keep_models")
+    trace_models = when_called("node0.commands.model.trace_models")
 
 app = command_app(
     help="Register models of the town, look at them, put them to work, and take them back.", is_group=True
@@ -184,9 +185,9 @@ def lineage(
 ) -> None:
     """Show where a version comes from, or which versions learned from a corpus entry."""
     if name is not None:
-        inspect_models.lineage(name, town, as_json=as_json)
+        trace_models.lineage(name, town, as_json=as_json)
     elif entry is not None or retracted:
-        inspect_models.who_saw(entry, town, as_json=as_json)
+        trace_models.who_saw(entry, town, as_json=as_json)
     else:
         console.misused("give NAME, --entry ID or --retracted")
 
@@ -210,4 +211,4 @@ def bom(
     town: TownOption = None,
 ) -> None:
     """Write the ML-BOM of a version: CycloneDX 1.6 JSON."""
-    inspect_models.bom(name, town, output=output)
+    trace_models.bom(name, town, output=output)

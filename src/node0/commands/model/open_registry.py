@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node0 import console
+from node0.errors import ConfigError
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.deploy.deployer import Deployer, Probe
 from node0.finetune.deploy.endpoint import Endpoint
@@ -36,6 +37,18 @@ def open_deployer(
     """As `open_registry`, with what deploys; what a process that died left unfinished is undone first."""
     with open_registry(root, create=create) as (registry, town):
         deployer = Deployer(town, registry, probe=probe)
-        for row in deployer.repair():
-            console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")
+        _repair(deployer, may_fail=not create)
         yield deployer, registry, town
+
+
+def _repair(deployer: Deployer, *, may_fail: bool) -> None:
+    """Undo what is unfinished; whoever only looks at a town that may not be written is told instead."""
+    try:
+        undone = deployer.repair()
+    except (ConfigError, OSError) as error:
+        if not may_fail:
+            raise
+        console.note(f"warning: an unfinished deployment is still to be undone: {error}")
+        return
+    for row in undone:
+        console.note(f"an unfinished change of {row.role} to {row.spelled} was undone")

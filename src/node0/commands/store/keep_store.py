@@ -65,10 +65,7 @@ def dolt_status(root: Path | None, *, as_json: bool) -> int:
         console.emit([about | {"commits": commits}], as_json=True)
     else:
         console.emit([about], as_json=False)
-        rows = [
-            {"DATE": row["date"][:19], "WHO": row["committer"], "WHAT": row["message"]} for row in commits
-        ]
-        console.emit(rows, as_json=False, title="last commits")
+        console.emit([_commit_row(row) for row in commits], as_json=False, title="last commits")
     return 0
 
 

@@ -124,9 +124,7 @@ def _by_file(root: Path, edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
 
 def _text_of(file: Path) -> str:
     try:
-        text = (
-            file.read_text(encoding="utf-8") if file.exists() else json.dumps(_fresh(file), indent=2) + "\n"
-        )
+        text = file.read_text(encoding="utf-8") if file.exists() else _fresh_text(file)
         json_edit.check(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from None

@@ -33,10 +33,6 @@ def _facts(entry: ModelRegistryEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) or None for name in (*LINEAGE, *PROGRAM)}
 
 
-def _settings(entry: ModelRegistryEntry) -> dict[str, Any]:
-    return dict(leaves(entry.training_config))
-
-
 def _scores(entry: ModelRegistryEntry) -> dict[str, Any]:
     whole = {} if entry.eval_score is None else {"score": entry.eval_score}
     return {**whole, **entry.eval_scores_by_category}

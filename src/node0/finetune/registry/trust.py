@@ -3,9 +3,14 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from node0.errors import ConfigError
+from node0.files import write_atomically
 from node0.finetune.registry.signing import Signer
 from node0.settings import read_block
 from node0.town import Town
+
+KEY, PUBLIC = "signing.key", "signing.pub"
+"Below a town's models."
 
 
 class TrustSettings(BaseModel):
@@ -18,12 +23,17 @@ class TrustSettings(BaseModel):
 
 
 def town_signer(town: Town) -> Signer:
-    """The town's own key, made at first use.
+    """The town's own key, made at first use, with its public half beside it for whoever may only read.
 
     Raises:
-        ConfigError: the key cannot be read or made.
+        ConfigError: the key cannot be read or made, or the file beside it is of another one.
     """
-    return Signer.of_file(town.models / "signing.key")
+    signer, public = Signer.of_file(town.models / KEY), town.models / PUBLIC
+    if not public.exists():
+        write_atomically(public, signer.public + "\n", shared=True)
+    if _own_keys(town) != [signer.public]:
+        raise ConfigError(f"{public} is not the public half of {KEY}; restore it, or delete it")
+    return signer
 
 
 def trusted_keys(town: Town) -> frozenset[str]:
@@ -32,6 +42,13 @@ def trusted_keys(town: Town) -> frozenset[str]:
     Raises:
         ConfigError: the settings or the key cannot be read.
     """
-    own = town.models / "signing.key"
     keys = read_block(TrustSettings, town.model_settings_file, block="trust").keys
-    return frozenset([*keys, Signer.of_file(own).public] if own.exists() else keys)
+    return frozenset([*keys, *_own_keys(town)])
+
+
+def _own_keys(town: Town) -> list[str]:
+    public = town.models / PUBLIC
+    try:
+        return [public.read_text(encoding="ascii").strip()] if public.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {public}: {error}; restore it, or delete it") from None
