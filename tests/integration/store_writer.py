@@ -3,6 +3,7 @@
 
 import sys
 import time
+from functools import partial
 
 from sqlalchemy import func, insert, select
 
@@ -16,7 +17,7 @@ def main() -> None:
     place, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     store = call_with_retries(lambda: open_store(place), first_delay=0.2)
     for number in range(1, count + 1):
-        call_with_retries(lambda number=number: add(store, name, number), attempts=12, first_delay=0.2)  # type: ignore[misc]
+        call_with_retries(partial(add, store, name, number), attempts=12, first_delay=0.2)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
         time.sleep(0.02)

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from node0.errors import ConfigError, Node0Error, StoreUnavailable
 from node0.retry import call_with_retries
-from node0.store.beads import holds_beads
+from node0.store.bead_queries import holds_beads
 from node0.store.migrate import is_current, migrate
 from node0.store.transactions import actor
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Queries on registered models, as plain rows, inside a transaction of the store."""
+"""Queries on registered models and their files, as plain rows, inside a transaction of the store."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from node0.store.tables import model_artefacts, model_registry
+from node0.store.tables import model_aliases, model_artefacts, model_evals, model_registry
 
 Row = Mapping[str, Any]
 
@@ -31,6 +31,15 @@ def find_model(connection: Connection, name: str, version: int) -> Row | None:
     return None if row is None else row._asdict()
 
 
+def find_same_model(connection: Connection, name: str, *, role: str, content_digest: str) -> Row | None:
+    """The newest version of a name that has these files and this role."""
+    models = model_registry.c
+    same = and_(models.name == name, models.role == role, models.content_digest == content_digest)
+    query = select(model_registry).where(same).order_by(models.version.desc())
+    row = connection.execute(query).first()
+    return None if row is None else row._asdict()
+
+
 def list_models(connection: Connection, role: str | None = None) -> Sequence[Row]:
     """Every version, of one role or of all, by name and then newest first."""
     models = model_registry.c
@@ -51,9 +60,28 @@ def list_artefacts(connection: Connection, name: str, version: int) -> Sequence[
     return [row._asdict() for row in connection.execute(query)]
 
 
+def list_artefacts_of(
+    connection: Connection, names: Sequence[str]
+) -> Mapping[tuple[str, int], Sequence[Row]]:
+    """The same for every version of these names, in one query."""
+    files = model_artefacts.c
+    query = select(model_artefacts).where(files.name.in_(names)).order_by(files.path)
+    found: dict[tuple[str, int], list[Row]] = {}
+    for row in connection.execute(query):
+        file = {"path": row.path, "sha256": row.sha256, "size": row.size}
+        found.setdefault((row.name, row.version), []).append(file)
+    return found
+
+
 def update_model(connection: Connection, name: str, version: int, values: Row) -> None:
     """Change columns of a version."""
     connection.execute(update(model_registry).where(_is(name, version)).values(dict(values)))
+
+
+def delete_model(connection: Connection, name: str, version: int) -> None:
+    """Remove a version with the list of its files, its measurements and its aliases; its events stay."""
+    for table in (model_aliases, model_evals, model_artefacts, model_registry):
+        connection.execute(delete(table).where(and_(table.c.name == name, table.c.version == version)))
 
 
 def _is(name: str, version: int) -> ColumnElement[bool]:

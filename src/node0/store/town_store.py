@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which store a town uses: a SQLite file, the Dolt server beside it, or a database elsewhere."""
 
+from contextlib import suppress
+
 from pydantic import BaseModel, ConfigDict
 
+from node0.files import private_directory
 from node0.settings import read_block
 from node0.store.dolt_server import OwnDolt
 from node0.store.engine import open_store
@@ -42,9 +45,12 @@ def place_of(town: Town) -> str:
 
 
 def open_town_store(town: Town, *, create: bool = True) -> Store:
-    """The store of a town; see `open_store`.
+    """The store of a town, in a directory for its owner alone; see `open_store`.
 
     Raises:
         ConfigError, StoreUnavailable: as `place_of` and `open_store`.
     """
+    if create:
+        with suppress(OSError):  # a place that cannot be written is told below
+            private_directory(town.models)
     return open_store(place_of(town), create=create)

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+Transaction = Connection
+"What the queries of this package are made in, for those who make several and write no SQL."
+
 
 class Store(Protocol):
     """One database with the tables of `node0.store.tables`, at the newest migration."""
@@ -17,7 +20,7 @@ class Store(Protocol):
         """Its place, fit for a message: no password."""
         ...
 
-    def read(self) -> AbstractContextManager[Connection]:
+    def read(self) -> AbstractContextManager[Transaction]:
         """Several queries that see one state.
 
         Raises:
@@ -26,7 +29,7 @@ class Store(Protocol):
         """
         ...
 
-    def write(self, why: str) -> AbstractContextManager[Connection]:
+    def write(self, why: str) -> AbstractContextManager[Transaction]:
         """All or nothing, one writer at a time: what it reads stays true until it ends.
 
         Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from node0.store.engine import Store, open_store
+from node0.store.engine import open_store
 from node0.store.job_table import (
     append_transition,
     find_job,
@@ -14,6 +14,7 @@ from node0.store.job_table import (
     list_transitions,
     update_job,
 )
+from node0.store.transactions import Store
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def row(job_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_job_is_found_by_its_id_before_any_bead_and_by_the_newest_of_a_bead(store: Store) -> None:
-    with store.write() as transaction:
+    with store.write("test") as transaction:
         insert_job(transaction, row("a", bead_id="gt-1", updated_at="1"))
         insert_job(transaction, row("b", bead_id="gt-1", updated_at="2"))
         insert_job(transaction, row("gt-1", updated_at="0"))
@@ -53,7 +54,7 @@ def test_a_job_is_found_by_its_id_before_any_bead_and_by_the_newest_of_a_bead(st
 
 
 def test_jobs_are_listed_with_the_last_one_touched_first(store: Store) -> None:
-    with store.write() as transaction:
+    with store.write("test") as transaction:
         for job_id, state, at in (("a", "done", "1"), ("b", "ready", "3"), ("c", "done", "2")):
             insert_job(transaction, row(job_id, state=state, updated_at=at))
 
@@ -62,7 +63,7 @@ def test_jobs_are_listed_with_the_last_one_touched_first(store: Store) -> None:
 
 
 def test_transitions_are_counted_a_job_at_a_time(store: Store) -> None:
-    with store.write() as transaction:
+    with store.write("test") as transaction:
         for job_id in ("a", "b"):
             insert_job(transaction, row(job_id))
         for job_id, state in (("a", "ready"), ("b", "ready"), ("a", "training")):

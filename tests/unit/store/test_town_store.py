@@ -39,3 +39,16 @@ def test_an_unknown_key_is_refused_with_the_nearest(town: Town) -> None:
 
     with pytest.raises(ConfigError, match="url"):
         place_of(town)
+
+
+def test_the_store_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.models.mkdir(mode=0o755)
+    store = open_town_store(town)
+
+    with store.write("test"):
+        modes = {path.name: path.stat().st_mode & 0o777 for path in town.models.iterdir()}
+
+    assert modes.pop("store.sqlite-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+    assert town.models.stat().st_mode & 0o777 == 0o700

@@ -11,9 +11,16 @@ from pydantic import ValidationError
 from node0.errors import ConfigError, IllegalTransition, NotFound
 from node0.finetune.jobs.job import LONGEST_REASON, Job, Transition
 from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
-from node0.store.tables import job_transitions, training_jobs
+from node0.store.job_table import (
+    append_transition,
+    find_job,
+    insert_job,
+    list_jobs,
+    list_transitions,
+    update_job,
+)
 from node0.store.town_store import open_town_store
-from node0.store.transactions import Store
+from node0.store.transactions import Store, Transaction
 from node0.town import Town
 
 LOST = "its process ended without a word"
@@ -36,8 +43,8 @@ class JobStore:
             ConfigError: `bead_id` is no id of a bead.
         """
         directory = run_dir.expanduser().resolve()
-        with self._store.write(f"Begin job {job_id(directory)}") as connection:
-            job = _find(connection, job_id(directory))
+        with self._store.write(f"Begin job {directory.name}") as transaction:
+            job = _find(transaction, job_id(directory))
             fresh = _job(directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None))
             if job is None:
                 insert_job(transaction, fresh.model_dump())
@@ -57,8 +64,8 @@ class JobStore:
             IllegalTransition: that move is not one of `LEGAL_MOVES`; nothing has changed then.
             NotFound: there is no such job.
         """
-        with self._store.write(f"Job {name} is {state}") as connection:
-            job = _require(connection, name)
+        with self._store.write(f"Job {name} is {state}") as transaction:
+            job = _require(transaction, name)
             if state not in LEGAL_MOVES[job.state]:
                 legal = ", ".join(sorted(LEGAL_MOVES[job.state]))
                 raise IllegalTransition(

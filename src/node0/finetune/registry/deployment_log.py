@@ -7,15 +7,18 @@ were replaced. Aliases and states of versions follow from the stacks.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, insert, select, update
-
 from node0.finetune.registry import aliases, versions
 from node0.finetune.registry.deployments import Deployment, DeploymentState
-from node0.finetune.registry.events import append_event, now, short
+from node0.finetune.registry.model_events import append_event, now, short
 from node0.finetune.registry.schema import ModelName
 from node0.finetune.registry.states import Alias, DeploymentStatus
-from node0.store.tables import deployments
-from node0.store.transactions import Store, actor
+from node0.store.deployment_tables import (
+    insert_deployment,
+    list_deployments,
+    next_deployment,
+    update_deployment,
+)
+from node0.store.transactions import Store, Transaction, actor
 
 WHOLE_TOWN = "*"
 "What a version's `deployed_to` says where it is not single rigs."
@@ -32,8 +35,8 @@ class DeploymentLog:
 
     def list(self, *states: DeploymentState) -> Sequence[Deployment]:
         """Deployments in these states, or all, oldest first."""
-        with self._store.read() as connection:
-            return _rows(connection, *states)
+        with self._store.read() as transaction:
+            return _rows(transaction, *states)
 
     def unfinished(self) -> Sequence[Deployment]:
         """Those whose process is at work now, or died; oldest first."""
@@ -41,93 +44,90 @@ class DeploymentLog:
 
     def stack(self, role: str, rigs: Sequence[str] = ()) -> Sequence[Deployment]:
         """What is at work for a role, last, on top of what it replaced."""
-        with self._store.read() as connection:
-            return _stack(connection, role, sorted(rigs))
+        with self._store.read() as transaction:
+            return _stack(transaction, role, sorted(rigs))
 
     def begin(self, draft: Deployment) -> Deployment:
         """Write down what is about to change, before anything does; the row as it is kept."""
-        with self._store.write(f"Begin deploying {draft.spelled}") as connection:
-            last = connection.scalar(select(func.max(deployments.c.number))) or 0
-            kept = {"number": last + 1, "actor": actor(), "started_at": now(), "reason": short(draft.reason)}
+        with self._store.write(f"Begin deploying {draft.spelled}") as transaction:
+            number, reason = next_deployment(transaction), short(draft.reason)
+            kept = {"number": number, "actor": actor(), "started_at": now(), "reason": reason}
             row = draft.model_copy(update=kept)
-            values = row.model_dump(mode="json") | {"forced": int(row.forced)}
-            connection.execute(insert(deployments), [values])
+            insert_deployment(transaction, row.model_dump(mode="json") | {"forced": int(row.forced)})
         return row
 
     def commit(self, row: Deployment) -> Deployment:
         """The deployment is made: it is at work, and what was at work before lies below it."""
-        with self._store.write(f"Deploy {row.spelled} for {row.role}") as connection:
-            below = _stack(connection, row.role, row.rigs)
+        with self._store.write(f"Deploy {row.spelled} for {row.role}") as transaction:
+            below = _stack(transaction, row.role, row.rigs)
             if below:
-                _set(connection, below[-1], DeploymentState.REPLACED)
-            _set(connection, row, DeploymentState.ACTIVE)
+                _set(transaction, below[-1], DeploymentState.REPLACED)
+            _set(transaction, row, DeploymentState.ACTIVE)
             detail = {"role": row.role, "rigs": row.rigs, "forced": row.forced}
-            append_event(connection, row.name, row.version, "deployed", reason=row.reason, detail=detail)
-            _follow(connection, row, *below[-1:])
+            append_event(transaction, row.name, row.version, "deployed", reason=row.reason, detail=detail)
+            _follow(transaction, row, *below[-1:])
         return row.model_copy(update={"state": DeploymentState.ACTIVE})
 
     def revert(self, row: Deployment, *, reason: str) -> None:
         """The deployment was not made, and nothing of it is left."""
-        with self._store.write(f"Deploying {row.spelled} failed") as connection:
-            _set(connection, row, DeploymentState.REVERTED)
-            append_event(connection, row.name, row.version, "not deployed", reason=reason)
+        with self._store.write(f"Deploying {row.spelled} failed") as transaction:
+            _set(transaction, row, DeploymentState.REVERTED)
+            append_event(transaction, row.name, row.version, "not deployed", reason=reason)
 
     def begin_rollback(self, row: Deployment) -> None:
         """Write down that a deployment is being taken back, before anything is."""
-        with self._store.write(f"Begin rolling back {row.spelled}") as connection:
-            _set(connection, row, DeploymentState.ROLLING_BACK)
+        with self._store.write(f"Begin rolling back {row.spelled}") as transaction:
+            _set(transaction, row, DeploymentState.ROLLING_BACK)
 
     def finish_rollback(self, row: Deployment, *, reason: str) -> None:
         """The deployment is taken back: what lay below it is at work again."""
-        with self._store.write(f"Roll back {row.spelled} for {row.role}") as connection:
-            _set(connection, row, DeploymentState.ROLLED_BACK)
-            below = _stack(connection, row.role, row.rigs)
+        with self._store.write(f"Roll back {row.spelled} for {row.role}") as transaction:
+            _set(transaction, row, DeploymentState.ROLLED_BACK)
+            below = _stack(transaction, row.role, row.rigs)
             if below:
-                _set(connection, below[-1], DeploymentState.ACTIVE)
-            append_event(connection, row.name, row.version, "rolled back", reason=reason)
-            _follow(connection, row, *below[-1:])
+                _set(transaction, below[-1], DeploymentState.ACTIVE)
+            append_event(transaction, row.name, row.version, "rolled back", reason=reason)
+            _follow(transaction, row, *below[-1:])
 
 
-def stacked(connection: Connection) -> Sequence[Deployment]:
+def stacked(transaction: Transaction) -> Sequence[Deployment]:
     """Everything that is at work or comes back by a rollback, and what is being changed now."""
-    return _rows(connection, *_STACKED, *_UNFINISHED)
+    return _rows(transaction, *_STACKED, *_UNFINISHED)
 
 
-def _rows(connection: Connection, *states: DeploymentState) -> Sequence[Deployment]:
-    query = select(deployments).order_by(deployments.c.number)
-    if states:
-        query = query.where(deployments.c.state.in_([state.value for state in states]))
-    return [Deployment(**row) for row in connection.execute(query).mappings()]
+def _rows(transaction: Transaction, *states: DeploymentState) -> Sequence[Deployment]:
+    found = list_deployments(transaction, [state.value for state in states])
+    return [Deployment(**row) for row in found]
 
 
-def _stack(connection: Connection, role: str, rigs: Sequence[str]) -> Sequence[Deployment]:
-    return [row for row in _rows(connection, *_STACKED) if row.role == role and row.rigs == list(rigs)]
+def _stack(transaction: Transaction, role: str, rigs: Sequence[str]) -> Sequence[Deployment]:
+    return [row for row in _rows(transaction, *_STACKED) if row.role == role and row.rigs == list(rigs)]
 
 
-def _set(connection: Connection, row: Deployment, state: DeploymentState) -> None:
+def _set(transaction: Transaction, row: Deployment, state: DeploymentState) -> None:
     goes_on = state in (DeploymentState.ACTIVE, *_UNFINISHED)
     values = {"state": state.value, "ended_at": "" if goes_on else now()}
-    connection.execute(update(deployments).where(deployments.c.number == row.number).values(values))
+    update_deployment(transaction, row.number, values)
 
 
-def _follow(connection: Connection, *changed: Deployment) -> None:
+def _follow(transaction: Transaction, *changed: Deployment) -> None:
     """Bring aliases and states of the versions concerned to what the stacks say."""
-    rows = _rows(connection, *_STACKED)
+    rows = _rows(transaction, *_STACKED)
     for name in {row.name for row in changed}:
         own = [row for row in rows if row.name == name]
         active = [row.version for row in own if row.state is DeploymentState.ACTIVE]
         top = active[-1] if active else None
         below = [row.version for row in own if row.version != top]
-        aliases.move(connection, name, Alias.ACTIVE, top)
-        aliases.move(connection, name, Alias.PREVIOUS, below[-1] if top and below else None)
-        if top and aliases.version_of(connection, name, Alias.CANDIDATE) == top:
-            aliases.move(connection, name, Alias.CANDIDATE, None)
+        aliases.move(transaction, name, Alias.ACTIVE, top)
+        aliases.move(transaction, name, Alias.PREVIOUS, below[-1] if top and below else None)
+        if top and aliases.version_of(transaction, name, Alias.CANDIDATE) == top:
+            aliases.move(transaction, name, Alias.CANDIDATE, None)
     for name, version in {(row.name, row.version) for row in changed}:
-        _follow_version(connection, name, version, rows)
+        _follow_version(transaction, name, version, rows)
 
 
-def _follow_version(connection: Connection, name: str, version: int, rows: Sequence[Deployment]) -> None:
-    entry = versions.find(connection, ModelName(name, version))
+def _follow_version(transaction: Transaction, name: str, version: int, rows: Sequence[Deployment]) -> None:
+    entry = versions.find(transaction, ModelName(name, version))
     if entry is None:
         return
     at_work = [row for row in rows if (row.name, row.version) == (name, version) and row.state == "active"]
@@ -137,4 +137,4 @@ def _follow_version(connection: Connection, name: str, version: int, rows: Seque
     elif status is DeploymentStatus.ACTIVE:
         status = DeploymentStatus.ARCHIVED
     places = sorted({rig for row in at_work for rig in row.rigs or [WHOLE_TOWN]})
-    versions.change(connection, entry, {"deployment_status": status.value, "deployed_to": places})
+    versions.change(transaction, entry, {"deployment_status": status.value, "deployed_to": places})

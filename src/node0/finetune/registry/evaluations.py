@@ -4,10 +4,10 @@
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, func, insert, select
 
-from node0.finetune.registry.events import now
-from node0.store.tables import model_evals
+from node0.finetune.registry.model_events import now
+from node0.store.history_tables import append_evaluation_row, list_evaluations
+from node0.store.transactions import Transaction
 
 
 class Evaluation(BaseModel):
@@ -29,22 +29,16 @@ class Evaluation(BaseModel):
     "ISO 8601, UTC; set when it is kept."
 
 
-def add_evaluation(connection: Connection, name: str, version: int, evaluation: Evaluation) -> None:
+def add_evaluation(transaction: Transaction, name: str, version: int, evaluation: Evaluation) -> None:
     """Keep one more, inside the caller's transaction."""
-    table = model_evals.c
-    own = (table.name == name) & (table.version == version)
-    last = connection.scalar(select(func.max(table.number)).where(own)) or 0
-    row = {**evaluation.model_dump(), "name": name, "version": version, "number": last + 1, "at": now()}
-    connection.execute(insert(model_evals), [row])
+    row = {**evaluation.model_dump(), "name": name, "version": version, "at": now()}
+    append_evaluation_row(transaction, row)
 
 
-def evaluations_of(connection: Connection, name: str, version: int) -> Sequence[Evaluation]:
+def evaluations_of(transaction: Transaction, name: str, version: int) -> Sequence[Evaluation]:
     """All that is kept of a version, oldest first."""
-    table = model_evals.c
-    own = (table.name == name) & (table.version == version)
-    query = select(model_evals).where(own).order_by(table.number)
     fields = set(Evaluation.model_fields)
     return [
         Evaluation(**{key: value for key, value in row.items() if key in fields})
-        for row in connection.execute(query).mappings()
+        for row in list_evaluations(transaction, name, version)
     ]

@@ -3,20 +3,19 @@
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
 from node0.errors import BadCheckpoint, BadSignature, ConfigError, NotFound
-from node0.finetune.registry import aliases, evaluations, events, integrity, versions
+from node0.finetune.registry import aliases, evaluations, integrity, model_events, versions
 from node0.finetune.registry.evaluations import Evaluation
-from node0.finetune.registry.events import ModelEvent
+from node0.finetune.registry.model_events import ModelEvent
 from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
 from node0.finetune.registry.signing import Signer
 from node0.finetune.registry.states import Alias, DeploymentStatus, check_move
 from node0.finetune.registry.trust import town_signer, trusted_keys
 from node0.store.town_store import open_town_store
-from node0.store.transactions import Store
+from node0.store.transactions import Store, Transaction
 from node0.town import Town
 
 
@@ -45,7 +44,7 @@ class ModelRegistry:
         """
         self.town = (place or Town.locate()) if place is None or isinstance(place, Town) else None
         self.store = open_town_store(self.town, create=create) if self.town else _as_store(place)
-        self._signer = (lambda town=self.town: town_signer(town)) if self.town else signer  # type: ignore[misc]
+        self._signer = partial(town_signer, self.town) if self.town else signer
         self._trusted = trusted
 
     def register(self, entry: ModelRegistryEntry) -> ModelRegistryEntry:
@@ -55,16 +54,16 @@ class ModelRegistry:
     def register_once(self, entry: ModelRegistryEntry) -> Registered:
         """As `register`; the same files under the same name and role are the version that they were."""
         signer = self._signer() if self._signer is not None else None
-        with self.store.write(f"Register {entry.name}") as connection:
-            if (same := versions.find_same(connection, entry)) is not None:
+        with self.store.write(f"Register {entry.name}") as transaction:
+            if (same := versions.find_same(transaction, entry)) is not None:
                 return Registered(same, is_new=False)
-            number = versions.newest(connection, entry.name) + 1
+            number = versions.newest(transaction, entry.name) + 1
             kept = entry.model_copy(
-                update={"version": number, "created_at": entry.created_at or events.now()}
+                update={"version": number, "created_at": entry.created_at or model_events.now()}
             )
             kept = _signed(kept, signer)
-            versions.add(connection, kept)
-            events.append_event(connection, kept.name, kept.version, "registered")
+            versions.add(transaction, kept)
+            model_events.append_event(transaction, kept.name, kept.version, "registered")
         return Registered(kept, is_new=True)
 
     def sign(self, name: str) -> ModelRegistryEntry:
@@ -76,16 +75,16 @@ class ModelRegistry:
         if self._signer is None:
             raise ConfigError("this registry has no key to sign with; open it by its town")
         entry = _signed(self.require(name), self._signer())
-        with self.store.write(f"Sign {entry.spelled}") as connection:
+        with self.store.write(f"Sign {entry.spelled}") as transaction:
             values = {"signer": entry.signer, "signature": entry.signature}
-            versions.change(connection, entry, values)
-            events.append_event(connection, entry.name, entry.version, "signed")
+            versions.change(transaction, entry, values)
+            model_events.append_event(transaction, entry.name, entry.version, "signed")
         return entry
 
     def get(self, name: str) -> ModelRegistryEntry | None:
         """The version that `NAME` (newest), `NAME:VER` or `NAME@ALIAS` means, or None."""
-        with self.store.read() as connection:
-            return versions.find(connection, ModelName.parse(name)) or _by_plan_spelling(connection, name)
+        with self.store.read() as transaction:
+            return versions.find(transaction, ModelName.parse(name)) or _by_plan_spelling(transaction, name)
 
     def require(self, name: str) -> ModelRegistryEntry:
         """As `get`.
@@ -104,13 +103,13 @@ class ModelRegistry:
 
     def list(self, role: str | None = None) -> list[ModelRegistryEntry]:
         """Every version, of one role or of all, by name and then newest first."""
-        with self.store.read() as connection:
-            return versions.every(connection, role)
+        with self.store.read() as transaction:
+            return versions.every(transaction, role)
 
     def aliases(self) -> Mapping[tuple[str, int], Sequence[Alias]]:
         """The aliases of each version, by name and number."""
-        with self.store.read() as connection:
-            return aliases.aliases_of(connection)
+        with self.store.read() as transaction:
+            return aliases.aliases_of(transaction)
 
     def move_alias(self, name: str, alias: Alias, *, reason: str = "") -> ModelRegistryEntry:
         """Let an alias stand for `NAME:VER`; the entry.
@@ -119,8 +118,8 @@ class ModelRegistry:
             NotFound: there is no such version.
         """
         entry = self.require(name)
-        with self.store.write(f"{entry.spelled} is @{alias}") as connection:
-            aliases.move(connection, entry.name, alias, entry.version, reason=reason)
+        with self.store.write(f"{entry.spelled} is @{alias}") as transaction:
+            aliases.move(transaction, entry.name, alias, entry.version, reason=reason)
         return entry
 
     def update_eval_score(self, name: str, eval_score: float, by_category: Mapping[str, float]) -> None:
@@ -143,17 +142,17 @@ class ModelRegistry:
         values = {"eval_score": evaluation.score, "eval_scores_by_category": dict(evaluation.by_category)}
         if entry.deployment_status is DeploymentStatus.REGISTERED:
             values["deployment_status"] = DeploymentStatus.EVALUATED.value
-        with self.store.write(f"Evaluate {entry.spelled}") as connection:
-            evaluations.add_evaluation(connection, entry.name, entry.version, evaluation)
-            versions.change(connection, entry, values)
+        with self.store.write(f"Evaluate {entry.spelled}") as transaction:
+            evaluations.add_evaluation(transaction, entry.name, entry.version, evaluation)
+            versions.change(transaction, entry, values)
             detail = {"suite": evaluation.suite, "score": evaluation.score}
-            events.append_event(connection, entry.name, entry.version, "evaluated", detail=detail)
+            model_events.append_event(transaction, entry.name, entry.version, "evaluated", detail=detail)
         return entry
 
     def evaluations(self, entry: ModelRegistryEntry) -> Sequence[Evaluation]:
         """Every measurement of a version, oldest first."""
-        with self.store.read() as connection:
-            return evaluations.evaluations_of(connection, entry.name, entry.version)
+        with self.store.read() as transaction:
+            return evaluations.evaluations_of(transaction, entry.name, entry.version)
 
     def update_deployment_status(
         self, name: str, status: str, rigs: Sequence[str], *, reason: str = ""
@@ -170,10 +169,12 @@ class ModelRegistry:
             raise ConfigError(f"no deployment status {status!r}; one of: {known}")
         entry = self.require(name)
         check_move(entry.spelled, entry.deployment_status, DeploymentStatus(status))
-        with self.store.write(f"{entry.spelled} is {status}") as connection:
-            versions.change(connection, entry, {"deployment_status": str(status), "deployed_to": [*rigs]})
+        with self.store.write(f"{entry.spelled} is {status}") as transaction:
+            versions.change(transaction, entry, {"deployment_status": str(status), "deployed_to": [*rigs]})
             detail = {"from": entry.deployment_status.value, "to": str(status)}
-            events.append_event(connection, entry.name, entry.version, "status", reason=reason, detail=detail)
+            model_events.append_event(
+                transaction, entry.name, entry.version, "status", reason=reason, detail=detail
+            )
 
     def note(self, name: str, text: str) -> ModelRegistryEntry:
         """Write a remark into the history of a version; the entry.
@@ -182,8 +183,8 @@ class ModelRegistry:
             NotFound: there is no such version.
         """
         entry = self.require(name)
-        with self.store.write(f"Note on {entry.spelled}") as connection:
-            events.append_event(connection, entry.name, entry.version, "note", reason=text)
+        with self.store.write(f"Note on {entry.spelled}") as transaction:
+            model_events.append_event(transaction, entry.name, entry.version, "note", reason=text)
         return entry
 
     def holding(self, entry: ModelRegistryEntry) -> Sequence[str]:
@@ -199,8 +200,8 @@ class ModelRegistry:
     def history(self, name: str) -> Sequence[ModelEvent]:
         """What happened to a model, or to one version of it (`NAME:VER`), oldest first; removed ones too."""
         wanted = ModelName.parse(name)
-        with self.store.read() as connection:
-            return events.events_of(connection, wanted.name, wanted.version)
+        with self.store.read() as transaction:
+            return model_events.events_of(transaction, wanted.name, wanted.version)
 
     def problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
         """What of a version is not as it was registered, a line each: its row first, then its files."""
@@ -227,8 +228,8 @@ class ModelRegistry:
 
     def _row_problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
         trusted = trusted_keys(self.town) if self.town is not None else self._trusted
-        with self.store.read() as connection:
-            digest = versions.stored_digest(connection, entry)
+        with self.store.read() as transaction:
+            digest = versions.stored_digest(transaction, entry)
         return integrity.row_problems(entry, stored_digest=digest, trusted=trusted)
 
     def _suggestion(self, name: str) -> str:
@@ -255,8 +256,8 @@ def _signed(entry: ModelRegistryEntry, signer: Signer | None) -> ModelRegistryEn
     )
 
 
-def _by_plan_spelling(connection: Connection, name: str) -> ModelRegistryEntry | None:
+def _by_plan_spelling(transaction: Transaction, name: str) -> ModelRegistryEntry | None:
     """`NAME-vVER`, as the plan writes a version."""
     stem, mark, version = name.rpartition("-v")
     is_version = bool(mark) and version.isdecimal() and int(version) > 0
-    return versions.find(connection, ModelName(stem, int(version), None)) if is_version else None
+    return versions.find(transaction, ModelName(stem, int(version), None)) if is_version else None

@@ -33,7 +33,7 @@ class Killed(BaseException):
 
 
 def _deploy(deployer: Deployer, name: str, **options: object) -> Deployment:
-    return deployer.deploy(deployer.plan(name, endpoint=ENDPOINT), **options)  # type: ignore[arg-type]
+    return deployer.deploy(deployer.plan(name, endpoint=ENDPOINT), **options)  # type: ignore[arg-type]  # options as a test gives them
 
 
 def _role(town: Town, role: str = "deacon") -> object:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from node0.finetune.registry import aliases, evaluations, events, versions
+from node0.finetune.registry import aliases, evaluations, model_events, versions
 from node0.finetune.registry.schema import ModelName
 from node0.finetune.registry.states import Alias
 from node0.finetune.registry.store import ModelRegistry
@@ -53,4 +53,4 @@ def test_a_removed_version_takes_all_but_its_history_with_it(registry: ModelRegi
         assert [one.version for one in versions.every(connection)] == [3, 1]
         assert evaluations.evaluations_of(connection, "deacon", 2) == []
         assert aliases.version_of(connection, "deacon", Alias.CANDIDATE) is None
-        assert events.events_of(connection, "deacon", 2)[0].event == "registered"
+        assert model_events.events_of(connection, "deacon", 2)[0].event == "registered"

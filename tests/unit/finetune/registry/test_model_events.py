@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from node0.finetune.registry.events import LONGEST_REASON, append_event, events_of, now, short
+from node0.finetune.registry.model_events import LONGEST_REASON, append_event, events_of, now, short
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.transactions import actor
 

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, func, insert, select
 
-from node0.store.tables import model_events
-from node0.store.transactions import actor
+from node0.store.history_tables import append_event_row, list_events
+from node0.store.transactions import Transaction, actor
 
 LONGEST_REASON = 1024
 
@@ -34,7 +33,7 @@ class ModelEvent(BaseModel):
 
 
 def append_event(
-    connection: Connection,
+    transaction: Transaction,
     name: str,
     version: int,
     event: str,
@@ -43,9 +42,7 @@ def append_event(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a row, inside the caller's transaction."""
-    last = connection.scalar(select(func.max(model_events.c.number))) or 0
     row = {
-        "number": last + 1,
         "at": now(),
         "actor": actor(),
         "name": name,
@@ -54,15 +51,12 @@ def append_event(
         "reason": short(reason),
         "detail": dict(detail or {}),
     }
-    connection.execute(insert(model_events), [row])
+    append_event_row(transaction, row)
 
 
-def events_of(connection: Connection, name: str, version: int | None = None) -> Sequence[ModelEvent]:
+def events_of(transaction: Transaction, name: str, version: int | None = None) -> Sequence[ModelEvent]:
     """The history of a model, or of one version of it, oldest first."""
-    query = select(model_events).where(model_events.c.name == name).order_by(model_events.c.number)
-    if version is not None:
-        query = query.where(model_events.c.version == version)
-    return [ModelEvent(**row) for row in connection.execute(query).mappings()]
+    return [ModelEvent(**row) for row in list_events(transaction, name, version)]
 
 
 def short(reason: str) -> str:
