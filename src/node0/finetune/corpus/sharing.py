@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCorpus, ConfigError, GateRefused, NotFound, SharingDisabled
-from node0.files import whole_file
+from node0.files import open_to_append, private_directory, sha256_of, whole_file
 from node0.finetune.corpus.exchange.identifiers import Identifiers
 from node0.finetune.corpus.exchange.pseudonyms import ID_DIGITS, pseudonym, pseudonymized, read_salt
 from node0.finetune.corpus.exchange.town_names import gather
@@ -34,7 +34,6 @@ from node0.settings import read_block
 from node0.town import Town
 
 BLOCK = "corpus_sharing"
-PRIVATE = 0o600
 RIG_DIGITS = 8
 SHARED_VERSION = f"{SCRUB_RULES_VERSION}-shared"
 "The rules of one town are nobody else's business."
@@ -107,7 +106,7 @@ class CorpusSharingExporter:
                 raise ConfigError(f"{path} lies in the corpus {place}: name another place with --output")
         salt, scrubber = read_salt(self._town), self._scrubber(store)
         staged, digest = Staged(path), hashlib.sha256()
-        with whole_file(path, mode=PRIVATE) as file:
+        with whole_file(path) as file:
             for line in self._lines(store, role, settings, salt=salt, scrubber=scrubber, staged=staged):
                 file.write(line)
                 digest.update(line.encode())
@@ -140,15 +139,15 @@ class CorpusSharingExporter:
                 )
         approval = Approval(
             path.name,
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256_of(path),
             len(entries),
             reviewer,
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
         record = self._town.models / "shared.jsonl"
-        record.parent.mkdir(parents=True, exist_ok=True)
-        with record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(approval._asdict(), ensure_ascii=False) + "\n")
+        private_directory(record.parent)
+        with open_to_append(record) as file:
+            file.write(f"{json.dumps(approval._asdict(), ensure_ascii=False)}\n".encode())
         return approval
 
     def _switched_on(self) -> SharingSettings:

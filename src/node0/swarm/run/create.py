@@ -4,14 +4,12 @@
 import re
 import secrets
 import shlex
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from node0.errors import ConfigError
-from node0.files import write_atomically
+from node0.files import make_directory, whole_directory, write_atomically
 from node0.swarm.run.identity import make_identity
 from node0.swarm.run.layout import MemberSlot
 from node0.swarm.run.run_file import KEYS, RUN_FILE, TRAINING_FILE, key_file, read_run, write_run
@@ -52,28 +50,11 @@ def create_run(directory: Path, slots: Sequence[MemberSlot], *, common: SwarmRun
         ConfigError: there is something already.
     """
     refuse_existing(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(directory)
-    try:
-        beside.chmod(0o755)
-        (beside / KEYS).mkdir(mode=0o700)
+    with whole_directory(directory, existing="refuse") as beside:
+        make_directory(beside / KEYS)
         write_run(beside, _with_members(common, slots, beside))
         write_atomically(beside / TRAINING_FILE, settings)
-        run = read_run(beside)
-        beside.replace(directory)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    return run
-
-
-def _beside(directory: Path) -> Path:
-    """A new directory beside it; an error names the one that was wanted."""
-    try:
-        return Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".part"))
-    except OSError as error:
-        error.filename = str(directory)
-        raise
+        return read_run(beside)
 
 
 def start_lines(directory: Path, run: SwarmRun) -> list[Line]:

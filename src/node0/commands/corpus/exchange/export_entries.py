@@ -39,7 +39,7 @@ def write_entries(choice: Export, town: Path | None, output: Path, *, as_json: b
     """Write each entry on a line of a file, whole or not at all, and say how many there are."""
     skipped: Counter[str] = Counter()
     lines = _lines(choice, town, skipped)
-    with whole_file(output, mode=0o644) as file:
+    with whole_file(output) as file:
         written = sum(file.write(line) > 0 for line in lines)
     if as_json:
         counts = {"file": str(output), "entries": written, "left_out": dict(skipped)}

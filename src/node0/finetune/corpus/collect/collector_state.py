@@ -6,7 +6,6 @@ sling has gone. And for each session what its files looked like. Two collectors 
 merges.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from node0.files import write_atomically
+from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.town.events import Event, event_of
 from node0.finetune.corpus.town.sessions import Session
 
@@ -59,9 +58,8 @@ class CollectorState:
 
     def save(self) -> None:
         """Write the memory, whole or not at all, with what others have saved since it was read."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        private_directory(self._path.parent)
+        with locked(self._path.with_suffix(".lock")):
             self._read()
             lines = [json.loads(line) for line in sorted(self._events)]
             content = {"version": VERSION, "sessions": dict(sorted(self._sessions.items())), "events": lines}

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from node0.errors import ConfigError
+from node0.files import private_directory
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.town import Town
 
@@ -67,7 +68,7 @@ def read_salt(town: Town) -> str:
 
 def _make_salt(path: Path) -> None:
     """Write it whole, and leave one that another process has made meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sharing.salt.", suffix=".part")  # 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

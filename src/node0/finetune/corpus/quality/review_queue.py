@@ -6,7 +6,6 @@ again: values as keyed hashes, never as text. A dropped entry is on the retract 
 """
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import json
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from node0.errors import BadCorpus
-from node0.files import write_atomically
+from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -156,9 +155,8 @@ class ReviewQueue:
     @contextlib.contextmanager
     def _deciding(self) -> Iterator[Decisions]:
         root = self._store.root
-        root.mkdir(parents=True, exist_ok=True)
-        with (root / f"{DECISIONS}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        private_directory(root)
+        with locked(root / f"{DECISIONS}.lock"):
             decisions = read_decisions(root)
             yield decisions
             content = {"key": decisions.key}

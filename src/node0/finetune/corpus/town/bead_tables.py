@@ -21,6 +21,7 @@ from node0.errors import NotFound
 from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.town.beads import Bead, Beads, Change
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
+from node0.json_lines import read_json_lines
 
 ISSUE = (
     *("id", "title", "description", "status", "issue_type", "assignee", "created_by", "created_at"),
@@ -102,18 +103,10 @@ def beads_of(rows: Iterable[tuple[str, str, TableRow]], skipped: Counter[str] | 
 
 
 def _lines(path: Path, skipped: Counter[str]) -> Iterator[TableRow]:
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                yield row
-            elif line.strip():
-                skipped[f"line of {path.name} that cannot be read"] += 1
+    unread = Counter[str]()
+    yield from read_json_lines(path, unread)
+    if unread:
+        skipped[f"line of {path.name} that cannot be read"] += unread.total()
 
 
 def _add_bead(found: Beads, database: str, row: TableRow) -> None:

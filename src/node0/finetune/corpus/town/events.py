@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A town's events: lines of `.events.jsonl`, {"ts", "type", "actor", "payload"}."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.town.timestamps import timestamp_of
+from node0.json_lines import read_json_lines
 
 TOWN, BEADS = "town", "beads"
 "Where an event comes from."
@@ -42,17 +42,11 @@ class Event:
 
 def read_events(path: Path, skipped: Counter[str]) -> list[Event]:
     """The events of a town in order of time; lines that cannot be read are counted."""
-    if not path.is_file():
-        return []
-    events = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            event = event_of(_json(line))
-            if event:
-                events.append(event)
-            elif line.strip():
-                skipped["event that cannot be read"] += 1
-    return sorted(events, key=lambda event: event.at)
+    unread = Counter[str]()
+    found = [event_of(value) for value in read_json_lines(path, unread)]
+    if lost := unread.total() + found.count(None):
+        skipped["event that cannot be read"] += lost
+    return sorted((event for event in found if event is not None), key=lambda event: event.at)
 
 
 def event_of(value: Any) -> Event | None:
@@ -66,10 +60,3 @@ def event_of(value: Any) -> Event | None:
         str(key): replace_lone_surrogates(item) for key, item in payload.items() if isinstance(item, str)
     }
     return Event(at, str(value["type"]), replace_lone_surrogates(str(value.get("actor", ""))), words)
-
-
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

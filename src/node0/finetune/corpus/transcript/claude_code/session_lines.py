@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
+from node0.json_lines import parse_object
 
 MAX_LINE = 24 << 20
 "Bytes of the longest line that is read; with one rare letter in it, it takes nine times as much to read."
@@ -63,23 +64,18 @@ def json_objects(path: Path, skipped: Counter[str]) -> Iterator[tuple[ByteRange,
     offset = 0
     with path.open("rb") as file:
         while raw := file.readline(MAX_LINE):
-            whole = raw.endswith(b"\n")
             place = ByteRange(offset, len(raw))
             offset += len(raw)
-            if not whole and len(raw) == MAX_LINE:
+            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
                 offset += _pass_line(file)
                 skipped["line over 24 MB"] += 1
             elif raw.strip():
-                try:
-                    value = json.loads(raw)
-                except (ValueError, RecursionError):
-                    skipped["not JSON" if whole else "torn last line"] += 1
-                    continue
-                if isinstance(value, dict):
-                    yield place, value
+                found = parse_object(raw)
+                if isinstance(found, str):
+                    skipped[found] += 1
                 else:
-                    skipped["not a JSON object"] += 1
-                del value
+                    yield place, found
+                del found
 
 
 def _pass_line(file: BinaryIO) -> int:
