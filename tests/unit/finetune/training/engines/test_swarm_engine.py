@@ -28,7 +28,7 @@ class Stages(SwarmPipeline):
     def __init__(self, digests: Mapping[str, str]) -> None:
         self.digests = dict(digests)
 
-    def checkpoint(self, step: int, *, progress: str | None = None) -> dict[str, str]:
+    def checkpoint(self, step: int, *, progress: str = "") -> dict[str, str]:
         """Write nothing."""
         return self.digests
 
