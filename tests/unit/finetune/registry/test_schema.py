@@ -38,8 +38,8 @@ def test_what_no_version_can_have_is_refused(change: dict[str, object]) -> None:
 
 
 def test_a_name_means_the_newest_version_unless_it_says_which() -> None:
-    assert ModelName.parse("dm") == ("dm", None)
-    assert ModelName.parse("dm:12") == ("dm", 12)
+    assert ModelName.parse("dm") == ModelName("dm", None)
+    assert ModelName.parse("dm:12") == ModelName("dm", 12)
 
 
 @pytest.mark.parametrize("text", ["dm:0", "dm:", "dm:x", "dm:-1", "dm:1.5"])
