@@ -24,6 +24,7 @@ from rich.table import Table
 
 from node0 import run_corpus, run_finetune
 from node0.commands.measure import measure_options as measure_command
+from node0.commands.model import model_options as model_command
 from node0.models.digest import base_digest
 from town.generator.build import TownPlan, build_town
 
@@ -44,6 +45,8 @@ NAME = "deacon-sample"
 LOSS_FALL = 0.20
 EXACT = 0.50
 COMMONEST = 0.20
+
+GATE = "# The sample holds few turns out: even a good share has a low lower bound.\ngate: {threshold: 0.5}\n"
 
 BEACON = "[GAS TOWN] deacon <- daemon • 2026-02-02T08:00 • patrol\nRun `gt prime --hook` and begin patrol.\n"
 
@@ -89,7 +92,7 @@ def main() -> int:
     with LOG.open("w", encoding="utf-8") as log, contextlib.ExitStack() as hidden:
         if not sys.stderr.isatty():
             hidden.enter_context(contextlib.redirect_stderr(log))
-        for stage in (make_town, collect, check_base, train, measure, answer):
+        for stage in (make_town, collect, check_base, train, measure, answer, deploy):
             stage(story)
     return finish(story)
 
@@ -196,6 +199,33 @@ def answer(story: Story) -> None:
         story.promise(process.returncode == 0 and bool(text.strip()), "node0-inference gave no answer")
 
 
+def deploy(story: Story) -> None:
+    """Put the measured version to work for the deacon, take it back, and put it to work again."""
+    settings = TOWN / "settings" / "config.json"
+    before, put = settings.read_bytes(), ("deploy", NAME, "--town", TOWN)
+    with story.stage("Deploy", settings) as told:
+        # So few turns bound a share loosely: the default asks for a lower bound of 80 %.
+        (TOWN / ".models" / "settings.yaml").write_text(GATE, encoding="utf-8")
+        _call(model_command.main, *put)
+        first = _at_work()
+        _call(model_command.main, "rollback", "--role", "deacon", "--town", TOWN)
+        story.promise(settings.read_bytes() == before, "rolling back did not restore the settings")
+        _call(model_command.main, *put)
+        console.print(_call(model_command.main, "show", f"{NAME}@active", "--town", TOWN), markup=False)
+        shown = _run(model_command.main, "show", f"{NAME}@active", "--town", TOWN, "--json")[0]
+        told.append(f"{NAME}:{shown['version']} is {shown['deployment_status']} as agent {_at_work()}")
+        told.append("rolled back to the byte in between")
+        story.promise(first == _at_work() == f"ft-{NAME}-v1", f"the deacon's agent is {_at_work()}")
+        story.promise(shown["deployment_status"] == "active", "the registry does not say that it is at work")
+        story.promise(not shown["problems"], f"show tells of problems: {shown['problems']}")
+
+
+def _at_work() -> str:
+    """The deacon's agent, as gt would read it."""
+    settings = json.loads((TOWN / "settings" / "config.json").read_text(encoding="utf-8"))
+    return str(settings.get("role_agents", {}).get("deacon"))
+
+
 def _echo(stream: Any) -> str:
     """Show the answer while it comes."""
     text = ""
@@ -222,6 +252,12 @@ def finish(story: Story) -> int:
 
 def _run(command: Callable[[Sequence[str]], int], *arguments: object) -> list[dict[str, Any]]:
     """Run a command of node0 and read the JSON that it prints."""
+    rows: list[dict[str, Any]] = json.loads(_call(command, *arguments))
+    return rows
+
+
+def _call(command: Callable[[Sequence[str]], int], *arguments: object) -> str:
+    """Run a command of node0; what it prints."""
     words = [str(argument) for argument in arguments]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -229,8 +265,7 @@ def _run(command: Callable[[Sequence[str]], int], *arguments: object) -> list[di
     if code:
         console.print(f"[red]{words[0]} ... ended with {code}[/red]; see {LOG}")
         raise SystemExit(code)
-    rows: list[dict[str, Any]] = json.loads(printed.getvalue())
-    return rows
+    return printed.getvalue()
 
 
 if __name__ == "__main__":

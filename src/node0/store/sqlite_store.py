@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store in one SQLite file: safe for several processes, and readable where nothing may be written."""
 
+import json
 import logging
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -88,14 +91,27 @@ class SqliteStore:
 
 def _engine(path: Path, *, create: bool, busy_seconds: float) -> Engine:
     if not path.exists() and not create:
-        return create_engine(URL.create("sqlite"), poolclass=StaticPool)
-    arguments: dict[str, object] = {"timeout": busy_seconds}
-    database = str(path)
+        return create_engine(URL.create("sqlite"), poolclass=StaticPool, json_deserializer=_from_json)
     if not create and not (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
-        database, arguments["uri"] = f"file:{quote(database)}?{_read_only(path)}", True
+        place = f"file:{quote(str(path))}?{_read_only(path)}"
     else:
         _make_file(path)
-    return create_engine(URL.create("sqlite", database=database), poolclass=NullPool, connect_args=arguments)
+        place = f"file:{quote(str(path))}"
+    return create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        # The driver's own way to open a file would take the URI for the name of one.
+        creator=partial(sqlite3.connect, place, uri=True, timeout=busy_seconds),
+        json_deserializer=_from_json,
+    )
+
+
+def _from_json(text: str) -> Any:
+    """What a column holds; text that is no JSON stays text: a broken row must not hide the others."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _read_only(path: Path) -> str:

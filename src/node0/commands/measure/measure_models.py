@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
+from node0.commands.measure.keep_measured import keep_measured, registered_as
 from node0.finetune.eval.held_out import held_out_entries, measure_model
 from node0.finetune.inference.loading import load_model
 from node0.finetune.inference.measured_model import MeasuredModel
@@ -26,6 +27,8 @@ class MeasureRequest:
     max_tokens: int = 96
     device: str = "auto"
     town: Path | None = None
+    store: bool = True
+    "Whether to keep what is measured of a registered version with it."
 
 
 def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bool) -> None:
@@ -41,6 +44,7 @@ def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bo
     entries = held_out_entries(run, corpus, role=str(settings.get("role")))
     rows: list[dict[str, Any]] = []
     for name in names:
+        spelled = registered_as(name, request.town) if request.store else None
         loaded = load_model(
             name,
             town=request.town,
@@ -56,4 +60,6 @@ def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bo
         finally:
             loaded.pipeline.close()
         rows.append(measured.row())
+        if spelled is not None:
+            keep_measured(spelled, measured, request.town)
     console.emit(rows, as_json=as_json)

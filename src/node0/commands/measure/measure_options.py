@@ -41,6 +41,9 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 96,
     device: DeviceOption = "auto",
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Keep it with the version, where MODEL is registered.")
+    ] = True,
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,5 +60,6 @@ def measure(  # noqa: PLR0913  # one parameter a flag
         max_tokens=max_tokens,
         device=device,
         town=town,
+        store=store,
     )
     work.measure_models(models, request, as_json=as_json)

@@ -12,11 +12,12 @@ from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, 
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.model import deploy_models, inspect_models, keep_models, trace_models
+    from node0.commands.model import deploy_models, inspect_models, keep_models, shell_function, trace_models
 else:
     deploy_models = when_called("node0.commands.model.deploy_models")
     inspect_models = when_called("node0.commands.model.inspect_models")
     keep_models = when_called("node0.commands.model.keep_models")
+    shell_function = when_called("node0.commands.model.shell_function")
     trace_models = when_called("node0.commands.model.trace_models")
 
 app = command_app(
@@ -212,3 +213,9 @@ def bom(
 ) -> None:
     """Write the ML-BOM of a version: CycloneDX 1.6 JSON."""
     trace_models.bom(name, town, output=output)
+
+
+@app.command("shell-function")
+def print_shell_function() -> None:
+    """Print a function for bash and zsh with which `gt model` works: eval "$(gt-model shell-function)"."""
+    shell_function.print_function()

@@ -102,9 +102,9 @@ class ModelRegistry:
         raise NotFound(f"no version {wanted.version} of model {wanted.name!r}; newest is {newest.version}")
 
     def list(self, role: str | None = None) -> list[ModelRegistryEntry]:
-        """Every version, of one role or of all, by name and then newest first."""
+        """Every version that can be read, of one role or of all, by name and then newest first."""
         with self.store.read() as transaction:
-            return versions.every(transaction, role)
+            return versions.readable(transaction, role)
 
     def aliases(self) -> Mapping[tuple[str, int], Sequence[Alias]]:
         """The aliases of each version, by name and number."""
@@ -189,9 +189,11 @@ class ModelRegistry:
 
     def holding(self, entry: ModelRegistryEntry) -> Sequence[str]:
         """Earlier versions that hold the rollout of this one."""
+        with self.store.read() as transaction:
+            found = versions.every(transaction)
         return [
             other.spelled
-            for other in self.list()
+            for other in found
             if other.name == entry.name
             and other.version < entry.version
             and other.deployment_status is DeploymentStatus.HOLDS_ROLLOUT

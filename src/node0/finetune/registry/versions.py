@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versions of a model from rows of the store: found by name, added under the next number, removed whole."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from node0.errors import ConfigError
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.aliases import version_of
 from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
 from node0.store import model_table
 from node0.store.model_table import Row
 from node0.store.transactions import Transaction
+
+logger = logging.getLogger(__name__)
 
 
 def newest(transaction: Transaction, name: str) -> int:
@@ -38,10 +44,23 @@ def find_same(transaction: Transaction, entry: ModelRegistryEntry) -> ModelRegis
 
 
 def every(transaction: Transaction, role: str | None = None) -> list[ModelRegistryEntry]:
-    """All versions, of one role or of all, by name and then newest first."""
-    rows = model_table.list_models(transaction, role)
-    files = model_table.list_artefacts_of(transaction, sorted({row["name"] for row in rows}))
-    return [_entry(row, files.get((row["name"], row["version"]), [])) for row in rows]
+    """All versions, of one role or of all, by name and then newest first.
+
+    Raises:
+        ConfigError: a row is none; what deletes or refuses must not overlook it.
+    """
+    return [_entry(row, files) for row, files in _rows_with_files(transaction, role)]
+
+
+def readable(transaction: Transaction, role: str | None = None) -> list[ModelRegistryEntry]:
+    """As `every`, for whoever looks: a row that is none is left out, and told."""
+    found = []
+    for row, files in _rows_with_files(transaction, role):
+        try:
+            found.append(_entry(row, files))
+        except ConfigError as error:
+            logger.warning("%s", error)
+    return found
 
 
 def stored_digest(transaction: Transaction, entry: ModelRegistryEntry) -> str:
@@ -70,6 +89,21 @@ def _with_files(transaction: Transaction, row: Row) -> ModelRegistryEntry:
     return _entry(row, model_table.list_artefacts(transaction, row["name"], row["version"]))
 
 
+def _rows_with_files(transaction: Transaction, role: str | None) -> Iterator[tuple[Row, Sequence[Row]]]:
+    rows = model_table.list_models(transaction, role)
+    files = model_table.list_artefacts_of(transaction, sorted({row["name"] for row in rows}))
+    for row in rows:
+        yield row, files.get((row["name"], row["version"]), [])
+
+
 def _entry(row: Row, files: Sequence[Row]) -> ModelRegistryEntry:
     fields = {name: value for name, value in row.items() if name != "content_digest"}
-    return ModelRegistryEntry(**fields, artefacts=[Artefact(**file) for file in files])
+    try:
+        return ModelRegistryEntry(**fields, artefacts=[Artefact(**file) for file in files])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"the registry's row of {row['name']}:{row['version']} cannot be read ({where}: {first['msg']}); "
+            "restore the store, or register the version again"
+        ) from None

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from node0.commands.model.model_options import main
+from node0.errors import BadSignature
+from node0.finetune.inference.source import find_model
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.states import Alias
 from node0.finetune.registry.store import ModelRegistry
@@ -195,3 +197,46 @@ def test_history_says_when_who_what_and_why(full: list[str], capsys: pytest.Capt
     assert rows[-1]["reason"] == "a reason that is far too long for one cell"
     assert all(row["actor"] and str(row["at"]).endswith("+00:00") for row in rows)
     assert main(["history", "nobody", *full]) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["training_config = '{'", "deployment_status = 'gone'", "eval_scores_by_category = '[]'"]
+)
+def test_one_bad_row_is_named_and_hides_no_other(
+    full: list[str], town: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    with ModelRegistry(Town(town)).store.write("break it") as transaction:
+        transaction.exec_driver_sql(f"UPDATE model_registry SET {change} WHERE version = 1")
+    capsys.readouterr()
+
+    assert main(["list", "--json", *full]) == 0
+    told = capsys.readouterr()
+    assert main(["show", "refinery:1", *full]) == 1
+
+    assert [row["version"] for row in json.loads(told.out)] == [2]
+    assert "the registry's row of refinery:1 cannot be read" in told.err
+    assert "the registry's row of refinery:1 cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM model_artefacts WHERE version = 2 AND path = 'adapter_model.safetensors'",
+        f"UPDATE model_artefacts SET sha256 = '{'a' * 64}' WHERE version = 2",
+        "UPDATE model_registry SET role = 'mayor' WHERE version = 2",
+        "UPDATE model_registry SET content_digest = 'a' WHERE version = 2",
+    ],
+)
+def test_rows_that_were_changed_are_refused_by_verify_load_and_deploy(
+    full: list[str], town: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    with ModelRegistry(Town(town)).store.write("change it") as transaction:
+        transaction.exec_driver_sql(change)
+    capsys.readouterr()
+
+    assert main(["verify", "refinery:2", *full]) == 1
+    assert "refinery:2" in capsys.readouterr().err
+    assert main(["deploy", "refinery:2", *full]) == 1
+    assert "refinery:2" in capsys.readouterr().err
+    with pytest.raises(BadSignature, match="refinery:2"):
+        find_model("refinery:2", town=town)
