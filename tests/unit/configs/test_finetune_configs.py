@@ -6,7 +6,6 @@ import torch
 import yaml
 
 import node0.configs
-from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.plan.training_file import read_training_file
 from node0.models.llama.arguments import LlamaArguments
@@ -54,27 +53,3 @@ def test_each_file_resolves_to_one_run(path):
     assert str(config.corpus_path) == f"~/gt/.corpus/{role}"
     assert config.fresh_model is not None
     assert config.fresh_model["init_args"]["vocab_size"] == 32000
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("model_confg: {}", "did you mean 'model_config'"),
-        ("optim_config: {class_name: torch.optim.SGD}", "use torch.optim.AdamW"),
-        ("optim_config: {class_name: torch.optim.AdamW, init_args: {beta: 1}}", "did you mean 'betas'"),
-        ("finetune_config: {class_name: os.system}", "use node0.finetune.config.FineTuneConfig"),
-        ("finetune_config: {class_nme: x}", "write class_name and init_args"),
-        ("model_config: 3", "write class_name and init_args"),
-        ("model_config: {class_name: x, init_arg: {}}", "did you mean 'init_args'"),
-        ("lr: 1\noptim_config: {class_name: torch.optim.AdamW, init_args: {lr: 2}}", "sets 'lr' twice"),
-    ],
-)
-def test_a_section_that_is_wrong_is_one_line(tmp_path, text, message):
-    path = tmp_path / "run.yaml"
-    path.write_text(text)
-
-    with pytest.raises(ConfigError) as caught:
-        read_training_file(path)
-
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)

@@ -1,26 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
+
 from node0.finetune.jobs.job_states import LEGAL_MOVES, JobState
 
-
-def test_every_state_has_its_moves_and_none_leads_to_itself() -> None:
-    assert set(LEGAL_MOVES) == set(JobState)
-    assert all(state not in following for state, following in LEGAL_MOVES.items())
+S = JobState
+UNDER_WAY = {S.TRAINING, S.SYNCING, S.CHECKPOINTING, S.EVALUATING, S.DEGRADED}
 
 
-def test_every_state_can_be_reached_from_the_first_one() -> None:
-    reached, new = set(), {JobState.CORPUS_VALIDATING}
+def test_the_nine_states_are_spelled_as_promised() -> None:
+    assert [state.value for state in S] == [
+        "corpus-validating",
+        "ready",
+        "training",
+        "syncing",
+        "checkpointing",
+        "evaluating",
+        "done",
+        "failed",
+        "degraded",
+    ]
+    assert set(LEGAL_MOVES) == set(S)
 
-    while new:
-        reached |= new
-        new = {state for known in new for state in LEGAL_MOVES[known]} - reached
 
-    assert reached == set(JobState)
+def test_every_state_can_be_reached_from_the_first_and_none_leads_to_itself() -> None:
+    reached, ahead = set(), {S.CORPUS_VALIDATING}
+    while ahead:
+        reached |= ahead
+        ahead = set().union(*(LEGAL_MOVES[state] for state in ahead)) - reached
+
+    assert reached == set(S)
+    assert [state for state in S if state in LEGAL_MOVES[state]] == []
 
 
-def test_what_is_at_work_may_fail_or_stop_and_what_ended_only_starts_over() -> None:
-    ended = {JobState.DONE, JobState.FAILED}
+def test_a_job_that_ended_can_only_start_over() -> None:
+    assert LEGAL_MOVES[S.DONE] == LEGAL_MOVES[S.FAILED] == {S.CORPUS_VALIDATING}
 
-    for state in set(JobState) - ended:
-        assert JobState.FAILED in LEGAL_MOVES[state]
-        assert JobState.READY in LEGAL_MOVES[state] or state is JobState.READY
-    assert all(LEGAL_MOVES[state] == {JobState.CORPUS_VALIDATING} for state in ended)
+
+def test_only_a_job_that_is_not_under_way_starts_over() -> None:
+    starts = {state for state in S if S.CORPUS_VALIDATING in LEGAL_MOVES[state]}
+
+    assert starts == {S.READY, S.DONE, S.FAILED}
+
+
+def test_whatever_has_not_ended_may_fail() -> None:
+    assert {state for state in S if S.FAILED in LEGAL_MOVES[state]} == set(S) - {S.DONE, S.FAILED}
+
+
+@pytest.mark.parametrize("state", sorted(UNDER_WAY))
+def test_a_job_under_way_may_be_interrupted_and_every_pause_ends_in_training(state: JobState) -> None:
+    assert S.READY in LEGAL_MOVES[state]
+    assert state == S.TRAINING or S.TRAINING in LEGAL_MOVES[state]
+
+
+@pytest.mark.parametrize("state", [S.CHECKPOINTING, S.EVALUATING, S.DEGRADED])
+def test_a_stage_may_be_lost_while_states_are_saved_or_sessions_scored(state: JobState) -> None:
+    assert S.SYNCING in LEGAL_MOVES[state]
+
+
+def test_a_run_ends_well_only_where_its_weights_are_whole() -> None:
+    assert {state for state in S if S.DONE in LEGAL_MOVES[state]} == {
+        S.TRAINING,
+        S.CHECKPOINTING,
+        S.EVALUATING,
+    }

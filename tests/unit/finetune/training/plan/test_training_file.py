@@ -2,69 +2,97 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from node0.errors import ConfigError
-from node0.finetune.training.plan.training_file import FINETUNE_CLASS, OPTIMIZER_CLASS, read_training_file
+from node0.finetune.training.plan.training_file import read_training_file
+
+SECTIONED = """
+model_config: {class_name: node0.models.llama.arguments.LlamaArguments, init_args: {hidden_dim: 16}}
+optim_config: {class_name: torch.optim.AdamW, init_args: {lr: 0.5, weight_decay: 0.1}}
+finetune_config: {class_name: node0.finetune.config.FineTuneConfig, init_args: {role: deacon, seed: 3}}
+scheduler: linear
+num_warmup_steps: 7
+num_training_steps: 90
+"""
 
 
-def written(directory: Path, tree: object) -> Path:
-    path = directory / "run.yaml"
-    path.write_text(yaml.safe_dump(tree))
-    return path
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.yaml"
 
 
-def test_sections_and_settings_of_their_own_become_one_tree(tmp_path: Path) -> None:
-    path = written(
-        tmp_path,
-        {
-            "model_config": {"class_name": "some.Model", "init_args": {"vocab_size": 8}},
-            "optim_config": {"class_name": OPTIMIZER_CLASS, "init_args": {"lr": 0.1}},
-            "finetune_config": {"class_name": FINETUNE_CLASS, "init_args": {"role": "deacon"}},
-            "num_training_steps": 9,
-            "num_warmup_steps": 2,
-        },
-    )
+def test_every_section_becomes_settings_of_the_run(path: Path) -> None:
+    path.write_text(SECTIONED)
 
     assert read_training_file(path) == {
-        "fresh_model": {"class_name": "some.Model", "init_args": {"vocab_size": 8}},
-        "lr": 0.1,
+        "fresh_model": {
+            "class_name": "node0.models.llama.arguments.LlamaArguments",
+            "init_args": {"hidden_dim": 16},
+        },
+        "lr": 0.5,
+        "weight_decay": 0.1,
         "role": "deacon",
-        "max_steps": 9,
-        "num_warmup_steps": 2,
+        "seed": 3,
+        "scheduler": "linear",
+        "num_warmup_steps": 7,
+        "max_steps": 90,
     }
 
 
-def test_a_setting_may_be_said_twice_only_if_it_says_the_same(tmp_path: Path) -> None:
-    section = {"class_name": OPTIMIZER_CLASS, "init_args": {"lr": 0.1}}
+def test_settings_may_stand_without_a_section_and_beside_one(path: Path) -> None:
+    path.write_text(
+        "role: deacon\nlora: {rank: 8}\noptim_config: {class_name: torch.optim.AdamW, init_args: {lr: 1}}"
+    )
 
-    assert read_training_file(written(tmp_path, {"lr": 0.1, "optim_config": section})) == {"lr": 0.1}
-    with pytest.raises(ConfigError, match=r"sets 'lr' twice, to 0\.2 and 0\.1"):
-        read_training_file(written(tmp_path, {"lr": 0.2, "optim_config": section}))
+    assert read_training_file(path) == {"role": "deacon", "lora": {"rank": 8}, "lr": 1}
+
+
+@pytest.mark.parametrize("arguments", ["", ", init_args: ", ", init_args: {}"])
+def test_a_section_may_have_no_arguments(path: Path, arguments: str) -> None:
+    path.write_text(f"role: deacon\noptim_config: {{class_name: torch.optim.AdamW{arguments}}}")
+
+    assert read_training_file(path) == {"role": "deacon"}
+
+
+def test_a_setting_may_be_given_twice_where_both_agree(path: Path) -> None:
+    path.write_text("max_steps: 5\nnum_training_steps: 5")
+
+    assert read_training_file(path) == {"max_steps": 5}
 
 
 @pytest.mark.parametrize(
-    ("tree", "line"),
+    ("text", "message"),
     [
-        ({"roel": "deacon"}, "unknown setting 'roel' from run.yaml"),
-        ({"optim_config": {"class_name": "torch.optim.SGD"}}, "use torch.optim.AdamW"),
-        (
-            {"optim_config": {"class_name": OPTIMIZER_CLASS, "init_args": {"momentum": 1}}},
-            "init_args.momentum",
-        ),
-        ({"finetune_config": {"class_name": "os.system"}}, f"use {FINETUNE_CLASS}"),
-        ({"finetune_config": "deacon"}, "write class_name and init_args below it"),
-        (
-            {"finetune_config": {"class_name": FINETUNE_CLASS, "init": {}}},
-            "unknown setting 'finetune_config.init'",
-        ),
-        ({"finetune_config": {"class_name": FINETUNE_CLASS, "init_args": [1]}}, "write a mapping"),
+        ("model_confg: {}", "did you mean 'model_config'"),
+        ("nonsense_of_any_kind: 1", "unknown setting 'nonsense_of_any_kind' from run.yaml"),
+        ("optim_config: {class_name: torch.optim.SGD}", "use torch.optim.AdamW"),
+        ("optim_config: {class_name: torch.optim.AdamW, init_args: {beta: 1}}", "did you mean 'betas'"),
+        ("finetune_config: {class_name: os.system}", "use node0.finetune.config.FineTuneConfig"),
+        ("optim_config: {class_name: torch.optim.AdamW, init_args: {momentum: 1}}", "init_args.momentum"),
+        ("finetune_config: {class_name: x, init: {}}", "unknown setting 'finetune_config.init'"),
+        ("finetune_config: deacon", "write class_name and init_args below it"),
+        ("finetune_config: {class_nme: x}", "write class_name and init_args"),
+        ("model_config: 3", "write class_name and init_args"),
+        ("model_config: {class_name: x, init_arg: {}}", "did you mean 'init_args'"),
+        ("model_config: {class_name: x, init_args: [1]}", "model_config.init_args in run.yaml is [1]"),
+        ("lr: 1\noptim_config: {class_name: torch.optim.AdamW, init_args: {lr: 2}}", "sets 'lr' twice"),
+        ("max_steps: 5\nnum_training_steps: 6", "sets 'max_steps' twice, to 5 and 6; keep one"),
     ],
 )
-def test_what_no_training_file_says_is_refused_with_what_to_write(
-    tmp_path: Path, tree: object, line: str
-) -> None:
-    with pytest.raises(ConfigError) as refused:
-        read_training_file(written(tmp_path, tree))
+def test_a_section_that_is_wrong_is_one_line(path: Path, text: str, message: str) -> None:
+    path.write_text(text)
 
-    assert line in str(refused.value)
+    with pytest.raises(ConfigError) as caught:
+        read_training_file(path)
+
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["lr: [", "- lr", None])
+def test_a_file_that_holds_no_settings_is_refused_by_name(path: Path, text: str | None) -> None:
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(ConfigError, match=r"run\.yaml"):
+        read_training_file(path)
