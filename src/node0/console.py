@@ -45,7 +45,9 @@ _REMEDIES = {
 _EXTRA_OF_PACKAGE = {
     "base58": "swarm",
     "credsweeper": "scan",
+    "fastapi": "serve",
     "hivemind": "swarm",
+    "httpx": "serve",
     "huggingface_hub": "finetune",
     "jinja2": "finetune",
     "matplotlib": "finetune",
@@ -57,6 +59,7 @@ _EXTRA_OF_PACKAGE = {
     "tokenizers": "finetune",
     "torch": "finetune",
     "transformers": "finetune",
+    "uvicorn": "serve",
     "tensorboard": "tensorboard",
 }
 

@@ -11,6 +11,8 @@
     │   ├── DoltUnavailable          the town's database cannot be reached
     │   ├── EndpointUnreachable      nothing answers where a deployed model should
     │   ├── DeployInUse              another process is deploying in this town
+    │   ├── EngineBusy               as many requests wait for a model as may
+    │   ├── EngineUnavailable        the engine behind the gateway does not answer as it must
     │   └── NonFiniteGradients       gradients held NaN or infinity
     └── NonRetriableError            a person or a setting must change.             exit 1
         ├── ConfigError              a setting is missing, unknown or of a wrong type
@@ -77,6 +79,14 @@ class EndpointUnreachable(RetriableError):
 
 class DeployInUse(RetriableError):
     """Another process is deploying in this town."""
+
+
+class EngineBusy(RetriableError):
+    """As many requests wait for this model as may."""
+
+
+class EngineUnavailable(RetriableError):
+    """The engine behind the gateway cannot be reached, or does not answer as it must."""
 
 
 class NonFiniteGradients(RetriableError):

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -90,6 +91,15 @@ class LoadedModel:
         return NotFound(f"model {self.name} has no tokenizer; put its tokenizer.json beside the weights")
 
 
+class Speech(NamedTuple):
+    """What stands between a model and text."""
+
+    role: str | None
+    tokenizer: PreTrainedTokenizerFast | None
+    renderer: Renderer | None
+    "None without a tokenizer."
+
+
 def load_model(  # noqa: PLR0913  # each is a choice of the person who asks
     name: str,
     *,
@@ -120,25 +130,48 @@ def load_model(  # noqa: PLR0913  # each is a choice of the person who asks
         ConfigError: no such device or type.
         VocabMismatch: the tokenizer has ids that the model has not.
     """
+    source = find_source(name, town=town, adapters=adapters)
+    speech = load_speech(source, role=role, profile=profile)
+    return LoadedModel(
+        name=source.name,
+        role=speech.role,
+        pipeline=load_weights(source, device=device, dtype=dtype, num_stages=num_stages),
+        args=source.base.args,
+        base_digest=source.base.digest,
+        tokenizer=speech.tokenizer,
+        renderer=speech.renderer,
+    )
+
+
+def find_source(name: str, *, town: Path | None = None, adapters: Sequence[str] = ()) -> ModelSource:
+    """Find and check a model with more adapters of its base; nothing is loaded."""
     source = find_model(name, town=town)
     more = tuple(find_adapter(adapter, town=town) for adapter in adapters)
-    source = replace(source, adapters=(*source.adapters, *more))
-    args = source.base.args
+    return replace(source, adapters=(*source.adapters, *more))
+
+
+def load_speech(source: ModelSource, *, role: str | None = None, profile: Path | None = None) -> Speech:
+    """What stands between the model and text, without its weights."""
     tokenizer = None
     if source.tokenizer is not None:
+        args = source.base.args
         tokenizer = load_tokenizer(source.tokenizer, args.max_seq_len, model_vocab_size=args.vocab_size)
     if role in (None, source.role):
         role, profile = source.role, profile or source.profile
     deployed = load_profile(role, profile) if role else None
-    return LoadedModel(
-        name=source.name,
-        role=role,
-        pipeline=LocalPipeline(_stages(source, pick_device(device), dtype, num_stages)),
-        args=args,
-        base_digest=source.base.digest,
-        tokenizer=tokenizer,
-        renderer=Renderer(tokenizer, deployed) if tokenizer else None,
-    )
+    return Speech(role, tokenizer, Renderer(tokenizer, deployed) if tokenizer else None)
+
+
+def load_weights(
+    source: ModelSource, *, device: str = "auto", dtype: str = "auto", num_stages: int = 1
+) -> LocalPipeline:
+    """The model's stages in this process, with its adapters inside."""
+    return LocalPipeline(_stages(source, pick_device(device), dtype, num_stages))
+
+
+def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
+    """Bytes that `load_weights` will keep."""
+    return _parameters(source) * _dtype(dtype, pick_device(device), source).itemsize
 
 
 def _stages(source: ModelSource, device: str, dtype: str, num_stages: int) -> list[LlamaStage]:

@@ -31,7 +31,13 @@ class TextStream:
         "How many characters of the window were passed on."
         self._waiting = ""
         "Whole characters that may begin a stop string."
-        self.stopped = False
+        self.stopped_by = ""
+        "The stop string that came."
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string came."""
+        return bool(self.stopped_by)
 
     def push(self, token_id: int) -> str:
         """The text that is certain now, without what was returned before."""
@@ -62,10 +68,11 @@ class TextStream:
         if self.stopped:
             return ""
         text = self._waiting + piece
-        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        ends = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if ends:
-            self.stopped, self._waiting = True, ""
-            return text[: min(ends)]
+            at, self.stopped_by = min(ends)
+            self._waiting = ""
+            return text[:at]
         held = max((_overlap(text, stop) for stop in self._stops), default=0)
         self._waiting = text[len(text) - held :]
         return text[: len(text) - held]

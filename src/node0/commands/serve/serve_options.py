@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 serve`: which models are offered over HTTP, by which engine, and to whom."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node0 import console
+from node0.commands.common_options import DeviceOption, TownOption, command_app
+from node0.commands.lazy import when_called
+
+if TYPE_CHECKING:
+    from node0.commands.serve import serve_models as work
+else:
+    work = when_called("node0.commands.serve.serve_models")
+
+app = command_app()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0 serve")
+
+
+@app.command()
+def serve(  # noqa: PLR0913  # one parameter a flag
+    *,
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            "-m",
+            help="NAME, NAME:VER or a directory; ID=NAME offers it under another id. Repeatable.",
+        ),
+    ],
+    adapters: Annotated[
+        str, typer.Option(help="Adapters to add to each model: directories or registered names, with commas.")
+    ] = "",
+    role: Annotated[str | None, typer.Option(help="Role to answer as; default: each model's own.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile, or a directory of them; default: what it was trained with.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="own, vllm or llama-server.")] = "own",
+    engine_url: Annotated[
+        str | None, typer.Option(help="Where the other engine answers, without the path of an API.")
+    ] = None,
+    engine_model: Annotated[
+        list[str] | None,
+        typer.Option(help="What the other engine calls a model, in the order of --model. Repeatable."),
+    ] = None,
+    engine_token_file: Annotated[
+        Path | None, typer.Option(help="File with the token that the other engine wants.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but loopback needs tokens.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8642,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File of tokens, one a line; whoever asks must send one.")
+    ] = None,
+    max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait for one model.")] = 32,
+    max_loaded: Annotated[
+        int | None, typer.Option(min=1, help="Models in memory at once; the longest idle one makes room.")
+    ] = None,
+    max_weights_gib: Annotated[
+        float | None, typer.Option(min=0.001, help="GiB of weights in memory at once.")
+    ] = None,
+    max_body_mib: Annotated[int, typer.Option(min=1, help="MiB of the largest request.")] = 32,
+    device: DeviceOption = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    town: TownOption = None,
+) -> int:
+    """Answer agent harnesses over HTTP, in Anthropic's and OpenAI's protocols, until SIGTERM or Ctrl-C.
+
+    Answers that were begun are finished first. See docs/serving.md.
+    """
+    console.note(f"loading {', '.join(model)}")
+    work.serve_models(
+        work.ServeRequest(
+            models=tuple(model),
+            adapters=tuple(name for name in adapters.split(",") if name),
+            role=role,
+            profile=profile,
+            engine=engine,
+            engine_url=engine_url,
+            engine_models=tuple(engine_model or ()),
+            engine_token_file=engine_token_file,
+            host=host,
+            port=port,
+            token_file=token_file,
+            max_waiting=max_waiting,
+            max_loaded=max_loaded,
+            max_bytes=None if max_weights_gib is None else int(max_weights_gib * (1 << 30)),
+            max_body=max_body_mib << 20,
+            device=device,
+            dtype=dtype,
+            town=town,
+        )
+    )
+    return 0

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loaded models, kept under a budget: whichever was idle the longest makes room."""
+
+import logging
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from node0.errors import DoesNotFit
+from node0.pipeline.protocol import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How to load a model's weights, and the bytes that they will take."""
+
+    nbytes: int
+    load: Callable[[], Pipeline]
+
+
+@dataclass(slots=True)
+class _Held:
+    nbytes: int
+    pipeline: Pipeline | None = None
+    users: int = 0
+
+
+class ModelPool:
+    """Gives pipelines to threads; loads them when asked for, and unloads idle ones beyond the budget."""
+
+    def __init__(
+        self, loaders: Mapping[str, Loader], *, max_loaded: int | None = None, max_bytes: int | None = None
+    ) -> None:
+        """Keep at most `max_loaded` models of `max_bytes` in all; None sets no bound.
+
+        Raises:
+            DoesNotFit: one model alone is over the budget.
+        """
+        for name, loader in loaders.items():
+            if max_bytes is not None and loader.nbytes > max_bytes:
+                raise DoesNotFit(
+                    f"model {name} takes {loader.nbytes} bytes, the budget is {max_bytes}; raise the budget"
+                )
+        self._loaders = loaders
+        self._max_loaded = max_loaded
+        self._max_bytes = max_bytes
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._changed = threading.Condition()
+
+    @property
+    def loaded(self) -> list[str]:
+        """Models in memory, the longest unused first."""
+        with self._changed:
+            return [name for name, held in self._held.items() if held.pipeline is not None]
+
+    @property
+    def fits_all(self) -> bool:
+        """Whether all models may be in memory at once."""
+        total = sum(loader.nbytes for loader in self._loaders.values())
+        return (self._max_loaded is None or len(self._loaders) <= self._max_loaded) and (
+            self._max_bytes is None or total <= self._max_bytes
+        )
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[Pipeline]:
+        """The model's pipeline, loaded now if need be; it stays until the block ends.
+
+        Waits while every model that could make room is in use.
+        """
+        with self._changed:
+            lock = self._one_at_a_time[name]
+        with lock:
+            held, pipeline = self._take(name)
+        try:
+            yield pipeline
+        finally:
+            with self._changed:
+                held.users -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Unload everything."""
+        with self._changed:
+            for name in list(self._held):
+                self._unload(name)
+
+    def _take(self, name: str) -> tuple[_Held, Pipeline]:
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._held or self._make_room(name))
+            held = self._held.setdefault(name, _Held(self._loaders[name].nbytes))
+            self._held.move_to_end(name)
+            held.users += 1
+        if held.pipeline is None:
+            held.pipeline = self._load(name)
+        return held, held.pipeline
+
+    def _load(self, name: str) -> Pipeline:
+        try:
+            return self._loaders[name].load()
+        except BaseException:
+            with self._changed:
+                del self._held[name]
+                self._changed.notify_all()
+            raise
+
+    def _make_room(self, name: str) -> bool:
+        """Unload idle models until this one fits; whether it does."""
+        while not self._fits(self._loaders[name].nbytes):
+            idle = next((other for other, held in self._held.items() if held.users == 0), None)
+            if idle is None:
+                return False
+            self._unload(idle)
+        return True
+
+    def _fits(self, nbytes: int) -> bool:
+        total = sum(held.nbytes for held in self._held.values()) + nbytes
+        return (self._max_loaded is None or len(self._held) < self._max_loaded) and (
+            self._max_bytes is None or total <= self._max_bytes
+        )
+
+    def _unload(self, name: str) -> None:
+        held = self._held.pop(name)
+        if held.pipeline is not None:
+            held.pipeline.close()
+        logger.info("unloaded %s", name)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""External engines over HTTP: ids go out, a stream of server-sent events brings ids back."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import httpx
+
+from node0.errors import EngineUnavailable
+from node0.finetune.serving.engines.token_engine import GenerationRequest
+
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 600.0
+"An engine that is silent for longer, as in a long prefill, counts as gone."
+
+PROBE_SECONDS = 2.0
+LARGEST_EVENT = 1 << 20
+"Characters of one event; an engine that sends more without a line break is not read on."
+
+SAID = 300
+"Characters of a refusal that are passed on."
+
+
+class Dialect(Protocol):
+    """How one kind of engine is asked and understood."""
+
+    path: str
+    "Of the endpoint that takes token ids."
+
+    health: str
+    "Of the endpoint that answers 200 when the engine can be asked."
+
+    def body(self, request: GenerationRequest) -> dict[str, Any]:
+        """What is posted."""
+        ...
+
+    def ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+        """The new ids that an event brings.
+
+        Raises:
+            EngineUnavailable: the event is an error, or the engine read another prompt.
+        """
+        ...
+
+
+class RemoteEngine:
+    """An engine that another program runs; whatever connects to it is closed with it."""
+
+    def __init__(
+        self, url: str, dialect: Dialect, *, token: str | None = None, client: httpx.AsyncClient | None = None
+    ) -> None:
+        """Ask the engine at `url`, with a bearer `token` where it wants one."""
+        self._url = url.rstrip("/")
+        self._dialect = dialect
+        # No proxy of the environment: an engine is named by its own address.
+        self._client = client or httpx.AsyncClient(trust_env=False)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._open: Counter[str] = Counter()
+
+    async def open(self, request: GenerationRequest) -> "RemoteAnswer":
+        """Send the request; returns when the engine has taken it."""
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        body = self._dialect.body(request)
+        post = self._client.build_request(
+            "POST", self._url + self._dialect.path, json=body, headers=self._headers, timeout=timeout
+        )
+        try:
+            response = await self._client.send(post, stream=True)
+        except httpx.HTTPError as error:
+            raise EngineUnavailable(
+                f"the engine at {self._url} does not answer ({type(error).__name__}); see whether it runs"
+            ) from None
+        if response.status_code != httpx.codes.OK:
+            raise await self._refusal(response)
+        self._open[request.model] += 1
+        return RemoteAnswer(self, request, response)
+
+    async def ready(self) -> str:
+        """Why it cannot answer now; empty when it can."""
+        try:
+            answer = await self._client.get(
+                self._url + self._dialect.health, headers=self._headers, timeout=PROBE_SECONDS
+            )
+        except httpx.HTTPError as error:
+            return f"the engine does not answer ({type(error).__name__})"
+        return "" if answer.is_success else f"the engine answers {answer.status_code}"
+
+    def waiting(self) -> dict[str, int]:
+        """Open requests, by model."""
+        return dict(self._open)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    def new_ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+        """The ids that an event brings; for `RemoteAnswer`."""
+        return self._dialect.ids(event, request)
+
+    def left(self, request: GenerationRequest) -> None:
+        """Count an answer that ended; for `RemoteAnswer`."""
+        self._open[request.model] -= 1
+
+    async def _refusal(self, response: httpx.Response) -> EngineUnavailable:
+        said = b""
+        with suppress(httpx.HTTPError):
+            async for piece in response.aiter_bytes():
+                said += piece
+                if len(said) >= SAID:
+                    break
+        await response.aclose()
+        words = " ".join(said[:SAID].decode(errors="replace").split())
+        return EngineUnavailable(
+            f"the engine at {self._url} answers {response.status_code} ({words}); see its log"
+        )
+
+
+class RemoteAnswer:
+    """One answer of an external engine; closing it closes the connection, and the engine stops."""
+
+    def __init__(self, engine: RemoteEngine, request: GenerationRequest, response: httpx.Response) -> None:
+        self._engine = engine
+        self._request = request
+        self._response = response
+        self._ids = self._read()
+        self._left = False
+
+    def __aiter__(self) -> "RemoteAnswer":
+        return self
+
+    async def __anext__(self) -> int:
+        return await anext(self._ids)
+
+    async def aclose(self) -> None:
+        """Let the engine stop."""
+        if not self._left:
+            self._left = True
+            self._engine.left(self._request)
+        await self._response.aclose()
+
+    async def _read(self) -> AsyncIterator[int]:
+        try:
+            async for event in _events(self._response):
+                for token_id in self._engine.new_ids(event, self._request):
+                    yield token_id
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise EngineUnavailable(
+                f"the engine broke off its answer ({type(error).__name__}); see its log"
+            ) from None
+        finally:
+            await self.aclose()
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
+    """The JSON objects of a stream of server-sent events, until `[DONE]` or its end."""
+    async for line in _lines(response):
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            return
+        try:
+            event = json.loads(data)
+        except (ValueError, RecursionError):
+            raise EngineUnavailable("the engine sent an event that is no JSON; see its log") from None
+        if isinstance(event, dict):
+            yield event
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    rest = ""
+    async for text in response.aiter_text():
+        *whole, rest = (rest + text).split("\n")
+        if len(rest) > LARGEST_EVENT:
+            raise EngineUnavailable("the engine sent an event without an end; see its log")
+        for line in whole:
+            yield line
+    yield rest

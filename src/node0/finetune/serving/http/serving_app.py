@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP application: Anthropic's and OpenAI's endpoints over one gateway."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from node0.finetune.serving.gateway import Gateway
+from node0.finetune.serving.http.admission import Admission
+from node0.finetune.serving.http.answer_responses import ClientGone, EventStream, close_all
+from node0.finetune.serving.http.anthropic_routes import AnthropicRoutes
+from node0.finetune.serving.http.error_responses import error_response
+from node0.finetune.serving.http.json_body import MAX_BYTES
+from node0.finetune.serving.http.openai_routes import OpenAIRoutes
+from node0.finetune.serving.http.request_report import ReportingMiddleware, ServingMetrics, report_of
+from node0.finetune.serving.protocols.api_errors import RequestRefused
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(slots=True)
+class ServingState:
+    """What the server as a whole is doing."""
+
+    draining: bool = False
+    "It answers what it has taken and takes no more."
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """How the application is set up."""
+
+    admission: Admission = field(default_factory=Admission)
+    max_body: int = MAX_BYTES
+
+
+def serving_app(gateway: Gateway, options: ServingOptions, state: ServingState) -> FastAPI:
+    """The application. Every error leaves it in the form that the client of its path expects."""
+    # No pages of its own: they would load scripts from elsewhere.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    metrics = ServingMetrics(gateway.engine)
+    anthropic = AnthropicRoutes(gateway, max_body=options.max_body)
+    openai = OpenAIRoutes(gateway, max_body=options.max_body)
+
+    async def health(request: Request) -> Response:
+        del request
+        return JSONResponse({"status": "ok"})
+
+    async def ready(request: Request) -> Response:
+        del request
+        reason = "draining" if state.draining else await gateway.engine.ready()
+        return JSONResponse({"status": reason or "ready"}, 503 if reason else 200)
+
+    async def figures(request: Request) -> Response:
+        del request
+        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    routes: Mapping[tuple[str, str], Handler] = {
+        ("POST", "/v1/messages"): anthropic.messages,
+        ("POST", "/v1/messages/count_tokens"): anthropic.count_tokens,
+        ("POST", "/v1/chat/completions"): openai.chat,
+        ("POST", "/v1/completions"): openai.completions,
+        ("GET", "/v1/models"): openai.models,
+        ("GET", "/v1/models/{name:path}"): openai.model,
+        ("GET", "/health"): health,
+        ("GET", "/ready"): ready,
+        ("GET", "/metrics"): figures,
+    }
+    for (method, path), handler in routes.items():
+        app.add_api_route(
+            path, _guarded(handler, path, options.admission), methods=[method], response_model=None
+        )
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_middleware(ReportingMiddleware, metrics=metrics)
+    return app
+
+
+def _guarded(handler: Handler, route: str, admission: Admission) -> Handler:
+    async def guarded(request: Request) -> Response:
+        report = report_of(request)
+        report.route = route
+        try:
+            admission.check(request)
+            response = await handler(request)
+        except ClientGone:
+            response = Response(status_code=499)
+        except Exception as error:  # noqa: BLE001  # the border between the server and a client
+            response = error_response(request, error)
+        if not isinstance(response, EventStream):
+            await close_all(report.answers)
+        return response
+
+    return guarded
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    status: Any = getattr(error, "status_code", 404)
+    message = f"no {request.method} endpoint here; see docs/serving.md"
+    return error_response(request, RequestRefused(message, status=status))

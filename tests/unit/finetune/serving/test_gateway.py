@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+from typing import Any
+
+import pytest
+from serving_parts import END, ScriptedEngine, encode, served
+from tiny_chat import BASH, user
+
+from node0.errors import ConfigError
+from node0.finetune.serving.gateway import Answer, Drawing, Gateway
+from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
+
+REQUEST: Any = {"system": "Card.", "tools": [BASH], "messages": [user("Look.")]}
+
+
+def answered(
+    engine: ScriptedEngine, drawing: Drawing, *, model: ServedModel | None = None, calls: bool = True
+) -> tuple[list[Any], Answer]:
+    async def run() -> tuple[list[Any], Answer]:
+        chosen = model or served()
+        gateway = Gateway(ModelCatalogue([chosen]), engine)
+        answer = await gateway.ask(chosen, REQUEST, drawing, calls=calls)
+        return [piece async for piece in answer.pieces()], answer
+
+    return asyncio.run(run())
+
+
+def test_the_engine_is_sent_the_ids_that_the_renderer_gives() -> None:
+    engine, model = ScriptedEngine("Well."), served()
+
+    answered(engine, Drawing(), model=model)
+
+    assert engine.requests[0].prompt == tuple(model.renderer.prompt_ids(REQUEST))
+    assert engine.requests[0].stop_ids == (END,)
+
+
+def test_ids_become_words_and_calls_and_the_stop_id_is_neither() -> None:
+    call = '<tool_call>{"name":"Bash","arguments":{"command":"ls"}}</tool_call>'
+    pieces, answer = answered(ScriptedEngine(f"I look.{call}"), Drawing(max_tokens=500))
+
+    assert "".join(piece for piece in pieces if isinstance(piece, str)) == "I look."
+    assert [piece["input"] for piece in pieces if not isinstance(piece, str)] == [{"command": "ls"}]
+    assert (answer.ending, answer.called, answer.ids) == ("end", True, encode(f"I look.{call}"))
+
+
+def test_without_tools_what_looks_like_a_call_stays_text() -> None:
+    pieces, answer = answered(ScriptedEngine('{"name":"Bash","arguments":{}}'), Drawing(), calls=False)
+
+    assert "".join(pieces) == '{"name":"Bash","arguments":{}}'
+    assert not answer.called
+
+
+def test_an_answer_ends_before_a_stop_string_and_its_engine_is_closed() -> None:
+    engine = ScriptedEngine("one STOP two")
+    pieces, answer = answered(engine, Drawing(stop=("never", "STOP")))
+
+    assert "".join(pieces) == "one"
+    assert (answer.ending, answer.text.stopped_by) == ("stop_string", "STOP")
+    assert engine.streams[0].closed
+
+
+def test_an_answer_ends_at_its_limit_whatever_the_engine_goes_on_to_say() -> None:
+    pieces, answer = answered(ScriptedEngine("abcdef", end=False), Drawing(max_tokens=3))
+
+    assert ("".join(pieces), answer.ending) == ("abc", "length")
+
+
+def test_an_answer_may_be_no_longer_than_the_context_leaves_room_for() -> None:
+    engine, model = ScriptedEngine(""), served()
+    used = len(model.renderer.prompt_ids(REQUEST))
+
+    answered(engine, Drawing(max_tokens=9999), model=served(context=used + 7))
+
+    assert engine.requests[0].max_tokens == 7
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"), [([], "empty"), ([1] * 64, "too long: 64 tokens"), ([99999], "not in 0..")]
+)
+def test_a_prompt_that_the_model_cannot_read_reaches_no_engine(ids: list[int], message: str) -> None:
+    engine, model = ScriptedEngine(), served(context=64)
+
+    with pytest.raises(ConfigError, match=message):
+        asyncio.run(Gateway(ModelCatalogue([model]), engine).open(model, ids, Drawing()))
+    assert not engine.requests
+
+
+def test_each_of_several_answers_has_a_seed_of_its_own() -> None:
+    seeds = [Drawing(seed=5).sampling(number).seed for number in (0, 1, 0)]
+
+    assert seeds == [5, 6, 5]
+    assert Drawing().sampling(3).seed is None

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+from typing import Any
+
+import pytest
+from serving_parts import served
+from tiny_chat import user
+
+from node0.errors import ConfigError, NotFound
+from node0.finetune.chat.profile import DeploymentProfile
+from node0.finetune.serving.served_models import ModelCatalogue
+
+
+def test_a_model_answers_under_each_of_its_ids() -> None:
+    catalogue = ModelCatalogue([served("deacon", "deacon:3"), served("witness")])
+
+    assert catalogue.require("deacon:3").ids[0] == "deacon"
+    assert [name for name, _ in catalogue] == ["deacon", "deacon:3", "witness"]
+
+
+def test_an_unknown_model_is_refused_with_those_there_are() -> None:
+    with pytest.raises(NotFound, match=r"no model 'x' .* deacon"):
+        ModelCatalogue([served("deacon")]).require("x")
+
+
+def test_two_models_of_one_id_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two models are called a"):
+        ModelCatalogue([served("a"), served("b", "a")])
+
+
+def test_the_length_that_a_client_leaves_open_is_the_profiles() -> None:
+    profile = DeploymentProfile(role="deacon", max_output_tokens=77)
+
+    assert served(profile=profile).default_max_tokens == 77
+    assert served().default_max_tokens == 1024
+
+
+def test_ids_are_those_of_the_renderer_and_a_plain_text_keeps_its_special_tokens() -> None:
+    model = served()
+    request: Any = {"system": "", "tools": [], "messages": [user("a <|end|>")]}
+
+    async def both() -> tuple[list[int], list[int]]:
+        return await model.prompt_ids(request), await model.text_ids("<|end|>")
+
+    rendered, plain = asyncio.run(both())
+
+    assert rendered == model.renderer.prompt_ids(request)
+    assert plain[-1] in model.renderer.stop_ids
