@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from tiny_run import make_base
+
+from node0.commands.serve.serve_models import ServeRequest, serve_models
+from node0.errors import ConfigError, DoesNotFit, NotFound
+
+REQUEST = ServeRequest(
+    models=("tiny",),
+    adapters=(),
+    role=None,
+    profile=None,
+    engine="own",
+    engine_url=None,
+    engine_models=(),
+    engine_token_file=None,
+    host="127.0.0.1",
+    port=0,
+    token_file=None,
+    max_waiting=4,
+    max_loaded=None,
+    max_bytes=None,
+    max_body=1 << 20,
+    device="cpu",
+    dtype="float32",
+    town=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"host": "0.0.0.0"}, "--token-file"),
+        ({"engine": "sglang"}, "engine 'sglang' is unknown"),
+        ({"engine": "vllm"}, "--engine-url"),
+        ({"engine_url": "http://127.0.0.1:1"}, "--engine-url"),
+        ({"engine_models": ("a", "b")}, "--engine-model once for each"),
+        ({"models": ("a\nb=x",)}, "is no model id"),
+        ({"models": ("a=x", "a=y")}, "two models are called a"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused_before_anything_is_loaded(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        serve_models(replace(REQUEST, **changes))  # type: ignore[arg-type]  # fields by name
+
+
+def test_a_model_without_a_tokenizer_cannot_be_asked_in_words(tmp_path: Path) -> None:
+    base = make_base(tmp_path)
+    for file in base.glob("tokenizer*"):
+        file.unlink()
+
+    with pytest.raises(NotFound, match="has no tokenizer"):
+        serve_models(replace(REQUEST, models=(str(base),)))
+
+
+def test_a_model_over_the_budget_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFit, match="the budget is 100"):
+        serve_models(replace(REQUEST, models=(str(make_base(tmp_path)),), max_bytes=100))
+
+
+def test_a_directory_is_served_under_its_own_name_until_a_signal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    found: list[object] = []
+
+    def ask(url: str) -> None:
+        with httpx.Client(trust_env=False, base_url=url) as client:
+            found.append([card["id"] for card in client.get("/v1/models").json()["data"]])
+            body = {"model": "base", "prompt": [1, 2, 3], "max_tokens": 2, "temperature": 0}
+            found.append(client.post("/v1/completions", json=body).json()["usage"]["prompt_tokens"])
+        signal.raise_signal(signal.SIGINT)
+
+    def note(message: str) -> None:
+        said.append(message)
+        if message.startswith("listening on "):
+            threading.Thread(target=ask, args=(message.split()[2].rstrip(";"),)).start()
+
+    monkeypatch.setattr("node0.console.note", note)
+    serve_models(replace(REQUEST, models=(str(make_base(tmp_path)),)))
+
+    assert found == [["base"], 3]
+    assert said[-1].startswith("stopped")

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from node0.errors import EngineUnavailable
+from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
+from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.pipeline.protocol import SamplingParams
+
+REQUEST = GenerationRequest("deacon", (1, 2), 9, (7,), SamplingParams(0, 1.0, 0, 1 << 40))
+
+
+def test_a_request_switches_off_the_samplers_that_the_engine_has_on_by_itself() -> None:
+    body = LlamaServerDialect().body(REQUEST)
+
+    assert (body["prompt"], body["n_predict"], body["return_tokens"]) == ([1, 2], 9, True)
+    assert (body["top_k"], body["top_p"], body["min_p"], body["repeat_penalty"]) == (0, 1.0, 0.0, 1.0)
+    assert 0 <= body["seed"] < 1 << 32
+
+
+def test_an_event_brings_ids_and_the_last_one_none() -> None:
+    dialect = LlamaServerDialect()
+
+    assert dialect.ids({"content": "x", "tokens": [4], "stop": False}, REQUEST) == [4]
+    assert dialect.ids({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST) == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"error": {"message": "context size exceeded"}}, "context size exceeded"),
+        ({"stop": True, "tokens_evaluated": 3}, "read 3 ids of the 2"),
+        ({"content": "words"}, "sends no tokens"),
+    ],
+)
+def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
+    with pytest.raises(EngineUnavailable, match=message):
+        LlamaServerDialect().ids(event, REQUEST)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+from serving_parts import END, encode, scripted_http_engine
+
+from node0.errors import EngineUnavailable
+from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
+from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
+from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.vllm_dialect import VllmDialect
+
+T = TypeVar("T")
+REQUEST = GenerationRequest("deacon", (1, 2, 3), 8, (END,))
+BOTH = pytest.mark.parametrize("dialect", [VllmDialect(), LlamaServerDialect()], ids=["vllm", "llama"])
+
+
+def with_engine(url: str, dialect: Dialect, work: Callable[[RemoteEngine], Awaitable[T]]) -> T:
+    async def run() -> T:
+        engine = RemoteEngine(url, dialect, token="secret-secret-secret")
+        try:
+            return await work(engine)
+        finally:
+            await engine.close()
+
+    return asyncio.run(run())
+
+
+async def answer(engine: RemoteEngine) -> list[int]:
+    return [token_id async for token_id in await engine.open(REQUEST)]
+
+
+@BOTH
+def test_ids_go_out_and_ids_come_back(dialect: Dialect) -> None:
+    with scripted_http_engine("Well.") as http:
+        ids = with_engine(http.url, dialect, answer)
+
+    assert ids == [*encode("Well."), END]
+    assert http.bodies[0]["prompt"] == [1, 2, 3]
+
+
+@BOTH
+def test_an_answer_of_another_prompt_is_refused(dialect: Dialect) -> None:
+    with scripted_http_engine("Well.") as http:
+        http.prompt_read = [1, 1, 2, 3]
+        with pytest.raises(EngineUnavailable, match="unchanged"):
+            with_engine(http.url, dialect, answer)
+
+
+def test_closing_an_answer_closes_the_connection() -> None:
+    async def leave(engine: RemoteEngine) -> dict[str, int]:
+        stream = await engine.open(REQUEST)
+        await anext(stream)
+        assert engine.waiting() == {"deacon": 1}
+        await stream.aclose()
+        await stream.aclose()
+        return engine.waiting()
+
+    with scripted_http_engine("Well.") as http:
+        http.hold = threading.Event()
+        left = with_engine(http.url, VllmDialect(), leave)
+
+        assert http.cut.wait(5)
+    assert left == {"deacon": 0}
+
+
+def test_a_refusal_says_what_the_engine_said() -> None:
+    with scripted_http_engine() as http:
+        http.status = 404
+        with pytest.raises(EngineUnavailable, match=r"answers 404 .*no such model"):
+            with_engine(http.url, VllmDialect(), answer)
+        assert with_engine(http.url, VllmDialect(), RemoteEngine.ready) == "the engine answers 404"
+
+
+def test_an_engine_that_does_not_run_is_named() -> None:
+    with scripted_http_engine() as http:
+        url = http.url
+
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        with_engine(url, VllmDialect(), answer)
+    assert "does not answer" in with_engine(url, VllmDialect(), RemoteEngine.ready)
+
+
+def test_an_engine_that_answers_is_ready() -> None:
+    with scripted_http_engine() as http:
+        assert with_engine(http.url, VllmDialect(), RemoteEngine.ready) == ""

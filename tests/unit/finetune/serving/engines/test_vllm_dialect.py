@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from node0.errors import EngineUnavailable
+from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.vllm_dialect import VllmDialect
+from node0.pipeline.protocol import SamplingParams
+
+REQUEST = GenerationRequest("deacon", (1, 2), 9, (7,), SamplingParams(0.5, 0.9, 0, 3))
+
+
+def test_a_request_names_ids_and_every_setting_of_the_draw() -> None:
+    body = VllmDialect().body(REQUEST)
+
+    assert {key: body[key] for key in ("model", "prompt", "max_tokens", "stop_token_ids", "seed")} == {
+        "model": "deacon",
+        "prompt": [1, 2],
+        "max_tokens": 9,
+        "stop_token_ids": [7],
+        "seed": 3,
+    }
+    assert (body["temperature"], body["top_p"], body["top_k"]) == (0.5, 0.9, -1)
+    assert body["stream"] and body["return_token_ids"]
+    assert "seed" not in VllmDialect().body(GenerationRequest("deacon", (1,), 1))
+
+
+def test_an_event_brings_ids() -> None:
+    event = {"choices": [{"text": "x", "token_ids": [4, 5], "prompt_token_ids": [1, 2]}]}
+
+    assert VllmDialect().ids(event, REQUEST) == [4, 5]
+    assert VllmDialect().ids({"choices": []}, REQUEST) == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"error": {"message": "out of memory"}}, "out of memory"),
+        ({"choices": [{"text": "x", "token_ids": [4], "prompt_token_ids": [0, 1, 2]}]}, "other ids"),
+        ({"choices": [{"text": "words"}]}, "no token_ids"),
+    ],
+)
+def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
+    with pytest.raises(EngineUnavailable, match=message):
+        VllmDialect().ids(event, REQUEST)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import pytest
+from serving_parts import ScriptedEngine, application, got, posted, served
+
+from node0.errors import EngineBusy, EngineUnavailable
+from node0.finetune.serving.http.admission import Admission
+from node0.finetune.serving.http.serving_app import ServingOptions, ServingState
+
+TOKEN = "0123456789abcdef"
+ASK: dict[str, Any] = {"model": "tiny", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+
+
+def test_health_says_that_it_lives_and_ready_whether_it_can_answer() -> None:
+    engine, state = ScriptedEngine(), ServingState()
+    app = application(engine, state=state)
+
+    engine.not_ready = "loading"
+    assert (got(app, "/health").status_code, got(app, "/ready").status_code) == (200, 503)
+    engine.not_ready = ""
+    assert got(app, "/ready").json() == {"status": "ready"}
+    state.draining = True
+    assert (got(app, "/ready").status_code, got(app, "/ready").json()) == (503, {"status": "draining"})
+
+
+def test_tokens_are_asked_for_on_every_path_but_the_probes() -> None:
+    app = application(ScriptedEngine(), options=ServingOptions(admission=Admission([TOKEN])))
+
+    assert {path: got(app, path).status_code for path in ("/v1/models", "/metrics", "/health", "/ready")} == {
+        "/v1/models": 401,
+        "/metrics": 401,
+        "/health": 200,
+        "/ready": 200,
+    }
+    assert got(app, "/v1/models", headers={"x-api-key": TOKEN}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(EngineBusy("full"), 529), (EngineUnavailable("gone"), 502), (RuntimeError("x"), 500)],
+)
+def test_what_the_engine_refuses_is_told_and_the_server_lives(error: Exception, status: int) -> None:
+    engine = ScriptedEngine("well")
+    app = application(engine)
+    engine.refusal = error
+
+    assert posted(app, "/v1/messages", ASK).status_code == status
+    engine.refusal = None
+    assert posted(app, "/v1/messages", ASK).status_code == 200
+
+
+def test_an_error_in_mid_answer_gives_the_place_back() -> None:
+    engine = ScriptedEngine("well", end=False, error=EngineUnavailable("torn"))
+
+    response = posted(application(engine), "/v1/messages", ASK)
+
+    assert (response.status_code, engine.streams[0].closed) == (502, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"a":' + b"[" * 1400, 400),
+        (b"\xff\xfe", 400),
+        (b"[1]", 400),
+        (b"x" * 2000, 413),
+        ({**ASK, "max_tokens": -1}, 400),
+        ({**ASK, "temperature": "hot"}, 400),
+        ({**ASK, "temperature": float("nan")}, 400),
+        ({**ASK, "messages": "x"}, 400),
+        ({**ASK, "model": "nobody"}, 404),
+        ({**ASK, "messages": [{"role": "user", "content": "x" * 900}]}, 400),
+    ],
+)
+def test_hostile_bodies_get_a_status_a_body_and_no_engine(body: Any, status: int) -> None:
+    engine = ScriptedEngine()
+    app = application(engine, served(context=500), options=ServingOptions(max_body=1500))
+
+    for path in ("/v1/messages", "/v1/chat/completions"):
+        response = posted(app, path, body)
+        assert response.status_code == status
+        assert response.json()["error"]["message"]
+    assert not engine.requests
+    assert got(app, "/health").status_code == 200
+
+
+def test_a_path_or_method_that_there_is_not_is_refused_in_the_clients_form() -> None:
+    app = application(ScriptedEngine())
+
+    assert got(app, "/v1/messages").status_code == 405
+    assert got(app, "/v1/messages").json()["type"] == "error"
+    assert got(app, "/v1/nothing").json()["error"]["message"].startswith("no GET endpoint here")
+    assert got(app, "/openapi.json").status_code == 404

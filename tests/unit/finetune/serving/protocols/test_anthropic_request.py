@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tiny_chat import BASH, user
+
+from node0.finetune.serving.protocols.anthropic_request import MessagesBody
+from node0.finetune.serving.protocols.api_errors import RequestRefused
+
+
+def body(**values: Any) -> MessagesBody:
+    return MessagesBody.model_validate({"model": "m", "max_tokens": 8, "messages": [user("x")], **values})
+
+
+def test_what_a_harness_sends_beyond_the_protocol_is_passed_over() -> None:
+    given = body(thinking={"type": "adaptive"}, context_management={}, betas=["x"])
+
+    assert given.request()["messages"] == [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
+
+
+def test_the_draw_is_the_requests_own() -> None:
+    drawing = body(temperature=0, top_p=0.5, top_k=3, stop_sequences=["", "END"]).drawing()
+
+    assert (drawing.max_tokens, drawing.temperature, drawing.top_p, drawing.top_k) == (8, 0, 0.5, 3)
+    assert drawing.stop == ("END",)
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered"), [(None, True), ({"type": "any"}, True), ({"type": "none"}, False)], ids=str
+)
+def test_tools_are_offered_unless_the_choice_is_none(choice: Any, offered: bool) -> None:
+    given = body(tools=[BASH], tool_choice=choice)
+
+    assert given.offers_tools is offered
+    assert bool(given.request()["tools"]) is offered
+
+
+def test_a_chosen_tool_that_is_not_offered_is_refused() -> None:
+    with pytest.raises(RequestRefused, match="no tool 'Read'"):
+        body(tools=[BASH], tool_choice={"type": "tool", "name": "Read"}).request()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_tokens": -1},
+        {"max_tokens": 0},
+        {"max_tokens": "9"},
+        {"messages": []},
+        {"model": 3},
+        {"messages": [{"role": "tool", "content": "x"}]},
+        {"tool_choice": {"type": "maybe"}},
+        {"stream": 1},
+    ],
+    ids=str,
+)
+def test_values_of_wrong_types_or_ranges_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        body(**wrong)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from serving_parts import END, ScriptedStream, decode, encode
+
+from node0.finetune.inference.text import TextStream
+from node0.finetune.serving.answer_blocks import AnswerBlocks
+from node0.finetune.serving.gateway import Answer
+from node0.finetune.serving.protocols import openai_answer
+from node0.finetune.serving.protocols.openai_answer import Framing
+
+CALL = '<tool_call>{"name":"Bash","arguments":{"command":"ls"}}</tool_call>'
+BETWEEN = f"I look.{CALL} then {CALL}"
+CHAT, TEXT = Framing("chat", "m"), Framing("text", "m")
+
+
+def answer(text: str, *, limit: int = 500, calls: bool = True) -> Answer:
+    stream = ScriptedStream([*encode(text), END], hang=False, error=None)
+    blocks = AnswerBlocks() if calls else None
+    return Answer((1, 2, 3), limit, frozenset([END]), stream, TextStream(decode), blocks)
+
+
+def collected(chunks: AsyncIterator[Any]) -> list[Any]:
+    async def run() -> list[Any]:
+        return [chunk async for chunk in chunks]
+
+    return asyncio.run(run())
+
+
+def test_words_around_a_call_are_one_text_and_calls_are_numbered() -> None:
+    told = asyncio.run(openai_answer.chat_completion([answer(BETWEEN)], CHAT))
+    message = told["choices"][0]["message"]
+
+    assert message["content"] == "I look.\n\nthen"
+    assert [json.loads(call["function"]["arguments"]) for call in message["tool_calls"]] == [
+        {"command": "ls"}
+    ] * 2
+    assert told["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_the_chunks_of_a_stream_make_the_whole_message() -> None:
+    chunks = collected(openai_answer.chat_chunks([answer(BETWEEN)], CHAT, with_usage=True))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks[:-1]]
+
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    assert "".join(delta.get("content", "") for delta in deltas) == "I look.\n\nthen"
+    assert [call["index"] for delta in deltas for call in delta.get("tool_calls", ())] == [0, 1]
+    assert chunks[-2]["choices"][0]["finish_reason"] == "tool_calls"
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"]["prompt_tokens"] == 3
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+
+
+def test_several_answers_have_an_index_each_and_share_their_prompt_in_the_usage() -> None:
+    told = asyncio.run(openai_answer.chat_completion([answer("a"), answer("bc", limit=1)], CHAT))
+
+    assert [choice["finish_reason"] for choice in told["choices"]] == ["stop", "length"]
+    assert told["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def test_a_continuation_keeps_its_white_space_and_may_tell_its_ids() -> None:
+    told = asyncio.run(
+        openai_answer.text_completion([answer(" a {\n", calls=False)], TEXT, n=1, with_ids=True)
+    )
+
+    assert told["choices"][0]["text"] == " a {\n"
+    assert told["choices"][0]["token_ids"] == encode(" a {\n")
+    assert told["choices"][0]["prompt_token_ids"] == [1, 2, 3]
+    assert told["object"] == "text_completion"
+
+
+def test_streamed_ids_are_all_ids_once() -> None:
+    given = [answer("añb", calls=False), answer("c", calls=False)]
+    chunks = collected(openai_answer.text_chunks(given, TEXT, n=1, with_ids=True, with_usage=True))
+    first = [chunk["choices"][0] for chunk in chunks[:-1] if chunk["choices"][0]["index"] == 0]
+
+    assert [token_id for choice in first for token_id in choice["token_ids"]] == encode("añb")
+    assert "".join(choice["text"] for choice in first) == "añb"
+    assert chunks[-1]["usage"]["prompt_tokens"] == 6
