@@ -13,6 +13,7 @@ BRIDGE = {
     "node0.finetune.data",
     "node0.finetune.checkpoint",
     "node0.finetune.inference",
+    "node0.finetune.serving",
     "node0.finetune.training",
 }
 
