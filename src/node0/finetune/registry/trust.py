@@ -30,7 +30,7 @@ def town_signer(town: Town) -> Signer:
     """
     signer, public = Signer.of_file(town.models / KEY), town.models / PUBLIC
     if not public.exists():
-        write_atomically(public, signer.public + "\n", shared=True)
+        write_atomically(public, signer.public + "\n")
     if _own_keys(town) != [signer.public]:
         raise ConfigError(f"{public} is not the public half of {KEY}; restore it, or delete it")
     return signer
