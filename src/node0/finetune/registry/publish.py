@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Register a run directory or a model directory as a version."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.files import locked, private_directory
-from node0.finetune.manifest import Artefact
+from node0.finetune.manifest import Artefact, artefacts_of
 from node0.finetune.registry.artefacts import copy_into, scan
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry, Registered
@@ -19,6 +20,7 @@ from node0.settings import read_tree
 FILES_LOCK = ".files.lock"
 "Held below a town's models by whoever adds or deletes a version's files."
 
+LONGEST_VERSION = 64
 DIGEST_LENGTH = 16
 "Hex digits of the digest over a model's files that name the directory of its copy."
 
@@ -33,6 +35,8 @@ class Lineage(NamedTuple):
     entries_sha256: str
     lora_adapters: list[str]
     training_config: dict[str, Any]
+    code_version: str
+    scrub_version: str
 
 
 def publish(
@@ -67,6 +71,7 @@ def publish(
     if role is None:
         raise ConfigError(f"{directory} does not say its role; give --role")
     entry = _entry(name or role, role, directory, artefacts, lineage)
+    entry = entry.model_copy(update={"parent": find_parent(registry, lineage.training_config)})
     if models is None:
         return registry.register_once(entry)
     private_directory(models)
@@ -92,7 +97,41 @@ def read_lineage(directory: Path, artefacts: list[Artefact]) -> Lineage:
         entries_sha256=entries,
         lora_adapters=["."] if any(file.path == ADAPTER_CONFIG for file in artefacts) else [],
         training_config=config,
+        code_version=str(manifest.get("code_version") or ""),
+        scrub_version=_scrub_version(run),
     )
+
+
+def find_parent(registry: ModelRegistry, config: Mapping[str, Any]) -> str:
+    """`NAME:VER` of the adapter that a run began from, where that is registered; else nothing.
+
+    A run names a directory: a version's own, or one that holds the same weights.
+    """
+    start = config.get("init_adapter")
+    if not start or not Path(str(start)).is_dir():
+        return ""
+    directory = Path(str(start)).resolve()
+    weights = {(file.path, file.sha256) for file in artefacts_of(directory) if _is_weights(file)}
+    for entry in registry.list():
+        own = {(file.path, file.sha256) for file in entry.artefacts if _is_weights(file)}
+        if Path(entry.artifact_path).resolve() == directory or (own and own == weights):
+            return entry.spelled
+    return ""
+
+
+def _is_weights(file: Artefact) -> bool:
+    """Whether a file holds tensors."""
+    return file.path.endswith(".safetensors")
+
+
+def _scrub_version(run: RunDirectory) -> str:
+    """The rules that the entries went through; `mixed` where it was more than one set of them."""
+    found = (
+        {str(row.get("scrub_version") or "") for row in run.entries()}
+        if run.entries_file.is_file()
+        else set()
+    )
+    return "mixed" if len(found) > 1 else next(iter(found), "")[:LONGEST_VERSION]
 
 
 def _entry(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import BadCheckpoint, ConfigError
-from node0.finetune.registry.publish import publish
+from node0.finetune.registry.publish import find_parent, publish
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import EntryUse, RunDirectory
 from node0.town import Town
@@ -57,7 +57,7 @@ def run(tmp_path: Path) -> RunDirectory:
     ):
         (run.root / name).write_text(text)
     run.write_entries([EntryUse("a", "1", "1", "train")], {"a": 1})
-    run.write_manifest({"corpus_hash": "c" * 64})
+    run.write_manifest({"corpus_hash": "c" * 64, "code_version": "1.2.3"})
     for name in LEFT_BEHIND:
         (run.root / name).parent.mkdir(parents=True, exist_ok=True)
         (run.root / name).write_text(name)
@@ -150,3 +150,45 @@ def test_the_same_files_lie_once_under_one_name_for_two_roles(
     assert (first.entry.version, second.entry.version) == (1, 2)
     assert first.entry.artifact_path == second.entry.artifact_path
     assert len(list((town.models / "dm").iterdir())) == 1
+
+
+def test_program_and_scrub_rules_of_the_training_are_kept(
+    town: Town, registry: ModelRegistry, run: RunDirectory
+) -> None:
+    entry = publish(registry, run.root, models=town.models).entry
+
+    assert (entry.code_version, entry.scrub_version, entry.parent) == ("1.2.3", "1", "")
+
+
+def test_entries_of_two_sets_of_scrub_rules_are_mixed(registry: ModelRegistry, run: RunDirectory) -> None:
+    uses = [EntryUse(name, name, rules, "train") for name, rules in (("a", "1"), ("b", "2"))]
+    run.write_entries(uses, {})
+    run.write_manifest({})
+
+    assert publish(registry, run.root).entry.scrub_version == "mixed"
+
+
+@pytest.mark.parametrize("start", ["the copy", "the run"])
+def test_a_run_that_began_from_a_registered_adapter_names_it_as_its_parent(
+    town: Town, registry: ModelRegistry, run: RunDirectory, tmp_path: Path, start: str
+) -> None:
+    first = publish(registry, run.root, models=town.models).entry
+    begun = first.artifact_path if start == "the copy" else str(run.root)
+    child = tmp_path / "child"
+    child.mkdir()
+    (child / "adapter_config.json").write_text("{}")
+    (child / "adapter_model.safetensors").write_text("trained on")
+    (child / "config.resolved.yaml").write_text(f"role: deacon\ninit_adapter: {begun}\n")
+
+    assert publish(registry, child, models=town.models).entry.parent == first.spelled
+
+
+def test_an_adapter_that_nobody_registered_is_no_parent(
+    registry: ModelRegistry, run: RunDirectory, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "adapter_model.safetensors").write_text("other")
+
+    for start in (tmp_path / "other", tmp_path / "gone"):
+        assert find_parent(registry, {"init_adapter": str(start)}) == ""
+    assert find_parent(registry, {}) == ""

@@ -3,6 +3,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -94,4 +95,5 @@ def _manifest_facts(plan: RunPlan, exported_step: int) -> Mapping[str, Any]:
         "step": exported_step,
         "base_digest": plan.base_digest,
         "corpus_hash": plan.data.corpus_hash,
+        "code_version": version("gastown-finetune"),
     }
