@@ -298,3 +298,20 @@ def test_a_command_can_leave_without_a_word(capsys: pytest.CaptureFixture[str]) 
 )
 def test_the_exit_code_of_an_error_is_known_beforehand(error: BaseException, code: int) -> None:
     assert console.exit_code(error) == code
+
+
+def test_a_long_table_looks_as_a_short_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"NAME": f"n{number}", "WORDS": text} for number, text in enumerate(["日本", None, "", "[red]x", 3.5])
+    ]
+
+    console.emit(rows, as_json=False)
+    short = capsys.readouterr().out
+    monkeypatch.setattr(console, "LONG_TABLE", 1)
+    console.emit(rows, as_json=False)
+
+    assert capsys.readouterr().out == short
+    assert console._long_table(rows, 12) is None
+    assert console._long_table([{"A": "two\nlines"}], 80) is None
