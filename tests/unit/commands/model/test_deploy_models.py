@@ -116,3 +116,17 @@ def test_an_endpoint_is_named_whole() -> None:
         endpoint("vllm", None, "")
     with pytest.raises(ConfigError, match="is no address such as"):
         endpoint("vllm", "host:8000", "")
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+def test_one_flipped_byte_is_refused_with_the_files_name(
+    at: list[str], served: list[str], town: Town, capsys: Output, file: str
+) -> None:
+    path = town.root.parent / "model-3" / file
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+    assert main(["deploy", "deacon:3", "--force-deploy", "--reason", "a trial", *served, *at]) == 1
+
+    told = capsys.readouterr().err
+    assert file in told and told.count("\n") == 1
+    assert town.settings_file.read_text() == SETTINGS
