@@ -94,8 +94,10 @@ def _named(models: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in models:
         name, split, source = text.partition("=")
-        if not split:
-            name, source = (Path(text).resolve().name if Path(text).is_dir() else text), text
+        if Path(text).is_dir():
+            name, source = Path(text).resolve().name, text
+        elif not split:
+            source = text
         if not _ID.fullmatch(name):
             raise ConfigError(f"{name[:80]!r} is no model id; name one with --model ID={source}")
         if name in found:

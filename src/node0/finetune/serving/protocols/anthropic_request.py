@@ -3,17 +3,19 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node0.finetune.chat.messages import Request
 from node0.finetune.serving.gateway import Drawing
 from node0.finetune.serving.protocols.api_errors import RequestRefused
-from node0.finetune.serving.protocols.wire_content import to_request
+from node0.finetune.serving.protocols.wire_content import to_request, without_nulls
 
 
 class _Body(BaseModel):
     # Harnesses send more than any server reads.
     model_config = ConfigDict(extra="ignore", strict=True)
+
+    _left_out = model_validator(mode="before")(without_nulls)
 
 
 class WireTurn(_Body):

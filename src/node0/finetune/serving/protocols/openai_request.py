@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node0.finetune.chat.messages import Request
 from node0.finetune.serving.gateway import Drawing
 from node0.finetune.serving.protocols.api_errors import RequestRefused
-from node0.finetune.serving.protocols.wire_content import to_request
+from node0.finetune.serving.protocols.wire_content import to_request, without_nulls
 
 MAX_ANSWERS = 16
 "Answers that one request may ask for."
@@ -40,6 +40,8 @@ class StreamOptions(BaseModel):
 
 class _DrawnBody(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
+
+    _left_out = model_validator(mode="before")(without_nulls)
 
     model: str
     n: int = Field(1, ge=1, le=MAX_ANSWERS)

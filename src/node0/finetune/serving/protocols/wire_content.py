@@ -50,6 +50,13 @@ def to_request(
     }
 
 
+def without_nulls(body: Any) -> Any:
+    """A body without the keys that are null: clients name what they leave open."""
+    return (
+        {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else body
+    )
+
+
 def _system_parts(system: str | Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The prompt's texts, without the harness's billing line, which is another one in each request."""
     if isinstance(system, str):

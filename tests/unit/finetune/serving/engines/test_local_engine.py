@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from node0.finetune.serving.engines.token_engine import GenerationRequest
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.local import LocalPipeline
+from node0.pipeline.local_session import LocalSession
 from node0.pipeline.protocol import SamplingParams
 
 ARGS = LlamaArguments(hidden_dim=16, n_heads=2, n_kv_heads=1, num_hidden_layers=1, ffn_dim=32, vocab_size=64)
@@ -67,6 +69,41 @@ def test_an_answer_ends_at_a_stop_id() -> None:
     request = GenerationRequest("m", PROMPT, 6, (ids[2],), SamplingParams(temperature=0))
 
     assert run(engine("m"), request) == [ids[: ids.index(ids[2])]]
+
+
+def test_random_aborts_leave_no_session_no_place_and_no_user_of_a_model() -> None:
+    opened, alive, dice = [], set(), random.Random(7)
+
+    class Watched(LocalPipeline):
+        def session(self, *args: Any, **options: Any) -> LocalSession:
+            session = super().session(*args, **options)
+            opened.append(session)
+            alive.add(id(session))
+            close = session.close
+            session.close = lambda: (alive.discard(id(session)), close())[1]  # type: ignore[method-assign]  # counted
+            return session
+
+    pool = ModelPool({"m": Loader(1, lambda: Watched(pipeline().stages))})
+    local = LocalEngine(pool, {"m": 64}, max_waiting=8)
+
+    async def abort_at_random() -> None:
+        async def one() -> None:
+            stream = await local.open(GenerationRequest("m", PROMPT, 40))
+            for _ in range(dice.randrange(4)):
+                await anext(stream)
+            await stream.aclose()
+
+        for _ in range(60):
+            await asyncio.gather(*(one() for _ in range(8)))
+        last = await local.open(GenerationRequest("m", PROMPT, 2))
+        assert len([token_id async for token_id in last]) == 2
+        await local.close()
+        assert local.waiting() == {"m": 0}
+
+    asyncio.run(abort_at_random())
+
+    assert opened and not alive
+    assert pool.loaded == []
 
 
 def test_it_is_ready_when_its_models_are_loaded() -> None:

@@ -19,6 +19,12 @@ def test_what_a_harness_sends_beyond_the_protocol_is_passed_over() -> None:
     assert given.request()["messages"] == [{"role": "user", "content": [{"type": "text", "text": "x"}]}]
 
 
+def test_what_is_null_is_left_open() -> None:
+    given = body(system=None, tools=None, top_k=None, stop_sequences=None, stream=None)
+
+    assert (given.request()["system"], given.offers_tools, given.drawing().top_k) == ("", False, 0)
+
+
 def test_the_draw_is_the_requests_own() -> None:
     drawing = body(temperature=0, top_p=0.5, top_k=3, stop_sequences=["", "END"]).drawing()
 

@@ -100,6 +100,13 @@ def test_what_is_switched_off_may_be_named() -> None:
     completion("x", echo=False, best_of=1, logprobs=None).check()
 
 
+def test_what_is_null_is_left_open() -> None:
+    given = chat(n=None, stream=None, tools=None, stop=None, temperature=None, logprobs=None)
+
+    given.check()
+    assert (given.n, given.stream, given.offers_tools, given.drawing().temperature) == (1, False, False, 1.0)
+
+
 def test_either_name_of_the_longest_answer_is_read() -> None:
     assert chat(max_tokens=5).drawing().max_tokens == 5
     assert chat(max_tokens=5, max_completion_tokens=7).drawing().max_tokens == 7

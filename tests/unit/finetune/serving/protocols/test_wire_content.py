@@ -5,7 +5,7 @@ import pytest
 from tiny_chat import BASH, user
 
 from node0.finetune.serving.protocols.api_errors import RequestRefused
-from node0.finetune.serving.protocols.wire_content import to_request
+from node0.finetune.serving.protocols.wire_content import to_request, without_nulls
 
 BILLING = "x-anthropic-billing-header: cc_version=2; cch=1f;"
 
@@ -34,6 +34,11 @@ def test_images_show_as_placeholders_and_thoughts_not_at_all() -> None:
 
     assert [block.get("text") for block in first["content"]] == ["See.", "[image]"]  # type: ignore[union-attr]  # blocks
     assert second["content"][0]["content"] == [{"type": "text", "text": "[image]"}]  # type: ignore[index,typeddict-item]  # a result
+
+
+def test_keys_that_are_null_go_and_others_stay() -> None:
+    assert without_nulls({"a": None, "b": 0, "c": [None]}) == {"b": 0, "c": [None]}
+    assert without_nulls([None]) == [None]
 
 
 def test_tools_are_name_description_and_schema() -> None:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 serve` as a process on loopback, and the two clients that it is made for."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anthropic
+import httpx
+import openai
+
+COMMAND = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit(main())", "serve"]
+KEY = "not-used-on-loopback"
+START_SECONDS = 120
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    said: list[str] = field(default_factory=list)
+    first_word_seconds: float = 0.0
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code after a signal."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[Served]:
+    """A server with these flags, ready; it is ended at the end."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+    )
+    served = Served(process)
+    listening = threading.Event()
+    reader = threading.Thread(target=_read, args=(served, listening, began))
+    reader.start()
+    try:
+        assert listening.wait(START_SECONDS), served.said
+        assert served.url, served.said
+        _until_ready(served)
+        yield served
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reader.join()
+
+
+def _read(served: Served, listening: threading.Event, began: float) -> None:
+    stream = served.process.stderr
+    assert stream is not None
+    with stream:
+        for line in stream:
+            served.first_word_seconds = served.first_word_seconds or time.monotonic() - began
+            served.said.append(line.rstrip())
+            if line.startswith("listening on "):
+                served.url = line.split()[2].rstrip(";")
+                listening.set()
+    listening.set()
+
+
+def _until_ready(served: Served) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while httpx.get(f"{served.url}/ready", trust_env=False).status_code != 200:
+        assert time.monotonic() < deadline and served.process.poll() is None, served.said
+        time.sleep(0.05)
+
+
+def openai_client(served: Served, *, key: str = KEY, retries: int = 0) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=retries)
+
+
+def anthropic_client(served: Served, *, key: str = KEY, retries: int = 0) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=served.url, api_key=key, max_retries=retries)
