@@ -22,8 +22,8 @@ FRAMES = (
 )
 "What stands around every call in the shipped chat template."
 
-PIECES = r" ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+"
-"Words, numbers, signs and blanks are merged within themselves only."
+PIECES = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"GPT-2's: words, numbers, signs and blanks are merged within themselves only, and every engine knows it."
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:

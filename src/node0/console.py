@@ -50,6 +50,7 @@ _EXTRA_OF_PACKAGE = {
     "base58": "swarm",
     "credsweeper": "scan",
     "fastapi": "serve",
+    "gguf": "gguf",
     "hivemind": "swarm",
     "httpx": "serve",
     "huggingface_hub": "finetune",

@@ -22,6 +22,7 @@
         ├── VocabMismatch            tokenizer and model do not fit
         ├── DoesNotFit               the run needs more memory than is free
         ├── SharingDisabled          the operator has not switched sharing on
+        ├── ExportFailed             an exported file is not what it was made from
         ├── HubUnavailable           a hub id could not be resolved or fetched
         ├── BadSignature             a record is not of the peer it names
         ├── IllegalTransition        a job or a version cannot go from its state to that one
@@ -119,6 +120,10 @@ class DoesNotFit(NonRetriableError):
 
 class SharingDisabled(NonRetriableError):
     """The operator has not switched sharing on."""
+
+
+class ExportFailed(NonRetriableError):
+    """What was exported is not what it was made from, or a program that should write it failed."""
 
 
 class HubUnavailable(NonRetriableError):

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
+from node0.errors import ConfigError
+
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 SHARED_FILE = 0o644
@@ -71,6 +73,27 @@ def whole_directory(
         if existing == "replace":
             _move_away(path, beside)
         _rename(beside, path, keep=existing == "keep")
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_output(path: Path) -> Iterator[Path]:
+    """A place for a new file or directory, which becomes `path` when the block ends, and only then.
+
+    Raises:
+        ConfigError: something is at `path` already.
+    """
+    if path.exists():
+        raise ConfigError(f"{path} is there already; choose another place, or remove it")
+    make_directory(path.parent)
+    beside = _directory_beside(path)
+    try:
+        place = beside / path.name
+        yield place
+        for made in [place, *place.rglob("*")]:
+            made.chmod(PRIVATE_DIRECTORY if made.is_dir() else PRIVATE_FILE)
+        place.rename(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

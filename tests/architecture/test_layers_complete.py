@@ -12,6 +12,7 @@ SOURCE = ROOT / "src" / "node0"
 BRIDGE = {
     "node0.finetune.data",
     "node0.finetune.checkpoint",
+    "node0.finetune.export",
     "node0.finetune.inference",
     "node0.finetune.serving",
     "node0.finetune.training",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the stages of a model, fresh or from a base on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -70,13 +71,24 @@ def empty_stages(
     return _meta_stages(args_whole, num_stages, layers_per_stage)
 
 
+def fill_stage(
+    stage: LlamaStage,
+    read: Callable[[str, torch.Size], torch.Tensor],
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> LlamaStage:
+    """A stage of `empty_stages` with the weights that `read` gives for each name and shape."""
+    for name, parameter in list(stage.named_parameters()):
+        _assign(stage, name, read(name, parameter.shape).to(device, _stored_dtype(name, dtype)))
+    return _finish(stage)
+
+
 def _load(
     stage: LlamaStage, source: TensorSource, device: torch.device | str, dtype: torch.dtype
 ) -> LlamaStage:
-    for name, parameter in list(stage.named_parameters()):
-        value = source.read(name, parameter.shape, tied=stage.args.tie_embeddings)
-        _assign(stage, name, value.to(device, _stored_dtype(name, dtype)))
-    return _finish(stage)
+    read = partial(source.read, tied=stage.args.tie_embeddings)
+    return fill_stage(stage, read, device=device, dtype=dtype)
 
 
 def _meta_stages(

@@ -134,10 +134,11 @@ class Renderer:
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The ids that a model is given for this request, through the generation prompt."""
-        conversation = self._conversation(
-            request["system"], request["tools"], request["messages"], prompt=True
-        )
-        return [number for ids in self._encoded(self._prompt_texts(conversation)) for number in ids]
+        return [number for ids in self._encoded(self._request_texts(request)) for number in ids]
+
+    def prompt_text(self, request: Request) -> str:
+        """The text of `prompt_ids`, as a program that is no tokenizer of ours has to make ids of it."""
+        return "".join(self._request_texts(request))
 
     def document_ids(self, text: str) -> list[int]:
         """A text that is no conversation, between the tokens that begin and end a text."""
@@ -192,6 +193,12 @@ class Renderer:
         last = max(conversation.answers.values())
         text = self._rendered(conversation.turns[: last + 1], conversation.tools, False)
         return self._cut(text, conversation, n_openings=len(conversation.answers))
+
+    def _request_texts(self, request: Request) -> list[str]:
+        conversation = self._conversation(
+            request["system"], request["tools"], request["messages"], prompt=True
+        )
+        return self._prompt_texts(conversation)
 
     def _wanted(self, messages: Sequence[Message], answers: Collection[int] | None) -> set[int]:
         given = range(len(messages)) if answers is None else answers

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -36,6 +36,14 @@ _OUR_MODULE = {
 }
 _KEY = re.compile(r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
 _OUR_KEY = re.compile(r"(layers\.\d+\.(\w+\.\w+))\.lora_A\.weight")
+
+
+class PeftAdapter(NamedTuple):
+    """An adapter as it lies in a directory."""
+
+    config: LoRAConfig
+    tensors: dict[str, Tensor]
+    "Named as `lora_state_dict` names them."
 
 
 def export_peft(
@@ -89,10 +97,7 @@ def load_peft(
         NotFound: no such directory.
         BadCheckpoint: another base, a file that is not whole, or a kind of adapter other than LoRA.
     """
-    described = read_adapter_config(directory)
-    _check_base(described, base_digest, directory)
-    tensors = _read_tensors(directory)
-    config = _lora_config(described, tensors, directory)
+    config, tensors = read_peft(directory, base_digest=base_digest)
     wanted = {match[1] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
     placed: set[str] = set()
     for stage in stages:
@@ -108,6 +113,19 @@ def load_peft(
             f"{directory}: the model has no layer {min(wanted - placed)}; the adapter is of another base"
         )
     return config
+
+
+def read_peft(directory: Path, *, base_digest: str | None = None) -> PeftAdapter:
+    """The adapter that a PEFT directory holds, checked as `load_peft` checks it.
+
+    Raises:
+        NotFound: no such directory.
+        BadCheckpoint: another base, a file that is not whole, or a kind of adapter other than LoRA.
+    """
+    described = read_adapter_config(directory)
+    _check_base(described, base_digest, directory)
+    tensors = _read_tensors(directory)
+    return PeftAdapter(_lora_config(described, tensors, directory), tensors)
 
 
 def read_adapter_config(directory: Path) -> dict[str, Any]:
