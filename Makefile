@@ -14,7 +14,7 @@ DEV_DEPS := $(VENV)/.dev-deps
 export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo base bench setup setup-demo town-tools check lint unit test integration fix docs hooks clean
+.PHONY: help demo base bench bench-gguf setup setup-demo town-tools engines check lint unit test integration fix docs hooks clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/swarm_vs_hivemind_moe.py
 	$(BIN)/python bench/wan.py
 
+bench-gguf: setup  ## Measure every GGUF format with llama.cpp (`make engines` first)
+	PYTHONPATH=examples $(BIN)/python bench/gguf_formats.py
+
 fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -65,6 +68,9 @@ docs: setup  ## Write what docs generate: file tree, index of decisions, referen
 
 town-tools:  ## Install Claude Code, opencode and Dolt into .town-tools for the tests that drive them
 	@$(PYTHON) tools/town_tools.py
+
+engines:  ## Install llama.cpp (and vLLM with ENGINES=vllm) into .engines for the tests that ask them
+	@$(PYTHON) tools/engines.py llama-cpp $(ENGINES)
 
 hooks: setup  ## Run `make lint` before each commit and `make check` before each push
 	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push

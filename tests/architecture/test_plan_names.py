@@ -72,6 +72,7 @@ NAMES = {
     "node0.finetune.checkpoint.gatherer.CheckpointGatherer.gather_all_shards": "dht experiment_prefix step "
     "expected_stages timeout",
     "node0.finetune.checkpoint.assembler.assemble_checkpoint": "stage_shards output_path",
+    "node0.finetune.checkpoint.exporter.export_to_gguf": "safetensors_path output_path quantization",
     "node0.finetune.registry.schema.ModelRegistryEntry": "name role base_model",
     "node0.finetune.registry.store.ModelRegistry.register": "entry",
     "node0.finetune.registry.store.ModelRegistry.get": "name",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from node0.errors import ConfigError
 from node0.files import (
     copy_file,
     locked,
@@ -19,6 +20,7 @@ from node0.files import (
     try_locked,
     whole_directory,
     whole_file,
+    whole_output,
     whole_path,
     write_atomically,
 )
@@ -225,3 +227,31 @@ def test_whoever_would_rather_not_wait_is_told_that_a_lock_is_held(tmp_path: Pat
         pass
     with try_locked(path, busy=BlockingIOError("still taken")):
         assert path.is_file()
+
+
+def test_an_output_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
+    with whole_output(tmp_path / "a" / "out") as place:
+        place.mkdir()
+        (place / "file").write_text("1")
+        before = (tmp_path / "a" / "out").exists()
+
+    assert not before
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["out"]
+    assert (tmp_path / "a" / "out" / "file").read_text() == "1"
+    assert stat.S_IMODE((tmp_path / "a" / "out" / "file").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "a" / "out").stat().st_mode) == 0o700
+
+
+def test_an_output_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^no$"), whole_output(tmp_path / "out") as place:
+        place.write_text("half")
+        raise ValueError("no")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_there_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+
+    with pytest.raises(ConfigError, match=r"out is there already"), whole_output(tmp_path / "out"):
+        raise AssertionError("the work began")

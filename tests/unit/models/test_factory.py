@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from node0.models.base_model import export_base, resolve_base, whole_arguments
-from node0.models.factory import build_stages, load_stages
+from node0.models.factory import build_stages, empty_stages, fill_stage, load_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert
 
@@ -82,3 +82,17 @@ def test_only_the_wanted_stage_is_made(tmp_path: Path) -> None:
 
     assert isinstance(stage, BodyExpert)
     assert not any(name.startswith(("tok_embeddings", "output")) for name in tensors([stage]))
+
+
+def test_an_empty_stage_is_filled_with_what_is_read_for_each_name() -> None:
+    (whole,) = build_stages(ARGS, seed=3)
+    wanted = dict(whole.named_parameters())
+
+    (filled,) = (
+        fill_stage(empty, lambda name, shape: wanted[name].detach().view(shape))
+        for empty in empty_stages(ARGS)
+    )
+
+    assert filled.device.type == "cpu"
+    for name, parameter in filled.named_parameters():
+        assert torch.equal(parameter, wanted[name])

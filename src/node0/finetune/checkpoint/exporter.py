@@ -105,7 +105,7 @@ def write_gguf(  # noqa: PLR0913  each is a choice of the person who exports
 
 
 def sample_prompts(renderer: Renderer) -> list[RenderedPrompt]:
-    """Two prompts of the renderer's role."""
+    """Two prompts of the renderer's role, with the ids of their whole texts, as a server is given them."""
     tools = renderer.profile.tool_list() if renderer.profile else []
     begun = [{"role": "user", "content": "Begin with rows 12 and 345:\n  a_b  c/d.py\n\nWhat's next?"}]
     turns = [
@@ -114,7 +114,11 @@ def sample_prompts(renderer: Renderer) -> list[RenderedPrompt]:
         {"role": "user", "content": "Do so."},
     ]
     requests = [Request(system="", tools=tools, messages=messages) for messages in (begun, turns)]  # type: ignore[typeddict-item]  # plain turns
-    return [RenderedPrompt(renderer.prompt_text(each), renderer.prompt_ids(each)) for each in requests]
+    texts = [renderer.prompt_text(each) for each in requests]
+    ids = renderer.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    if ids != [renderer.prompt_ids(each) for each in requests]:
+        logger.warning("this tokenizer makes other ids of a whole prompt than of its turns: give servers ids")
+    return [RenderedPrompt(*each) for each in zip(texts, ids, strict=True)]
 
 
 def _weights(directory: Path) -> MergedWeights:

@@ -231,3 +231,14 @@ def test_an_entry_without_requests_uses_its_leading_system_turn_as_prompt() -> N
     renderer = DEPLOYED["shipped"]
 
     assert check_entry(curated, renderer) == 1
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_text_of_a_prompt_has_the_prompts_ids_where_specials_cut_it(name: str) -> None:
+    renderer = RENDERERS[name]
+    request = {"system": "", "tools": [], "messages": [user("Go."), says("Gone."), user("On?")]}
+
+    text = renderer.prompt_text(request)
+
+    assert "On?" in text
+    assert renderer.tokenizer(text, add_special_tokens=False)["input_ids"] == renderer.prompt_ids(request)

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from node0.errors import BadCheckpoint, NotFound
-from node0.finetune.checkpoint.peft import export_peft, load_peft
+from node0.finetune.checkpoint.peft import export_peft, load_peft, read_peft
 from node0.lora.adapter import apply_lora, get_lora_parameters, lora_state_dict
 from node0.lora.lora_config import LoRAConfig
-from node0.models.factory import build_stages
+from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
 
@@ -173,3 +173,10 @@ def test_rank_stabilized_adapters_keep_their_scale(adapter: Path) -> None:
     config = load_peft(adapter, build_stages(ARGS))
 
     assert config.alpha / config.rank == 6 / 4**0.5
+
+
+def test_a_directory_is_read_without_a_model(adapter: Path) -> None:
+    config, tensors = read_peft(adapter)
+
+    assert config == load_peft(adapter, empty_stages(ARGS))
+    assert {name.rpartition(".lora_")[2] for name in tensors} == {"A.weight", "B.weight"}

@@ -68,7 +68,7 @@ def add_fields(writer: GGUFWriter, found: Mapping[str, Any]) -> None:
 def _write_weights(
     writer: GGUFWriter, weights: MergedWeights, kinds: Mapping[str, GGMLQuantizationType]
 ) -> None:
-    every = max(len(kinds) // _REPORTS, 1)
+    every = -(-len(kinds) // _REPORTS)
     for done, (tensor, kind) in enumerate(kinds.items(), start=1):
         value: Tensor = to_gguf_rows(tensor, weights.read(tensor), weights.args)
         writer.write_tensor_data(encode(tensor, value, kind))

@@ -29,8 +29,6 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     "llama-bpe": PreTokenizer(
         (rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_END}",), ignore_merges=True
     ),
-    # The same cuts without `ignore_merges`.
-    "smaug-bpe": PreTokenizer((rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_END}",)),
     "qwen2": PreTokenizer((rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{_END}",)),
     "qwen35": PreTokenizer(
         (
@@ -38,6 +36,8 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
             r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
         )
     ),
+    # Cuts as llama-bpe does, without `ignore_merges`.
+    "smaug-bpe": PreTokenizer((rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}|{_END}",)),
     "smollm": PreTokenizer((r"\p{N}", _GPT2)),
     "tekken": PreTokenizer(
         (

@@ -17,11 +17,12 @@ PROBES = (
     "The quick brown fox isn't here; we'll see, I'VE said, it's 3 33 333 3333 times: $1,234.56 (50%)!",
     'def add(left, right):\n    if left:\n\t\treturn left+right  # sum\n\n\n        pass\r\n{"a":[1, 2]}',
     "  two  blanks   and\n \n  lines \t\ttabs ... ------ ====== https://example.com/a_b?c=d&e=f to/file.py ",
-    "Größe naïve résumé камень 東京 で 한국어 สวัสดี 🚀🙂 ½ ① “quoted” – dash… e\u0301 HTMLParser fooBAR",
+    "Größe naïve résumé камень 東京 で 한국어 สวัสดี 🚀🙂 ½ ① “quoted” – dash… HTMLParser fooBAR",
 )
-"Texts on which rules of cutting differ."
+"Texts on which rules of cutting differ; composed letters (NFC) only, since llama.cpp composes none itself."
 
 _BYTES = {f"<0x{byte:02X}>" for byte in range(256)}
+_MOST_ADDED = 100
 _LOWEST = -1e6
 "Score of a token that no merge makes."
 
@@ -95,8 +96,12 @@ def _with_pre(vocabulary: Vocabulary, tokenizer: PreTrainedTokenizerFast, pre: s
         if pre not in PRE_TOKENIZERS:
             raise ConfigError(f"no rule {pre!r} is known here; take one of {', '.join(PRE_TOKENIZERS)}")
         return replace(vocabulary, pre=pre)
-    candidates = (replace(vocabulary, pre=name) for name in PRE_TOKENIZERS)
-    found = next((each for each in candidates if differing_text(each, tokenizer, PROBES) is None), None)
+    ignores = bool(json.loads(tokenizer.backend_tokenizer.to_str())["model"].get("ignore_merges"))
+    # Where no merge shows a difference, the rule that also treats merges alike is the model's own.
+    names = sorted(PRE_TOKENIZERS, key=lambda name: PRE_TOKENIZERS[name].ignore_merges != ignores)
+    texts = _probes(tokenizer)
+    candidates = (replace(vocabulary, pre=name) for name in names)
+    found = next((each for each in candidates if differing_text(each, tokenizer, texts) is None), None)
     if found is None:
         raise ConfigError(
             "llama.cpp has no rule that cuts texts as this tokenizer does; name the nearest with pre= "
@@ -106,12 +111,18 @@ def _with_pre(vocabulary: Vocabulary, tokenizer: PreTrainedTokenizerFast, pre: s
 
 
 def _proven(vocabulary: Vocabulary, tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
-    if (text := differing_text(vocabulary, tokenizer, PROBES)) is not None:
+    if (text := differing_text(vocabulary, tokenizer, _probes(tokenizer))) is not None:
         raise ConfigError(
             f"llama.cpp's SentencePiece makes other ids of {text[:40]!r} than this tokenizer; "
             "export the model as merged or peft"
         )
     return vocabulary
+
+
+def _probes(tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """Texts to tell tokenizers apart, with some of the words that were added to this one."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if not token.special]
+    return [*PROBES, *(f"a {word}, {word}b{word}" for word in added[:_MOST_ADDED])]
 
 
 def _tokens(

@@ -26,7 +26,7 @@ MOST_IDS = 256
 
 
 class RenderedPrompt(NamedTuple):
-    """A prompt as text, and the ids with which the model is really asked."""
+    """A prompt as text, and the tokenizer's ids of it."""
 
     text: str
     ids: list[int]
