@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from node0.commands.corpus import entries as run_corpus
+from node0 import run_corpus
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.checkpoint.exporter import QUANTIZATIONS

@@ -20,7 +20,7 @@ from tiny_export import (
 )
 from torch import Tensor
 
-from node0.commands.corpus import entries as run_corpus
+from node0 import run_corpus
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.checkpoint.exporter import export_to_gguf, sample_prompts

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a model as a GGUF file, whole and tested or not at all."""
+"""Export a model as one GGUF file, tested before it takes its name."""
 
 import logging
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from node0.finetune.checkpoint.gguf.quantize import K_QUANTS, find_quantizer, qu
 from node0.finetune.checkpoint.gguf.read_tokenizer import read_vocabulary
 from node0.finetune.checkpoint.gguf.smoke import LogitError, RenderedPrompt, check_model
 from node0.finetune.checkpoint.merged_weights import MergedWeights
-from node0.finetune.checkpoint.peft import CONFIG as ADAPTER_CONFIG
 from node0.finetune.checkpoint.peft import read_adapter_config
 from node0.finetune.data.tokenizer import load_tokenizer
+from node0.model_files import ADAPTER_CONFIG, TOKENIZER
 from node0.models.base_model import resolve_base
 
 logger = logging.getLogger(__name__)
@@ -47,16 +47,16 @@ def export_to_gguf(
     """
     directory = safetensors_path if safetensors_path.is_dir() else safetensors_path.parent
     weights = _weights(directory)
-    has_own = (directory / "tokenizer.json").is_file()
+    has_own = (directory / TOKENIZER).is_file()
     source = directory if has_own else weights.base.tokenizer_path
     if source is None:
-        raise NotFound(f"{directory} has no tokenizer; put its tokenizer.json beside the weights")
+        raise NotFound(f"{directory} has no tokenizer; put its {TOKENIZER} beside the weights")
     tokenizer = load_tokenizer(source, weights.args.max_seq_len, model_vocab_size=weights.args.vocab_size)
     write_gguf(weights, tokenizer, output_path, quantization=quantization, engine=engine)
     return output_path
 
 
-def write_gguf(  # noqa: PLR0913  each is a choice of the person who exports
+def write_gguf(  # noqa: PLR0913  # each is a choice of the person who exports
     weights: MergedWeights,
     tokenizer: PreTrainedTokenizerFast,
     output_path: Path,

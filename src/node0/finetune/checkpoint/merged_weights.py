@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base's tensors with adapters added, one at a time: a model larger than memory is exported so."""
+"""Read a base's tensors with adapters added, one at a time."""
 
 from collections.abc import Sequence
 from functools import cached_property

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model as a directory that Hugging Face programs load: an adapter beside its base, or both in one."""
+"""Write a model as a Hugging Face directory: an adapter beside its base, or both in one."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from node0.errors import ExportFailed
+from node0.files import copy_file
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.checkpoint.exporter import sample_prompts
@@ -15,14 +15,15 @@ from node0.finetune.checkpoint.gguf.smoke import LogitError, RenderedPrompt, com
 from node0.finetune.checkpoint.merged_weights import MergedWeights
 from node0.finetune.checkpoint.peft import PeftAdapter, write_peft
 from node0.finetune.data.tokenizer import load_tokenizer
-from node0.models.base_model import TOKENIZER_FILES, BaseModelDir, export_base, resolve_base
+from node0.model_files import MODEL_CARD, PROFILE, TOKENIZER_FILES
+from node0.models.base_model import BaseModelDir, export_base, resolve_base
 from node0.models.factory import empty_stages, fill_stage
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 "Types of a merged directory's weights."
 
 _BOUNDS = {"f32": 0.0, "f16": 0.01, "bf16": 0.05}
-_ALONG = ("profile.yaml", "README.md")
+_ALONG = (PROFILE, MODEL_CARD)
 "What a run writes beside its adapter and says how to use it."
 
 
@@ -64,7 +65,7 @@ def write_adapter_directory(
     wanted += [(tokenizer, name) for name in TOKENIZER_FILES] if tokenizer is not None else []
     for directory, name in wanted:
         if (directory / name).is_file():
-            shutil.copyfile(directory / name, place / name)
+            copy_file(directory / name, place / name)
 
 
 def check_adapter_directory(

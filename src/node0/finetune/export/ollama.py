@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Modelfile for Ollama, and a chat template in Go as far as one can say the same."""
+"""Write a Modelfile for Ollama, with the chat template in Go where Go can say the same."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a model that its exports are made of, loaded when they are asked for."""
+"""Parts of a model that its exports are made of, loaded when they are asked for."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +10,8 @@ from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.checkpoint.exporter import sample_prompts
-from node0.finetune.checkpoint.gguf.layout import context_length
 from node0.finetune.checkpoint.gguf.smoke import RenderedPrompt
+from node0.finetune.checkpoint.gguf.tensor_layout import context_length
 from node0.finetune.checkpoint.merged_weights import MergedWeights
 from node0.finetune.checkpoint.peft import PeftAdapter
 from node0.finetune.data.tokenizer import load_tokenizer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An adapter as a GGUF file, which llama.cpp adds to a base of its own format."""
+"""Write and check an adapter as a GGUF file, which llama.cpp adds to a base."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from torch import Tensor
 
 from node0.errors import ExportFailed
 from node0.finetune.checkpoint.gguf.gguf_file import GgufFile
-from node0.finetune.checkpoint.gguf.layout import (
+from node0.finetune.checkpoint.gguf.model_file import BASE_DIGEST
+from node0.finetune.checkpoint.gguf.smoke import LogitError, compare_logits, refuse_beyond
+from node0.finetune.checkpoint.gguf.tensor_layout import (
     ARCHITECTURES,
     fields,
     from_gguf_rows,
     gguf_name,
     to_gguf_rows,
 )
-from node0.finetune.checkpoint.gguf.model_file import BASE_DIGEST
-from node0.finetune.checkpoint.gguf.smoke import LogitError, compare_logits, refuse_beyond
 from node0.finetune.checkpoint.merged_weights import MergedWeights, with_adapter
 from node0.finetune.checkpoint.peft import PeftAdapter
 from node0.models.base_model import BaseModelDir

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A GGUF file read back: its metadata, and its tensors as our blocks hold them."""
+"""Read a GGUF file back: its metadata, and its tensors as our blocks hold them."""
 
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,8 @@ from gguf import GGUFReader, ReaderTensor
 from torch import Tensor
 
 from node0.errors import ExportFailed
-from node0.finetune.checkpoint.gguf.layout import from_gguf_rows, gguf_name
 from node0.finetune.checkpoint.gguf.numbers import decode
+from node0.finetune.checkpoint.gguf.tensor_layout import from_gguf_rows, gguf_name
 from node0.models.llama.arguments import LlamaArguments
 
 

@@ -11,7 +11,8 @@ from gguf import GGUFWriter
 from gguf.constants import GGML_QUANT_VERSION, GGMLQuantizationType
 from torch import Tensor
 
-from node0.finetune.checkpoint.gguf.layout import (
+from node0.finetune.checkpoint.gguf.numbers import NumberFormat, encode, stored_as, stored_bytes
+from node0.finetune.checkpoint.gguf.tensor_layout import (
     ARCHITECTURES,
     ROPE_FREQS,
     fields,
@@ -19,7 +20,6 @@ from node0.finetune.checkpoint.gguf.layout import (
     rope_factors,
     to_gguf_rows,
 )
-from node0.finetune.checkpoint.gguf.numbers import NumberFormat, encode, stored_as, stored_bytes
 from node0.finetune.checkpoint.gguf.vocabulary import Vocabulary
 from node0.finetune.checkpoint.merged_weights import MergedWeights
 from node0.models.llama.arguments import LlamaArguments

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""k-quants, which llama.cpp alone writes: through its Python package or its `llama-quantize`."""
+"""Write k-quants with llama.cpp: through its Python package or its `llama-quantize`."""
 
 import importlib.util
 import shutil

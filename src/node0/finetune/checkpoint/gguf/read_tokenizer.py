@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a Hugging Face tokenizer to the vocabulary of a GGUF file, proven by what it does to texts."""
+"""Turn a Hugging Face tokenizer into the vocabulary of a GGUF file, proven by what it does to texts."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test that ends every export of a GGUF file: structure, token ids, logits."""
+"""Test a GGUF file at the end of its export: structure, token ids, logits."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from node0.errors import ExportFailed
 from node0.finetune.checkpoint.gguf.gguf_file import GgufFile
-from node0.finetune.checkpoint.gguf.layout import ROPE_FREQS, gguf_name, missing_fields, rope_factors
+from node0.finetune.checkpoint.gguf.tensor_layout import ROPE_FREQS, gguf_name, missing_fields, rope_factors
 from node0.finetune.checkpoint.gguf.tokenize import GgufTokenizer
 from node0.finetune.checkpoint.gguf.vocabulary import Vocabulary
 from node0.finetune.checkpoint.merged_weights import MergedWeights

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token ids of a text by llama.cpp's rules, from nothing but what a GGUF file holds.
+"""Tokenize a text by llama.cpp's rules, from nothing but what a GGUF file holds.
 
 Slow, and meant for a few texts: it shows whether a file makes the ids that its source makes.
 """

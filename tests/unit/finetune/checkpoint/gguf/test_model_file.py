@@ -6,10 +6,10 @@ import torch
 from tiny_export import FAMILIES, base_directory, byte_tokenizer
 
 from node0.finetune.checkpoint.gguf.gguf_file import GgufFile
-from node0.finetune.checkpoint.gguf.layout import ROPE_FREQS, missing_fields, rope_factors
 from node0.finetune.checkpoint.gguf.model_file import BASE_DIGEST, write_model
 from node0.finetune.checkpoint.gguf.numbers import FORMATS
 from node0.finetune.checkpoint.gguf.read_tokenizer import read_vocabulary
+from node0.finetune.checkpoint.gguf.tensor_layout import ROPE_FREQS, missing_fields, rope_factors
 from node0.finetune.checkpoint.gguf.vocabulary import Vocabulary
 from node0.finetune.checkpoint.merged_weights import MergedWeights
 

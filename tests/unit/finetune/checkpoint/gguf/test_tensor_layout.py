@@ -5,7 +5,7 @@ import torch
 from tiny_export import FAMILIES
 
 from node0.errors import ConfigError
-from node0.finetune.checkpoint.gguf.layout import (
+from node0.finetune.checkpoint.gguf.tensor_layout import (
     ARCHITECTURES,
     context_length,
     fields,
