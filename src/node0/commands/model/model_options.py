@@ -12,9 +12,17 @@ from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, 
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.model import deploy_models, inspect_models, keep_models, shell_function, trace_models
+    from node0.commands.model import (
+        deploy_models,
+        export_models,
+        inspect_models,
+        keep_models,
+        shell_function,
+        trace_models,
+    )
 else:
     deploy_models = when_called("node0.commands.model.deploy_models")
+    export_models = when_called("node0.commands.model.export_models")
     inspect_models = when_called("node0.commands.model.inspect_models")
     keep_models = when_called("node0.commands.model.keep_models")
     shell_function = when_called("node0.commands.model.shell_function")
@@ -213,6 +221,29 @@ def bom(
 ) -> None:
     """Write the ML-BOM of a version: CycloneDX 1.6 JSON."""
     trace_models.bom(name, town, output=output)
+
+
+@app.command("export")
+def export_model(
+    name: NameArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="File or directory, not there yet.")],
+    *,
+    format: Annotated[
+        str, typer.Option("--format", help="peft, merged, gguf, gguf-adapter or ollama.")
+    ] = "gguf",
+    quantization: Annotated[
+        str | None, typer.Option(help="f32, f16, bf16, q8_0, q4_k_m, ...; default: the format's own.")
+    ] = None,
+    engine: Annotated[
+        Path | None, typer.Option(help="A llama-quantize, or a Python with llama_cpp, for k-quants.")
+    ] = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a version in the form of another program, tested, with the line that serves it."""
+    export_models.export_model(
+        name, output, town, format=format, quantization=quantization, engine=engine, as_json=as_json
+    )
 
 
 @app.command("shell-function")
