@@ -186,7 +186,7 @@ def test_who_does_not_lead_changes_nothing_and_has_one_name(beside: Beside, stra
 def test_who_may_talk_may_not_therefore_train(beside: Beside, stranger: Peer) -> None:
     host, trainer = beside.swarm.hosts[0], beside.swarm.peers[-1]
     everybody = host.spec
-    host.spec = replace(everybody, leaders=frozenset([trainer.peer_id]))
+    host.stage.spec = replace(everybody, leaders=frozenset([trainer.peer_id]))
 
     async def ask() -> list[Frame | None]:
         stream = await stranger.open(host.peer.peer_id, CONTROL)
@@ -201,7 +201,7 @@ def test_who_may_talk_may_not_therefore_train(beside: Beside, stranger: Peer) ->
         first, second = stranger.run(ask(), timeout=20.0)
         beside.go_on()
     finally:
-        host.spec = everybody
+        host.stage.spec = everybody
 
     assert first is not None and second is not None
     assert (first.kind, second.kind) == ("error", "reply")

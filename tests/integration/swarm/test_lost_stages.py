@@ -69,8 +69,8 @@ def scene(directory: Path, *, backup_every: int = 3) -> Iterator[Scene]:
     processes["spare-0"] = start(spare_dir, "spare-0")
     specs = [
         MemberSpec(
-            each.member.peer_id,
-            [str(address) for address in each.member.full_addresses],
+            each.peer_id,
+            [str(address) for address in each.full_addresses],
             None if each.stage is None else each.stage.index,
         )
         for each in run.members

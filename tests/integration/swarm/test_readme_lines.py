@@ -18,7 +18,7 @@ from node0.swarm.transport.sockets import socket_directory
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
-SECTION = "### Over several machines"
+SECTION = "## Several GPUs or machines"
 ADAPTER = "adapter_model.safetensors"
 
 
@@ -61,17 +61,19 @@ def test_every_line_does_what_it_says(home: Path, tmp_path: Path) -> None:
     lines = commands()
     servers = [line for line in lines if line.startswith("node0 server ")]
     assert [line.split()[1] for line in lines] == [
-        *("swarm", "server", "server", "server", "doctor", "swarm", "--swarm", "--local-swarm"),
+        *("--nproc-per-node", "swarm", "server", "server", "server", "doctor", "swarm"),
+        *("--swarm", "--local-swarm"),
     ]
-    first, *others = [line for line in lines if line not in servers]
+    cluster, first, *others = [line for line in lines if line not in servers]
     log = tmp_path / "log"
     log.touch()
 
     def said() -> str:
         return log.read_text(encoding="utf-8")
 
-    with typed(first, home, log) as process:
-        assert process.wait(120) == 0, said()
+    for line in (cluster, first):
+        with typed(line, home, log) as process:
+            assert process.wait(240) == 0, said()
     with ExitStack() as stack:
         running = [stack.enter_context(typed(line, home, log)) for line in servers]
         assert wait_until(lambda: said().count("Server started: ") == 3, 180), said()
@@ -84,6 +86,7 @@ def test_every_line_does_what_it_says(home: Path, tmp_path: Path) -> None:
     assert [process.returncode for process in running] == [0, 0, 0]
     town = home / "gt"
     many, local = (town / "runs/deacon/training" / ADAPTER, town / ".checkpoints/deacon-2" / ADAPTER)
+    assert (town / ".checkpoints/deacon-1" / ADAPTER).is_file()
     assert many.read_bytes() == local.read_bytes()
     places = [
         socket_directory(town / "runs" / "deacon", name) for name in ("head-0", "body-1", "tail-2", "trainer")

@@ -119,7 +119,7 @@ def test_a_replica_that_cannot_be_used_stops_nobody(tmp_path: Path, caplog: pyte
 
     with swarm(tmp_path / "s", RECIPE, members=[0, 1, None]) as many:
         # It says that it is of stage 1, and was started for stage 0.
-        many.hosts[2].spec = replace(many.hosts[2].spec, place=StagePlace(0, 2))
+        many.hosts[2].stage.spec = replace(many.hosts[2].spec, place=StagePlace(0, 2))
         many.specs[2] = replace(many.specs[2], stage=1)
         for step in range(3):
             given = TrainStep(step, 1e-3, seed=3)

@@ -46,7 +46,7 @@ class StageHost:
 
     def __init__(self, peer: Peer, spec: HostSpec, *, shards: ShardStore | None = None) -> None:
         """`shards` is where checkpoints go; without it the host writes none."""
-        self.peer, self.spec = peer, spec
+        self.peer = peer
         self.compute = ComputeThread()
         self.links = Links(peer, codec=spec.codec, deadline=spec.deadline, lost=self._lost)
         self.stage = HostedStage(spec, self.links, shards=shards, describe=self.describe)
@@ -54,6 +54,11 @@ class StageHost:
         self._throttle = LogThrottle()
         peer.serve(CONTROL, self._control)
         peer.serve(PUSH, self._pushed)
+
+    @property
+    def spec(self) -> HostSpec:
+        """What it was told when it started."""
+        return self.stage.spec
 
     def describe(self) -> dict[str, Any]:
         """What a trainer, `node0 swarm status` and `node0 doctor` want to know."""
