@@ -54,6 +54,7 @@ class ScriptedStream:
         self._hang = hang
         self._error = error
         self.closed = False
+        self.reused = 0
 
     def __aiter__(self) -> AsyncIterator[int]:
         return self

@@ -23,9 +23,8 @@ class LocalSession:
         adapter: str | None,
     ) -> None:
         self._stages = [(executor, executor.new_sequence(max_length)) for executor in executors]
-        self._params = params
         self._adapter = adapter
-        self._seed = params.seed if params.seed is not None else secrets.randbits(62)
+        self.draw_by(params)
 
     def __len__(self) -> int:
         return len(self._stages[0][1]) if self._stages else 0
@@ -52,6 +51,11 @@ class LocalSession:
         return tail.sample(
             x, temperature=params.temperature, top_p=params.top_p, top_k=params.top_k, seed=self._seed
         )
+
+    def draw_by(self, params: SamplingParams) -> None:
+        """Draw by these settings from now on; without a seed, by a new one."""
+        self._params = params
+        self._seed = params.seed if params.seed is not None else secrets.randbits(62)
 
     def rollback(self, length: int) -> None:
         """Forget all but the first `length` tokens."""

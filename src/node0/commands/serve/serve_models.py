@@ -15,6 +15,7 @@ from node0.finetune.inference.source import ModelSource
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
+from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.token_engine import Engine
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
@@ -23,7 +24,6 @@ from node0.finetune.serving.http.admission import Admission, is_loopback, read_t
 from node0.finetune.serving.http.drained_server import listen, run_until_stopped
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
-from node0.pipeline.local import LocalPipeline
 
 _DIALECTS: Mapping[str, Callable[[], Dialect]] = {"vllm": VllmDialect, "llama-server": LlamaServerDialect}
 _ID = re.compile(r"[A-Za-z0-9][\w.:@/+-]{0,127}")
@@ -158,9 +158,9 @@ def _engine(
     return engine, engine.warm_up
 
 
-def _load(name: str, source: ModelSource, *, device: str, dtype: str) -> LocalPipeline:
+def _load(name: str, source: ModelSource, *, device: str, dtype: str) -> ReusingPipeline:
     began = time.monotonic()
-    pipeline = load_weights(source, device=device, dtype=dtype)
+    pipeline = ReusingPipeline(load_weights(source, device=device, dtype=dtype))
     console.note(f"loaded {name} in {time.monotonic() - began:.1f} s")
     return pipeline
 

@@ -5,10 +5,11 @@ import math
 from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from node0.errors import ConfigError
 from node0.finetune.inference.text import Decode, TextStream
-from node0.pipeline.protocol import Pipeline, SamplingParams
+from node0.pipeline.protocol import DecodingSession, SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,22 @@ class _Limits:
     max_new_tokens: int
 
 
+class Sessions(Protocol):
+    """What opens sequences: a pipeline, or what keeps some of them."""
+
+    def session(
+        self, params: SamplingParams, *, max_length: int, adapter: str | None = None
+    ) -> DecodingSession:
+        """Open a sequence of at most `max_length` tokens."""
+        ...
+
+
 class Generator:
     """Asks a pipeline for one id after the other. Every call has a sequence and caches of its own."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Sessions,
         *,
         context: int,
         stop_ids: Sequence[int] = (),

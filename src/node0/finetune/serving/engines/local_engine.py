@@ -59,11 +59,11 @@ class LocalEngine:
         with self._pool.using(name):
             pass
 
-    def _answer(self, request: GenerationRequest) -> Generator[int, None, None]:
-        sampling = request.sampling
+    def _answer(self, place: QueuedAnswer) -> Generator[int, None, None]:
+        request, sampling = place.request, place.request.sampling
         with self._pool.using(request.model) as pipeline:
             answering = generator.Generator(pipeline, context=self._contexts[request.model])
-            yield from answering.generate(
+            ids = answering.generate(
                 request.prompt,
                 request.max_tokens,
                 sampling.temperature,
@@ -72,3 +72,6 @@ class LocalEngine:
                 top_k=sampling.top_k,
                 seed=sampling.seed,
             )
+            for token_id in ids:
+                place.reused = pipeline.reused
+                yield token_id

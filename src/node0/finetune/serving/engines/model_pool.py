@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node0.errors import DoesNotFit
-from node0.pipeline.protocol import Pipeline
+from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
 
 logger = logging.getLogger(__name__)
 
@@ -19,13 +19,13 @@ class Loader:
     """How to load a model's weights, and the bytes that they will take."""
 
     nbytes: int
-    load: Callable[[], Pipeline]
+    load: Callable[[], ReusingPipeline]
 
 
 @dataclass(slots=True)
 class _Held:
     nbytes: int
-    pipeline: Pipeline | None = None
+    pipeline: ReusingPipeline | None = None
     users: int = 0
 
 
@@ -67,7 +67,7 @@ class ModelPool:
         )
 
     @contextmanager
-    def using(self, name: str) -> Iterator[Pipeline]:
+    def using(self, name: str) -> Iterator[ReusingPipeline]:
         """The model's pipeline, loaded now if need be; it stays until the block ends.
 
         Waits while every model that could make room is in use.
@@ -89,7 +89,7 @@ class ModelPool:
             for name in list(self._held):
                 self._unload(name)
 
-    def _take(self, name: str) -> tuple[_Held, Pipeline]:
+    def _take(self, name: str) -> tuple[_Held, ReusingPipeline]:
         with self._changed:
             self._changed.wait_for(lambda: name in self._held or self._make_room(name))
             held = self._held.setdefault(name, _Held(self._loaders[name].nbytes))
@@ -99,7 +99,7 @@ class ModelPool:
             held.pipeline = self._load(name)
         return held, held.pipeline
 
-    def _load(self, name: str) -> Pipeline:
+    def _load(self, name: str) -> ReusingPipeline:
         try:
             return self._loaders[name].load()
         except BaseException:

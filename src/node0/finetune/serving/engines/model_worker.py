@@ -13,9 +13,6 @@ from node0.finetune.serving.engines.token_engine import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-Answer = Callable[[GenerationRequest], Generator[int, None, None]]
-"A request to its ids, computed by whoever iterates."
-
 JOIN_SECONDS = 30.0
 "How long `close` waits for the token that is being computed."
 
@@ -25,6 +22,8 @@ class QueuedAnswer:
 
     def __init__(self, request: GenerationRequest, leave: Callable[["QueuedAnswer"], None]) -> None:
         self.request = request
+        self.reused = 0
+        "Ids of the prompt that were not computed again."
         self.cancelled = threading.Event()
         self._leave = leave
         self._loop = asyncio.get_running_loop()
@@ -52,6 +51,10 @@ class QueuedAnswer:
         """Pass on an id, an error, or None for the end; from any thread."""
         with suppress(RuntimeError):  # the loop that asked is gone
             self._loop.call_soon_threadsafe(self._ids.put_nowait, item)
+
+
+Answer = Callable[[QueuedAnswer], Generator[int, None, None]]
+"A place to the ids that answer its request, computed by whoever iterates."
 
 
 class ModelWorker:
@@ -123,7 +126,7 @@ class ModelWorker:
         if place.cancelled.is_set():
             return
         try:
-            with closing(self._answer(place.request)) as ids:
+            with closing(self._answer(place)) as ids:
                 for token_id in ids:
                     if place.cancelled.is_set():
                         return

@@ -127,6 +127,8 @@ class RemoteAnswer:
         self._response = response
         self._ids = self._read()
         self._left = False
+        self.reused = 0
+        "What the other engine reuses is its own affair."
 
     def __aiter__(self) -> "RemoteAnswer":
         return self

@@ -26,6 +26,9 @@ class GenerationRequest:
 class TokenStream(Protocol):
     """An answer's ids. It may end with a stop id or without; what comes after one is not looked at."""
 
+    reused: int
+    "Ids of the prompt that were not computed again; 0 until the first id has come."
+
     def __aiter__(self) -> AsyncIterator[int]: ...
 
     async def __anext__(self) -> int: ...

@@ -52,11 +52,12 @@ async def events(answer: Answer, model: str) -> AsyncGenerator[Event, None]:
 
 
 def usage(answer: Answer) -> dict[str, int]:
-    """Tokens so far. No part of a prompt is reused between requests, and none is said to be."""
+    """Tokens so far; those that were reused are not among the `input_tokens`."""
+    reused = answer.stream.reused
     return {
-        "input_tokens": len(answer.prompt_ids),
+        "input_tokens": len(answer.prompt_ids) - reused,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": reused,
         "output_tokens": len(answer.ids),
     }
 

@@ -96,7 +96,9 @@ def usage(answers: Sequence[Answer], *, n: int) -> Chunk:
     """Tokens of the prompts, each counted once for its `n` answers, and of the answers."""
     read = sum(len(answer.prompt_ids) for answer in answers[::n])
     written = sum(len(answer.ids) for answer in answers)
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    reused = sum(answer.stream.reused for answer in answers[::n])
+    counts = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    return {**counts, "prompt_tokens_details": {"cached_tokens": reused}}
 
 
 class _Deltas:

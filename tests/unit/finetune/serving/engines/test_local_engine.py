@@ -9,6 +9,7 @@ import pytest
 from node0.errors import NotFound
 from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
+from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
@@ -25,7 +26,7 @@ def pipeline() -> LocalPipeline:
 
 
 def engine(*names: str, **budget: int) -> LocalEngine:
-    pool = ModelPool({name: Loader(1, pipeline) for name in names}, **budget)
+    pool = ModelPool({name: Loader(1, lambda: ReusingPipeline(pipeline())) for name in names}, **budget)
     return LocalEngine(pool, dict.fromkeys(names, 64))
 
 
@@ -83,7 +84,7 @@ def test_random_aborts_leave_no_session_no_place_and_no_user_of_a_model() -> Non
             session.close = lambda: (alive.discard(id(session)), close())[1]  # type: ignore[method-assign]  # counted
             return session
 
-    pool = ModelPool({"m": Loader(1, lambda: Watched(pipeline().stages))})
+    pool = ModelPool({"m": Loader(1, lambda: ReusingPipeline(Watched(pipeline().stages)))})
     local = LocalEngine(pool, {"m": 64}, max_waiting=8)
 
     async def abort_at_random() -> None:

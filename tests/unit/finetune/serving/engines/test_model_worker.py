@@ -15,8 +15,8 @@ def request(number: int, *, max_tokens: int = 3) -> GenerationRequest:
     return GenerationRequest("m", (number,), max_tokens)
 
 
-def counting(asked: GenerationRequest) -> Generator[int, None, None]:
-    yield from range(asked.prompt[0], asked.prompt[0] + asked.max_tokens)
+def counting(asked: QueuedAnswer) -> Generator[int, None, None]:
+    yield from range(asked.request.prompt[0], asked.request.prompt[0] + asked.request.max_tokens)
 
 
 class Gated:
@@ -26,13 +26,13 @@ class Gated:
         self.gate = threading.Event()
         self.closed: list[int] = []
 
-    def __call__(self, asked: GenerationRequest) -> Generator[int, None, None]:
+    def __call__(self, asked: QueuedAnswer) -> Generator[int, None, None]:
         try:
             yield 0
             while self.gate.wait(5):
                 yield 1
         finally:
-            self.closed.append(asked.prompt[0])
+            self.closed.append(asked.request.prompt[0])
 
 
 @contextmanager
@@ -99,9 +99,9 @@ def test_a_cancelled_answer_ends_between_two_tokens_and_the_next_begins() -> Non
 def test_a_cancelled_request_that_waited_is_never_computed() -> None:
     gated, begun = Gated(), []
 
-    def noting(asked: GenerationRequest) -> Generator[int, None, None]:
-        begun.append(asked.prompt[0])
-        yield from gated(asked) if asked.prompt[0] == 1 else counting(asked)
+    def noting(asked: QueuedAnswer) -> Generator[int, None, None]:
+        begun.append(asked.request.prompt[0])
+        yield from gated(asked) if asked.request.prompt[0] == 1 else counting(asked)
 
     async def run(worker: ModelWorker) -> None:
         first, second, third = (worker.enter(request(number)) for number in (1, 2, 3))
@@ -118,8 +118,8 @@ def test_a_cancelled_request_that_waited_is_never_computed() -> None:
 
 
 def test_whoever_asked_hears_the_error_and_the_next_is_answered() -> None:
-    def failing(asked: GenerationRequest) -> Generator[int, None, None]:
-        if asked.prompt[0] == 1:
+    def failing(asked: QueuedAnswer) -> Generator[int, None, None]:
+        if asked.request.prompt[0] == 1:
             raise ValueError("no")
         yield from counting(asked)
 

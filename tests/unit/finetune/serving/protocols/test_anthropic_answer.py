@@ -76,6 +76,15 @@ def test_the_deltas_of_a_stream_make_the_whole_message() -> None:
     assert told[-2]["delta"]["stop_reason"] == "tool_use"
 
 
+def test_reused_ids_are_counted_apart() -> None:
+    given = answer("a")
+    given.stream.reused = 2
+
+    told = whole(given)["usage"]
+
+    assert (told["input_tokens"], told["cache_read_input_tokens"]) == (1, 2)
+
+
 def test_an_answer_without_a_word_has_no_blocks() -> None:
     assert whole(answer(""))["content"] == []
     assert not [event for event in streamed(answer("")) if "index" in event]

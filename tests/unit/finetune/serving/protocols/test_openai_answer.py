@@ -57,7 +57,19 @@ def test_several_answers_have_an_index_each_and_share_their_prompt_in_the_usage(
     told = asyncio.run(openai_answer.chat_completion([answer("a"), answer("bc", limit=1)], CHAT))
 
     assert [choice["finish_reason"] for choice in told["choices"]] == ["stop", "length"]
-    assert told["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    assert told["usage"] == {
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "total_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
+
+
+def test_reused_ids_are_told() -> None:
+    given = answer("a")
+    given.stream.reused = 2
+
+    assert openai_answer.usage([given], n=1)["prompt_tokens_details"] == {"cached_tokens": 2}
 
 
 def test_a_continuation_keeps_its_white_space_and_may_tell_its_ids() -> None:
