@@ -62,6 +62,7 @@ class LocalEngine:
     def _answer(self, place: QueuedAnswer) -> Generator[int, None, None]:
         request, sampling = place.request, place.request.sampling
         with self._pool.using(request.model) as pipeline:
+            pipeline.stopped = place.cancelled.is_set
             answering = generator.Generator(pipeline, context=self._contexts[request.model])
             ids = answering.generate(
                 request.prompt,

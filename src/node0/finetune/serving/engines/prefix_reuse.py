@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prefix reuse: a model's last sequence is kept, and the next prompt is computed from where it differs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from node0.errors import ConfigError
+from node0.errors import ConfigError, EngineUnavailable
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.local_session import LocalSession
 from node0.pipeline.protocol import SamplingParams
 
+CHUNK = 512
+"Ids of a prompt that are computed at once; between two chunks a request that was left ends."
+
 GROWTH = 2
 "A kept cache is this much longer than its first request needs, since the next request is longer."
+
+Stopped = Callable[[], bool]
 
 
 class ReusedSession:
     """A session whose beginning may have been computed before; closing it keeps its caches."""
 
-    def __init__(self, inner: LocalSession, known: list[int], *, max_length: int) -> None:
+    def __init__(
+        self, inner: LocalSession, known: list[int], *, max_length: int, chunk: int, stopped: Stopped
+    ) -> None:
         self._inner = inner
+        self._chunk = chunk
+        self._stopped = stopped
         self._ids = known
         "What the caches hold, also after this session."
         self._max_length = max_length
@@ -31,6 +40,7 @@ class ReusedSession:
 
         Raises:
             ConfigError: there are no ids, the session is closed, or it would outgrow its `max_length`.
+            EngineUnavailable: the request was left while its prompt was computed.
         """
         if self._closed or not ids:
             raise ConfigError(
@@ -41,8 +51,14 @@ class ReusedSession:
             ids = ids[self.reused :]
         if len(self._ids) + len(ids) > self._max_length:
             raise ConfigError(f"the sequence outgrows the session's {self._max_length}; raise max_length")
-        token = self._inner.extend(ids)
-        self._ids.extend(ids)
+        token = 0
+        for start in range(0, len(ids), self._chunk):
+            if start and self._stopped():
+                raise EngineUnavailable("the request was left; ask again")
+            part = ids[start : start + self._chunk]
+            # A draw depends on seed and length alone: those between chunks change nothing.
+            token = self._inner.extend(part)
+            self._ids.extend(part)
         return token
 
     def rollback(self, length: int) -> None:
@@ -67,8 +83,11 @@ class ReusedSession:
 class ReusingPipeline:
     """Sessions over a pipeline, one at a time, each from what the last one left."""
 
-    def __init__(self, pipeline: LocalPipeline) -> None:
+    def __init__(self, pipeline: LocalPipeline, *, chunk: int = CHUNK) -> None:
         self._pipeline = pipeline
+        self._chunk = chunk
+        self.stopped: Stopped = _never
+        "Asked between two chunks of a prompt whether its request was left."
         self._kept: LocalSession | None = None
         self._ids: list[int] = []
         self._capacity = 0
@@ -99,7 +118,9 @@ class ReusingPipeline:
             self._capacity = max_length * self._growth
             self._kept = self._pipeline.session(params, max_length=self._capacity)
         self._kept.draw_by(params)
-        self._last = ReusedSession(self._kept, self._ids, max_length=max_length)
+        self._last = ReusedSession(
+            self._kept, self._ids, max_length=max_length, chunk=self._chunk, stopped=lambda: self.stopped()
+        )
         return self._last
 
     def close(self) -> None:
@@ -111,3 +132,7 @@ class ReusingPipeline:
         if self._kept is not None:
             self._kept.close()
         self._kept, self._ids, self._last = None, [], None
+
+
+def _never() -> bool:
+    return False

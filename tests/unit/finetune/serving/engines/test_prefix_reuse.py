@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from node0.errors import ConfigError
+from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.prefix_reuse import ReusedSession, ReusingPipeline
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
@@ -82,6 +82,24 @@ def test_a_session_keeps_to_its_own_length_however_long_the_kept_cache_is() -> N
     with pytest.raises(ConfigError, match="outgrows the session's 5"):
         session.extend([1])
     assert len(session) == 5
+
+
+def test_a_prompt_in_chunks_is_the_prompt_at_once() -> None:
+    at_once = answer(ReusingPipeline(pipeline()).session(GREEDY, max_length=16), PROMPT)
+
+    assert answer(ReusingPipeline(pipeline(), chunk=2).session(GREEDY, max_length=16), PROMPT) == at_once
+
+
+def test_a_request_that_was_left_ends_between_two_chunks_and_what_was_computed_is_kept() -> None:
+    reusing = ReusingPipeline(pipeline(), chunk=2)
+    reusing.stopped = lambda: True
+
+    with pytest.raises(EngineUnavailable, match="was left"):
+        reusing.session(GREEDY, max_length=16).extend(PROMPT)
+    reusing.stopped = lambda: False
+    answer(reusing.session(GREEDY, max_length=16), PROMPT)
+
+    assert reusing.reused == 2
 
 
 def test_closing_frees_the_caches() -> None:
