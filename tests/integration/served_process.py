@@ -28,7 +28,6 @@ class Served:
     process: subprocess.Popen[str]
     url: str = ""
     said: list[str] = field(default_factory=list)
-    first_word_seconds: float = 0.0
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code after a signal."""
@@ -39,7 +38,6 @@ class Served:
 @contextmanager
 def serving(*arguments: str | Path) -> Iterator[Served]:
     """A server with these flags, ready; it is ended at the end."""
-    began = time.monotonic()
     process = subprocess.Popen(
         [*COMMAND, "--port", "0", *map(str, arguments)],
         stderr=subprocess.PIPE,
@@ -48,7 +46,7 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
     )
     served = Served(process)
     listening = threading.Event()
-    reader = threading.Thread(target=_read, args=(served, listening, began))
+    reader = threading.Thread(target=_read, args=(served, listening))
     reader.start()
     try:
         assert listening.wait(START_SECONDS), served.said
@@ -62,12 +60,11 @@ def serving(*arguments: str | Path) -> Iterator[Served]:
         reader.join()
 
 
-def _read(served: Served, listening: threading.Event, began: float) -> None:
+def _read(served: Served, listening: threading.Event) -> None:
     stream = served.process.stderr
     assert stream is not None
     with stream:
         for line in stream:
-            served.first_word_seconds = served.first_word_seconds or time.monotonic() - began
             served.said.append(line.rstrip())
             if line.startswith("listening on "):
                 served.url = line.split()[2].rstrip(";")
