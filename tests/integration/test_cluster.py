@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from integration.swarm.processes import wait_until
 from safetensors.torch import load_file
 from tiny_run import FRESH, configure, make_base, make_corpus, settings
 
@@ -191,7 +192,7 @@ def test_a_killed_rank_ends_the_job_with_one_line_and_another_number_of_ranks_go
     assert process.returncode != 0
     assert "another rank is gone" in line
     assert exit_codes(rest, ranks) == {rank: -9 if rank == victim else 75 for rank in ranks}
-    assert not any(map(is_alive, ranks.values()))
+    assert all(map(has_ended, ranks.values()))
     assert not (run_dir / "MANIFEST.json").exists()
     assert torchrun(2, *there).returncode == 0
     assert_same(run_dir, expected)
@@ -227,7 +228,7 @@ def test_ctrl_c_of_torchrun_saves_too(place):
         _, rest = process.communicate(timeout=60)
 
     assert rest.count("run again to go on") == 1
-    assert not any(map(is_alive, ranks.values()))
+    assert all(map(has_ended, ranks.values()))
     last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
 
@@ -245,7 +246,7 @@ def test_ranks_save_and_end_when_torchrun_is_killed(place, count):
         _, rest = process.communicate(timeout=60)
 
     assert len(ranks) == count
-    assert not any(map(is_alive, ranks.values()))
+    assert all(map(has_ended, ranks.values()))
     assert rest.count("run again to go on") == 1
     last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
@@ -351,6 +352,11 @@ def exit_codes(report: str, ranks: dict[int, int]) -> dict[int, int]:
     """Exit code by rank, from what torchrun says at the end."""
     codes = {int(pid): int(code) for code, pid in re.findall(r"exitcode\s+: (-?\d+) \(pid: (\d+)\)", report)}
     return {rank: codes[pid] for rank, pid in ranks.items()}
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process ends within seconds; its files are closed a moment before it has ended."""
+    return wait_until(lambda: not is_alive(pid), 10)
 
 
 def is_alive(pid: int) -> bool:
