@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
         (["tests/"], {"unit", "architecture"}),
         (["-m", "integration"], {"integration"}),
     ],
-    ids=" ".join,
+    ids=["by folder", "by marker"],
 )
 def test_integration_tests_are_collected_only_when_they_are_named(
     words: list[str], folders: set[str]

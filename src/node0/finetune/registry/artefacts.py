@@ -6,7 +6,7 @@ from pathlib import Path
 
 from node0.errors import ConfigError, NotFound
 from node0.files import copy_file, private_directory, whole_directory
-from node0.finetune.manifest import Artefact, artefacts_of, check
+from node0.finetune.manifest import Artefact, artefacts_of, check, problems
 
 
 def scan(directory: Path) -> list[Artefact]:
@@ -24,19 +24,20 @@ def scan(directory: Path) -> list[Artefact]:
 
 
 def copy_into(directory: Path, artefacts: Iterable[Artefact], target: Path) -> None:
-    """Copy the files below `target`, whole or not at all. A `target` that is there is left alone.
+    """Copy the files below `target`, whole or not at all. One that is there and in order is left alone.
 
     Raises:
         ConfigError: the place cannot be written.
         BadCheckpoint: a file changed while it was copied.
     """
-    if target.is_dir():
-        return
     artefacts = list(artefacts)
+    is_there = target.is_dir()
+    if is_there and not problems(target, artefacts):
+        return
     try:
         private_directory(target.parent)
         # Another process may put the same files there first; the name is their digest.
-        with whole_directory(target, existing="keep") as copy:
+        with whole_directory(target, existing="replace" if is_there else "keep") as copy:
             for artefact in artefacts:
                 copy_file(directory / artefact.path, copy / artefact.path)
             check(copy, artefacts)

@@ -48,6 +48,17 @@ def test_a_copy_is_whole_and_made_once(run: Path, tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["abc"]
 
 
+def test_a_damaged_copy_is_made_again(run: Path, tmp_path: Path) -> None:
+    recorded, target = scan(run), tmp_path / "models" / "deacon" / "abc"
+    copy_into(run, recorded, target)
+    (target / "README.md").write_text("another")
+
+    copy_into(run, recorded, target)
+
+    assert scan(target) == recorded
+    assert [path.name for path in target.parent.iterdir()] == ["abc"]
+
+
 def test_a_copy_is_for_its_owner_alone(run: Path, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir(mode=0o755)
     (run / "README.md").chmod(0o644)
