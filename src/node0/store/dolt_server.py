@@ -4,7 +4,6 @@
 Never the town's: gt adopts every database that it finds on that server as a rig.
 """
 
-import fcntl
 import json
 import os
 import secrets
@@ -13,8 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +20,7 @@ import yaml
 from sqlalchemy.engine import URL
 
 from node0.errors import ConfigError, NotFound, StoreUnavailable
-from node0.files import whole_file, write_atomically
+from node0.files import locked, private_directory, whole_file, write_atomically
 from node0.store.dolt_store import DRIVER, answers
 
 HOST, USER, DATABASE = "127.0.0.1", "node0", "node0"
@@ -65,8 +63,8 @@ class OwnDolt:
         program = shutil.which(binary)
         if program is None:
             raise NotFound(f"no program {binary!r} on PATH: install Dolt, or name it with --dolt")
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._locked():
+        private_directory(self.directory)
+        with locked(self.directory / ".lock"):
             if (running := self.running()) is not None:
                 return running
             return self._launch(program, port)
@@ -94,8 +92,8 @@ class OwnDolt:
         Raises:
             StoreUnavailable: it goes on after SIGTERM.
         """
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._locked():
+        private_directory(self.directory)
+        with locked(self.directory / ".lock"):
             running = self.running()
             if running is None:
                 return False
@@ -138,8 +136,8 @@ class OwnDolt:
 
     def _make_user(self, program: str, password: str) -> None:
         """The only user that may log in; made before the server listens."""
-        (self.directory / "data").mkdir(exist_ok=True, mode=0o700)
-        (self.directory / "home").mkdir(exist_ok=True, mode=0o700)
+        for name in ("data", "home"):
+            private_directory(self.directory / name)
         account = f"'{USER}'@'{HOST}'"
         sql = f"CREATE USER {account} IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO {account};"
         command = [program, "--data-dir", "data", "--privilege-file", "privileges.db", "sql"]
@@ -184,12 +182,6 @@ class OwnDolt:
     def _last_words(self) -> str:
         text = (self.directory / "server.log").read_text(encoding="utf-8", errors="replace")
         return " ".join(text.split())[-300:] or "it said nothing"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.directory / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _until(is_done: Callable[[], bool], seconds: float) -> bool:

@@ -6,33 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_trees import PEERS, a_member, a_tree
 
 from node0.errors import ConfigError
 from node0.swarm.run.run_file import authorizer_of, key_file, read_run, write_run
 from node0.swarm.run.swarm_run import SwarmRun
-
-PEERS = [f"Qm{letter * 44}" for letter in "ABCDEFG"]
-
-
-def a_member(number: int, **changes: Any) -> dict[str, Any]:
-    return {"peer_id": PEERS[number], "host_maddrs": [f"/ip4/127.0.0.1/tcp/410{number}"], **changes}
-
-
-def a_tree(**changes: Any) -> dict[str, Any]:
-    """Three stages, two replicas of the body, a spare and a trainer."""
-    return {
-        "run_id": "deacon",
-        "local_mode": True,
-        "num_stages": 3,
-        "stages": {
-            "tail-2": [a_member(3)],
-            "head-0": [a_member(0)],
-            "body-1": [a_member(1), a_member(2, announce_maddrs=["/dns4/gpu-2.example/tcp/9"])],
-        },
-        "spares": [a_member(4)],
-        "trainer": a_member(5, host_maddrs=["/ip4/127.0.0.1/tcp/0"]),
-        **changes,
-    }
 
 
 def read(tmp_path: Path, tree: object) -> SwarmRun:

@@ -1,34 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-from typing import Any
 
 import pytest
+from run_trees import PEERS, a_tree
 
 from node0.errors import NotFound
 from node0.models.stage_name import StageName
 from node0.swarm.run.swarm_run import SwarmRun, member_name, spare_name
-
-PEERS = [f"Qm{letter * 44}" for letter in "ABCDEFG"]
-
-
-def a_member(number: int, **changes: Any) -> dict[str, Any]:
-    return {"peer_id": PEERS[number], "host_maddrs": [f"/ip4/127.0.0.1/tcp/410{number}"], **changes}
-
-
-def a_tree(**changes: Any) -> dict[str, Any]:
-    """Three stages, two replicas of the body, a spare and a trainer."""
-    return {
-        "run_id": "deacon",
-        "local_mode": True,
-        "num_stages": 3,
-        "stages": {
-            "tail-2": [a_member(3)],
-            "head-0": [a_member(0)],
-            "body-1": [a_member(1), a_member(2, announce_maddrs=["/dns4/gpu-2.example/tcp/9"])],
-        },
-        "spares": [a_member(4)],
-        "trainer": a_member(5, host_maddrs=["/ip4/127.0.0.1/tcp/0"]),
-        **changes,
-    }
 
 
 def test_members_come_in_the_order_of_the_stages_with_names_of_their_own() -> None:
