@@ -89,13 +89,18 @@ def no_process_is_left() -> Iterator[None]:
 def _children() -> set[int]:
     """Living children of this process; empty where there is no /proc."""
     lists = Path("/proc/self/task").glob("*/children")
-    return {int(word) for file in lists for word in file.read_text().split() if _command(int(word))}
+    return {int(word) for file in lists for word in _read(file).split() if _command(int(word))}
+
+
+def _read(path: Path) -> str:
+    """A file of a thread or a process; empty when it has ended since."""
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _command(pid: int) -> str:
     """Command line of a process; empty for one that has ended. multiprocessing's tracker is not counted."""
-    try:
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+    line = _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ")
     return "" if "multiprocessing.resource_tracker" in line else line

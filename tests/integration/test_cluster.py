@@ -106,8 +106,20 @@ def torchrun(ranks: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def train_on(ranks: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Train, and see that every rank ended well."""
+    done = torchrun(ranks, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONFAULTHANDLER": "1",  # what each thread did, should a rank crash
+    }
 
 
 def assert_same(run_dir: Path, expected: Path, *, weights: str = "adapter_model.safetensors") -> None:
@@ -132,9 +144,8 @@ def errors(text: str) -> list[str]:
 def test_ranks_train_what_one_process_trains(alone, place, ranks):
     arguments, expected = alone
     run_dir = place / f"{ranks}-{expected.name}"
-    done = torchrun(ranks, *arguments, "--checkpoint-dir", str(run_dir))
+    done = train_on(ranks, *arguments, "--checkpoint-dir", str(run_dir))
 
-    assert done.returncode == 0, done.stderr
     assert_same(run_dir, expected)
     assert (run_dir / "entries.jsonl").read_bytes() == (expected / "entries.jsonl").read_bytes()
     assert RunDirectory(run_dir).verify()["step"] == RunDirectory(expected).verify()["step"]
@@ -157,10 +168,9 @@ def test_a_run_goes_on_with_any_number_of_ranks(alone, place):
     arguments, expected = alone
     there = [*arguments, "--checkpoint-dir", str(place / f"changing-{expected.name}")]
 
-    assert torchrun(3, *there, "--stop-after", "3").returncode == 0
+    train_on(3, *there, "--stop-after", "3")
     assert main([*there, "--stop-after", "7"]) == 0
-    done = torchrun(2, *there, "--stop-after", "9")
-    assert done.returncode == 0
+    done = train_on(2, *there, "--stop-after", "9")
     assert done.stderr.count("Checkpoint resume triggered: step 7") == 1
     assert main(there) == 0
     assert_same(place / f"changing-{expected.name}", expected)
@@ -171,7 +181,7 @@ def test_one_rank_is_the_plain_command(plain, place):
     one, none = ([*arguments, "--checkpoint-dir", str(place / name)] for name in ("one", "none"))
     tool = [sys.executable, "-m", "node0.run_finetune", *none]
 
-    assert torchrun(1, *one).returncode == 0
+    train_on(1, *one)
     assert subprocess.run(tool, env=environment(), capture_output=True, check=False).returncode == 0
     weights = "adapter_model.safetensors"
     assert (place / "one" / weights).read_bytes() == (place / "none" / weights).read_bytes()
@@ -194,7 +204,7 @@ def test_a_killed_rank_ends_the_job_with_one_line_and_another_number_of_ranks_go
     assert exit_codes(rest, ranks) == {rank: -9 if rank == victim else 75 for rank in ranks}
     assert all(map(has_ended, ranks.values()))
     assert not (run_dir / "MANIFEST.json").exists()
-    assert torchrun(2, *there).returncode == 0
+    train_on(2, *there)
     assert_same(run_dir, expected)
 
 
@@ -294,7 +304,7 @@ def test_pairs_and_all_weights_train_alike_on_two_ranks(tmp_path):
     arguments = configured(tmp_path, "dpo", **CHANGES, mode="dpo", lora=None)
 
     assert main([*arguments, "--checkpoint-dir", str(tmp_path / "alone")]) == 0
-    assert torchrun(2, *arguments, "--checkpoint-dir", str(tmp_path / "two")).returncode == 0
+    train_on(2, *arguments, "--checkpoint-dir", str(tmp_path / "two"))
     assert_same(tmp_path / "two", tmp_path / "alone", weights="model.safetensors")
 
 
@@ -304,7 +314,7 @@ def test_a_tied_table_over_two_stages_trains_alike_on_two_ranks(place):
     arguments = configured(place, "tied", **CHANGES, **changes, tokenizer=str(place / "tokenizer"))
 
     assert main([*arguments, "--checkpoint-dir", str(place / "tied-alone")]) == 0
-    assert torchrun(2, *arguments, "--checkpoint-dir", str(place / "tied-two")).returncode == 0
+    train_on(2, *arguments, "--checkpoint-dir", str(place / "tied-two"))
     assert_same(place / "tied-two", place / "tied-alone", weights="model.safetensors")
 
 
