@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put models, an engine and the HTTP application together, and serve."""
 
-import re
-import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from node0 import console
-from node0.errors import ConfigError, NotFound
-from node0.finetune.inference.loading import find_source, load_speech, load_weights, weight_bytes
-from node0.finetune.inference.source import ModelSource
+from node0.commands.serve.model_offers import (
+    Offer,
+    SourceChoice,
+    is_alias,
+    loader,
+    named_models,
+    offers,
+    registered_name,
+    served_model,
+)
+from node0.errors import ConfigError
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine
-from node0.finetune.serving.engines.model_pool import Loader, ModelPool
-from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
+from node0.finetune.serving.engines.model_pool import ModelPool
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.token_engine import Engine
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
@@ -23,10 +29,11 @@ from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.http.admission import Admission, is_loopback, read_tokens
 from node0.finetune.serving.http.drained_server import listen, run_until_stopped
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
+from node0.finetune.serving.registry_versions import RegistryVersions
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
+from node0.town import Town
 
 _DIALECTS: Mapping[str, Callable[[], Dialect]] = {"vllm": VllmDialect, "llama-server": LlamaServerDialect}
-_ID = re.compile(r"[A-Za-z0-9][\w.:@/+-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,11 @@ class ServeRequest:
     dtype: str
     town: Path | None
 
+    @property
+    def choice(self) -> SourceChoice:
+        """What is chosen for every model."""
+        return SourceChoice(self.adapters, self.role, self.profile, self.device, self.dtype, self.town)
+
 
 def serve_models(request: ServeRequest) -> None:
     """Serve until a signal comes.
@@ -63,16 +75,24 @@ def serve_models(request: ServeRequest) -> None:
     """
     _check(request)
     admission = Admission(read_tokens(request.token_file) if request.token_file else ())
-    sources = {name: _find(request, text) for name, text in _named(request.models).items()}
-    models = ModelCatalogue(_served(request, sources))
-    engine, warm_up = _engine(request, sources)
-    with listen(request.host, request.port) as listening:
+    named = named_models(request.models)
+    sources = {own_id: request.choice.find(name) for own_id, name in named.items()}
+    started = offers(named, sources, request.engine_models)
+    models = [served_model(offer, request.choice) for offer in started]
+    names = {name for source in sources.values() if (name := registered_name(source))}
+    engine, warm_up = _engine(request, started, grows=bool(names))
+    versions = _versions(request, engine, names, named) if names else None
+    catalogue = ModelCatalogue(models, versions)
+    with ExitStack() as stack:
+        if versions is not None:
+            stack.callback(versions.close)
+        listening = stack.enter_context(listen(request.host, request.port))
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         console.note(f"listening on http://{shown}:{port}; it is ready when /ready says so; Ctrl-C ends")
         state = ServingState()
         app = serving_app(
-            Gateway(models, engine), ServingOptions(admission=admission, max_body=request.max_body), state
+            Gateway(catalogue, engine), ServingOptions(admission=admission, max_body=request.max_body), state
         )
         run_until_stopped(app, listening, state, warm_up=warm_up, close=engine.close)
     console.note("stopped: every answer that was begun has been given")
@@ -89,80 +109,37 @@ def _check(request: ServeRequest) -> None:
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")
 
 
-def _named(models: tuple[str, ...]) -> dict[str, str]:
-    """Ids under which models are offered, and the names by which they are found."""
-    found: dict[str, str] = {}
-    for text in models:
-        name, split, source = text.partition("=")
-        if Path(text).is_dir():
-            name, source = Path(text).resolve().name, text
-        elif not split:
-            source = text
-        if not _ID.fullmatch(name):
-            raise ConfigError(f"{name[:80]!r} is no model id; name one with --model ID={source}")
-        if name in found:
-            raise ConfigError(f"two models are called {name}; name one with --model ID={source}")
-        found[name] = source
-    return found
-
-
-def _find(request: ServeRequest, name: str) -> ModelSource:
-    return find_source(name, town=request.town, adapters=request.adapters)
-
-
-def _served(request: ServeRequest, sources: Mapping[str, ModelSource]) -> list[ServedModel]:
-    at_engine = request.engine_models or tuple(sources)
-    return [
-        _model(request, source, own_id=name, engine_name=engine_name)
-        for (name, source), engine_name in zip(sources.items(), at_engine, strict=True)
-    ]
-
-
-def _model(request: ServeRequest, source: ModelSource, *, own_id: str, engine_name: str) -> ServedModel:
-    speech = load_speech(source, role=request.role, profile=request.profile)
-    tokenizer, args = speech.tokenizer, source.base.args
-    if tokenizer is None or speech.renderer is None:
-        raise NotFound(f"model {source.name} has no tokenizer; put its tokenizer.json beside the weights")
-
-    def decode(ids: list[int]) -> str:
-        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    # A registered model answers under `NAME:VER` too, which never becomes another one.
-    version = [] if Path(source.name).is_dir() else [source.name]
-    return ServedModel(
-        ids=tuple(dict.fromkeys([own_id, *version])),
-        engine_name=engine_name,
-        renderer=speech.renderer,
-        decode=decode,
-        context=args.max_seq_len,
-        vocab_size=args.vocab_size,
-        created=int(time.time()),
-    )
-
-
 def _engine(
-    request: ServeRequest, sources: Mapping[str, ModelSource]
-) -> tuple[Engine, Callable[[], Awaitable[None]]]:
+    request: ServeRequest, started: list[Offer], *, grows: bool
+) -> tuple[LocalEngine | RemoteEngine, Callable[[], Awaitable[None]]]:
     """The engine, and what loads its models."""
     if request.engine_url is not None:
         token = read_tokens(request.engine_token_file)[0] if request.engine_token_file else None
         return RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token), _nothing
-    choice = {"device": request.device, "dtype": request.dtype}
-    loaders = {
-        name: Loader(weight_bytes(source, **choice), partial(_load, name, source, **choice))
-        for name, source in sources.items()
-    }
-    pool = ModelPool(loaders, max_loaded=request.max_loaded, max_bytes=request.max_bytes)
-    contexts = {name: source.base.args.max_seq_len for name, source in sources.items()}
+    # One more than were named: a version whose turn has come is loaded beside the one that still answers.
+    bound = request.max_loaded or (len(started) + 1 if grows else None)
+    loaders = {offer.engine_name: loader(offer, request.choice) for offer in started}
+    pool = ModelPool(loaders, max_loaded=bound, max_bytes=request.max_bytes)
+    contexts = {offer.engine_name: offer.source.base.args.max_seq_len for offer in started}
     engine = LocalEngine(pool, contexts, max_waiting=request.max_waiting)
     return engine, engine.warm_up
 
 
-def _load(name: str, source: ModelSource, *, device: str, dtype: str) -> ReusingPipeline:
-    began = time.monotonic()
-    pipeline = ReusingPipeline(load_weights(source, device=device, dtype=dtype))
-    console.note(f"loaded {name} in {time.monotonic() - began:.1f} s")
-    return pipeline
+def _versions(
+    request: ServeRequest, engine: Engine, names: set[str], named: Mapping[str, str]
+) -> RegistryVersions:
+    """Every version of the registered models that were named, made when it is asked for."""
+
+    def make(version: str) -> ServedModel:
+        offer = Offer(request.choice.find(version), [version], version)
+        if isinstance(engine, LocalEngine):
+            context = offer.source.base.args.max_seq_len
+            engine.offer(version, loader(offer, request.choice), context=context)
+        return served_model(offer, request.choice)
+
+    given = {own_id: name for own_id, name in named.items() if is_alias(name)}
+    registry = ModelRegistry(Town.locate(request.town), create=False)
+    return RegistryVersions(registry, names, make=make, given=given)
 
 
 async def _nothing() -> None:

@@ -2,9 +2,10 @@
 """The models that a server offers: their ids, and what stands between each and text."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Request
@@ -52,37 +53,74 @@ class ServedModel:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
 
-class ModelCatalogue:
-    """Served models by id."""
+class Versions(Protocol):
+    """Versions that can be served besides those that were named at the start."""
 
-    def __init__(self, models: Iterable[ServedModel]) -> None:
-        """Offer these.
+    def version_of(self, name: str) -> str | None:
+        """What an id stands for at this moment, as `NAME:VER`; None where it is none of theirs.
+
+        Raises:
+            NotFound: the id is theirs, and stands for nothing.
+        """
+        ...
+
+    def make(self, version: str) -> ServedModel:
+        """That version, which the engine can be asked for from now on.
+
+        Raises:
+            EngineUnavailable: its files cannot be used.
+        """
+        ...
+
+    def names(self) -> list[str]:
+        """Every id."""
+        ...
+
+
+class ModelCatalogue:
+    """Served models by id; an id that moves is followed at each request."""
+
+    def __init__(self, models: Iterable[ServedModel], versions: Versions | None = None) -> None:
+        """Offer these, and whichever version is asked for.
 
         Raises:
             ConfigError: two of them have the same id.
         """
-        self._models = tuple(models)
         self._by_id: dict[str, ServedModel] = {}
-        for model in self._models:
+        self._versions = versions
+        self._making = asyncio.Lock()
+        for model in models:
             for name in model.ids:
                 if name in self._by_id:
                     raise ConfigError(f"two models are called {name}; name one with --model ID=NAME")
                 self._by_id[name] = model
 
-    def __iter__(self) -> Iterator[tuple[str, ServedModel]]:
-        return iter(self._by_id.items())
+    async def listed(self) -> list[tuple[str, ServedModel | None]]:
+        """Every id, with its model where that was ever asked for."""
+        if self._versions is None:
+            return list(self._by_id.items())
+        names = dict.fromkeys([*self._by_id, *await asyncio.to_thread(self._versions.names)])
+        return [(name, self._by_id.get(name)) for name in names]
 
-    def require(self, name: str) -> ServedModel:
-        """The model with this id.
+    async def find(self, name: str) -> ServedModel:
+        """The model that this id stands for now.
 
         Raises:
             NotFound: there is none; the message names those there are.
+            EngineUnavailable: its files cannot be used.
         """
-        if name not in self._by_id:
-            known = ", ".join(list(self._by_id)[:5])
-            raise NotFound(f"no model {name[:80]!r} is served here; ask for one of: {known}")
-        return self._by_id[name]
+        if name in self._by_id:
+            return self._by_id[name]
+        if self._versions is None:
+            raise self._unknown(name)
+        version = await asyncio.to_thread(self._versions.version_of, name)
+        if version is None:
+            raise self._unknown(name)
+        async with self._making:
+            if version not in self._by_id:
+                self._by_id[version] = await asyncio.to_thread(self._versions.make, version)
+        return self._by_id[version]
 
-    def label(self, name: str) -> str:
-        """The id if it is served, else a word that a log or a metric may hold."""
-        return name if name in self._by_id else "unknown"
+    def _unknown(self, name: str) -> NotFound:
+        known = ", ".join(list(self._by_id)[:5])
+        return NotFound(f"no model {name[:80]!r} is served here; ask for one of: {known}")

@@ -8,19 +8,59 @@ from tiny_chat import user
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.serving.served_models import ModelCatalogue
+from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
+
+
+def ids_of(catalogue: ModelCatalogue) -> list[str]:
+    return [name for name, _ in asyncio.run(catalogue.listed())]
+
+
+class Moving:
+    """Versions of one model, and an alias that moves."""
+
+    def __init__(self) -> None:
+        self.active = 3
+        self.made: list[str] = []
+
+    def version_of(self, name: str) -> str | None:
+        if not name.startswith("deacon"):
+            return None
+        return f"deacon:{self.active}" if name == "deacon@active" else name
+
+    def make(self, version: str) -> ServedModel:
+        self.made.append(version)
+        return served(version)
+
+    def names(self) -> list[str]:
+        return ["deacon:3", "deacon:4", "deacon@active"]
 
 
 def test_a_model_answers_under_each_of_its_ids() -> None:
     catalogue = ModelCatalogue([served("deacon", "deacon:3"), served("witness")])
 
-    assert catalogue.require("deacon:3").ids[0] == "deacon"
-    assert [name for name, _ in catalogue] == ["deacon", "deacon:3", "witness"]
+    assert asyncio.run(catalogue.find("deacon:3")).ids[0] == "deacon"
+    assert ids_of(catalogue) == ["deacon", "deacon:3", "witness"]
 
 
-def test_an_unknown_model_is_refused_with_those_there_are() -> None:
+def test_an_alias_is_looked_up_at_each_request_and_a_version_is_made_once() -> None:
+    versions = Moving()
+    catalogue = ModelCatalogue([served("deacon:3")], versions)
+
+    async def ask() -> list[str]:
+        found = [await catalogue.find("deacon@active")]
+        versions.active = 4
+        found += await asyncio.gather(*(catalogue.find("deacon@active") for _ in range(3)))
+        return [model.ids[0] for model in found]
+
+    assert asyncio.run(ask()) == ["deacon:3", "deacon:4", "deacon:4", "deacon:4"]
+    assert versions.made == ["deacon:4"]
+    assert ids_of(catalogue) == ["deacon:3", "deacon:4", "deacon@active"]
+
+
+@pytest.mark.parametrize("versions", [None, Moving()], ids=["fixed", "moving"])
+def test_an_unknown_model_is_refused_with_those_there_are(versions: Moving | None) -> None:
     with pytest.raises(NotFound, match=r"no model 'x' .* deacon"):
-        ModelCatalogue([served("deacon")]).require("x")
+        asyncio.run(ModelCatalogue([served("deacon")], versions).find("x"))
 
 
 def test_two_models_of_one_id_are_refused() -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from node0.errors import NotFound
 from node0.finetune.inference import generator
-from node0.finetune.serving.engines.model_pool import ModelPool
+from node0.finetune.serving.engines.model_pool import Loader, ModelPool
 from node0.finetune.serving.engines.model_worker import ModelWorker, QueuedAnswer
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 
@@ -23,9 +23,21 @@ class LocalEngine:
     ) -> None:
         """Answer for the models that `contexts` names, each with the tokens it can hold."""
         self._pool = pool
-        self._contexts = contexts
-        self._workers = {name: ModelWorker(name, self._answer, max_waiting=max_waiting) for name in contexts}
+        self._max_waiting = max_waiting
+        self._contexts: dict[str, int] = {}
+        self._workers: dict[str, ModelWorker] = {}
+        for name, context in contexts.items():
+            self._engage(name, context)
         self._warm = False
+
+    def offer(self, name: str, loader: Loader, *, context: int) -> None:
+        """Answer for this model too, which is loaded when it is asked for.
+
+        Raises:
+            DoesNotFit: it alone is over the pool's budget.
+        """
+        self._pool.offer(name, loader)
+        self._engage(name, context)
 
     async def open(self, request: GenerationRequest) -> QueuedAnswer:
         """Take a place in the model's queue."""
@@ -46,7 +58,7 @@ class LocalEngine:
 
     def waiting(self) -> dict[str, int]:
         """Requests that are computed or wait, by model."""
-        return {name: len(worker) for name, worker in self._workers.items()}
+        return {name: len(worker) for name, worker in list(self._workers.items())}
 
     async def close(self) -> None:
         """End what runs, and unload everything."""
@@ -54,6 +66,10 @@ class LocalEngine:
             stack.callback(self._pool.close)
             for worker in self._workers.values():
                 await asyncio.to_thread(worker.close)
+
+    def _engage(self, name: str, context: int) -> None:
+        self._contexts[name] = context
+        self._workers[name] = ModelWorker(name, self._answer, max_waiting=self._max_waiting)
 
     def _load(self, name: str) -> None:
         with self._pool.using(name):

@@ -40,17 +40,26 @@ class ModelPool:
         Raises:
             DoesNotFit: one model alone is over the budget.
         """
-        for name, loader in loaders.items():
-            if max_bytes is not None and loader.nbytes > max_bytes:
-                raise DoesNotFit(
-                    f"model {name} takes {loader.nbytes} bytes, the budget is {max_bytes}; raise the budget"
-                )
-        self._loaders = loaders
+        self._loaders: dict[str, Loader] = {}
         self._max_loaded = max_loaded
         self._max_bytes = max_bytes
+        for name, loader in loaders.items():
+            self.offer(name, loader)
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._changed = threading.Condition()
+
+    def offer(self, name: str, loader: Loader) -> None:
+        """Give this model too, when it is asked for.
+
+        Raises:
+            DoesNotFit: it alone is over the budget.
+        """
+        if self._max_bytes is not None and loader.nbytes > self._max_bytes:
+            raise DoesNotFit(
+                f"model {name} takes {loader.nbytes} bytes, the budget is {self._max_bytes}; raise the budget"
+            )
+        self._loaders[name] = loader
 
     @property
     def loaded(self) -> list[str]:

@@ -32,12 +32,12 @@ class AnthropicRoutes:
     async def count_tokens(self, request: Request) -> Response:
         """`POST /v1/messages/count_tokens`: the ids that the same request would send to the engine."""
         body = CountTokensBody.model_validate(await read_json(request, max_bytes=self._max_body))
-        model = self._gateway.models.require(body.model)
+        model = await self._gateway.models.find(body.model)
         report_of(request).model = body.model
         return WholeAnswer({"input_tokens": len(await model.prompt_ids(body.request()))})
 
     async def _ask(self, request: Request, body: MessagesBody) -> Answer:
-        model = self._gateway.models.require(body.model)
+        model = await self._gateway.models.find(body.model)
         report = report_of(request)
         report.model, report.stream = body.model, body.stream
         answer = await self._gateway.ask(model, body.request(), body.drawing(), calls=body.offers_tools)

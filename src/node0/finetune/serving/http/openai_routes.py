@@ -31,7 +31,7 @@ class OpenAIRoutes:
         """`POST /v1/chat/completions`."""
         body = ChatBody.model_validate(await read_json(request, max_bytes=self._max_body))
         body.check()
-        model = self._model(request, body.model, stream=body.stream)
+        model = await self._model(request, body.model, stream=body.stream)
         asked, drawing, calls = body.request(), body.drawing(), body.offers_tools
         answers = await unless_gone(
             request,
@@ -53,7 +53,7 @@ class OpenAIRoutes:
         """`POST /v1/completions`: a text as it is, or token ids, without a chat template."""
         body = CompletionBody.model_validate(await read_json(request, max_bytes=self._max_body))
         body.check()
-        model = self._model(request, body.model, stream=body.stream)
+        model = await self._model(request, body.model, stream=body.stream)
         drawing, n, with_ids = body.drawing(), body.n, body.return_token_ids
         prompts = [
             await model.text_ids(prompt) if isinstance(prompt, str) else prompt for prompt in body.prompts()
@@ -73,17 +73,17 @@ class OpenAIRoutes:
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`, in a form that both kinds of clients read."""
         del request
-        data = [_card(name, model) for name, model in self._gateway.models]
+        data = [_card(name, model) for name, model in await self._gateway.models.listed()]
         ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
         return WholeAnswer({"object": "list", "data": data, "has_more": False, **ends})
 
     async def model(self, request: Request) -> Response:
         """`GET /v1/models/{id}`."""
         name = request.path_params["name"]
-        return WholeAnswer(_card(name, self._gateway.models.require(name)))
+        return WholeAnswer(_card(name, await self._gateway.models.find(name)))
 
-    def _model(self, request: Request, name: str, *, stream: bool) -> ServedModel:
-        model = self._gateway.models.require(name)
+    async def _model(self, request: Request, name: str, *, stream: bool) -> ServedModel:
+        model = await self._gateway.models.find(name)
         report = report_of(request)
         report.model, report.stream = name, stream
         return model
@@ -101,15 +101,17 @@ def _stream(chunks: AsyncGenerator[Mapping[str, Any], None], answers: list[Answe
     return EventStream(chunks, answers, encode=data_event, on_error=openai_event, end=_DONE)
 
 
-def _card(name: str, model: ServedModel) -> dict[str, Any]:
+def _card(name: str, model: ServedModel | None) -> dict[str, Any]:
+    """What is told of a model; of a version that was not asked for yet, no more than its name."""
+    created = model.created if model else 0
+    known = {"root": model.ids[0], "max_model_len": model.context} if model else {}
     return {
         "id": name,
         "object": "model",
         "type": "model",
-        "created": model.created,
-        "created_at": datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": created,
+        "created_at": datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "owned_by": "node0",
         "display_name": name,
-        "root": model.ids[0],
-        "max_model_len": model.context,
+        **known,
     }
