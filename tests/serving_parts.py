@@ -15,7 +15,7 @@ from tiny_chat import tiny_tokenizer
 
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.render import Renderer
-from node0.finetune.serving.engines.token_engine import GenerationRequest, TokenStream
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest, TokenStream
 from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
@@ -56,12 +56,12 @@ class ScriptedStream:
         self.closed = False
         self.reused = 0
 
-    def __aiter__(self) -> AsyncIterator[int]:
+    def __aiter__(self) -> AsyncIterator[GeneratedToken]:
         return self
 
-    async def __anext__(self) -> int:
+    async def __anext__(self) -> GeneratedToken:
         for token_id in self._ids:
-            return token_id
+            return GeneratedToken(token_id)
         if self._error is not None:
             raise self._error
         if self._hang:

@@ -11,7 +11,12 @@ from node0.finetune.chat.messages import Request
 from node0.finetune.inference.generator import sampling_params
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks, Piece
-from node0.finetune.serving.engines.token_engine import Engine, GenerationRequest, TokenStream
+from node0.finetune.serving.engines.token_engine import (
+    Engine,
+    GeneratedToken,
+    GenerationRequest,
+    TokenStream,
+)
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 from node0.pipeline.protocol import SamplingParams
 
@@ -53,23 +58,28 @@ class Answer:
     blocks: AnswerBlocks | None
     "None leaves calls as text."
 
-    ids: list[int] = field(default_factory=list)
+    tokens: list[GeneratedToken] = field(default_factory=list)
     "Without the stop id."
 
     ending: Ending = "end"
     called: bool = False
     "Whether the answer holds a call."
 
+    @property
+    def ids(self) -> list[int]:
+        """The ids so far, without the stop id."""
+        return [token.id for token in self.tokens]
+
     async def pieces(self) -> AsyncIterator[Piece]:
         """Words and calls as they become certain."""
         async with aclosing(self.stream):
-            async for token_id in self.stream:
-                if token_id in self.stop_ids:
+            async for token in self.stream:
+                if token.id in self.stop_ids:
                     break
-                self.ids.append(token_id)
-                for piece in self._certain(self.text.push(token_id)):
+                self.tokens.append(token)
+                for piece in self._certain(self.text.push(token.id)):
                     yield piece
-                if self.text.stopped or len(self.ids) >= self.limit:
+                if self.text.stopped or len(self.tokens) >= self.limit:
                     self.ending = "stop_string" if self.text.stopped else "length"
                     break
         rest = self._certain("" if self.text.stopped else self.text.finish())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node0.errors import EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 
 class LlamaServerDialect:
@@ -29,9 +29,12 @@ class LlamaServerDialect:
             "stream": True,
             "return_tokens": True,
         }
+        if request.logprobs is not None:
+            # It tells nothing for 0, and the id's own comes with any other number.
+            body["n_probs"] = max(1, request.logprobs)
         return body if sampling.seed is None else {**body, "seed": sampling.seed % (1 << 32)}
 
-    def ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
         """The new ids; the last event also counts the prompt's."""
         if "error" in event:
             error = event["error"]
@@ -48,4 +51,19 @@ class LlamaServerDialect:
         ids = event.get("tokens")
         if not ids and event.get("content"):
             raise EngineUnavailable("the engine sends no tokens; use a newer llama-server")
-        return list(ids or ())
+        if request.logprobs is None:
+            return [GeneratedToken(token_id) for token_id in ids or ()]
+        return _with_logprobs(ids or (), event.get("completion_probabilities") or [], request.logprobs)
+
+
+def _with_logprobs(ids: Sequence[int], told: Sequence[Mapping[str, Any]], count: int) -> list[GeneratedToken]:
+    if [entry.get("id") for entry in told] != list(ids):
+        raise EngineUnavailable("the engine sends no log probability for each id; use a newer llama-server")
+    return [
+        GeneratedToken(
+            entry["id"],
+            entry["logprob"],
+            tuple((top["id"], top["logprob"]) for top in entry.get("top_logprobs", ())[:count]),
+        )
+        for entry in told
+    ]

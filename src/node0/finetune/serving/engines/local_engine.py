@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 
-from node0.errors import NotFound
+from node0.errors import ConfigError, NotFound
 from node0.finetune.inference import generator
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
 from node0.finetune.serving.engines.model_worker import ModelWorker, QueuedAnswer
@@ -43,6 +43,8 @@ class LocalEngine:
         """Take a place in the model's queue."""
         if request.model not in self._workers:
             raise NotFound(f"the engine has no model {request.model}; start the server with it")
+        if request.mask is not None or request.logprobs is not None:
+            raise ConfigError("this engine tells no log probabilities and takes no mask; leave them out")
         return self._workers[request.model].enter(request)
 
     async def warm_up(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 
 from node0.errors import EngineBusy, EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ class QueuedAnswer:
         self.cancelled = threading.Event()
         self._leave = leave
         self._loop = asyncio.get_running_loop()
-        self._ids: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self._ids: asyncio.Queue[GeneratedToken | Exception | None] = asyncio.Queue()
 
     def __aiter__(self) -> "QueuedAnswer":
         return self
 
-    async def __anext__(self) -> int:
+    async def __anext__(self) -> GeneratedToken:
         item = await self._ids.get()
-        if isinstance(item, int):
+        if isinstance(item, GeneratedToken):
             return item
         self._ids.put_nowait(None)  # whoever asks again hears the end again
         if item is None:
@@ -47,7 +47,7 @@ class QueuedAnswer:
         self._leave(self)
         self.hand_over(None)
 
-    def hand_over(self, item: int | Exception | None) -> None:
+    def hand_over(self, item: GeneratedToken | Exception | None) -> None:
         """Pass on an id, an error, or None for the end; from any thread."""
         with suppress(RuntimeError):  # the loop that asked is gone
             self._loop.call_soon_threadsafe(self._ids.put_nowait, item)
@@ -130,7 +130,7 @@ class ModelWorker:
                 for token_id in ids:
                     if place.cancelled.is_set():
                         return
-                    place.hand_over(token_id)
+                    place.hand_over(GeneratedToken(token_id))
             place.hand_over(None)
         except Exception as error:  # whoever asked hears it, and the next is answered
             logger.debug("model %s failed", self.name, exc_info=True)

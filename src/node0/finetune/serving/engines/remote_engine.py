@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from node0.errors import EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
@@ -37,7 +37,7 @@ class Dialect(Protocol):
         """What is posted."""
         ...
 
-    def ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
         """The new ids that an event brings.
 
         Raises:
@@ -62,6 +62,10 @@ class RemoteEngine:
 
     async def open(self, request: GenerationRequest) -> "RemoteAnswer":
         """Send the request; returns when the engine has taken it."""
+        if request.mask is not None:
+            raise ConfigError(
+                "another engine takes no mask of ids; leave the constraint out, or use --engine own"
+            )
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
         body = self._dialect.body(request)
         post = self._client.build_request(
@@ -96,9 +100,9 @@ class RemoteEngine:
         """Close all connections."""
         await self._client.aclose()
 
-    def new_ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+    def new_tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
         """The ids that an event brings; for `RemoteAnswer`."""
-        return self._dialect.ids(event, request)
+        return self._dialect.tokens(event, request)
 
     def left(self, request: GenerationRequest) -> None:
         """Count an answer that ended; for `RemoteAnswer`."""
@@ -125,7 +129,7 @@ class RemoteAnswer:
         self._engine = engine
         self._request = request
         self._response = response
-        self._ids = self._read()
+        self._tokens = self._read()
         self._left = False
         self.reused = 0
         "What the other engine reuses is its own affair."
@@ -133,8 +137,8 @@ class RemoteAnswer:
     def __aiter__(self) -> "RemoteAnswer":
         return self
 
-    async def __anext__(self) -> int:
-        return await anext(self._ids)
+    async def __anext__(self) -> GeneratedToken:
+        return await anext(self._tokens)
 
     async def aclose(self) -> None:
         """Let the engine stop."""
@@ -143,11 +147,11 @@ class RemoteAnswer:
             self._engine.left(self._request)
         await self._response.aclose()
 
-    async def _read(self) -> AsyncIterator[int]:
+    async def _read(self) -> AsyncIterator[GeneratedToken]:
         try:
             async for event in _events(self._response):
-                for token_id in self._engine.new_ids(event, self._request):
-                    yield token_id
+                for token in self._engine.new_tokens(event, self._request):
+                    yield token
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise EngineUnavailable(
                 f"the engine broke off its answer ({type(error).__name__}); see its log"

@@ -5,7 +5,33 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from torch import Tensor
+
 from node0.pipeline.protocol import SamplingParams
+
+
+class TokenMask(Protocol):
+    """Which ids may come next; one object an answer, asked and told in turn by one thread."""
+
+    def allowed(self) -> Tensor | None:
+        """bool (up to vocab,), True where an id may come next: ids beyond may not. None allows all."""
+        ...
+
+    def accept(self, token_id: int) -> None:
+        """The id that came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedToken:
+    """One id of an answer, and how likely it was."""
+
+    id: int
+    logprob: float | None = None
+    "Natural logarithm of its probability by the model alone; None unless it was asked for."
+
+    top: tuple[tuple[int, float], ...] = ()
+    "The likeliest ids with theirs, in falling order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +47,22 @@ class GenerationRequest:
     "Ids that end an answer."
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
+    logprobs: int | None = None
+    "How many of the likeliest ids are told with each id; 0 tells the id's own alone, None nothing."
+
+    mask: TokenMask | None = None
+    "What may come next; None is anything."
 
 
 class TokenStream(Protocol):
-    """An answer's ids. It may end with a stop id or without; what comes after one is not looked at."""
+    """An answer's ids as they come, maybe with a stop id at the end; what follows one is not looked at."""
 
     reused: int
     "Ids of the prompt that were not computed again; 0 until the first id has come."
 
-    def __aiter__(self) -> AsyncIterator[int]: ...
+    def __aiter__(self) -> AsyncIterator[GeneratedToken]: ...
 
-    async def __anext__(self) -> int: ...
+    async def __anext__(self) -> GeneratedToken: ...
 
     async def aclose(self) -> None:
         """Stop computing and give back the place; at any time, and more than once."""
@@ -47,6 +78,7 @@ class Engine(Protocol):
         Raises:
             EngineBusy: as many requests wait as may.
             EngineUnavailable: the engine cannot be reached, or refuses.
+            ConfigError: the request asks for what this engine cannot do.
         """
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node0.errors import EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 
 class VllmDialect:
@@ -31,9 +31,11 @@ class VllmDialect:
             "min_p": 0.0,
             "top_k": sampling.top_k or -1,
         }
+        if request.logprobs is not None:
+            body |= {"logprobs": request.logprobs, "return_tokens_as_token_ids": True}
         return body if sampling.seed is None else {**body, "seed": sampling.seed}
 
-    def ids(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[int]:
+    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
         """The new ids; the first event also says which prompt was read."""
         if "error" in event:
             error = event["error"]
@@ -48,4 +50,21 @@ class VllmDialect:
         ids = choices[0].get("token_ids")
         if ids is None and choices[0].get("text"):
             raise EngineUnavailable("the engine sends no token_ids; use vLLM 0.10.2 or newer")
-        return list(ids or ())
+        if request.logprobs is None:
+            return [GeneratedToken(token_id) for token_id in ids or ()]
+        return _with_logprobs(ids or (), choices[0].get("logprobs") or {}, request.logprobs)
+
+
+def _with_logprobs(ids: Sequence[int], told: Mapping[str, Any], count: int) -> list[GeneratedToken]:
+    """vLLM tells one more than was asked for where the id that came is not among the likeliest."""
+    own, likeliest = told.get("token_logprobs") or [], told.get("top_logprobs") or []
+    if len(own) != len(ids) or (count and len(likeliest) != len(ids)):
+        raise EngineUnavailable("the engine sends no log probability for each id; use vLLM 0.10.2 or newer")
+    tops = [_ordered(entry or {})[:count] for entry in likeliest] if count else [()] * len(ids)
+    return [GeneratedToken(*parts) for parts in zip(ids, own, tops, strict=True)]
+
+
+def _ordered(entry: Mapping[str, float]) -> tuple[tuple[int, float], ...]:
+    """`{"token_id:5": -0.1}` as pairs, the likeliest first."""
+    pairs = [(int(name.removeprefix("token_id:")), value) for name, value in entry.items()]
+    return tuple(sorted(pairs, key=lambda pair: -pair[1]))

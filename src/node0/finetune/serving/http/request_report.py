@@ -44,7 +44,7 @@ class RequestReport:
     @property
     def answer_tokens(self) -> int:
         """Ids that came back."""
-        return sum(len(answer.ids) for answer in self.answers)
+        return sum(len(answer.tokens) for answer in self.answers)
 
 
 def report_of(request: Request) -> RequestReport:

@@ -58,7 +58,7 @@ def usage(answer: Answer) -> dict[str, int]:
         "input_tokens": len(answer.prompt_ids) - reused,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": reused,
-        "output_tokens": len(answer.ids),
+        "output_tokens": len(answer.tokens),
     }
 
 

@@ -84,7 +84,7 @@ async def text_chunks(
         sent = 0
         async for piece in answer.pieces():
             ids = _ids(answer, sent, first=sent == 0) if with_ids else {}
-            sent = len(answer.ids)
+            sent = len(answer.tokens)
             yield {**head, "choices": [{**_choice(index), "text": str(piece), **ids}]}
         ids = _ids(answer, sent, first=sent == 0) if with_ids else {}
         yield {**head, "choices": [{**_choice(index, _reason(answer)), "text": "", **ids}]}
@@ -95,7 +95,7 @@ async def text_chunks(
 def usage(answers: Sequence[Answer], *, n: int) -> Chunk:
     """Tokens of the prompts, each counted once for its `n` answers, and of the answers."""
     read = sum(len(answer.prompt_ids) for answer in answers[::n])
-    written = sum(len(answer.ids) for answer in answers)
+    written = sum(len(answer.tokens) for answer in answers)
     reused = sum(answer.stream.reused for answer in answers[::n])
     counts = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
     return {**counts, "prompt_tokens_details": {"cached_tokens": reused}}

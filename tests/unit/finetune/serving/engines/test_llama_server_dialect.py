@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import pytest
 
 from node0.errors import EngineUnavailable
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 from node0.pipeline.protocol import SamplingParams
 
 REQUEST = GenerationRequest("deacon", (1, 2), 9, (7,), SamplingParams(0, 1.0, 0, 1 << 40))
@@ -20,8 +22,26 @@ def test_a_request_switches_off_the_samplers_that_the_engine_has_on_by_itself() 
 def test_an_event_brings_ids_and_the_last_one_none() -> None:
     dialect = LlamaServerDialect()
 
-    assert dialect.ids({"content": "x", "tokens": [4], "stop": False}, REQUEST) == [4]
-    assert dialect.ids({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST) == ()
+    assert dialect.tokens({"content": "x", "tokens": [4], "stop": False}, REQUEST) == [GeneratedToken(4)]
+    assert dialect.tokens({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST) == ()
+
+
+@pytest.mark.parametrize(("count", "n_probs"), [(0, 1), (2, 2)])
+def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int, n_probs: int) -> None:
+    asked = replace(REQUEST, logprobs=count)
+    told = {
+        "id": 4,
+        "logprob": -1.0,
+        "top_logprobs": [{"id": 9, "logprob": -0.5}, {"id": 4, "logprob": -1.0}],
+    }
+    event = {"content": "x", "tokens": [4], "completion_probabilities": [told]}
+
+    assert LlamaServerDialect().body(asked)["n_probs"] == n_probs
+    assert LlamaServerDialect().tokens(event, asked) == [
+        GeneratedToken(4, -1.0, ((9, -0.5), (4, -1.0))[:count])
+    ]
+    with pytest.raises(EngineUnavailable, match="no log probability"):
+        LlamaServerDialect().tokens({"content": "x", "tokens": [4]}, asked)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +54,4 @@ def test_an_event_brings_ids_and_the_last_one_none() -> None:
 )
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
-        LlamaServerDialect().ids(event, REQUEST)
+        LlamaServerDialect().tokens(event, REQUEST)

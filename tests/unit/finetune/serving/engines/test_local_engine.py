@@ -33,7 +33,7 @@ def engine(*names: str, **budget: int) -> LocalEngine:
 def run(local: LocalEngine, *requests: GenerationRequest) -> list[list[int]]:
     async def all_of_them() -> list[list[int]]:
         async def one(request: GenerationRequest) -> list[int]:
-            return [token_id async for token_id in await local.open(request)]
+            return [token.id async for token in await local.open(request)]
 
         try:
             return await asyncio.gather(*map(one, requests))

@@ -45,7 +45,7 @@ def working(answer: Answer, *, max_waiting: int = 4) -> Iterator[ModelWorker]:
 
 
 async def ids_of(place: QueuedAnswer) -> list[int]:
-    return [token_id async for token_id in place]
+    return [token.id async for token in place]
 
 
 def test_answers_come_in_the_order_of_the_requests() -> None:
@@ -68,7 +68,7 @@ def test_more_than_may_wait_are_refused_and_a_place_that_is_given_back_is_free()
 
     async def run(worker: ModelWorker) -> None:
         running = worker.enter(request(1))
-        assert await anext(running) == 0
+        assert (await anext(running)).id == 0
         waiting = worker.enter(request(2))
         with pytest.raises(EngineBusy, match="1 requests wait for model m"):
             worker.enter(request(3))
@@ -89,7 +89,7 @@ def test_a_cancelled_answer_ends_between_two_tokens_and_the_next_begins() -> Non
         await anext(endless)
         await endless.aclose()
         gated.gate.set()
-        return await asyncio.wait_for(anext(following), 5)
+        return (await asyncio.wait_for(anext(following), 5)).id
 
     with working(gated) as worker:
         assert asyncio.run(run(worker)) == 0

@@ -2,12 +2,13 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 from serving_parts import END, encode, scripted_http_engine
 
-from node0.errors import EngineUnavailable
+from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.token_engine import GenerationRequest
@@ -30,7 +31,7 @@ def with_engine(url: str, dialect: Dialect, work: Callable[[RemoteEngine], Await
 
 
 async def answer(engine: RemoteEngine) -> list[int]:
-    return [token_id async for token_id in await engine.open(REQUEST)]
+    return [token.id async for token in await engine.open(REQUEST)]
 
 
 @BOTH
@@ -48,6 +49,19 @@ def test_an_answer_of_another_prompt_is_refused(dialect: Dialect) -> None:
         http.prompt_read = [1, 1, 2, 3]
         with pytest.raises(EngineUnavailable, match="unchanged"):
             with_engine(http.url, dialect, answer)
+
+
+def test_a_mask_of_ids_is_refused_before_anything_is_sent() -> None:
+    class All:
+        def allowed(self) -> None:
+            return None
+
+        def accept(self, token_id: int) -> None:
+            pass
+
+    with scripted_http_engine("Well.") as http, pytest.raises(ConfigError, match="takes no mask"):
+        with_engine(http.url, VllmDialect(), lambda engine: engine.open(replace(REQUEST, mask=All())))
+    assert not http.bodies
 
 
 def test_closing_an_answer_closes_the_connection() -> None:

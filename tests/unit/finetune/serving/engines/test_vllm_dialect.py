@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import pytest
 
 from node0.errors import EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.pipeline.protocol import SamplingParams
 
@@ -27,8 +29,24 @@ def test_a_request_names_ids_and_every_setting_of_the_draw() -> None:
 def test_an_event_brings_ids() -> None:
     event = {"choices": [{"text": "x", "token_ids": [4, 5], "prompt_token_ids": [1, 2]}]}
 
-    assert VllmDialect().ids(event, REQUEST) == [4, 5]
-    assert VllmDialect().ids({"choices": []}, REQUEST) == ()
+    assert VllmDialect().tokens(event, REQUEST) == [GeneratedToken(4), GeneratedToken(5)]
+    assert VllmDialect().tokens({"choices": []}, REQUEST) == ()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int) -> None:
+    asked = replace(REQUEST, logprobs=count)
+    told = {
+        "token_logprobs": [-2.0],
+        "top_logprobs": [{"token_id:4": -2.0, "token_id:7": -0.5, "token_id:9": -1.0}],
+    }
+    event = {"choices": [{"text": "x", "token_ids": [4], "logprobs": told}]}
+
+    body = VllmDialect().body(asked)
+    assert (body["logprobs"], body["return_tokens_as_token_ids"]) == (count, True)
+    assert VllmDialect().tokens(event, asked) == [GeneratedToken(4, -2.0, ((7, -0.5), (9, -1.0))[:count])]
+    with pytest.raises(EngineUnavailable, match="no log probability"):
+        VllmDialect().tokens({"choices": [{"text": "x", "token_ids": [4]}]}, asked)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +59,4 @@ def test_an_event_brings_ids() -> None:
 )
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
-        VllmDialect().ids(event, REQUEST)
+        VllmDialect().tokens(event, REQUEST)
