@@ -34,6 +34,10 @@ COMMANDS = {
         "node0.commands.job.job_options", "List training runs and the states that they went through."
     ),
     "model": Command("node0.commands.model.model_options", "Register, list and show the models of a town."),
+    "staleness": Command(
+        "node0.commands.staleness.staleness_options",
+        "Say which models the town's conventions have left behind.",
+    ),
     "store": Command("node0.commands.store.store_options", "Look at the store of a town's models."),
     "server": Command("node0.commands.server.server_options", "Hold one stage of a run on this machine."),
     "swarm": Command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from node0 import console
 from node0.commands.finetune.training_request import TrainingRequest
 from node0.commands.lazy import when_called
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import conventions_of, open_registry
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.jobs.job_recorder import job_of_run
 from node0.finetune.jobs.job_states import JobState
@@ -181,6 +181,12 @@ def _summary(result: RunResult, plan: RunPlan, request: TrainingRequest) -> dict
     }
     if request.register is not None and result.finished:
         with open_registry(request.town, create=True) as (registry, town):
-            entry = publish(registry, result.run_dir, name=request.register, models=town.models).entry
+            entry = publish(
+                registry,
+                result.run_dir,
+                name=request.register,
+                models=town.models,
+                conventions=conventions_of(town),
+            ).entry
         summary["registered"] = entry.spelled
     return summary

@@ -9,10 +9,12 @@ from node0 import console
 from node0.commands.model.cells import DIGEST, NOTHING, alias_names, base_name, clipped, facts
 from node0.commands.model.model_page import ModelPage
 from node0.commands.model.open_registry import open_deployer, open_registry
+from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.registry import integrity
 from node0.finetune.registry.comparison import differences
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState
+from node0.finetune.registry.publish import CONVENTIONS
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import Alias
 from node0.settings import leaves
@@ -44,17 +46,20 @@ def show_model(name: str, town: Path | None, *, everything: bool, as_json: bool)
         found = registry.evaluations(entry)
         at_work = _at_work(DeploymentLog(registry.store), entry)
         problems = [*registry.problems(entry), *deployer.disagreements(at_work)]
+        staleness = ConventionStalenessTracker(registry, place).of(entry)
     if as_json:
         page = _with_aliases(entry, names) | {
             "evaluations": [one.model_dump(mode="json") for one in found],
             "deployments": [row.model_dump(mode="json") for row in at_work],
             "problems": list(problems),
+            "staleness": None if staleness is None else staleness.composite,
         }
         console.emit([page], as_json=True)
         return
-    console.write(ModelPage(entry, names, found, at_work, problems).text(place))
+    console.write(ModelPage(entry, names, found, at_work, problems, staleness).text(place))
     if everything:
-        rows = [{"setting": key, "value": value} for key, value in leaves(entry.training_config)]
+        kept = {key: value for key, value in entry.training_config.items() if key != CONVENTIONS}
+        rows = [{"setting": key, "value": value} for key, value in leaves(kept)]
         console.emit(rows, as_json=False, title="settings")
         console.emit([file.model_dump() for file in entry.artefacts], as_json=False, title="files")
 

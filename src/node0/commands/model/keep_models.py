@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from node0 import console
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import conventions_of, open_registry
 from node0.finetune.registry.pruning import prunable
 from node0.finetune.registry.pruning import prune as prune_models
 from node0.finetune.registry.pruning import remove as remove_model
@@ -19,7 +19,9 @@ def register(
     """Keep a directory as the next version of a name, and say which that is."""
     with open_registry(town, create=True) as (registry, place):
         models = None if in_place else place.models
-        entry, is_new = publish(registry, directory, name=name, role=role, models=models)
+        entry, is_new = publish(
+            registry, directory, name=name, role=role, models=models, conventions=conventions_of(place)
+        )
     size = sum(file.size for file in entry.artefacts)
     if as_json:
         console.emit([entry.model_dump(mode="json") | {"is_new": is_new}], as_json=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node0.commands.model.cells import DIGEST, NOTHING, alias_names
+from node0.finetune.corpus.staleness import Staleness
 from node0.finetune.registry.deployments import Deployment
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.schema import ModelRegistryEntry
@@ -26,6 +27,7 @@ class ModelPage(NamedTuple):
     evaluations: Sequence[Evaluation]
     at_work: Sequence[Deployment]
     problems: Sequence[str]
+    staleness: Staleness | None = None
 
     def text(self, town: Town) -> str:
         """Lines of at most 80 columns."""
@@ -53,6 +55,7 @@ class ModelPage(NamedTuple):
         yield "scrub rules", entry.scrub_version
         yield "files", f"{len(entry.artefacts)}, {size:,} bytes in {_below(town, entry.artifact_path)}"
         yield "intact", f"no: {self.problems[0]}" if self.problems else "yes, signed"
+        yield "staleness", str(self.staleness) if self.staleness is not None else ""
         for one in self.evaluations:
             yield f"eval {one.suite}"[: LABEL - 1], _score(one)
         for row in self.at_work:

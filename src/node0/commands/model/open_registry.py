@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opens the registry of a town for one command."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from node0 import console
-from node0.errors import ConfigError
+from node0.errors import ConfigError, GateRefused
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.deploy.deployer import Deployer, Probe
+from node0.finetune.corpus.staleness import ConventionStalenessTracker
+from node0.finetune.corpus.town.conventions import fingerprints
+from node0.finetune.deploy.deployer import Check, Deployer, Probe
 from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.deploy.gate import FORCE
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
@@ -36,9 +40,27 @@ def open_deployer(
 ) -> Iterator[tuple[Deployer, ModelRegistry, Town]]:
     """As `open_registry`, with what deploys; what a process that died left unfinished is undone first."""
     with open_registry(root, create=create) as (registry, town):
-        deployer = Deployer(town, registry, probe=probe)
+        deployer = Deployer(town, registry, probe=probe, checks=[_refuse_stale(town, registry)])
         _repair(deployer, may_fail=not create)
         yield deployer, registry, town
+
+
+def conventions_of(town: Town) -> Callable[[str], Mapping[str, str]] | None:
+    """What registering records of a town's conventions, by role; nothing where there is no Gas Town."""
+    return partial(fingerprints, town) if town.is_gas_town else None
+
+
+def _refuse_stale(town: Town, registry: ModelRegistry) -> Check:
+    tracker = ConventionStalenessTracker(registry, town)
+
+    def check(entry: ModelRegistryEntry) -> None:
+        found, limit = tracker.of(entry), tracker.limit
+        if found is not None and found.composite > limit:
+            raise GateRefused(
+                f"{entry.spelled} is stale: {found} is above {limit:.2f}; collect and train again, {FORCE}"
+            )
+
+    return check
 
 
 def _repair(deployer: Deployer, *, may_fail: bool) -> None:

@@ -27,6 +27,9 @@ from node0.model_files import MODEL_CONFIG, PROFILE
 from node0.settings import read_block, read_tree
 from node0.town import Town
 
+Check = Callable[[ModelRegistryEntry], None]
+"Raises `GateRefused` where a version may not be put to work."
+
 Probe = Callable[[Endpoint, ModelRegistryEntry, DeploymentProfile], None]
 """Raises `EndpointUnreachable` or `EndpointUnfit` where the endpoint does not serve the version."""
 
@@ -45,8 +48,11 @@ class Plan(NamedTuple):
 class Deployer:
     """Deploys versions of one registry in one town, or in no town: then the registry alone knows."""
 
-    def __init__(self, town: Town, registry: ModelRegistry, *, probe: Probe) -> None:
-        self._town, self._registry, self._probe = town, registry, probe
+    def __init__(
+        self, town: Town, registry: ModelRegistry, *, probe: Probe, checks: Sequence[Check] = ()
+    ) -> None:
+        """Deploy in `town`; `checks` belong to the gate, and are passed by force as it is."""
+        self._town, self._registry, self._probe, self._checks = town, registry, probe, checks
         self._log = DeploymentLog(registry.store)
 
     def plan(self, name: str, *, rigs: Sequence[str] = (), endpoint: Endpoint) -> Plan:
@@ -173,6 +179,8 @@ class Deployer:
         settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
         found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
         check_gate(entry, found, settings=settings, holds=holds)
+        for check in self._checks:
+            check(entry)
 
     def _alone(self) -> AbstractContextManager[None]:
         busy = DeployInUse(f"another process is deploying in {self._town.root}; try again when it has ended")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Register a run directory or a model directory as a version."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,9 @@ from node0.settings import read_tree
 
 FILES_LOCK = ".files.lock"
 "Held below a town's models by whoever adds or deletes a version's files."
+
+CONVENTIONS = "conventions"
+"The member of `training_config` that holds what the town's conventions were."
 
 LONGEST_VERSION = 64
 DIGEST_LENGTH = 16
@@ -46,6 +49,7 @@ def publish(
     name: str | None = None,
     role: str | None = None,
     models: Path | None = None,
+    conventions: Callable[[str], Mapping[str, str]] | None = None,
 ) -> Registered:
     """Register the model in `directory` as the next version of `name`; the same files are no new one.
 
@@ -56,6 +60,7 @@ def publish(
         role: None takes the run's.
         models: where to keep a copy, in a directory named by content; None registers the files where
             they are.
+        conventions: a role to the fingerprints of what a town asks of it, kept for `node0 staleness`.
 
     Raises:
         NotFound: no such directory, or it is empty.
@@ -71,7 +76,9 @@ def publish(
     if role is None:
         raise ConfigError(f"{directory} does not say its role; give --role")
     entry = _entry(name or role, role, directory, artefacts, lineage)
-    entry = entry.model_copy(update={"parent": find_parent(registry, lineage.training_config)})
+    settings = lineage.training_config | ({} if conventions is None else {CONVENTIONS: conventions(role)})
+    parent = find_parent(registry, settings)
+    entry = entry.model_copy(update={"parent": parent, "training_config": settings})
     if models is None:
         return registry.register_once(entry)
     private_directory(models)

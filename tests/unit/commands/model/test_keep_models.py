@@ -28,6 +28,7 @@ def test_a_registered_run_brings_its_lineage(
     assert row["base_model"] == "org/base"
     assert row["base_digest"] == "d" * 64
     assert row["corpus_hash"] == "c" * 64
+    assert row["training_config"].pop("conventions").keys() == {"claude_md", "formulas", "config"}
     assert row["training_config"] == {"role": "deacon", "lora": {"rank": 4}}
     assert row["lora_adapters"] == ["."]
     assert len(str(row["entries_sha256"])) == 64
