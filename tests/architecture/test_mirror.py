@@ -24,6 +24,7 @@ UNTESTED = {
     "finetune/chat/traits.py": TYPES,
     "finetune/corpus/transcript/trajectory.py": TYPES,
     "finetune/registry/deployments.py": TYPES,
+    "finetune/serving/asking/asked_model.py": TYPES,
     "finetune/serving/engines/token_engine.py": TYPES,
     "finetune/training/plan/training_data.py": TYPES,
     "store/dolt_store.py": "speaks to a real server alone: tests/integration/test_stores.py",

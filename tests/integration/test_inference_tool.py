@@ -19,6 +19,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from node0.commands.infer.answer_prompts import SEPARATOR
+
 pytestmark = pytest.mark.integration
 
 TOOL = [sys.executable, "-c", "import sys; from node0.run_inference import main; sys.exit(main())"]
@@ -67,7 +69,7 @@ def _started(base: Path, *flags: str) -> Iterator["Running"]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=_environment()) as tool:
         assert tool.stdin and tool.stdout and tool.stderr
         try:
-            yield Running(tool, tool.stdin, tool.stdout, tool.stderr)
+            yield Running(tool, tool.stdin, tool.stdout, tool.stderr, f"loading {base}\n".encode())
         finally:
             tool.kill()
 
@@ -79,6 +81,8 @@ class Running(NamedTuple):
     stdin: IO[bytes]
     stdout: IO[bytes]
     stderr: IO[bytes]
+    loading: bytes
+    "What it says before anything else."
 
     def write(self, line: bytes) -> None:
         self.stdin.write(line)
@@ -117,7 +121,7 @@ def test_an_answer_comes_before_the_next_prompt_is_written(waiting: Running) -> 
     waiting.stdin.close()
 
     assert waiting.tool.wait(30) == 0
-    assert waiting.stderr.read() == b""
+    assert waiting.stderr.read() == waiting.loading
 
 
 def test_tokens_arrive_one_by_one(answering: Running) -> None:
@@ -133,7 +137,7 @@ def test_interrupting_an_answer_leaves_with_130_and_one_line(answering: Running)
     answering.stdout.read()
 
     assert answering.tool.wait(30) == 130
-    assert answering.stderr.read() == b"interrupted\n"
+    assert answering.stderr.read() == answering.loading + b"interrupted\n"
 
 
 def test_interrupting_a_waiting_tool_leaves_with_130(waiting: Running) -> None:
@@ -143,7 +147,7 @@ def test_interrupting_a_waiting_tool_leaves_with_130(waiting: Running) -> None:
     waiting.tool.send_signal(signal.SIGINT)
 
     assert waiting.tool.wait(30) == 130
-    assert waiting.stderr.read() == b"interrupted\n"
+    assert waiting.stderr.read() == waiting.loading + b"interrupted\n"
 
 
 def _shell(line: str, base: Path) -> subprocess.CompletedProcess[str]:
@@ -160,14 +164,14 @@ def test_a_reader_that_leaves_ends_the_tool_quietly(base: Path) -> None:
     done = _shell(line, base)
 
     assert done.stdout == "0\n"
-    assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 2 and "Traceback" not in done.stderr
 
 
 def test_a_closed_stdin_ends_and_a_closed_stdout_is_one_line(base: Path) -> None:
     no_stdin = _shell("TOOL <&-", base)
     no_stdout = _shell("echo hello | TOOL >&-", base)
 
-    assert (no_stdin.returncode, no_stdin.stdout, no_stdin.stderr) == (0, "", "")
+    assert (no_stdin.returncode, no_stdin.stdout, no_stdin.stderr) == (0, "", f"loading {base}\n")
     assert no_stdout.returncode == 1
     assert no_stdout.stderr.count("\n") == 1
     assert no_stdout.stderr.startswith("error: standard output is closed")
@@ -180,7 +184,7 @@ def test_a_seed_repeats_and_a_role_changes_the_prompt(base: Path) -> None:
     deacon = _run(*flags, "--role", "deacon", text="hello\n")
 
     assert first.stdout == second.stdout != deacon.stdout
-    assert first.stderr == ""
+    assert first.stderr == f"loading {base}\n"
 
 
 def test_a_whole_file_is_one_prompt(base: Path, tmp_path: Path) -> None:
@@ -205,8 +209,9 @@ def test_a_registered_model_answers_and_a_changed_one_is_refused(base: Path, tow
     assert answer.stdout == _run("--model", str(base), "--role", "deacon", *flags, text="hello\n").stdout
 
     unknown = _run("--model", "decon-v1", *flags, text="hello\n", code=1)
-    assert unknown.stderr.count("\n") == 1
-    assert "no model 'decon-v1'" in unknown.stderr and "deacon-v1" in unknown.stderr
+    loading, said = unknown.stderr.splitlines()
+    assert loading == "loading decon-v1"
+    assert "no model 'decon-v1'" in said and "deacon-v1" in said
 
     weights = next((town / ".models" / "deacon-v1").rglob("model.safetensors"))
     content = bytearray(weights.read_bytes())
@@ -240,6 +245,7 @@ def test_it_answers_and_is_interrupted_in_tmux(base: Path, tmp_path: Path) -> No
     try:
         screen_with("Ctrl-D")
         subprocess.run([*tmux, "send-keys", "hello", "Enter"], check=True)
+        assert f"\n{SEPARATOR}\n" in screen_with(SEPARATOR)
         screen_with(printable[:3])
         subprocess.run([*tmux, "send-keys", "C-c"], check=True)
         assert "interrupted" in screen_with("LEFT WITH 130")

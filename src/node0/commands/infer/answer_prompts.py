@@ -1,61 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answer prompts from stdin or a file with a model that is found by its name."""
+"""Answer prompts from stdin or a file, one after the other, with whatever model was chosen."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from node0 import console
 from node0.errors import NotFound
-from node0.finetune.inference.generator import sampling_params
-from node0.finetune.inference.loading import load_model
-from node0.finetune.inference.prompt_api import Answering, PromptAPI, prompts_by_line
+from node0.finetune.chat.messages import Request
+from node0.finetune.inference.prompt_api import Prompt, PromptAPI, prompts_by_line
+from node0.finetune.inference.reply import Answering, Reply
+from node0.finetune.serving.asking.asked_model import AskedModel
 
 STDIN = "-"
+SEPARATOR = "─" * 40
+"Between answers that a person reads on a terminal."
 
 
 @dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """Which model answers, and what is added to it."""
+class PromptForm:
+    """Where prompts are, and what they and their answers look like."""
 
-    name: str
-    town: Path | None = None
-    adapters: tuple[str, ...] = ()
-    role: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
+    file: str | None = None
+    "Holds the only prompt, or with `as_json` one a line; `-` is all of stdin, None takes each line of stdin."
+
+    raw: bool = False
+    "Continue the text itself, without the chat template."
+
+    as_json: bool = False
+    "An object a line, in and out."
 
 
-def answer_prompts(choice: ModelChoice, how: Answering, *, file: str | None, raw: bool) -> int:
-    """Answer each prompt on stdout; 1 when one of them was refused.
+def answer_prompts(choose: Callable[[], AskedModel], how: Answering, form: PromptForm) -> int:
+    """Answer each prompt on stdout; 1 when one of them could not be answered.
 
     Args:
-        choice: the model.
+        choose: gives the model; called when the prompts are known to be readable.
         how: how answers are drawn.
-        file: holds the only prompt; `-` is all of stdin, None takes each line of stdin for one.
-        raw: continue the text itself, without the chat template.
+        form: of prompts and answers.
     """
     source, sink = _streams()
-    prompts = _prompts(source, file)
-    sampling_params(how.temperature, how.top_p, how.top_k, how.seed)
-    loaded = load_model(
-        choice.name,
-        town=choice.town,
-        adapters=choice.adapters,
-        role=choice.role,
-        device=choice.device,
-        dtype=choice.dtype,
-    )
-    if file is None and sys.stdin is not None and sys.stdin.isatty():
-        console.note(f"{loaded.name} listens: type a prompt and press Enter; Ctrl-D ends")
-    encode = loaded.encode_text if raw else loaded.encode_chat
-    api = PromptAPI(loaded.generator(), encode=encode, decode=loaded.decode, how=how)
-    try:
-        return console.FAILED if api.serve(prompts, sink) else 0
-    finally:
-        loaded.pipeline.close()
+    prompts = _prompts(source, form)
+    with closing(choose()) as model:
+        if form.file is None and sys.stdin is not None and sys.stdin.isatty():
+            kind = '{"prompt": "..."}' if form.as_json else "a prompt"
+            console.note(f"{model.name} listens: type {kind} and press Enter; Ctrl-D ends")
+        api = PromptAPI(lambda prompt: _ask(model, prompt, raw=form.raw), how)
+        if form.as_json:
+            failed = api.serve_json(prompts, sink)
+        else:
+            failed = api.serve(prompts, sink, separator=SEPARATOR if sink.isatty() else "")
+    return console.FAILED if failed else 0
+
+
+def _ask(model: AskedModel, prompt: Prompt, *, raw: bool) -> Reply:
+    if raw:
+        return model.continue_text(prompt.text, prompt.how)
+    turn: Request = {
+        "system": "",
+        "tools": list(model.tools),
+        "messages": [{"role": "user", "content": prompt.text}],
+    }
+    return model.ask(turn, prompt.how, calls=False)
 
 
 def _streams() -> tuple[Iterable[str], TextIO]:
@@ -66,10 +75,12 @@ def _streams() -> tuple[Iterable[str], TextIO]:
     return sys.stdin, sys.stdout
 
 
-def _prompts(source: Iterable[str], file: str | None) -> Iterable[str]:
-    if file is None:
+def _prompts(source: Iterable[str], form: PromptForm) -> Iterable[str]:
+    if form.file is None:
         return prompts_by_line(source)
-    text = "".join(source) if file == STDIN else _read(Path(file))
+    text = "".join(source) if form.file == STDIN else _read(Path(form.file))
+    if form.as_json:
+        return text.split("\n")
     return [text] if text.strip() else []
 
 

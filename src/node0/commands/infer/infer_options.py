@@ -8,14 +8,17 @@ import typer
 
 from node0 import console
 from node0.commands.common_options import DeviceOption, TownOption, command_app
+from node0.commands.infer.model_choice import ModelChoice, names_in
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
     from node0.commands.infer import answer_prompts as work
-    from node0.finetune.inference import prompt_api
+    from node0.commands.infer import load_model as own
+    from node0.finetune.inference import reply
 else:
     work = when_called("node0.commands.infer.answer_prompts")
-    prompt_api = when_called("node0.finetune.inference.prompt_api")
+    own = when_called("node0.commands.infer.load_model")
+    reply = when_called("node0.finetune.inference.reply")
 
 app = command_app()
 
@@ -39,10 +42,14 @@ def infer(  # noqa: PLR0913  # one parameter a flag
     file: Annotated[
         str | None, typer.Option(help="Take one prompt from this file; - is all of stdin.")
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help='JSON lines: {"prompt": ...} in, {"answer": ...} or {"error": ...} out.'),
+    ] = False,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens of this mass.")] = 0.9,
     top_k: Annotated[int, typer.Option(help="Draw from this many likeliest tokens; 0 is off.")] = 0,
-    max_tokens: Annotated[int, typer.Option(min=0, help="Longest answer, in tokens.")] = 512,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
     seed: Annotated[int | None, typer.Option(help="Makes answers repeatable.")] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End an answer before this text; repeatable.")
@@ -53,9 +60,13 @@ def infer(  # noqa: PLR0913  # one parameter a flag
 ) -> int:
     """Answer prompts: one a line on stdin, each answer streamed to stdout as it comes.
 
-    Ends with the end of stdin. Ctrl-C leaves with 130.
+    Ends with the end of stdin: with 0, or with 1 when a prompt could not be answered; the others are
+    answered all the same. Ctrl-C leaves with 130.
     """
-    how = prompt_api.Answering(
+    added = names_in(adapters)
+    choice = ModelChoice(model, town=town, adapters=added, role=role, device=device, dtype=dtype)
+    console.note(f"loading {model}")
+    how = reply.Answering(
         max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -63,6 +74,5 @@ def infer(  # noqa: PLR0913  # one parameter a flag
         seed=seed,
         stop=tuple(stop or ()),
     )
-    names = tuple(name for name in adapters.split(",") if name)
-    choice = work.ModelChoice(model, town=town, adapters=names, role=role, device=device, dtype=dtype)
-    return work.answer_prompts(choice, how, file=file, raw=raw)
+    form = work.PromptForm(file=file, raw=raw, as_json=as_json)
+    return work.answer_prompts(lambda: own.load_model(choice, how), how, form)

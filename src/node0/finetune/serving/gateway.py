@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a request becomes ids, an engine answers with ids, and these become words and calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -70,7 +70,7 @@ class Answer:
         """The ids so far, without the stop id."""
         return [token.id for token in self.tokens]
 
-    async def pieces(self) -> AsyncIterator[Piece]:
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Words and calls as they become certain."""
         async with aclosing(self.stream):
             async for token in self.stream:

@@ -1,68 +1,114 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_chat import tiny_tokenizer
+from asked_parts import TOO_LONG, ScriptedModel
 
-from node0.commands.infer.answer_prompts import ModelChoice, answer_prompts
-from node0.errors import ConfigError, NotFound
-from node0.finetune.inference.prompt_api import Answering
-from node0.models.base_model import export_base
-from node0.models.factory import build_stages
-from node0.models.llama.arguments import LlamaArguments
+from node0.commands.infer.answer_prompts import SEPARATOR, PromptForm, answer_prompts
+from node0.errors import NotFound
+from node0.finetune.inference.reply import Answering
 
 Printed = pytest.CaptureFixture[str]
-GREEDY = Answering(max_tokens=4, temperature=0.0)
+HOW = Answering(max_tokens=4)
+TOOL = {"name": "Bash", "description": "Run.", "input_schema": {"type": "object"}}
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
-def choice(tmp_path: Path) -> ModelChoice:
-    shape = {"hidden_dim": 16, "n_heads": 2, "num_hidden_layers": 1, "vocab_size": 272, "ffn_dim": 16}
-    args = LlamaArguments.model_validate(shape | {"max_seq_len": 32, "init_std": 0.5})
-    export_base(build_stages(args, seed=1), tmp_path / "base")
-    tiny_tokenizer().save_pretrained(tmp_path / "base")
-    return ModelChoice(str(tmp_path / "base"), device="cpu")
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    def put(text: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+
+    return put
 
 
-def _stdin(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-
-
-def test_bytes_that_are_no_utf8_are_a_prompt_like_any_other(
-    choice: ModelChoice, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+def test_a_prompt_is_a_turn_of_a_user_who_offers_the_roles_tools(
+    typed: Callable[[bytes], None], capsys: Printed
 ) -> None:
-    _stdin(monkeypatch, b"\xff\n")
+    typed(b"hi\n\xff\n")
+    model = ScriptedModel([["a"], ["b"]], tools=[TOOL])  # type: ignore[list-item]  # a tool as JSON has it
 
-    assert answer_prompts(choice, GREEDY, file=None, raw=True) == 0
+    assert answer_prompts(lambda: model, HOW, PromptForm()) == 0
 
-    assert capsys.readouterr().out.endswith("\n")
+    asked = [{"system": "", "tools": [TOOL], "messages": [{"role": "user", "content": text}]} for text in
+             ("hi", "\N{REPLACEMENT CHARACTER}")]  # fmt: skip
+    assert model.requests == asked
+    assert capsys.readouterr().out == "a\nb\n"
+    assert model.closed
+
+
+def test_a_raw_prompt_is_continued_as_it_is(typed: Callable[[bytes], None]) -> None:
+    typed(b"hi\n")
+    model = ScriptedModel([["a"]])
+
+    answer_prompts(lambda: model, HOW, PromptForm(raw=True))
+
+    assert (model.texts, model.requests) == (["hi"], [])
 
 
 def test_a_file_is_one_prompt_and_an_empty_one_is_none(
-    choice: ModelChoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+    typed: Callable[[bytes], None], tmp_path: Path, capsys: Printed
 ) -> None:
-    _stdin(monkeypatch, b"")
+    typed(b"")
     (tmp_path / "prompt").write_text("a\nb\n")
     (tmp_path / "empty").write_text(" \n")
+    model = ScriptedModel([["c"], ["d"]])
 
-    assert answer_prompts(choice, GREEDY, file=str(tmp_path / "prompt"), raw=True) == 0
-    one = capsys.readouterr().out
-    assert answer_prompts(choice, GREEDY, file=str(tmp_path / "empty"), raw=True) == 0
+    assert answer_prompts(lambda: model, HOW, PromptForm(file=str(tmp_path / "prompt"), raw=True)) == 0
+    assert answer_prompts(lambda: model, HOW, PromptForm(file=str(tmp_path / "empty"), raw=True)) == 0
+    typed(b"e\nf\n")
+    assert answer_prompts(lambda: model, HOW, PromptForm(file="-", raw=True)) == 0
 
-    assert one
-    assert capsys.readouterr().out == ""
+    assert model.texts == ["a\nb\n", "e\nf\n"]
+    assert capsys.readouterr().out == "c\nd\n"
 
 
-def test_what_cannot_be_is_refused_before_a_model_is_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_of_objects_holds_one_a_line(
+    typed: Callable[[bytes], None], tmp_path: Path, capsys: Printed
 ) -> None:
-    _stdin(monkeypatch, b"hi\n")
-    (tmp_path / "latin").write_bytes(b"\xe9")
-    nobody = ModelChoice("./nobody")
+    typed(b"")
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a"}\n\n{"prompt": "long"}\n{"prompt": "b"}')
+    form = PromptForm(file=str(tmp_path / "prompts.jsonl"), as_json=True)
 
-    with pytest.raises(ConfigError, match="top_p"):
-        answer_prompts(nobody, Answering(top_p=1.5), file=None, raw=False)
+    assert answer_prompts(lambda: ScriptedModel([["c"], [TOO_LONG], ["d"]]), HOW, form) == 1
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record.get("answer", record.get("error")) for record in found] == ["c", str(TOO_LONG), "d"]
+
+
+def test_only_a_terminal_gets_separators_and_a_word_on_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO(b"a\nb\n")))
+    monkeypatch.setattr(sys, "stdout", Terminal(screen))
+
+    answer_prompts(lambda: ScriptedModel([["c"], ["d"]]), HOW, PromptForm())
+
+    assert screen.getvalue().decode() == f"c\n{SEPARATOR}\nd\n{SEPARATOR}\n"
+    assert capsys.readouterr().err == "scripted listens: type a prompt and press Enter; Ctrl-D ends\n"
+
+
+def test_a_file_that_cannot_be_read_is_refused_before_a_model_is_looked_for(
+    typed: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    typed(b"")
+    (tmp_path / "latin").write_bytes(b"\xe9")
+
+    def nobody() -> ScriptedModel:
+        raise AssertionError("a model was looked for")
+
     with pytest.raises(NotFound, match="not UTF-8 text; check the path"):
-        answer_prompts(nobody, GREEDY, file=str(tmp_path / "latin"), raw=False)
+        answer_prompts(nobody, HOW, PromptForm(file=str(tmp_path / "latin")))
+    with pytest.raises(NotFound, match="cannot read the prompt from"):
+        answer_prompts(nobody, HOW, PromptForm(file=str(tmp_path / "none")))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +53,8 @@ def test_a_prompt_that_does_not_fit_is_one_line_and_the_tool_ends_with_1(
     assert ask(f"{'x' * 40}\nhi\n", "--max-tokens", "2") == 1
 
     out, err = capsys.readouterr()
-    assert err == "error: the prompt has 40 tokens and the model's context is 32; shorten it\n"
+    said = "error: prompt is too long: 40 tokens, the model's context is 32; shorten it"
+    assert err.splitlines()[1:] == [said]
     assert out.endswith("\n") and len(out) > 1
 
 
@@ -101,7 +104,8 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
     out, err = capsys.readouterr()
     assert out == ""
-    assert line in err and err.count("\n") == 1
+    *loading, last = err.splitlines()
+    assert line in last and loading == ([] if code == 2 else [f"loading {model}" if model else loading[0]])
     assert sorted(town_root.rglob("*")) == before
 
 
@@ -110,9 +114,35 @@ def test_an_impossible_setting_is_refused_once_and_before_loading(
 ) -> None:
     assert ask("one\ntwo\n", "--top-p", "1.5", model="./none") == 1
 
-    assert capsys.readouterr().err == "error: top_p 1.5 is not in (0, 1]; 1 switches it off\n"
+    said = "error: top_p 1.5 is not in (0, 1]; 1 switches it off"
+    assert capsys.readouterr().err.splitlines() == ["loading ./none", said]
 
 
 def test_an_empty_stdin_is_no_prompt(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask("") == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr().out == ""
+
+
+def test_objects_are_answered_by_objects_also_when_one_does_not_fit(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.dumps({"id": number, "prompt": text}) for number, text in enumerate(["x" * 40, "hi"])]
+
+    assert ask("\n".join(lines), "--json", "--max-tokens", "2") == 1
+
+    refused, answered = map(json.loads, capsys.readouterr().out.splitlines())
+    assert refused["id"] == 0 and "the model's context is 32" in refused["error"]
+    assert (answered["id"], answered["ending"], answered["answer_tokens"]) == (1, "length", 2)
+
+
+def test_what_is_loaded_is_said_before_torch_is() -> None:
+    code = (
+        "import sys; from node0 import console, run_inference\n"
+        "console.note = lambda line: print(line, 'torch' in sys.modules)\n"
+        "run_inference.main(['--model', './none'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, input="", check=True)
+
+    loading, error = done.stdout.splitlines()
+    assert loading == "loading ./none False"
+    assert error.startswith("error: no model directory ./none") and error.endswith("True")

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
 from typing import Any
 
 import pytest
+from asked_parts import TOO_LONG, ScriptedModel
 
-from node0.finetune.inference.generator import Generator
-from node0.finetune.inference.prompt_api import Answering, PromptAPI, prompts_by_line
+from node0.errors import EngineBusy
+from node0.finetune.inference.prompt_api import PromptAPI, prompts_by_line
+from node0.finetune.inference.reply import Answering
 
 
 class FlushCounter(io.StringIO):
@@ -33,61 +36,106 @@ class ClosedAfter(io.StringIO):
         return super().write(text)
 
 
-def _encode(text: str) -> list[int]:
-    return [ord(letter) - ord("a") for letter in text]
+def _api(model: ScriptedModel, **how: Any) -> PromptAPI:
+    return PromptAPI(lambda prompt: model.continue_text(prompt.text, prompt.how), Answering(**how))
 
 
-def _decode(ids: list[int]) -> str:
-    return "".join(chr(ord("a") + index) for index in ids)
+def _answered(model: ScriptedModel, *lines: str, **how: Any) -> tuple[int, list[dict[str, Any]]]:
+    sink = io.StringIO()
+    failed = _api(model, **how).serve_json(lines, sink)
+    return failed, [json.loads(line) for line in sink.getvalue().splitlines()]
 
 
-def _api(pipeline: Any, **how: Any) -> PromptAPI:
-    generator = Generator(pipeline, context=10, decode=_decode)
-    return PromptAPI(generator, encode=_encode, decode=_decode, how=Answering(**how))
-
-
-def test_each_token_is_written_and_flushed_at_once(pipeline: Any) -> None:
+def test_each_piece_is_written_and_flushed_at_once() -> None:
     sink = FlushCounter()
 
-    _api(pipeline, max_tokens=3).serve(["a", "k"], sink)
+    _api(ScriptedModel([["b", "c"], ["l"]])).serve(["a", "k"], sink)
 
-    assert sink.seen == ["b", "bc", "bcd", "bcd\n", "bcd\nl", "bcd\nlm", "bcd\nlmn", "bcd\nlmn\n"]
+    assert sink.seen == ["b", "bc", "bc\n", "bc\nl", "bc\nl\n"]
 
 
-def test_a_stop_string_is_not_written(pipeline: Any) -> None:
+def test_a_person_sees_where_an_answer_ends() -> None:
     sink = io.StringIO()
 
-    _api(pipeline, stop=("ef",)).serve(["a"], sink)
+    _api(ScriptedModel([["b\n\nc"], ["l"]])).serve(["a", "k"], sink, separator="---")
 
-    assert sink.getvalue() == "bcd\n"
+    assert sink.getvalue() == "b\n\nc\n---\nl\n---\n"
 
 
-def test_a_prompt_that_does_not_fit_is_one_line_and_the_next_is_answered(
-    pipeline: Any, capsys: pytest.CaptureFixture[str]
+def test_a_prompt_that_fails_is_one_line_and_the_others_are_answered(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     sink = io.StringIO()
+    busy = EngineBusy("32 requests wait; ask again later")
 
-    refused = _api(pipeline, max_tokens=1).serve(["a" * 10, "c"], sink)
+    failed = _api(ScriptedModel([[TOO_LONG], ["d"], ["e", busy], ["f"]])).serve(
+        ["x" * 9, "c", "y", "z"], sink
+    )
 
-    assert refused == 1
-    assert sink.getvalue() == "d\n"
-    expected = "error: the prompt has 10 tokens and the model's context is 10; shorten it\n"
-    assert capsys.readouterr().err == expected
+    assert failed == 2
+    assert sink.getvalue() == "d\ne\nf\n"
+    assert capsys.readouterr().err == f"error: {TOO_LONG}\nerror: {busy}\n"
 
 
-def test_a_reader_that_left_frees_the_sequence(pipeline: Any) -> None:
+def test_a_reader_that_left_ends_the_answer() -> None:
+    model = ScriptedModel([["b", "c", "d"]])
+
     with pytest.raises(BrokenPipeError):
-        _api(pipeline).serve(["a"], ClosedAfter(2))
+        _api(model).serve(["a"], ClosedAfter(2))
 
-    assert pipeline.sessions[0].closed
+    assert model.stopped == 1
 
 
-def test_settings_reach_the_pipeline(pipeline: Any) -> None:
-    _api(pipeline, temperature=0.0, top_p=0.5, top_k=3, seed=4, max_tokens=2).serve(["a"], io.StringIO())
+def test_an_object_a_prompt_becomes_an_object_an_answer() -> None:
+    lines = ['{"id": {"n": 1}, "prompt": "a"}\n', "\n", '{"prompt": "k"}\n']
 
-    params = pipeline.sessions[0].params
-    assert (params.temperature, params.top_p, params.top_k, params.seed) == (0.0, 0.5, 3, 4)
-    assert pipeline.sessions[0].max_length == 3
+    failed, found = _answered(ScriptedModel([["b", "\u00e9"], ["l"]]), *lines)
+
+    figures = {"ending": "end", "prompt_tokens": 3}
+    assert failed == 0
+    assert found == [
+        {"number": 1, "id": {"n": 1}, "answer": "b\u00e9", **figures, "answer_tokens": 2},
+        {"number": 2, "id": None, "answer": "l", **figures, "answer_tokens": 1},
+    ]
+
+
+def test_an_object_may_draw_its_answer_otherwise_than_the_command_line_says() -> None:
+    model = ScriptedModel([["b"], ["l"]])
+
+    _answered(model, '{"prompt": "a", "temperature": 0, "stop": ["x", ""]}', '{"prompt": "k"}', max_tokens=7)
+
+    assert model.hows == [Answering(max_tokens=7, temperature=0, stop=("x",)), Answering(max_tokens=7)]
+
+
+def test_errors_stand_at_the_place_of_their_answers() -> None:
+    lines = [
+        "hello",
+        "[1]",
+        '{"id": 7, "promt": "a"}',
+        '{"id": 8, "prompt": 3}',
+        '{"id": 9, "prompt": "\\ud800"}',
+        '{"id": 10, "prompt": "x", "temperature": "hot"}',
+        '{"id": 11, "prompt": "long"}',
+        '{"id": 12, "prompt": "busy"}',
+        '{"id": 13, "prompt": "k"}',
+    ]
+
+    failed, found = _answered(ScriptedModel([[TOO_LONG], [EngineBusy("ask again later")], ["l"]]), *lines)
+
+    assert failed == 8
+    assert [(record["number"], record["id"]) for record in found] == [
+        (1, None), (2, None), (3, 7), (4, 8), (5, 9), (6, 10), (7, 11), (8, 12), (9, 13)
+    ]  # fmt: skip
+    assert [record.get("retry") for record in found] == [*[False] * 7, True, None]
+    assert "no JSON object" in found[0]["error"] and "no JSON object" in found[1]["error"]
+    assert "half a character" in found[4]["error"]
+    assert found[3]["error"].startswith("prompt: ")
+    assert found[6]["error"] == str(TOO_LONG)
+    assert found[8]["answer"] == "l"
+
+
+def test_an_id_that_cannot_be_written_down_is_spelled() -> None:
+    assert _answered(ScriptedModel([["b"]]), '{"id": "\\ud800", "prompt": "a"}')[1][0]["id"] == "\ud800"
 
 
 def test_prompts_are_lines_and_empty_lines_are_none() -> None:

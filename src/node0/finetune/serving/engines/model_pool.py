@@ -124,6 +124,7 @@ class ModelPool:
             if idle is None:
                 return False
             self._unload(idle)
+            logger.info("unloaded %s", idle)
         return True
 
     def _fits(self, nbytes: int) -> bool:
@@ -136,4 +137,3 @@ class ModelPool:
         held = self._held.pop(name)
         if held.pipeline is not None:
             held.pipeline.close()
-        logger.info("unloaded %s", name)
