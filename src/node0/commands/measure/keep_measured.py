@@ -8,8 +8,8 @@ from node0 import console
 from node0.commands.model.open_registry import open_registry
 from node0.errors import ConfigError, Node0Error, NotFound
 from node0.finetune.eval.held_out import Measured
-from node0.finetune.eval.wilson import wilson
 from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.statistics.wilson import wilson
 
 SUITE = "held-out"
 

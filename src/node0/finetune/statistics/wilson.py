@@ -7,8 +7,10 @@ Z_95 = 1.959963984540054
 "Standard deviations that hold 95 % of a normal distribution."
 
 
-def wilson(hits: int, items: int, *, z: float = Z_95) -> tuple[float, float]:
+def wilson(hits: float, items: float, *, z: float = Z_95) -> tuple[float, float]:
     """The lower and upper bound of the share of hits; of no items, 0 and 1.
+
+    Neither needs to be whole: repeated trials of one item count as fewer (`tallies.effective`).
 
     Raises:
         ValueError: more hits than items, or fewer than none.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.eval.wilson import Z_95, wilson
+from node0.finetune.statistics.wilson import Z_95, wilson
 
 items = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
