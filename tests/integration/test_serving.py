@@ -316,21 +316,36 @@ def test_hostile_requests_are_refused_and_the_server_lives(own: Served, head: by
     assert httpx.get(f"{own.url}/health", trust_env=False).status_code == 200
 
 
-def test_with_tokens_clients_need_one(base: Path, tmp_path: Path) -> None:
-    tokens = tmp_path / "tokens"
-    tokens.write_text("0123456789abcdef\n")
+def test_with_tokens_clients_need_one_and_have_its_quota(base: Path, tmp_path: Path) -> None:
+    tokens, settings = tmp_path / "tokens", tmp_path / ".models" / "settings.yaml"
+    tokens.write_text("0123456789abcdef\nfedcba9876543210 witness grant.json\n")
     tokens.chmod(0o600)
+    settings.parent.mkdir()
+    settings.write_text("serving: {standard: {requests_per_minute: 1}}\n")
+    (tmp_path / "grant.json").write_text('{"model_access": {"extended_quota": true}}')
+    reach: list[str | Path] = ["--host", "0.0.0.0", "--token-file", tokens, "--town", tmp_path]
 
-    with serving("--model", f"tiny={base}", "--host", "0.0.0.0", "--token-file", tokens) as served:
+    with serving("--model", f"tiny={base}", *reach) as served:
         served.url = served.url.replace("0.0.0.0", "127.0.0.1")
         with openai_client(served) as client, pytest.raises(openai.AuthenticationError):
             client.models.list()
         with anthropic_client(served) as other, pytest.raises(anthropic.AuthenticationError):
             other.models.list()
-        with openai_client(served, key="0123456789abcdef") as client:
+        with (
+            openai_client(served, key="0123456789abcdef") as client,
+            anthropic_client(served, key="0123456789abcdef") as other,
+            anthropic_client(served, key="fedcba9876543210") as contributor,
+        ):
             assert [model.id for model in client.models.list()] == ["tiny"]
-        with anthropic_client(served, key="0123456789abcdef") as other:
             assert [model.id for model in other.models.list()] == ["tiny"]
+            client.chat.completions.create(**GREEDY)
+            with pytest.raises(openai.RateLimitError, match="1 requests a minute") as refused:
+                client.chat.completions.create(**GREEDY)
+            assert 0 < int(refused.value.response.headers["retry-after"]) <= 60
+            with pytest.raises(anthropic.RateLimitError, match="key1 may have"):
+                other.messages.create(**in_anthropics(GREEDY))
+            for _ in range(2):
+                contributor.messages.create(**in_anthropics(GREEDY))
         assert served.stop(signal.SIGINT) == 0
 
 

@@ -17,7 +17,7 @@ from node0.commands.serve.model_offers import (
     registered_name,
     served_model,
 )
-from node0.errors import ConfigError
+from node0.errors import ConfigError, NotFound
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine
@@ -26,11 +26,14 @@ from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.token_engine import Engine
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.finetune.serving.gateway import Gateway
-from node0.finetune.serving.http.admission import Admission, is_loopback, read_tokens
+from node0.finetune.serving.http.admission import Admission, is_loopback
+from node0.finetune.serving.http.api_keys import read_keys
 from node0.finetune.serving.http.drained_server import listen, run_until_stopped
+from node0.finetune.serving.http.key_quotas import KeyQuotas, QuotaSettings
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
 from node0.finetune.serving.registry_versions import RegistryVersions
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
+from node0.settings import read_block
 from node0.town import Town
 
 _DIALECTS: Mapping[str, Callable[[], Dialect]] = {"vllm": VllmDialect, "llama-server": LlamaServerDialect}
@@ -55,6 +58,7 @@ class ServeRequest:
     max_loaded: int | None
     max_bytes: int | None
     max_body: int
+    max_seconds: float
     device: str
     dtype: str
     town: Path | None
@@ -74,7 +78,8 @@ def serve_models(request: ServeRequest) -> None:
         BadCheckpoint: a model's files are not what was registered.
     """
     _check(request)
-    admission = Admission(read_tokens(request.token_file) if request.token_file else ())
+    admission = Admission(read_keys(request.token_file) if request.token_file else ())
+    quotas = KeyQuotas(_quota_settings(request.town))
     named = named_models(request.models)
     sources = {own_id: request.choice.find(name) for own_id, name in named.items()}
     started = offers(named, sources, request.engine_models)
@@ -91,9 +96,8 @@ def serve_models(request: ServeRequest) -> None:
         shown = f"[{host}]" if ":" in host else host
         console.note(f"listening on http://{shown}:{port}; it is ready when /ready says so; Ctrl-C ends")
         state = ServingState()
-        app = serving_app(
-            Gateway(catalogue, engine), ServingOptions(admission=admission, max_body=request.max_body), state
-        )
+        options = ServingOptions(admission, request.max_body, request.max_seconds, quotas)
+        app = serving_app(Gateway(catalogue, engine), options, state)
         run_until_stopped(app, listening, state, warm_up=warm_up, close=engine.close)
     console.note("stopped: every answer that was begun has been given")
 
@@ -109,12 +113,21 @@ def _check(request: ServeRequest) -> None:
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")
 
 
+def _quota_settings(town: Path | None) -> QuotaSettings:
+    """The town's; the default ones where there is no town."""
+    try:
+        place = Town.locate(town)
+    except NotFound:
+        return QuotaSettings()
+    return read_block(QuotaSettings, place.model_settings_file, block="serving")
+
+
 def _engine(
     request: ServeRequest, started: list[Offer], *, grows: bool
 ) -> tuple[LocalEngine | RemoteEngine, Callable[[], Awaitable[None]]]:
     """The engine, and what loads its models."""
     if request.engine_url is not None:
-        token = read_tokens(request.engine_token_file)[0] if request.engine_token_file else None
+        token = read_keys(request.engine_token_file)[0].token if request.engine_token_file else None
         return RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token), _nothing
     # One more than were named: a version whose turn has come is loaded beside the one that still answers.
     bound = request.max_loaded or (len(started) + 1 if grows else None)

@@ -58,7 +58,8 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8642,
     token_file: Annotated[
-        Path | None, typer.Option(help="File of tokens, one a line; whoever asks must send one.")
+        Path | None,
+        typer.Option(help="File of keys, one a line: TOKEN [NAME [FILE]]; whoever asks must send one."),
     ] = None,
     max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait for one model.")] = 32,
     max_loaded: Annotated[
@@ -68,6 +69,9 @@ def serve(  # noqa: PLR0913  # one parameter a flag
         float | None, typer.Option(min=0.001, help="GiB of weights in memory at once.")
     ] = None,
     max_body_mib: Annotated[int, typer.Option(min=1, help="MiB of the largest request.")] = 32,
+    max_seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds that a request and its answer may take.")
+    ] = 1800,
     device: DeviceOption = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     town: TownOption = None,
@@ -94,6 +98,7 @@ def serve(  # noqa: PLR0913  # one parameter a flag
             max_loaded=max_loaded,
             max_bytes=None if max_weights_gib is None else int(max_weights_gib * (1 << 30)),
             max_body=max_body_mib << 20,
+            max_seconds=max_seconds,
             device=device,
             dtype=dtype,
             town=town,

@@ -41,9 +41,7 @@ class AccessGrantManager:
         """
         if requested_tier not in TIERS:
             raise ConfigError(f"no access tier {requested_tier!r}; one of: {', '.join(TIERS)}")
-        access = _access(rig_settings)
-        tier = "extended" if access.extended_quota else access.tier
-        return TIERS.index(tier) >= TIERS.index(requested_tier)
+        return TIERS.index(_tier(_access(rig_settings))) >= TIERS.index(requested_tier)
 
     def is_extended_quota(self, rig_settings: Mapping[str, Any]) -> bool:
         """Whether a rig has the larger quota.
@@ -52,6 +50,14 @@ class AccessGrantManager:
             ConfigError: the settings hold no valid grant.
         """
         return _access(rig_settings).extended_quota
+
+    def tier_of(self, config_path: Path) -> str:
+        """The tier of the rig whose grant a JSON file holds; standard where there is no file or no grant.
+
+        Raises:
+            ConfigError: the file is no JSON object, or holds no valid grant.
+        """
+        return _tier(_access(_read(config_path)))
 
     def grant_extended_access(self, config_path: Path) -> None:
         """Note in a JSON file that its rig's contribution was taken; every other key stays.
@@ -66,6 +72,10 @@ class AccessGrantManager:
             write_atomically(config_path, text + "\n")
         except OSError as error:
             raise ConfigError(f"cannot write {config_path}: {error.strerror}") from None
+
+
+def _tier(access: ModelAccess) -> str:
+    return "extended" if access.extended_quota else access.tier
 
 
 def _access(settings: Mapping[str, Any]) -> ModelAccess:

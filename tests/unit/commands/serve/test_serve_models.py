@@ -27,6 +27,7 @@ REQUEST = ServeRequest(
     max_loaded=None,
     max_bytes=None,
     max_body=1 << 20,
+    max_seconds=60,
     device="cpu",
     dtype="float32",
     town=None,

@@ -57,3 +57,13 @@ def test_a_file_that_is_no_json_object_stays_as_it_is(tmp_path: Path, text: str)
         MANAGER.grant_extended_access(file)
 
     assert file.read_text() == text
+
+
+def test_a_rigs_tier_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    found = [MANAGER.tier_of(file)]
+    for text in ('{"model_access": {"tier": "none"}}', '{"model_access": {"extended_quota": true}}'):
+        file.write_text(text)
+        found.append(MANAGER.tier_of(file))
+
+    assert found == ["standard", "none", "extended"]

@@ -12,12 +12,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from node0.finetune.serving.gateway import Answer
+from node0.finetune.serving.protocols.api_errors import RequestRefused
 
 T = TypeVar("T")
 
 EventBytes = Callable[[Mapping[str, Any]], bytes]
 OnError = Callable[[Exception], bytes]
 "What a stream that has begun says of an error."
+
+LAST_SECONDS = 5.0
+"How long a client that reads nothing may take for the end of a stream that failed."
 
 
 class ClientGone(Exception):
@@ -64,6 +68,8 @@ class EventStream(StreamingResponse):
         self._encode = encode
         self._on_error = on_error
         self._end = end
+        self.deadline: float | None = None
+        "When it must have ended, by the event loop's clock."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and cancel whatever is still computed afterwards."""
@@ -75,14 +81,23 @@ class EventStream(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         """Send the head, each event, and the end."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with aclosing(self._events):
-            try:
+        limit = asyncio.timeout_at(self.deadline)
+        try:
+            async with limit, aclosing(self._events):
                 async for event in self._events:
                     await _send(send, self._encode(event))
                 await _send(send, self._end)
-            except Exception as error:  # noqa: BLE001  # the status is sent: the stream itself must say it
-                await _send(send, self._on_error(error))
+        except Exception as error:  # noqa: BLE001  # the status is sent: the stream itself must say it
+            await close_all(self._answers)
+            told = self._on_error(too_long() if limit.expired() else error)
+            async with asyncio.timeout(LAST_SECONDS):
+                await _send(send, told)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def too_long() -> RequestRefused:
+    """What is told of a request whose time is over."""
+    return RequestRefused("the answer took longer than this server allows; ask for less", status=504)
 
 
 def compact_json(value: Any) -> str:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from node0.errors import ConfigError
 from node0.finetune.serving.http.serving_app import ServingState
+from node0.finetune.serving.http.strict_protocol import StrictProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def run_until_stopped(
     """
     config = uvicorn.Config(
         app,
+        http=StrictProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

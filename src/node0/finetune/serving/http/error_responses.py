@@ -17,8 +17,8 @@ def error_response(request: Request, error: Exception) -> Response:
     told = told_error(error)
     status, body = told.anthropic() if is_anthropic(request) else told.openai()
     headers = {"Retry-After": str(told.retry_after)} if told.retry_after else {}
-    if told.status == 413:
-        headers["Connection"] = "close"  # the rest of the body is not read
+    if told.closes:
+        headers["Connection"] = "close"
     return JSONResponse(body, status, headers)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a request's body as JSON: bounded in size and depth."""
+"""Read a request's body as JSON: bounded in size, depth and time."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,17 +14,27 @@ from node0.finetune.serving.protocols.api_errors import RequestRefused
 MAX_BYTES = 32 << 20
 "What Anthropic's API takes."
 
+MAX_SECONDS = 120.0
+"From the head of a request to the end of its body."
+
 MAX_DEPTH = 100
 "Objects and lists inside each other; what renders a prompt goes down into each."
 
 
-async def read_json(request: Request, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+async def read_json(
+    request: Request, *, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS
+) -> dict[str, Any]:
     """The body's object.
 
     Raises:
-        RequestRefused: it is too large, no JSON, no object, or nested too deeply.
+        RequestRefused: it is too large, comes too slowly, is no JSON or no object, or is nested too deeply.
     """
-    body = await _read(request, max_bytes)
+    try:
+        async with asyncio.timeout(max_seconds):
+            body = await _read(request, max_bytes)
+    except TimeoutError:
+        message = f"the body did not come within {max_seconds:.0f} s"
+        raise RequestRefused(message, status=408, closes=True) from None
     try:
         value = json.loads(body)
     except RecursionError:
@@ -67,7 +78,7 @@ def _inside(value: Any) -> Iterator[Any]:
 
 
 def _too_large(max_bytes: int) -> RequestRefused:
-    return RequestRefused(f"the body is larger than {max_bytes} bytes", status=413)
+    return RequestRefused(f"the body is larger than {max_bytes} bytes", status=413, closes=True)
 
 
 def _too_deep() -> RequestRefused:

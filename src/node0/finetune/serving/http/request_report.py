@@ -4,7 +4,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -33,7 +33,13 @@ class RequestReport:
     model: str = ""
     "Id of a served model."
 
+    key: str = ""
+    "Name of the key that asked."
+
     stream: bool = False
+    leave: Callable[[int], None] | None = None
+    "Gives back the key's place; told how many tokens were read and written."
+
     answers: list[Answer] = field(default_factory=list)
 
     @property
@@ -113,6 +119,8 @@ class ReportingMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
+            if report.leave is not None:
+                report.leave(report.prompt_tokens + report.answer_tokens)
             seconds = time.perf_counter() - began
             self._metrics.count(report, status=status, seconds=seconds)
             if report.route not in _QUIET:
@@ -123,6 +131,7 @@ def _line(report: RequestReport, status: int, seconds: float) -> str:
     about = {
         "route": report.route,
         "model": report.model,
+        "key": report.key,
         "status": status,
         "stream": report.stream,
         "prompt_tokens": report.prompt_tokens,

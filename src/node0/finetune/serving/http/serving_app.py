@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP application: Anthropic's and OpenAI's endpoints over one gateway."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,16 +14,23 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.http.admission import Admission
-from node0.finetune.serving.http.answer_responses import ClientGone, EventStream, close_all
+from node0.finetune.serving.http.answer_responses import ClientGone, EventStream, close_all, too_long
 from node0.finetune.serving.http.anthropic_routes import AnthropicRoutes
 from node0.finetune.serving.http.error_responses import error_response
 from node0.finetune.serving.http.json_body import MAX_BYTES
+from node0.finetune.serving.http.key_quotas import KeyQuotas
 from node0.finetune.serving.http.openai_routes import OpenAIRoutes
-from node0.finetune.serving.http.request_report import ReportingMiddleware, ServingMetrics, report_of
+from node0.finetune.serving.http.request_report import (
+    ReportingMiddleware,
+    RequestReport,
+    ServingMetrics,
+    report_of,
+)
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 
 logger = logging.getLogger(__name__)
 
+MAX_SECONDS = 1800.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -40,6 +48,12 @@ class ServingOptions:
 
     admission: Admission = field(default_factory=Admission)
     max_body: int = MAX_BYTES
+    "Bytes."
+
+    max_seconds: float | None = MAX_SECONDS
+    "From the head of a request to the end of its answer."
+
+    quotas: KeyQuotas = field(default_factory=KeyQuotas)
 
 
 def serving_app(gateway: Gateway, options: ServingOptions, state: ServingState) -> FastAPI:
@@ -75,30 +89,41 @@ def serving_app(gateway: Gateway, options: ServingOptions, state: ServingState) 
         ("GET", "/metrics"): figures,
     }
     for (method, path), handler in routes.items():
-        app.add_api_route(
-            path, _guarded(handler, path, options.admission), methods=[method], response_model=None
-        )
+        app.add_api_route(path, _guarded(handler, path, options), methods=[method], response_model=None)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_middleware(ReportingMiddleware, metrics=metrics)
     return app
 
 
-def _guarded(handler: Handler, route: str, admission: Admission) -> Handler:
+def _guarded(handler: Handler, route: str, options: ServingOptions) -> Handler:
     async def guarded(request: Request) -> Response:
         report = report_of(request)
         report.route = route
+        limit = asyncio.timeout(options.max_seconds)
         try:
-            admission.check(request)
-            response = await handler(request)
+            _admit(request, report, options)
+            async with limit:
+                response = await handler(request)
         except ClientGone:
             response = Response(status_code=499)
         except Exception as error:  # noqa: BLE001  # the border between the server and a client
-            response = error_response(request, error)
-        if not isinstance(response, EventStream):
+            response = error_response(request, too_long() if limit.expired() else error)
+        if isinstance(response, EventStream):
+            response.deadline = limit.when()
+        else:
             await close_all(report.answers)
         return response
 
     return guarded
+
+
+def _admit(request: Request, report: RequestReport, options: ServingOptions) -> None:
+    """Refuse who may not ask, or not now."""
+    key = options.admission.check(request)
+    if key is not None:
+        report.key = key.name
+        if request.method == "POST":
+            report.leave = options.quotas.enter(key)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -14,12 +14,14 @@ _ANTHROPIC = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "invalid_request_error",
     413: "request_too_large",
     429: "rate_limit_error",
+    504: "timeout_error",
     529: "overloaded_error",
 }
 _OPENAI = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {401: "invalid_api_key", 404: "not_found", 413: "request_too_large"}
+_CODES = {401: "invalid_api_key", 404: "not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}
 _FORESEEN: dict[type[Exception], tuple[int, str | None, int | None]] = {
     NotFound: (404, "model", None),
     ConfigError: (400, None, None),
@@ -32,10 +34,20 @@ _FORESEEN: dict[type[Exception], tuple[int, str | None, int | None]] = {
 class RequestRefused(ConfigError):
     """A request that cannot be answered as it is."""
 
-    def __init__(self, message: str, *, status: int = 400, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        retry_after: int | None = None,
+        closes: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.param = param
+        self.retry_after = retry_after
+        self.closes = closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,9 @@ class ApiError:
     param: str | None = None
     retry_after: int | None = None
     "Seconds."
+
+    closes: bool = False
+    "The connection is closed: the rest of the request is not read."
 
     def anthropic(self) -> tuple[int, dict[str, Any]]:
         """Status and body of https://docs.anthropic.com/en/api/errors."""
@@ -69,7 +84,7 @@ class ApiError:
 def api_error(error: Exception) -> ApiError:
     """What a client is told of an error; nothing of one that nobody foresaw."""
     if isinstance(error, RequestRefused):
-        return ApiError(error.status, str(error), error.param)
+        return ApiError(error.status, str(error), error.param, error.retry_after, error.closes)
     if isinstance(error, ValidationError):
         return _invalid(error)
     for kind, (status, param, retry_after) in _FORESEEN.items():
@@ -83,6 +98,6 @@ def _invalid(error: ValidationError) -> ApiError:
     first = error.errors(include_input=False, include_url=False)[0]
     # A union's branches stand in the path as if they were fields.
     place = ".".join(
-        str(part) for part in first["loc"] if not str(part).startswith(("list[", "str", "dict["))
+        str(part) for part in first["loc"] if part != "str" and not str(part).startswith(("list[", "dict["))
     )
     return ApiError(400, f"{place or 'the body'}: {first['msg']}", place or None)

@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +14,9 @@ from node0.finetune.serving.protocols.wire_content import to_request, without_nu
 
 MAX_ANSWERS = 16
 "Answers that one request may ask for."
+
+MAX_STOPS = 64
+"Stop strings of one request."
 
 _OFF: Mapping[str, tuple[Any, ...]] = {
     "logprobs": (None, False),
@@ -46,7 +49,7 @@ class _DrawnBody(BaseModel):
     model: str
     n: int = Field(1, ge=1, le=MAX_ANSWERS)
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(max_length=MAX_STOPS)] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: float | None = None

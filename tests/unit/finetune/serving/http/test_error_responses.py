@@ -26,7 +26,7 @@ def test_each_path_answers_in_the_form_of_its_clients() -> None:
 
 def test_headers_say_when_to_come_back_and_that_the_rest_is_not_read() -> None:
     assert error_response(request("/v1/messages"), EngineBusy("x")).headers["retry-after"] == "1"
-    refused = RequestRefused("x", status=413)
+    refused = RequestRefused("x", status=413, closes=True)
     assert error_response(request("/v1/messages"), refused).headers["connection"] == "close"
 
 

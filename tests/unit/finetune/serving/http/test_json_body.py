@@ -61,3 +61,15 @@ def test_a_body_over_the_limit_is_refused_whatever_its_header_says(length: str |
         read(b"x" * 60, b"x" * 60, length=length, max_bytes=100)
 
     assert caught.value.status == 413
+
+
+def test_a_body_that_comes_too_slowly_is_given_up() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    with pytest.raises(RequestRefused, match="did not come") as refused:
+        asyncio.run(read_json(request, max_seconds=0.01))
+
+    assert (refused.value.status, refused.value.closes) == (408, True)

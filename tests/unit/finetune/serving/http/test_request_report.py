@@ -15,7 +15,7 @@ def test_a_line_in_the_log_counts_ids_and_says_no_word_of_the_prompt(
     with caplog.at_level(logging.INFO, logger="node0"):
         posted(application(engine), "/v1/messages", ASK)
 
-    assert '"route":"/v1/messages","model":"tiny","status":200' in caplog.text
+    assert '"route":"/v1/messages","model":"tiny","key":"","status":200' in caplog.text
     assert f'"prompt_tokens":{len(engine.requests[0].prompt)},"answer_tokens":5' in caplog.text
     assert "secret" not in caplog.text
 

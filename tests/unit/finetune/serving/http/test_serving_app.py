@@ -2,10 +2,12 @@
 from typing import Any
 
 import pytest
-from serving_parts import ScriptedEngine, application, got, posted, served
+from serving_parts import ScriptedEngine, application, events, got, posted, served
 
 from node0.errors import EngineBusy, EngineUnavailable
 from node0.finetune.serving.http.admission import Admission
+from node0.finetune.serving.http.api_keys import ApiKey
+from node0.finetune.serving.http.key_quotas import KeyQuotas, QuotaSettings, TierLimits
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState
 
 TOKEN = "0123456789abcdef"
@@ -25,7 +27,7 @@ def test_health_says_that_it_lives_and_ready_whether_it_can_answer() -> None:
 
 
 def test_tokens_are_asked_for_on_every_path_but_the_probes() -> None:
-    app = application(ScriptedEngine(), options=ServingOptions(admission=Admission([TOKEN])))
+    app = application(ScriptedEngine(), options=ServingOptions(admission=Admission([ApiKey(TOKEN, "rig")])))
 
     assert {path: got(app, path).status_code for path in ("/v1/models", "/metrics", "/health", "/ready")} == {
         "/v1/models": 401,
@@ -92,3 +94,48 @@ def test_a_path_or_method_that_there_is_not_is_refused_in_the_clients_form() -> 
     assert got(app, "/v1/messages").json()["type"] == "error"
     assert got(app, "/v1/nothing").json()["error"]["message"].startswith("no GET endpoint here")
     assert got(app, "/openapi.json").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/messages", "rate_limit_error"), ("/v1/chat/completions", "rate_limit_error")]
+)
+def test_beyond_its_quota_a_key_is_told_when_to_ask_again(path: str, kind: str) -> None:
+    engine = ScriptedEngine(*["well"] * 9)
+    quotas = KeyQuotas(QuotaSettings(standard=TierLimits(requests_per_minute=2)))
+    options = ServingOptions(admission=Admission([ApiKey(TOKEN, "rig")]), quotas=quotas)
+    app = application(engine, options=options)
+
+    told = [posted(app, path, ASK, headers={"x-api-key": TOKEN}) for _ in range(3)]
+
+    assert [response.status_code for response in told] == [200, 200, 429]
+    assert told[2].json()["error"]["type"] == kind
+    assert 28 <= int(told[2].headers["retry-after"]) <= 30
+    assert got(app, "/v1/models", headers={"x-api-key": TOKEN}).status_code == 200
+
+
+def test_places_of_a_key_are_given_back_by_streams_and_errors_too() -> None:
+    engine = ScriptedEngine(*["well"] * 9)
+    quotas = KeyQuotas(QuotaSettings(standard=TierLimits(concurrent=1)))
+    options = ServingOptions(admission=Admission([ApiKey(TOKEN, "rig")]), quotas=quotas)
+    app = application(engine, options=options)
+    bodies: list[Any] = [{**ASK, "stream": True}, {**ASK, "model": "nobody"}, b"[", ASK]
+
+    told = [posted(app, "/v1/messages", body, headers={"x-api-key": TOKEN}).status_code for body in bodies]
+
+    assert told == [200, 404, 400, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/messages", "timeout_error"), ("/v1/chat/completions", "server_error")]
+)
+def test_an_answer_that_takes_too_long_is_cut_and_its_place_given_back(path: str, kind: str) -> None:
+    engine = ScriptedEngine(*["well"] * 2, end=False, hang=True)
+    app = application(engine, options=ServingOptions(max_seconds=0.05))
+
+    whole = posted(app, path, ASK)
+    streamed = posted(app, path, {**ASK, "stream": True})
+
+    assert (whole.status_code, whole.json()["error"]["type"]) == (504, kind)
+    assert streamed.status_code == 200
+    assert events(streamed.text)[-1]["error"]["type"] == kind
+    assert [stream.closed for stream in engine.streams] == [True, True]
