@@ -68,5 +68,6 @@ def good_replies(kind: str) -> Replies:
             "/completion": counting(["tokens_evaluated"]),
         }
     if kind == "sglang":
+        models = {"data": [{"id": "deacon", "max_model_len": 8192}, {"id": "3"}]}
         return {"/health": b"", "/v1/models": models, "/generate": counting(["meta_info", "prompt_tokens"])}
     return {"/v1/models": models, "/v1/completions": counting(["usage", "prompt_tokens"])}

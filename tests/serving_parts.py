@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class ScriptedHttpEngine:
-    """Speaks vLLM's `/v1/completions` and llama-server's `/completion`, by ids."""
+    """Speaks vLLM's `/v1/completions`, llama-server's `/completion` and SGLang's `/generate`, by ids."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = list(texts)
@@ -215,6 +215,9 @@ class ScriptedHttpEngine:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def chunks(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if path == "/generate":
+            yield from self._of_sglang(body)
+            return
         limit = body.get("max_tokens", body.get("n_predict"))
         ids = [*encode(self.texts.pop(0) if self.texts else ""), END][:limit]
         read = body["prompt"] if self.prompt_read is None else self.prompt_read
@@ -228,6 +231,15 @@ class ScriptedHttpEngine:
             yield {"content": "", "tokens": [], "stop": True, "tokens_evaluated": len(read)}
         else:
             yield {"choices": [{"index": 0, "text": "", "token_ids": [], "finish_reason": "stop"}]}
+
+    def _of_sglang(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """All ids so far in each event; the count that stands beside them may be of a moment before."""
+        limit = body["sampling_params"]["max_new_tokens"]
+        ids = [*encode(self.texts.pop(0) if self.texts else ""), END][:limit]
+        read = body["input_ids"] if self.prompt_read is None else self.prompt_read
+        for number in range(1, len(ids) + 1):
+            told = {"prompt_tokens": len(read), "completion_tokens": number, "finish_reason": None}
+            yield {"text": None, "output_ids": ids[: number + number % 2], "meta_info": told}
 
 
 @contextmanager

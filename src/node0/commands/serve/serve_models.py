@@ -23,6 +23,7 @@ from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDiale
 from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import ModelPool
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
+from node0.finetune.serving.engines.sglang_dialect import SglangDialect
 from node0.finetune.serving.engines.token_engine import Engine
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.finetune.serving.gateway import Gateway
@@ -36,7 +37,11 @@ from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 from node0.settings import read_block
 from node0.town import Town
 
-_DIALECTS: Mapping[str, Callable[[], Dialect]] = {"vllm": VllmDialect, "llama-server": LlamaServerDialect}
+_DIALECTS: Mapping[str, Callable[[], Dialect]] = {
+    "vllm": VllmDialect,
+    "llama-server": LlamaServerDialect,
+    "sglang": SglangDialect,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def _check(request: ServeRequest) -> None:
     if request.engine != "own" and request.engine not in _DIALECTS:
         raise ConfigError(f"engine {request.engine!r} is unknown; use own, {', '.join(_DIALECTS)}")
     if (request.engine == "own") != (request.engine_url is None):
-        raise ConfigError("--engine-url names another engine: give it with --engine vllm or llama-server")
+        raise ConfigError(f"--engine-url names another engine: give it with --engine {', '.join(_DIALECTS)}")
     if request.engine_models and len(request.engine_models) != len(request.models):
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")
 

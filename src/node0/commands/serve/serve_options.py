@@ -42,7 +42,7 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     profile: Annotated[
         Path | None, typer.Option(help="Profile, or a directory of them; default: what it was trained with.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="own, vllm or llama-server.")] = "own",
+    engine: Annotated[str, typer.Option(help="own, vllm, llama-server or sglang.")] = "own",
     engine_url: Annotated[
         str | None, typer.Option(help="Where the other engine answers, without the path of an API.")
     ] = None,

@@ -85,10 +85,14 @@ def _probe_llama(ask: Ask, wanted: Wanted) -> None:
 def _probe_sglang(ask: Ask, wanted: Wanted) -> None:
     ask("/health", None)
     served = {str(one.get("id")): one for one in _items(ask("/v1/models", None), "data")}
-    _require_model(wanted.model, served)
-    _require_window(served[wanted.model].get("max_model_len"), wanted)
+    # An adapter is asked for as `BASE:ADAPTER` and listed by its own name.
+    base, _, adapter = wanted.model.partition(":")
+    for name in (base, adapter) if adapter else (base,):
+        _require_model(name, served)
+    _require_window(served[base].get("max_model_len"), wanted)
     given = {"input_ids": list(wanted.ids), "sampling_params": {"max_new_tokens": 1}}
-    _require_ids(ask("/generate", given), ("meta_info", "prompt_tokens"), wanted)
+    chosen = {"lora_path": adapter} if adapter else {}
+    _require_ids(ask("/generate", {**given, **chosen}), ("meta_info", "prompt_tokens"), wanted)
 
 
 _PROBES: dict[str, Callable[[Ask, Wanted], None]] = {

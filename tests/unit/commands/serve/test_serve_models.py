@@ -38,7 +38,7 @@ REQUEST = ServeRequest(
     ("changes", "message"),
     [
         ({"host": "0.0.0.0"}, "--token-file"),
-        ({"engine": "sglang"}, "engine 'sglang' is unknown"),
+        ({"engine": "sglong"}, "engine 'sglong' is unknown"),
         ({"engine": "vllm"}, "--engine-url"),
         ({"engine_url": "http://127.0.0.1:1"}, "--engine-url"),
         ({"engine_models": ("a", "b")}, "--engine-model once for each"),

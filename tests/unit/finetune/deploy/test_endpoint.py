@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from typing import Any
 
 import pytest
 from endpoint_server import Replies, good_replies, serving
@@ -23,14 +24,14 @@ def test_an_endpoint_that_keeps_what_it_promises_passes(kind: str) -> None:
 def test_another_model_is_refused_with_what_is_served(kind: str) -> None:
     replies = good_replies(kind) | {"/v1/models": {"data": [{"id": "llama"}]}}
 
-    with serving(replies) as url, pytest.raises(EndpointUnfit, match="serves llama, not 'deacon:3'"):
+    with serving(replies) as url, pytest.raises(EndpointUnfit, match="serves llama, not 'deacon"):
         probe(Endpoint(kind=kind, url=url), WANTED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_small_context_window_is_refused_with_both_numbers(kind: str) -> None:
     replies = good_replies(kind) | {
-        "/v1/models": {"data": [{"id": "deacon:3", "max_model_len": 2048}]},
+        "/v1/models": {"data": [{"id": name, "max_model_len": 2048} for name in ("deacon:3", "deacon", "3")]},
         "/props": {"default_generation_settings": {"n_ctx": 2048}},
     }
 
@@ -74,6 +75,23 @@ def test_the_model_may_have_another_name_there() -> None:
 
     with serving(replies) as url:
         probe(Endpoint(kind="vllm", url=url, model="my-lora"), WANTED.model_copy(update={"model": "my-lora"}))
+
+
+def test_an_adapter_of_sglang_is_asked_for_by_its_own_name() -> None:
+    asked: list[Any] = []
+
+    def generate(body: Any) -> Any:
+        asked.append(body)
+        return {"meta_info": {"prompt_tokens": len(body["input_ids"])}}
+
+    replies = good_replies("sglang") | {"/generate": generate}
+    with serving(replies) as url:
+        probe(Endpoint(kind="sglang", url=url), WANTED.model_copy(update={"model": "deacon"}))
+        probe(Endpoint(kind="sglang", url=url), WANTED)
+        with pytest.raises(EndpointUnfit, match="not '4'"):
+            probe(Endpoint(kind="sglang", url=url), WANTED.model_copy(update={"model": "deacon:4"}))
+
+    assert [body.get("lora_path") for body in asked] == [None, "3"]
 
 
 @pytest.mark.parametrize(

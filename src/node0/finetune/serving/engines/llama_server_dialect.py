@@ -34,12 +34,10 @@ class LlamaServerDialect:
             body["n_probs"] = max(1, request.logprobs)
         return body if sampling.seed is None else {**body, "seed": sampling.seed % (1 << 32)}
 
-    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
+    def tokens(
+        self, event: Mapping[str, Any], request: GenerationRequest, seen: int
+    ) -> Sequence[GeneratedToken]:
         """The new ids; the last event also counts the prompt's."""
-        if "error" in event:
-            error = event["error"]
-            said = error.get("message", "") if isinstance(error, dict) else error
-            raise EngineUnavailable(f"the engine reports an error ({str(said)[:200]}); see its log")
         if event.get("stop"):
             read = event.get("tokens_evaluated", len(request.prompt))
             if read != len(request.prompt):

@@ -37,11 +37,13 @@ class Dialect(Protocol):
         """What is posted."""
         ...
 
-    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
-        """The new ids that an event brings.
+    def tokens(
+        self, event: Mapping[str, Any], request: GenerationRequest, seen: int
+    ) -> Sequence[GeneratedToken]:
+        """The new ids that an event brings, after the `seen` ones of earlier events.
 
         Raises:
-            EngineUnavailable: the event is an error, or the engine read another prompt.
+            EngineUnavailable: the engine read another prompt, or does not send ids.
         """
         ...
 
@@ -100,9 +102,15 @@ class RemoteEngine:
         """Close all connections."""
         await self._client.aclose()
 
-    def new_tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
-        """The ids that an event brings; for `RemoteAnswer`."""
-        return self._dialect.tokens(event, request)
+    def new_tokens(
+        self, event: Mapping[str, Any], request: GenerationRequest, seen: int
+    ) -> Sequence[GeneratedToken]:
+        """The ids that an event brings after `seen` others; for `RemoteAnswer`."""
+        if "error" in event:
+            error = event["error"]
+            said = error.get("message", "") if isinstance(error, dict) else error
+            raise EngineUnavailable(f"the engine reports an error ({str(said)[:SAID]}); see its log")
+        return self._dialect.tokens(event, request, seen)
 
     def left(self, request: GenerationRequest) -> None:
         """Count an answer that ended; for `RemoteAnswer`."""
@@ -148,9 +156,11 @@ class RemoteAnswer:
         await self._response.aclose()
 
     async def _read(self) -> AsyncIterator[GeneratedToken]:
+        seen = 0
         try:
             async for event in _events(self._response):
-                for token in self._engine.new_tokens(event, self._request):
+                for token in self._engine.new_tokens(event, self._request, seen):
+                    seen += 1
                     yield token
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise EngineUnavailable(

@@ -35,12 +35,10 @@ class VllmDialect:
             body |= {"logprobs": request.logprobs, "return_tokens_as_token_ids": True}
         return body if sampling.seed is None else {**body, "seed": sampling.seed}
 
-    def tokens(self, event: Mapping[str, Any], request: GenerationRequest) -> Sequence[GeneratedToken]:
+    def tokens(
+        self, event: Mapping[str, Any], request: GenerationRequest, seen: int
+    ) -> Sequence[GeneratedToken]:
         """The new ids; the first event also says which prompt was read."""
-        if "error" in event:
-            error = event["error"]
-            said = error.get("message", "") if isinstance(error, dict) else error
-            raise EngineUnavailable(f"the engine reports an error ({str(said)[:200]}); see its log")
         choices = event.get("choices")
         if not choices:
             return ()

@@ -22,8 +22,10 @@ def test_a_request_switches_off_the_samplers_that_the_engine_has_on_by_itself() 
 def test_an_event_brings_ids_and_the_last_one_none() -> None:
     dialect = LlamaServerDialect()
 
-    assert dialect.tokens({"content": "x", "tokens": [4], "stop": False}, REQUEST) == [GeneratedToken(4)]
-    assert dialect.tokens({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST) == ()
+    assert dialect.tokens({"content": "x", "tokens": [4], "stop": False}, REQUEST, 0) == [GeneratedToken(4)]
+    assert (
+        dialect.tokens({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST, 0) == ()
+    )
 
 
 @pytest.mark.parametrize(("count", "n_probs"), [(0, 1), (2, 2)])
@@ -37,21 +39,20 @@ def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int, n_prob
     event = {"content": "x", "tokens": [4], "completion_probabilities": [told]}
 
     assert LlamaServerDialect().body(asked)["n_probs"] == n_probs
-    assert LlamaServerDialect().tokens(event, asked) == [
+    assert LlamaServerDialect().tokens(event, asked, 0) == [
         GeneratedToken(4, -1.0, ((9, -0.5), (4, -1.0))[:count])
     ]
     with pytest.raises(EngineUnavailable, match="no log probability"):
-        LlamaServerDialect().tokens({"content": "x", "tokens": [4]}, asked)
+        LlamaServerDialect().tokens({"content": "x", "tokens": [4]}, asked, 0)
 
 
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        ({"error": {"message": "context size exceeded"}}, "context size exceeded"),
         ({"stop": True, "tokens_evaluated": 3}, "read 3 ids of the 2"),
         ({"content": "words"}, "sends no tokens"),
     ],
 )
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
-        LlamaServerDialect().tokens(event, REQUEST)
+        LlamaServerDialect().tokens(event, REQUEST, 0)

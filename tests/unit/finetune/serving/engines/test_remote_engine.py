@@ -11,12 +11,14 @@ from serving_parts import END, encode, scripted_http_engine
 from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
+from node0.finetune.serving.engines.sglang_dialect import SglangDialect
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 
 T = TypeVar("T")
 REQUEST = GenerationRequest("deacon", (1, 2, 3), 8, (END,))
-BOTH = pytest.mark.parametrize("dialect", [VllmDialect(), LlamaServerDialect()], ids=["vllm", "llama"])
+DIALECTS = [VllmDialect(), LlamaServerDialect(), SglangDialect()]
+EACH = pytest.mark.parametrize("dialect", DIALECTS, ids=["vllm", "llama", "sglang"])
 
 
 def with_engine(url: str, dialect: Dialect, work: Callable[[RemoteEngine], Awaitable[T]]) -> T:
@@ -34,16 +36,16 @@ async def answer(engine: RemoteEngine) -> list[int]:
     return [token.id async for token in await engine.open(REQUEST)]
 
 
-@BOTH
+@EACH
 def test_ids_go_out_and_ids_come_back(dialect: Dialect) -> None:
     with scripted_http_engine("Well.") as http:
         ids = with_engine(http.url, dialect, answer)
 
     assert ids == [*encode("Well."), END]
-    assert http.bodies[0]["prompt"] == [1, 2, 3]
+    assert http.bodies[0].get("prompt", http.bodies[0].get("input_ids")) == [1, 2, 3]
 
 
-@BOTH
+@EACH
 def test_an_answer_of_another_prompt_is_refused(dialect: Dialect) -> None:
     with scripted_http_engine("Well.") as http:
         http.prompt_read = [1, 1, 2, 3]
@@ -87,6 +89,15 @@ def test_a_refusal_says_what_the_engine_said() -> None:
         with pytest.raises(EngineUnavailable, match=r"answers 404 .*no such model"):
             with_engine(http.url, VllmDialect(), answer)
         assert with_engine(http.url, VllmDialect(), RemoteEngine.ready) == "the engine answers 404"
+
+
+@pytest.mark.parametrize("error", [{"message": "out of memory"}, "out of memory"])
+def test_an_error_in_an_answer_is_passed_on(error: object) -> None:
+    engine = RemoteEngine("http://127.0.0.1:9", VllmDialect())
+
+    with pytest.raises(EngineUnavailable, match="out of memory"):
+        engine.new_tokens({"error": error}, REQUEST, 0)
+    asyncio.run(engine.close())
 
 
 def test_an_engine_that_does_not_run_is_named() -> None:

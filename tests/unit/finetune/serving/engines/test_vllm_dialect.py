@@ -29,8 +29,8 @@ def test_a_request_names_ids_and_every_setting_of_the_draw() -> None:
 def test_an_event_brings_ids() -> None:
     event = {"choices": [{"text": "x", "token_ids": [4, 5], "prompt_token_ids": [1, 2]}]}
 
-    assert VllmDialect().tokens(event, REQUEST) == [GeneratedToken(4), GeneratedToken(5)]
-    assert VllmDialect().tokens({"choices": []}, REQUEST) == ()
+    assert VllmDialect().tokens(event, REQUEST, 0) == [GeneratedToken(4), GeneratedToken(5)]
+    assert VllmDialect().tokens({"choices": []}, REQUEST, 0) == ()
 
 
 @pytest.mark.parametrize("count", [0, 2])
@@ -44,19 +44,18 @@ def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int) -> Non
 
     body = VllmDialect().body(asked)
     assert (body["logprobs"], body["return_tokens_as_token_ids"]) == (count, True)
-    assert VllmDialect().tokens(event, asked) == [GeneratedToken(4, -2.0, ((7, -0.5), (9, -1.0))[:count])]
+    assert VllmDialect().tokens(event, asked, 0) == [GeneratedToken(4, -2.0, ((7, -0.5), (9, -1.0))[:count])]
     with pytest.raises(EngineUnavailable, match="no log probability"):
-        VllmDialect().tokens({"choices": [{"text": "x", "token_ids": [4]}]}, asked)
+        VllmDialect().tokens({"choices": [{"text": "x", "token_ids": [4]}]}, asked, 0)
 
 
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        ({"error": {"message": "out of memory"}}, "out of memory"),
         ({"choices": [{"text": "x", "token_ids": [4], "prompt_token_ids": [0, 1, 2]}]}, "other ids"),
         ({"choices": [{"text": "words"}]}, "no token_ids"),
     ],
 )
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
-        VllmDialect().tokens(event, REQUEST)
+        VllmDialect().tokens(event, REQUEST, 0)
