@@ -2,8 +2,10 @@
 """The agent of a deployed version: an entry made only of keys that gt knows, and the harness's settings file.
 
 Everything that counts is in the arguments: gt drops an agent's `env` when its daemon restarts a role.
+The files lie below their own digest, so that an agent that comes back finds the ones that it had.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 
 PRIME = "gt prime --hook"
+DIGEST = 12
+"Characters of a digest in a path."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,18 @@ def claude_agent(
     """An agent that runs Claude Code against an endpoint, with the profile's card, tools and window.
 
     Args:
-        directory: where its files go; absolute.
+        directory: its files go below it, in a directory that their content names; absolute.
     """
     name = agent_name(entry)
     model = endpoint.model or entry.spelled
-    settings, card = directory / "settings.json", directory / "card.md"
+    text = _pretty(_settings(profile, endpoint, model))
+    place = directory / _digest(text, profile.card or "")
+    settings, card = place / "settings.json", place / "card.md"
     args = ["--dangerously-skip-permissions", "--setting-sources", "user", "--settings", str(settings)]
     args += ["--model", model]
     if profile.tools:
         args += ["--tools", ",".join(tool.name for tool in profile.tools)]
-    files = {settings: _pretty(_settings(profile, endpoint, model))}
+    files = {settings: text}
     if profile.card is not None:
         args += ["--system-prompt-file", str(card)]
         files[card] = profile.card
@@ -77,6 +83,10 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, model: str) -> dic
         },
         "hooks": {"SessionStart": hook, "PreCompact": hook},
     }
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:DIGEST]
 
 
 def _pretty(content: dict[str, Any]) -> str:

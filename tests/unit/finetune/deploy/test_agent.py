@@ -31,17 +31,31 @@ def test_an_entry_has_only_keys_that_gt_knows(directory: Path) -> None:
 
 
 def test_arguments_name_settings_model_tools_and_card(directory: Path) -> None:
-    args = claude_agent(ENTRY, PROFILE, Endpoint(), directory=directory).entry["args"]
+    agent = claude_agent(ENTRY, PROFILE, Endpoint(), directory=directory)
 
+    args, (settings, card) = agent.entry["args"], agent.files
     options = dict(zip(args[1::2], args[2::2], strict=True))
     assert args[0] == "--dangerously-skip-permissions"
     assert options == {
         "--setting-sources": "user",
-        "--settings": str(directory / "settings.json"),
+        "--settings": str(settings),
         "--model": "deacon:3",
         "--tools": "Bash",
-        "--system-prompt-file": str(directory / "card.md"),
+        "--system-prompt-file": str(card),
     }
+    assert (settings.name, card.name) == ("settings.json", "card.md")
+    assert settings.parent == card.parent and settings.parent.parent == directory
+
+
+def test_other_files_are_another_place_and_the_same_ones_are_not(directory: Path) -> None:
+    def place(endpoint: Endpoint, card: str | None) -> Path:
+        profile = PROFILE.model_copy(update={"card": card})
+        return next(iter(claude_agent(ENTRY, profile, endpoint, directory=directory).files)).parent
+
+    here, there = Endpoint(), Endpoint(url="http://127.0.0.1:9")
+
+    assert place(here, "x") == place(here, "x")
+    assert len({place(here, "x"), place(there, "x"), place(here, "y"), place(here, None)}) == 4
 
 
 def test_the_harness_is_told_endpoint_and_window(directory: Path) -> None:
@@ -49,7 +63,7 @@ def test_the_harness_is_told_endpoint_and_window(directory: Path) -> None:
     agent = claude_agent(ENTRY, PROFILE, endpoint, directory=directory)
     agent.write_files()
 
-    environment = json.loads((directory / "settings.json").read_text())["env"]
+    environment = json.loads(next(iter(agent.files)).read_text())["env"]
     assert environment["ANTHROPIC_BASE_URL"] == "http://gpu:8000"
     assert environment["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == str(PROFILE.context_window)
     assert environment["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == str(PROFILE.max_output_tokens)
@@ -58,10 +72,12 @@ def test_the_harness_is_told_endpoint_and_window(directory: Path) -> None:
 
 
 def test_its_files_are_whole_and_private(directory: Path) -> None:
-    claude_agent(ENTRY, PROFILE, Endpoint(), directory=directory).write_files()
+    agent = claude_agent(ENTRY, PROFILE, Endpoint(), directory=directory)
+    agent.write_files()
 
-    assert (directory / "card.md").read_text() == PROFILE.card
-    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
+    (card,) = directory.glob("*/card.md")
+    assert card.read_text() == PROFILE.card
+    assert {path.stat().st_mode & 0o777 for path in card.parent.iterdir()} == {0o600}
 
 
 def test_a_profile_without_card_and_tools_leaves_the_harness_its_own(directory: Path) -> None:

@@ -184,6 +184,30 @@ def test_a_probe_that_refuses_leaves_everything_as_it_was(town: Town, registry: 
     assert registry.history("deacon:1")[-1].event == "not deployed"
 
 
+def test_a_version_keeps_its_endpoint_where_another_one_is_tried_or_taken_back(
+    town: Town, registry: ModelRegistry, deployer: Deployer
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EndpointUnfit("it serves llama")
+
+    def url() -> str:
+        args = json.loads(town.settings_file.read_text())["agents"]["ft-deacon-v1"]["args"]
+        settings = json.loads(Path(args[args.index("--settings") + 1]).read_text())
+        return str(settings["env"]["ANTHROPIC_BASE_URL"])
+
+    there = Endpoint(kind="vllm", url="http://127.0.0.1:9")
+    _deploy(deployer, "deacon:1")
+    with pytest.raises(EndpointUnfit):
+        other = Deployer(town, registry, probe=refuse)
+        other.deploy(other.plan("deacon:1", endpoint=there))
+    kept = url()
+    deployer.deploy(deployer.plan("deacon:1", endpoint=there))
+    moved = url()
+    deployer.rollback("deacon")
+
+    assert (kept, moved, url()) == (ENDPOINT.url, there.url, ENDPOINT.url)
+
+
 def test_a_version_that_was_never_evaluated_is_refused(town: Town, registry: ModelRegistry) -> None:
     bare = registry.require("deacon:1").model_copy(
         update={"name": "bare", "eval_score": None, "deployment_status": DeploymentStatus.REGISTERED}
