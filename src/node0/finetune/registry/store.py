@@ -119,6 +119,7 @@ class ModelRegistry:
         """
         entry = self.require(name)
         with self.store.write(f"{entry.spelled} is @{alias}") as transaction:
+            versions.refreshed(transaction, entry)
             aliases.move(transaction, entry.name, alias, entry.version, reason=reason)
         return entry
 
@@ -140,9 +141,10 @@ class ModelRegistry:
         """
         entry = self.require(name)
         values = {"eval_score": evaluation.score, "eval_scores_by_category": dict(evaluation.by_category)}
-        if entry.deployment_status is DeploymentStatus.REGISTERED:
-            values["deployment_status"] = DeploymentStatus.EVALUATED.value
         with self.store.write(f"Evaluate {entry.spelled}") as transaction:
+            entry = versions.refreshed(transaction, entry)
+            if entry.deployment_status is DeploymentStatus.REGISTERED:
+                values["deployment_status"] = DeploymentStatus.EVALUATED.value
             evaluations.add_evaluation(transaction, entry.name, entry.version, evaluation)
             versions.change(transaction, entry, values)
             detail = {"suite": evaluation.suite, "score": evaluation.score}
@@ -168,8 +170,9 @@ class ModelRegistry:
             known = ", ".join(DeploymentStatus)
             raise ConfigError(f"no deployment status {status!r}; one of: {known}")
         entry = self.require(name)
-        check_move(entry.spelled, entry.deployment_status, DeploymentStatus(status))
         with self.store.write(f"{entry.spelled} is {status}") as transaction:
+            entry = versions.refreshed(transaction, entry)
+            check_move(entry.spelled, entry.deployment_status, DeploymentStatus(status))
             versions.change(transaction, entry, {"deployment_status": str(status), "deployed_to": [*rigs]})
             detail = {"from": entry.deployment_status.value, "to": str(status)}
             model_events.append_event(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from node0.errors import ConfigError
+from node0.errors import ConfigError, NotFound
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.aliases import version_of
 from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
@@ -32,6 +32,17 @@ def find(transaction: Transaction, wanted: ModelName) -> ModelRegistryEntry | No
         version = newest(transaction, wanted.name)
     row = model_table.find_model(transaction, wanted.name, version or 0)
     return None if row is None else _with_files(transaction, row)
+
+
+def refreshed(transaction: Transaction, entry: ModelRegistryEntry) -> ModelRegistryEntry:
+    """A version as it is now, for whoever found it before this transaction.
+
+    Raises:
+        NotFound: another process has removed it.
+    """
+    if (found := find(transaction, ModelName(entry.name, entry.version))) is None:
+        raise NotFound(f"{entry.spelled} was removed meanwhile; see: node0 model history {entry.name}")
+    return found
 
 
 def find_same(transaction: Transaction, entry: ModelRegistryEntry) -> ModelRegistryEntry | None:

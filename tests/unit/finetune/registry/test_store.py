@@ -2,17 +2,22 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from node0.errors import ConfigError, NotFound
+from node0.errors import ConfigError, IllegalTransition, NotFound
 from node0.finetune.manifest import Artefact
+from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.registry.pruning import remove
 from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
-from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.registry.states import Alias, DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.engine import open_store
+from node0.store.transactions import Store, Transaction
 
 
 def _entry(name: str = "deacon", **fields: Any) -> ModelRegistryEntry:
@@ -72,6 +77,55 @@ def test_evaluation_and_deployment_change_one_version_only(registry: ModelRegist
     }
     assert changed == first.model_copy(update=expected)
     assert registry.get("deacon:2") == second
+
+
+class Overtaken:
+    """A store in which another process writes between a look and the write that follows it."""
+
+    def __init__(self, store: Store, meanwhile: Callable[[], object]) -> None:
+        self.store, self.meanwhile, self.where = store, meanwhile, store.where
+        self.read, self.close = store.read, store.close
+
+    def write(self, why: str) -> AbstractContextManager[Transaction]:
+        self.meanwhile()
+        return self.store.write(why)
+
+
+def _overtaken(registry: ModelRegistry, meanwhile: Callable[[], object]) -> ModelRegistry:
+    return ModelRegistry(Overtaken(registry.store, meanwhile))
+
+
+def test_a_version_that_goes_to_work_while_it_is_measured_stays_at_work(registry: ModelRegistry) -> None:
+    registry.register(_entry())
+    late = _overtaken(registry, lambda: registry.update_deployment_status("deacon", "active", ["gastown"]))
+
+    late.add_evaluation("deacon", Evaluation(suite="held-out", items=3, score=1))
+
+    kept = registry.require("deacon")
+    assert (kept.eval_score, kept.deployment_status) == (1, DeploymentStatus.ACTIVE)
+
+
+def test_a_move_is_judged_by_the_state_at_its_time(registry: ModelRegistry) -> None:
+    registry.register(_entry())
+    late = _overtaken(registry, lambda: registry.update_deployment_status("deacon", "archived", []))
+
+    with pytest.raises(IllegalTransition, match="deacon:1 is archived and cannot become evaluated"):
+        late.update_deployment_status("deacon", "evaluated", [])
+
+
+@pytest.mark.parametrize("change", ["evaluate", "move", "alias"])
+def test_a_version_that_was_removed_meanwhile_is_said_to_be(registry: ModelRegistry, change: str) -> None:
+    registry.register(_entry())
+    late = _overtaken(registry, lambda: remove(registry, "deacon:1", reason="meanwhile"))
+    changes: dict[str, Callable[[], object]] = {
+        "evaluate": lambda: late.update_eval_score("deacon", 1, {}),
+        "move": lambda: late.update_deployment_status("deacon", "active", []),
+        "alias": lambda: late.move_alias("deacon", Alias.CANDIDATE),
+    }
+
+    with pytest.raises(NotFound, match="deacon:1 was removed meanwhile"):
+        changes[change]()
+    assert registry.aliases() == {}
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(registry: ModelRegistry) -> None:
