@@ -2,7 +2,11 @@
 """The roles of a Gas Town, and what a role may be called."""
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
+
+from node0.errors import NotFound
+from node0.settings import nearest
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 "What a field that holds a role must match; a town may have roles of its own."
@@ -28,6 +32,17 @@ class Role(StrEnum):
 
 
 KNOWN_ROLES = frozenset(role.value for role in Role)
+
+
+def require_known_role(role: str, others: Iterable[str] = ()) -> None:
+    """Nothing for a role of Gas Town, or one of the others that a town has.
+
+    Raises:
+        NotFound: it is neither; the message names the nearest one.
+    """
+    known = sorted(KNOWN_ROLES | set(others))
+    if role not in known:
+        raise NotFound(f"no role {role!r}{nearest(role, known)}")
 
 
 def is_role_name(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from node0 import console
 from node0.commands.model.cells import DIGEST, NOTHING, alias_names, base_name, clipped, facts
 from node0.commands.model.model_page import ModelPage
-from node0.commands.model.open_registry import open_deployer, open_registry
+from node0.commands.model.open_registry import entries_of, open_deployer, open_registry
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.registry import integrity
 from node0.finetune.registry.comparison import differences
@@ -26,7 +26,7 @@ REASON, WHO, WHAT, VALUE = 26, 8, 26, 18
 def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print every version, or those for one role, newest first."""
     with open_registry(town) as (registry, _):
-        entries, names = registry.list(role), registry.aliases()
+        entries, names = entries_of(registry, role), registry.aliases()
     if as_json:
         rows = [_with_aliases(entry, names.get((entry.name, entry.version), [])) for entry in entries]
         console.emit(rows, as_json=True)
@@ -67,7 +67,7 @@ def show_model(name: str, town: Path | None, *, everything: bool, as_json: bool)
 def list_adapters(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print every version that is an adapter, with its base."""
     with open_registry(town) as (registry, _):
-        entries = [entry for entry in registry.list(role) if entry.lora_adapters]
+        entries = [entry for entry in entries_of(registry, role) if entry.lora_adapters]
     rows = [_adapter_row(entry) for entry in entries]
     if rows or as_json:
         console.emit(rows, as_json=as_json)

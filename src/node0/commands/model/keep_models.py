@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from node0 import console
-from node0.commands.model.open_registry import conventions_of, open_registry
+from node0.commands.model.open_registry import conventions_of, entries_of, open_registry
 from node0.finetune.registry.pruning import prunable
 from node0.finetune.registry.pruning import prune as prune_models
 from node0.finetune.registry.pruning import remove as remove_model
@@ -41,6 +41,7 @@ def promote(name: str, town: Path | None, *, reason: str) -> None:
 def prune(town: Path | None, *, role: str | None, keep_last: int, dry_run: bool, as_json: bool) -> None:
     """Remove old versions, or list those that would be."""
     with open_registry(town) as (registry, _):
+        entries_of(registry, role)
         work = prunable if dry_run else prune_models
         gone = work(registry, role=role, keep_last=keep_last)
     rows = [_row(entry) for entry in gone]

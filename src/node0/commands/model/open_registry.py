@@ -16,6 +16,7 @@ from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.gate import FORCE
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.role import require_known_role
 from node0.town import Town
 
 
@@ -43,6 +44,18 @@ def open_deployer(
         deployer = Deployer(town, registry, probe=probe, checks=[_refuse_stale(town, registry)])
         _repair(deployer, may_fail=not create)
         yield deployer, registry, town
+
+
+def entries_of(registry: ModelRegistry, role: str | None) -> list[ModelRegistryEntry]:
+    """Every version, or those for one role.
+
+    Raises:
+        NotFound: neither Gas Town nor a version has that role.
+    """
+    entries = registry.list(role)
+    if role is not None and not entries:
+        require_known_role(role, (entry.role for entry in registry.list()))
+    return entries
 
 
 def conventions_of(town: Town) -> Callable[[str], Mapping[str, str]] | None:

@@ -23,6 +23,7 @@ from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
 from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.role import require_known_role
 from node0.model_files import MODEL_CONFIG, PROFILE
 from node0.settings import read_block, read_tree
 from node0.town import Town
@@ -117,7 +118,7 @@ class Deployer:
             force: also where somebody has changed the settings since.
 
         Raises:
-            NotFound: nothing of ours is at work for the role, or that version never was.
+            NotFound: there is no such role, nothing of ours is at work for it, or that version never was.
             ConfigError: the settings are not as the deployment left them.
             DeployInUse: another process deploys.
         """
@@ -125,6 +126,7 @@ class Deployer:
             self._repair()
             stack = self._log.stack(role, rigs)
             if not stack:
+                require_known_role(role, (row.role for row in self._log.list()))
                 raise NotFound(f"nothing of ours is deployed for {role}; see: gt-model list --role {role}")
             kept = _kept(stack, version, role)
             undone = stack[len(kept) :]
