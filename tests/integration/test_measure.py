@@ -8,6 +8,7 @@ import pytest
 
 from node0 import run_corpus, run_finetune
 from node0.commands.measure import measure_options as measure_command
+from node0.commands.model import model_options as run_model
 from town.generator.build import TownPlan, build_town
 
 pytestmark = pytest.mark.integration
@@ -55,6 +56,40 @@ def test_the_loss_is_the_one_that_training_reported(run: Path, capsys: pytest.Ca
 
     # Training may hold its base in bfloat16; measuring never does.
     assert measured["loss"] == pytest.approx(reported, rel=5e-3)
+
+
+def test_what_is_measured_of_a_registered_version_is_its_score(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--town", str(run.parent / "gt")]
+    assert run_model.main(["register", str(run), *at]) == 0
+    capsys.readouterr()
+    run_model.main(["list", *at])
+    before = _cells(capsys.readouterr().out)
+    arguments = ["deacon", "--run", str(run), "--limit", "4", "--json", *at]
+
+    assert measure_command.main(arguments) == 0
+
+    (measured,) = json.loads(capsys.readouterr().out)
+    run_model.main(["list", *at])
+    after = _cells(capsys.readouterr().out)
+    run_model.main(["show", "deacon", "--json", *at])
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert before["EVAL"] == "-"
+    assert after["EVAL"] == f"{measured['exact_share']:.2f}"
+    assert (before["STATUS"], after["STATUS"]) == ("registered", "evaluated")
+    (kept,) = shown["evaluations"]
+    assert (kept["suite"], kept["items"], kept["score"]) == ("held-out", 4, measured["exact_share"])
+    assert kept["low"] <= kept["score"] <= kept["high"]
+    assert kept["by_category"]["loss"] == pytest.approx(measured["loss"], abs=1e-4)
+    assert shown["problems"] == []
+
+
+def _cells(table: str) -> dict[str, str]:
+    """The one row of a table, by column."""
+    lines = [line for line in table.splitlines() if line[:1] in "┃│" and line]
+    head, row = ([cell.strip() for cell in line.split(line[0])[1:-1]] for line in lines[-2:])
+    return dict(zip(head, row, strict=True))
 
 
 def test_a_run_without_its_corpus_is_one_clear_line(

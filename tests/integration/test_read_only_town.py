@@ -13,6 +13,7 @@ import pytest
 
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.jobs.job_store import JobStore
 from node0.finetune.manifest import artefacts_of
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import DeploymentState
@@ -29,7 +30,7 @@ pytestmark = [
 NOBODY = 65534
 COMMAND = """
 import contextlib, io, os, shutil, sys, tempfile
-from node0.commands.model.model_options import main
+from node0.cli import main
 *words, root = sys.argv[1:]
 with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
     with contextlib.redirect_stderr(io.StringIO()):
@@ -65,6 +66,9 @@ def town() -> Iterator[Town]:
     deployer = Deployer(town, registry, probe=lambda *_: None)
     deployer.deploy(deployer.plan("dm", endpoint=Endpoint()))
     registry.close()
+    jobs = JobStore(town)
+    jobs.begin(root / "run", role="deacon", mode="sft", bead_id="gt-abc12")
+    jobs.close()
     yield town
     _set_modes(root, directories=0o755, files=0o644)
     shutil.rmtree(root)
@@ -91,12 +95,33 @@ def test_models_are_listed_and_shown_where_nothing_may_be_written(town: Town) ->
     (town.models / "signing.key").chmod(0o400)
     before = _everything(town.root)
 
-    listed, shown = _as_nobody(town, "list"), _as_nobody(town, "show", "dm@active")
+    listed, shown = _as_nobody(town, "model", "list"), _as_nobody(town, "model", "show", "dm@active")
 
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "@active" in listed.stdout
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "yes, signed" in shown.stdout
+    assert _everything(town.root) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("job list", "corpus-validating"),
+        ("job show gt-abc12", "corpus-validating"),
+        ("store status", "store.sqlite"),
+        ("model verify dm", "as registered"),
+        ("model bom dm", "CycloneDX"),
+    ],
+)
+def test_whatever_only_looks_writes_nothing(town: Town, command: str, word: str) -> None:
+    _set_modes(town.root, directories=0o555, files=0o444)
+    before = _everything(town.root)
+
+    told = _as_nobody(town, *command.split())
+
+    assert told.returncode == 0, told.stderr
+    assert word in told.stdout + told.stderr
     assert _everything(town.root) == before
 
 
@@ -109,7 +134,7 @@ def test_what_is_still_in_the_write_ahead_log_is_read_too(town: Town) -> None:
         _set_modes(town.root, directories=0o555, files=0o444)
         assert town.store_file.with_name("store.sqlite-wal").stat().st_size > 0
 
-        told = _as_nobody(town, "history", "dm")
+        told = _as_nobody(town, "model", "history", "dm")
 
     assert told.returncode == 0, told.stderr
     assert "note" in told.stdout
@@ -125,7 +150,7 @@ def test_show_tells_of_an_unfinished_deployment_that_it_may_not_undo(town: Town)
     registry.close()
     _set_modes(town.root, directories=0o555, files=0o444)
 
-    told = _as_nobody(town, "show", "dm")
+    told = _as_nobody(town, "model", "show", "dm")
 
     assert told.returncode == 0, told.stderr
     assert "an unfinished deployment is still to be undone" in told.stderr
@@ -134,7 +159,7 @@ def test_show_tells_of_an_unfinished_deployment_that_it_may_not_undo(town: Town)
 def test_what_would_write_is_one_line_and_no_traceback(town: Town) -> None:
     _set_modes(town.root, directories=0o555, files=0o444)
 
-    told = _as_nobody(town, "note", "dm", "hello")
+    told = _as_nobody(town, "model", "note", "dm", "hello")
 
     assert told.returncode == 1
     assert told.stderr.count("\n") == 1

@@ -2,12 +2,14 @@
 """Which versions learned from which corpus entries, as the files of each version say."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.run_dir import RunDirectory
+
+INHERITED = "inherited"
 
 
 class Seen(NamedTuple):
@@ -19,7 +21,7 @@ class Seen(NamedTuple):
     entry_id: str
     content_digest: str
     split: str
-    "train, or val for one that was held out."
+    "train, val for one that was held out, or inherited: what it was trained from was trained on it."
 
     times_seen: int
 
@@ -36,6 +38,34 @@ def seen_entries(
         if ids is None or found in ids or digest in digests:
             seen = times if isinstance(times, int) else 0
             yield Seen(entry.spelled, found, digest, str(row.get("split")), seen)
+
+
+def sightings(
+    entries: Iterable[ModelRegistryEntry], ids: Collection[str], *, digests: Collection[str] = ()
+) -> list[Seen]:
+    """Which of these versions saw entries with these ids or contents, by themselves or through a parent."""
+    every = {entry.spelled: entry for entry in entries}
+    own = {spelled: list(seen_entries(entry, ids, digests=digests)) for spelled, entry in every.items()}
+    found = []
+    for spelled, entry in every.items():
+        known = {row.entry_id for row in own[spelled] if row.split == "train"}
+        found += own[spelled]
+        for parent in _ancestors(entry, every):
+            for row in own.get(parent, ()):
+                if row.split == "train" and row.entry_id not in known:
+                    known.add(row.entry_id)
+                    found.append(row._replace(model=spelled, split=INHERITED, times_seen=0))
+    return found
+
+
+def _ancestors(entry: ModelRegistryEntry, every: Mapping[str, ModelRegistryEntry]) -> list[str]:
+    found: list[str] = []
+    while entry.parent and entry.parent not in (*found, entry.spelled):
+        found.append(entry.parent)
+        if (parent := every.get(entry.parent)) is None:
+            break
+        entry = parent
+    return found
 
 
 def counts(entry: ModelRegistryEntry) -> Counter[str]:

@@ -38,11 +38,24 @@ def trained(town: Path, tmp_path: Path) -> list[str]:
 def test_a_lineage_leads_back_to_the_first_version(
     trained: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["lineage", "child", *trained]) == 0
+    first, second = (line.split("│") for line in capsys.readouterr().out.splitlines() if ":" in line)
+
+    assert (first[1].strip(), second[1].strip()) == ("child:1", "dm:2")
+    assert [cell.strip() for cell in second[4:6]] == ["1", "1"]
+
+
+def test_a_lineage_as_json_says_what_was_made_of_what(
+    trained: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["lineage", "child", "--json", *trained]) == 0
 
-    found = _json(capsys)
-    assert [row["MODEL"] for row in found] == ["child:1", "dm:2"]
-    assert (found[1]["TRAINED"], found[1]["HELD"]) == (1, 1)
+    child, parent = _json(capsys)
+    assert (child["model"], child["parent"], child["entries"]) == ("child:1", "dm:2", [])
+    assert [(row["entry_id"], row["split"]) for row in parent["entries"]] == [("b", "train"), ("c", "val")]
+    assert parent["entries_sha256"]
+    assert parent["evaluations"] == parent["deployments"] == []
+    assert {"base_digest", "corpus_hash", "scrub_version", "code_version", "training_config"} <= set(parent)
 
 
 def test_versions_that_saw_an_entry_are_named_and_what_must_be_retrained(
@@ -53,9 +66,13 @@ def test_versions_that_saw_an_entry_are_named_and_what_must_be_retrained(
     assert main(["lineage", "--entry", "b", *trained]) == 0
     told = capsys.readouterr()
 
-    assert sorted(row["model"] for row in rows) == ["dm:1", "dm:2"]
-    assert {row["times_seen"] for row in rows} == {3}
-    assert "retrain: dm:1, dm:2" in told.err
+    assert {row["model"]: row["split"] for row in rows} == {
+        "child:1": "inherited",
+        "dm:1": "train",
+        "dm:2": "train",
+    }
+    assert [row["times_seen"] for row in rows if row["split"] == "train"] == [3, 3]
+    assert "retrain: child:1, dm:1, dm:2" in told.err
 
 
 def test_what_was_only_held_out_needs_no_new_training(

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.ml_bom import ml_bom
@@ -20,6 +24,10 @@ ENTRY = ModelRegistryEntry(
     parent="deacon:1",
     artefacts=[Artefact(path="adapter_model.safetensors", sha256="a" * 64, size=3)],
 )
+BARE = ModelRegistryEntry(
+    name="deacon", role="deacon", version=1, artifact_path="/x", created_at="2026-11-25T10:00:00+00:00"
+)
+LOSS = Evaluation(suite="loss", items=3, score=1 / 3)
 SCORE = Evaluation(suite="held-out", items=40, score=0.9, low=0.8, high=0.95)
 
 
@@ -44,6 +52,21 @@ def test_every_reference_leads_to_a_component() -> None:
     assert {dependency["ref"], *dependency["dependsOn"]} == references
 
 
+@pytest.mark.parametrize("entry", [ENTRY, BARE], ids=["whole", "bare"])
+@pytest.mark.parametrize("scores", [[], [SCORE], [SCORE, LOSS]], ids=["no score", "score", "two scores"])
+def test_it_is_cyclonedx_1_6_by_its_schema(entry: ModelRegistryEntry, scores: list[Evaluation]) -> None:
+    found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(ml_bom(entry, scores)))
+
+    assert found is None, found
+
+
+def test_the_schema_refuses_what_is_none() -> None:
+    bom = ml_bom(ENTRY, [SCORE])
+    bom["metadata"]["component"]["modelCard"]["performance"] = 1
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bom)) is not None
+
+
 def test_the_same_version_gives_the_same_document() -> None:
     again = json.dumps(ml_bom(ENTRY, [SCORE]))
 
@@ -52,6 +75,4 @@ def test_the_same_version_gives_the_same_document() -> None:
 
 
 def test_a_model_that_says_nothing_of_where_it_comes_from_has_no_parts() -> None:
-    bare = ModelRegistryEntry(name="deacon", role="deacon", version=1, artifact_path="/x", created_at="2026")
-
-    assert ml_bom(bare, [])["components"] == []
+    assert ml_bom(BARE, [])["components"] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.seen_entries import Seen, counts, seen_entries
+from node0.finetune.registry.seen_entries import Seen, counts, seen_entries, sightings
 from node0.finetune.run_dir import EntryUse, RunDirectory
 
 
@@ -28,6 +28,24 @@ def test_an_entry_is_found_by_id_or_by_its_content(entry: ModelRegistryEntry) ->
     assert list(seen_entries(entry, {"a"})) == [Seen("deacon:4", "a", "1" * 64, "train", 2)]
     assert [row.entry_id for row in seen_entries(entry, {"gone"}, digests={"2" * 64})] == ["b"]
     assert list(seen_entries(entry, set())) == []
+
+
+def test_what_was_trained_from_a_version_inherits_what_that_learned(entry: ModelRegistryEntry) -> None:
+    child = ModelRegistryEntry(
+        name="child", role="deacon", version=1, artifact_path="/nowhere", parent="deacon:4"
+    )
+    grandchild = child.model_copy(update={"version": 2, "parent": "child:1"})
+    looped = child.model_copy(update={"version": 3, "parent": "child:3"})
+
+    found = sightings([entry, child, grandchild, looped], {"a", "c"})
+
+    digest = "1" * 64
+    assert found == [
+        Seen("deacon:4", "a", digest, "train", 2),
+        Seen("deacon:4", "c", "3" * 64, "val", 0),
+        Seen("child:1", "a", digest, "inherited", 0),
+        Seen("child:2", "a", digest, "inherited", 0),
+    ]
 
 
 def test_a_version_without_a_list_has_seen_nothing_that_is_known(tmp_path: Path) -> None:
