@@ -39,6 +39,7 @@ COMMANDS = {
         "Say which models the town's conventions have left behind.",
     ),
     "store": Command("node0.commands.store.store_options", "Look at the store of a town's models."),
+    "rag": Command("node0.commands.rag.rag_options", "Look for what a town's records say."),
     "server": Command("node0.commands.server.server_options", "Hold one stage of a run on this machine."),
     "swarm": Command(
         "node0.commands.swarm.swarm_options", "Prepare a run over several machines, and look at it."

@@ -3,7 +3,7 @@
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
 them), GT_TMUX_SOCKET, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, and CLAUDE_CONFIG_DIR. What is ours in a town
-lies in `.corpus`, `.models` and `.checkpoints`; the town's own files are read, and only
+lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's own files are read, and only
 `settings/config.json` is ever written.
 """
 
@@ -81,6 +81,11 @@ class Town:
     def checkpoints(self) -> Path:
         """Run directories."""
         return self.root / ".checkpoints"
+
+    @property
+    def rag(self) -> Path:
+        """The index of what can be retrieved."""
+        return self.root / ".rag"
 
     @property
     def store_file(self) -> Path:

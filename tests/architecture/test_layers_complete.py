@@ -14,6 +14,7 @@ BRIDGE = {
     "node0.finetune.checkpoint",
     "node0.finetune.export",
     "node0.finetune.inference",
+    "node0.finetune.rag",
     "node0.finetune.serving",
     "node0.finetune.training",
 }

@@ -86,6 +86,13 @@ NAMES = {
     "node0.finetune.inference.generator.Generator.generate": "prompt_ids max_new_tokens temperature top_p "
     "stop_token_ids",
     "node0.finetune.inference.prompt_api.PromptAPI": "",
+    "node0.finetune.rag.indexer.RAGIndexer": "persist_dir",
+    "node0.finetune.rag.indexer.RAGIndexer.index_bead": "bead_id content",
+    "node0.finetune.rag.indexer.RAGIndexer.index_config": "path content",
+    "node0.finetune.rag.indexer.RAGIndexer.index_session": "session_id content",
+    "node0.finetune.rag.indexer.RAGIndexer.index_formula": "formula_path content",
+    "node0.finetune.rag.retriever.RAGRetriever": "persist_dir",
+    "node0.finetune.rag.retriever.RAGRetriever.retrieve": "query n_results",
     "node0.run_finetune.main": "",
     "node0.run_server.main": "",
     "node0.run_inference.main": "",

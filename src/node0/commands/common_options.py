@@ -11,6 +11,9 @@ TownOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
+RagDirOption = Annotated[
+    Path | None, typer.Option("--rag-dir", help="Directory of the index; default: the town's, .rag.")
+]
 OfRoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="Directory or hub id of the base.")]

@@ -11,6 +11,7 @@ from node0.commands.corpus.exchange import exchange_options
 from node0.commands.corpus.hygiene import hygiene_options
 from node0.commands.corpus.operational import operational_options
 from node0.commands.corpus.overview import overview_options
+from node0.commands.corpus.retrieval import retrieval_options
 from node0.commands.corpus.review import review_options
 from node0.commands.corpus.scrub import scrub_options
 from node0.commands.corpus.share import share_options
@@ -25,6 +26,7 @@ for part in (
     hygiene_options,
     operational_options,
     overview_options,
+    retrieval_options,
     review_options,
     share_options,
 ):

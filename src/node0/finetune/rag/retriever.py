@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find what of a town bears on a question: exact ids first, then words and meaning together.
+
+Words are ranked by BM25, meaning by the cosine of vectors, and both rankings are joined by reciprocal rank:
+G. Cormack, C. Clarke, S. Buettcher, "Reciprocal rank fusion outperforms Condorcet", SIGIR 2009. Where an
+index has no vectors, that is said, and words alone decide.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from node0.errors import Node0Error
+from node0.finetune.rag.embedders import (
+    IDENTITY_FACT,
+    LATENT,
+    LATENT_FACT,
+    MODEL_FACT,
+    NONE,
+    Embedder,
+    load_sentence_embedder,
+)
+from node0.finetune.rag.fence import Count, Excerpt, packed
+from node0.finetune.rag.indexer import INDEX_FILE
+from node0.finetune.rag.latent import LatentEmbedder, Matrix
+from node0.finetune.rag.lexical import LexicalIndex
+from node0.store.chunk_store import ChunkStore, StoredChunk
+
+logger = logging.getLogger(__name__)
+
+RECIPROCAL = 60
+DEPTH = 100
+"How far down each ranking is read."
+
+OF_LATENT = 0.5
+"What a place in the ranking by meaning counts beside 1 by words where no model made vectors: docs/rag.md."
+
+MAX_TOKENS = 1500
+LONGEST_QUERY = 4000
+"Characters of a question that are looked at: its last ones."
+
+_ID = re.compile(r"[^\s\"'`<>()\[\]{},;|]+")
+_TELLING = re.compile(r"[-./_\d]")
+"What an id has and a plain word has not."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk that was found, and why."""
+
+    collection: str
+    name: str
+    part: int
+    parts: int
+    text: str
+    score: float
+    "Of the fused ranking."
+
+    exact: bool
+    "The question names its source."
+
+    by_words: int | None
+    "Place in the ranking by words, from 1; None beyond its depth."
+
+    by_meaning: int | None
+
+    @property
+    def origin(self) -> str:
+        """As `bead gt-abc12`."""
+        return f"{self.collection[:-1]} {self.name}"
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """For the fence."""
+        return Excerpt(self.origin, f"{self.part + 1}/{self.parts}" if self.parts > 1 else "", self.text)
+
+
+class RAGRetriever:
+    """Answers from one index, and follows it when it changes.
+
+    Args:
+        persist_dir: The index's directory.
+        max_tokens: Of a context.
+        count: Counts tokens as the model does; None takes a quarter of the characters.
+
+    Raises:
+        NotFound: there is no index.
+        ConfigError: it cannot be read.
+    """
+
+    def __init__(
+        self, persist_dir: str | Path, *, max_tokens: int = MAX_TOKENS, count: Count | None = None
+    ) -> None:
+        self._store = ChunkStore(Path(persist_dir) / INDEX_FILE, create=False)
+        self._max_tokens = max_tokens
+        self._count: Count = count or (lambda text: -(-len(text) // 4))
+        self._lock = threading.Lock()
+        self._index = _Index(*self._store.everything())
+
+    def retrieve(self, query: str, n_results: int = 5) -> str:
+        """The context of a question: at most this many excerpts between delimiters; empty for none."""
+        found = self.search(query, n_results)
+        return packed((one.excerpt for one in found), budget=self._max_tokens, count=self._count)
+
+    def search(self, query: str, n_results: int = 5) -> Sequence[Found]:
+        """The best chunks, best first."""
+        with self._lock:
+            if self._store.state() != self._index.state:
+                self._index = _Index(*self._store.everything())
+            index = self._index
+        return index.search(query[-LONGEST_QUERY:], n_results)
+
+    @property
+    def how(self) -> str:
+        """By what chunks are ranked, for people."""
+        return self._index.how
+
+
+class _Index:
+    """An index in memory, as it was at one moment."""
+
+    def __init__(
+        self, state: tuple[int, int], facts: dict[str, bytes], chunks: Sequence[StoredChunk]
+    ) -> None:
+        self.state = state
+        self._chunks = chunks
+        self._lexical = LexicalIndex([chunk.terms for chunk in chunks])
+        self._embedder, self.how = _embedder(facts)
+        self._share = OF_LATENT if isinstance(self._embedder, LatentEmbedder) else 1.0
+        self._rows, self._vectors = _vectors(chunks)
+        if self._embedder and not len(self._rows):
+            self._embedder, self.how = None, "words only: no chunk has a vector yet"
+        if self._embedder is None:
+            logger.warning("%s", self.how)
+        self._sources: dict[tuple[str, str], list[int]] = {}
+        self._named: dict[str, list[tuple[str, str]]] = {}
+        for row, chunk in enumerate(chunks):
+            self._sources.setdefault((chunk.collection, chunk.name), []).append(row)
+        for (collection, name), rows in self._sources.items():
+            for alias in _aliases(name, chunks[rows[0]].label):
+                self._named.setdefault(alias, []).append((collection, name))
+
+    def search(self, query: str, n_results: int) -> Sequence[Found]:
+        words = _best(self._lexical.scores(query))
+        meaning = self._by_meaning(query)
+        fused = _fused((words, 1.0), (meaning, self._share))
+        exact = self._exact(query, fused)
+        ranked = sorted(fused, key=lambda row: (-fused[row], row))
+        rows = list(dict.fromkeys([*exact, *ranked]))[:n_results]
+        word_place, meaning_place = ({row: at for at, row in enumerate(one, 1)} for one in (words, meaning))
+        return [
+            self._found(row, fused.get(row, 0.0), row in exact, (word_place.get(row), meaning_place.get(row)))
+            for row in rows
+        ]
+
+    def _by_meaning(self, query: str) -> list[int]:
+        if self._embedder is None:
+            return []
+        (vector,) = self._embedder.embed([query], query=True)
+        scores = self._vectors @ vector
+        return [int(self._rows[at]) for at in _best(scores)]
+
+    def _exact(self, query: str, fused: dict[int, float]) -> list[int]:
+        """The best chunk of each source that the question names, in the order of naming."""
+        rows = []
+        for source in _named_in(query, self._named):
+            rows.append(max(self._sources[source], key=lambda row: (fused.get(row, 0.0), -row)))
+        return list(dict.fromkeys(rows))
+
+    def _found(
+        self,
+        row: int,
+        score: float,
+        exact: bool,
+        places: tuple[int | None, int | None],
+    ) -> Found:
+        chunk = self._chunks[row]
+        parts = len(self._sources[chunk.collection, chunk.name])
+        return Found(chunk.collection, chunk.name, chunk.part, parts, chunk.text, score, exact, *places)
+
+
+def _embedder(facts: dict[str, bytes]) -> tuple[Embedder | None, str]:
+    """What codes a question as the chunks were coded, and how to speak of it."""
+    wanted = facts.get(MODEL_FACT, LATENT.encode()).decode()
+    if wanted == NONE:
+        return None, "words only: the index was made with --embedder none"
+    if wanted == LATENT:
+        if LATENT_FACT not in facts:
+            return None, "words only: the index is too small to be analysed, and names no embedding model"
+        return LatentEmbedder.from_bytes(facts[LATENT_FACT]), f"words, and {LatentEmbedder.name}"
+    try:
+        identity, embedder = load_sentence_embedder(Path(wanted))
+    except Node0Error as error:
+        return None, f"words only: {error}"
+    if identity != facts.get(IDENTITY_FACT, b"").decode():
+        return None, f"words only: the model in {wanted} is not the one of the index; index again"
+    return embedder, f"words, and {embedder.name}"
+
+
+def _vectors(chunks: Sequence[StoredChunk]) -> tuple[npt.NDArray[np.int64], Matrix]:
+    """(embedded,) rows of the chunks that have a vector, and their (embedded, width) vectors."""
+    rows = np.array([row for row, chunk in enumerate(chunks) if chunk.vector], dtype=np.int64)
+    joined = b"".join(chunk.vector for chunk in chunks if chunk.vector)
+    vectors = np.frombuffer(joined, dtype=np.float32)
+    return rows, vectors.reshape(len(rows), -1) if len(rows) else vectors.reshape(0, 0)
+
+
+def _best(scores: npt.NDArray[np.float32]) -> list[int]:
+    """Places of the highest scores above zero, highest first; the earlier of two alike."""
+    depth = min(DEPTH, len(scores))
+    if not depth:
+        return []
+    top = np.argpartition(-scores, depth - 1)[:depth]
+    top = top[scores[top] > 0]
+    return [int(place) for place in top[np.lexsort((top, -scores[top]))]]
+
+
+def _fused(*rankings: tuple[Sequence[int], float]) -> dict[int, float]:
+    scores: dict[int, float] = {}
+    for ranking, share in rankings:
+        for place, row in enumerate(ranking, 1):
+            scores[row] = scores.get(row, 0.0) + share / (RECIPROCAL + place)
+    return scores
+
+
+def _aliases(name: str, label: str) -> set[str]:
+    """What a question may call a source: its name, its label, and of a path the last part and its stem."""
+    last = name.rpartition("/")[2]
+    return {one.casefold() for one in (name, label, last, last.removesuffix(".formula.toml")) if one}
+
+
+def _named_in(query: str, named: dict[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """Sources that a question names, each once, in order; a plain word names one only by itself."""
+    words = [word.strip(".:!?*#").casefold() for word in _ID.findall(query)]
+    telling = [word for word in words if len(words) == 1 or _TELLING.search(word)]
+    return list(dict.fromkeys(source for word in telling for source in named.get(word, ())))
