@@ -34,6 +34,10 @@ COMMANDS = {
         "node0.commands.job.job_options", "List training runs and the states that they went through."
     ),
     "model": Command("node0.commands.model.model_options", "Register, list and show the models of a town."),
+    "breaker": Command(
+        "node0.commands.breaker.breaker_options",
+        "Watch deployed versions, and take back one that does badly.",
+    ),
     "staleness": Command(
         "node0.commands.staleness.staleness_options",
         "Say which models the town's conventions have left behind.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from node0.store.tables import model_aliases, model_artefacts, model_evals, model_registry
+from node0.store.tables import live_outcomes, model_aliases, model_artefacts, model_evals, model_registry
 
 Row = Mapping[str, Any]
 
@@ -79,8 +79,8 @@ def update_model(connection: Connection, name: str, version: int, values: Row) -
 
 
 def delete_model(connection: Connection, name: str, version: int) -> None:
-    """Remove a version with the list of its files, its measurements and its aliases; its events stay."""
-    for table in (model_aliases, model_evals, model_artefacts, model_registry):
+    """Remove a version with the list of its files, its measurements, outcomes and aliases; events stay."""
+    for table in (live_outcomes, model_aliases, model_evals, model_artefacts, model_registry):
         connection.execute(delete(table).where(and_(table.c.name == name, table.c.version == version)))
 
 

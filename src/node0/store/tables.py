@@ -161,6 +161,17 @@ deployments = Table(
 )
 "Every attempt to put a version to work, counted from 1, with what it changed in settings files."
 
+live_outcomes = Table(
+    "live_outcomes",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("session_id", String(128), primary_key=True),
+    Column("at", TIME, nullable=False),
+    Column("succeeded", Integer, nullable=False),
+)
+"How each session of a version at work ended; a row goes when its version is removed."
+
 dpo_preferences = Table(
     "dpo_preferences",
     metadata,

@@ -129,15 +129,24 @@ class Deployer:
                 require_known_role(role, (row.role for row in self._log.list()))
                 raise NotFound(f"nothing of ours is deployed for {role}; see: gt-model list --role {role}")
             kept = _kept(stack, version, role)
-            undone = stack[len(kept) :]
-            changed = settings_edits.disagreements(self._town.root, undone[-1].edits)
-            if changed and not force:
-                raise ConfigError(f"{changed[0]}, which the deployment did not write; --force takes it back")
-            for row in reversed(undone):
-                self._log.begin_rollback(row)
-                settings_edits.undo(self._town.root, row.edits)
-                self._log.finish_rollback(row, reason=reason)
-            return kept[-1] if kept else None
+            return self._go_back(stack, kept, reason=reason, force=force)
+
+    def withdraw(self, row: Deployment, *, onto: Deployment | None, reason: str) -> Deployment | None:
+        """As `rollback`, of this deployment and all above `onto`; None is the agent before ours.
+
+        Raises:
+            NotFound: it is not at work any more.
+            ConfigError: the settings are not as the deployment left them.
+            DeployInUse: another process deploys.
+        """
+        with self._alone():
+            self._repair()
+            stack = self._log.stack(row.role, row.rigs)
+            numbers = [one.number for one in stack]
+            if not numbers or numbers[-1] != row.number:
+                raise NotFound(f"{row.spelled} is not at work for {row.role} any more")
+            kept = stack[: numbers.index(onto.number) + 1] if onto is not None else []
+            return self._go_back(stack, kept, reason=reason, force=False)
 
     def repair(self) -> list[Deployment]:
         """Undo what a process left unfinished when it died; nothing while another one deploys."""
@@ -166,6 +175,19 @@ class Deployer:
             self._log.revert(row, reason=why)
             raise
         return self._log.commit(row)
+
+    def _go_back(
+        self, stack: Sequence[Deployment], kept: Sequence[Deployment], *, reason: str, force: bool
+    ) -> Deployment | None:
+        undone = stack[len(kept) :]
+        changed = settings_edits.disagreements(self._town.root, undone[-1].edits) if undone else []
+        if changed and not force:
+            raise ConfigError(f"{changed[0]}, which the deployment did not write; --force takes it back")
+        for row in reversed(undone):
+            self._log.begin_rollback(row)
+            settings_edits.undo(self._town.root, row.edits)
+            self._log.finish_rollback(row, reason=reason)
+        return kept[-1] if kept else None
 
     def _repair(self) -> list[Deployment]:
         rows = list(self._log.unfinished())

@@ -48,6 +48,15 @@ CREATE TABLE dpo_preferences (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE live_outcomes (
+  name VARCHAR(128) NOT NULL,
+  version INTEGER NOT NULL,
+  session_id VARCHAR(128) NOT NULL,
+  at VARCHAR(32) NOT NULL,
+  succeeded INTEGER NOT NULL,
+  PRIMARY KEY (name, version, session_id)
+);
+
 CREATE TABLE model_events (
   number INTEGER NOT NULL,
   at VARCHAR(32) NOT NULL,

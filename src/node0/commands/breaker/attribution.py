@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which version answered a collected session: the one that was at work for its role when it began."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from node0.finetune.corpus.store import EntryHeader
+from node0.finetune.registry.deployments import Deployment, DeploymentState
+from node0.finetune.registry.live_outcomes import LiveOutcome, utc_seconds
+
+COUNTED = {"success": True, "failure": False}
+"Outcomes that tell how good the worker was; `abandoned` and `unknown` do not."
+
+NEVER_AT_WORK = (DeploymentState.STARTED, DeploymentState.REVERTED)
+
+
+def attribute(
+    headers: Iterable[EntryHeader], rows: Sequence[Deployment]
+) -> Mapping[str, Sequence[LiveOutcome]]:
+    """Outcomes by `NAME:VER`.
+
+    Args:
+        headers: of collected entries; each bead of a session is one, with an outcome of its own.
+        rows: all deployments, oldest first.
+    """
+    found: dict[str, list[LiveOutcome]] = defaultdict(list)
+    for header in headers:
+        succeeded = COUNTED.get(header.outcome)
+        if header.session_id is None or succeeded is None or (at := _moment(header)) is None:
+            continue
+        if (row := _at_work(rows, header, at)) is not None:
+            found[row.spelled].append(LiveOutcome(session_id=header.id, at=at, succeeded=succeeded))
+    return found
+
+
+def _moment(header: EntryHeader) -> str | None:
+    try:
+        return utc_seconds(header.created_at)
+    except ValueError:
+        return None  # it is not known which version was at work
+
+
+def _at_work(rows: Sequence[Deployment], header: EntryHeader, at: str) -> Deployment | None:
+    """The newest deployment for a role and rig that had begun and not ended."""
+    for row in reversed(rows):
+        concerns = row.role == header.role and (not row.rigs or header.rig in row.rigs)
+        lasted = row.started_at <= at and (not row.ended_at or at < row.ended_at)
+        if concerns and lasted and row.state not in NEVER_AT_WORK:
+            return row
+    return None
