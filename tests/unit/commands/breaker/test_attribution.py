@@ -18,8 +18,8 @@ def _row(version: int, started: str, ended: str = "", **changes: object) -> Depl
 def _header(at: str, **changes: object) -> EntryHeader:
     facts = {
         "id": "e", "role": "polecat", "rig": "lantern", "task_type": "x", "outcome": "success",
-        "created_at": at, "bead_id": None, "source": "claude-code", "session_id": "s", "quality": None, "quarantined": False,
-        "scrub_version": "", "content_digest": "", "tokens": 1,
+        "created_at": at, "bead_id": None, "source": "claude-code", "session_id": "s", "quality": None,
+        "quarantined": False, "scrub_version": "", "content_digest": "", "tokens": 1,
     }  # fmt: skip
     return EntryHeader.model_validate(facts | changes)
 
