@@ -52,6 +52,7 @@ COMMANDS = {
         "node0.commands.doctor.doctor_options", "Say what keeps this machine, or a run on it, from working."
     ),
     "infer": Command("node0.commands.infer.infer_options", "Answer prompts from standard input."),
+    "chat": Command("node0.commands.chat.chat_options", "Talk with a model on a terminal."),
     "serve": Command("node0.commands.serve.serve_options", "Answer agent harnesses over HTTP."),
 }
 

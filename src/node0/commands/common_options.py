@@ -14,6 +14,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 RagDirOption = Annotated[
     Path | None, typer.Option("--rag-dir", help="Directory of the index; default: the town's, .rag.")
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="NAME or NAME:VER of the registry, or a directory; or an id at --url."
+    ),
+]
+UrlOption = Annotated[
+    str | None, typer.Option("--url", help="Ask this server, ours or another that speaks OpenAI's protocol.")
+]
+AskedTokenOption = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the token that the server at --url wants.")
+]
+
 OfRoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="Directory or hub id of the base.")]

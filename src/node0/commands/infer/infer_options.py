@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.commands.common_options import DeviceOption, TownOption, command_app
+from node0.commands.common_options import (
+    AskedTokenOption,
+    DeviceOption,
+    ModelOption,
+    TownOption,
+    UrlOption,
+    command_app,
+)
 from node0.commands.infer.model_choice import ModelChoice, names_in
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
     from node0.commands.infer import answer_prompts as work
-    from node0.commands.infer import load_model as own
     from node0.finetune.inference import reply
 else:
     work = when_called("node0.commands.infer.answer_prompts")
-    own = when_called("node0.commands.infer.load_model")
     reply = when_called("node0.finetune.inference.reply")
 
 app = command_app()
@@ -31,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 @app.command()
 def infer(  # noqa: PLR0913  # one parameter a flag
     *,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="NAME or NAME:VER of the registry, or a directory.")
-    ],
+    model: ModelOption = None,
+    url: UrlOption = None,
+    token_file: AskedTokenOption = None,
     adapters: Annotated[
         str, typer.Option(help="Adapters to add: directories or registered names, with commas.")
     ] = "",
@@ -64,8 +69,8 @@ def infer(  # noqa: PLR0913  # one parameter a flag
     answered all the same. Ctrl-C leaves with 130.
     """
     added = names_in(adapters)
-    choice = ModelChoice(model, town=town, adapters=added, role=role, device=device, dtype=dtype)
-    console.note(f"loading {model}")
+    choice = ModelChoice(model, town, added, role, device, dtype, url, token_file)
+    choice.check()
     how = reply.Answering(
         max_tokens=max_tokens,
         temperature=temperature,
@@ -75,4 +80,4 @@ def infer(  # noqa: PLR0913  # one parameter a flag
         stop=tuple(stop or ()),
     )
     form = work.PromptForm(file=file, raw=raw, as_json=as_json)
-    return work.answer_prompts(lambda: own.load_model(choice, how), how, form)
+    return work.answer_prompts(lambda: choice.open(how), how, form)

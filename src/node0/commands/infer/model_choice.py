@@ -1,20 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which model a person wants to be answered by."""
+"""Which model a person wants to be answered by, here or at a URL."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node0 import console
+from node0.commands.lazy import when_called
+
+if TYPE_CHECKING:
+    from node0.commands.infer import ask_url as remote
+    from node0.commands.infer import load_model as own
+    from node0.finetune.inference.reply import Answering
+    from node0.finetune.serving.asking.asked_model import AskedModel
+else:
+    own = when_called("node0.commands.infer.load_model")
+    remote = when_called("node0.commands.infer.ask_url")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """A model by one of its names, and what is added to it."""
 
-    name: str
+    name: str | None
+    "None takes the first one at `url`."
+
     town: Path | None = None
     adapters: tuple[str, ...] = ()
     role: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    url: str | None = None
+    "Of the server that has it; None loads it here."
+
+    token_file: Path | None = None
+    "Holds the token that the server wants."
+
+    def check(self) -> None:
+        """End the command where flags do not go together; else say what comes, before torch is imported."""
+        if self.url is None and self.name is None:
+            console.misused("name a model with --model, or a server with --url")
+        if self.url is None and self.token_file is not None:
+            console.misused("--token-file is for a server; give --url")
+        if self.url is not None and self.adapters:
+            console.misused("--adapters are loaded here; the server at --url has its own")
+        console.note(f"asking {self.url}" if self.url else f"loading {self.name}")
+
+    def open(self, how: "Answering") -> "AskedModel":
+        """The model, ready to be asked; `how` is checked before it is looked for."""
+        return remote.connect(self) if self.url else own.load_model(self, how)
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def test_a_prompt_that_does_not_fit_is_one_line_and_the_tool_ends_with_1(
 
     out, err = capsys.readouterr()
     said = "error: prompt is too long: 40 tokens, the model's context is 32; shorten it"
-    assert err.splitlines()[1:] == [said]
+    assert [line.split()[0] for line in err.splitlines()] == ["loading", "loaded", "error:"]
+    assert err.splitlines()[2] == said
     assert out.endswith("\n") and len(out) > 1
 
 

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import pytest
+import typer
+
 from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.inference.reply import Answering
 
 
 def test_names_stand_between_commas() -> None:
@@ -9,6 +14,28 @@ def test_names_stand_between_commas() -> None:
     assert names_in("") == ()
 
 
-def test_a_choice_needs_a_name_alone() -> None:
-    assert ModelChoice("deacon") == ModelChoice("deacon", town=None, adapters=(), role=None, device="auto")
-    assert ModelChoice("deacon", town=Path("t")) != ModelChoice("deacon")
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (ModelChoice(None), "--model, or a server with --url"),
+        (ModelChoice("a", token_file=Path("t")), "--token-file is for a server"),
+        (ModelChoice("a", url="http://127.0.0.1:9", adapters=("x",)), "--adapters are loaded here"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_a_wrong_call(choice: ModelChoice, told: str) -> None:
+    with pytest.raises(typer.BadParameter, match=told):
+        choice.check()
+
+
+def test_what_comes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    ModelChoice("deacon").check()
+    ModelChoice("deacon", url="http://127.0.0.1:9").check()
+
+    assert capsys.readouterr().err == "loading deacon\nasking http://127.0.0.1:9\n"
+
+
+def test_a_url_leads_to_the_server_and_a_name_to_a_model_of_this_process() -> None:
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        ModelChoice("deacon", url="http://127.0.0.1:9").open(Answering())
+    with pytest.raises(ConfigError, match="top_p"):
+        ModelChoice("./none").open(Answering(top_p=2.0))

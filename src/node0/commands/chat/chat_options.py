@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 chat`: with which model a person talks, and how its answers are drawn."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node0 import console
+from node0.commands.common_options import (
+    AskedTokenOption,
+    DeviceOption,
+    TownOption,
+    UrlOption,
+    command_app,
+)
+from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.commands.lazy import when_called
+
+if TYPE_CHECKING:
+    from node0.commands.chat import converse as work
+    from node0.finetune.inference import reply
+else:
+    work = when_called("node0.commands.chat.converse")
+    reply = when_called("node0.finetune.inference.reply")
+
+app = command_app()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0 chat")
+
+
+@app.command()
+def chat(  # noqa: PLR0913  # one parameter a flag
+    model: Annotated[
+        str | None, typer.Argument(help="NAME, NAME:VER or NAME@ALIAS, a directory, or an id at --url.")
+    ] = None,
+    *,
+    url: UrlOption = None,
+    token_file: AskedTokenOption = None,
+    adapters: Annotated[
+        str, typer.Option(help="Adapters to add: directories or registered names, with commas.")
+    ] = "",
+    role: Annotated[str | None, typer.Option(help="Role to answer as; default: the model's.")] = None,
+    system: Annotated[str, typer.Option(help="System prompt; a role with a card has its own.")] = "",
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens of this mass.")] = 0.9,
+    top_k: Annotated[int, typer.Option(help="Draw from this many likeliest tokens; 0 is off.")] = 0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
+    seed: Annotated[int | None, typer.Option(help="Makes answers repeatable.")] = None,
+    device: DeviceOption = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    town: TownOption = None,
+) -> int:
+    """Talk with a model: it sees the conversation so far, and /help lists what else can be typed.
+
+    Ctrl-C stops an answer, not the chat; Ctrl-D or /bye leaves. A call of a tool is shown and not run.
+    """
+    choice = ModelChoice(model, town, names_in(adapters), role, device, dtype, url, token_file)
+    choice.check()
+    how = reply.Answering(max_tokens=max_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
+    return work.converse(lambda: choice.open(how), how, system=system)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 chat` as a person meets it: typed into a real terminal, over a model of its own and over a URL."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.served_process import serving
+from serving_parts import scripted_http_engine
+from tiny_run import make_base
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
+
+CHAT = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit(main())", "chat"]
+CALL = '<tool_call>{"name": "Bash", "arguments": {"command": "gt status"}}</tool_call>'
+
+
+class Terminal:
+    """A terminal in tmux, with a chat in it."""
+
+    def __init__(self) -> None:
+        self._tmux = ["tmux", "-L", f"node0-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
+
+    def start(self, script: Path, *flags: str | Path) -> None:
+        script.write_text(f"{shlex.join(map(str, [*CHAT, *flags]))}\necho LEFT WITH $?\nsleep 60\n")
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        command = ["new-session", "-d", "-x", "150", "-y", "50", f"bash {script}"]
+        subprocess.run([*self._tmux, *command], env=environment, check=True)
+
+    def keys(self, *keys: str) -> None:
+        subprocess.run([*self._tmux, "send-keys", *keys], check=True)
+
+    def shows(self, text: str, *, times: int = 1) -> str:
+        for _ in range(1200):
+            seen = subprocess.run([*self._tmux, "capture-pane", "-p"], capture_output=True, text=True).stdout
+            if seen.count(text) >= times:
+                return seen
+            time.sleep(0.05)
+        raise AssertionError(f"{text!r} never appeared in:\n{seen}")
+
+    def end(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], check=False)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    found = Terminal()
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("model"), max_seq_len=65536)
+
+
+def test_ctrl_c_stops_an_answer_and_not_the_chat(base: Path, tmp_path: Path, terminal: Terminal) -> None:
+    terminal.start(tmp_path / "chat.sh", base, "--max-tokens", "60000", "--device", "cpu")
+    seen = terminal.shows(">>>")
+    assert seen.index("loading ") < seen.index("loaded ") < seen.index(" answers (")
+
+    terminal.keys("hello", "Enter")
+    time.sleep(1)  # somewhere in the answer, or before it
+    terminal.keys("C-c")
+    terminal.shows("stopped")
+    terminal.keys("C-c")
+    terminal.shows("Ctrl-D or /bye leaves")
+    terminal.keys("/set max_tokens 3", "Enter")
+    terminal.shows("max_tokens is 3.")
+    terminal.keys("/clear", "Enter")
+    terminal.shows("The conversation is forgotten.")
+    terminal.keys("hello", "Enter")
+    terminal.shows("cut after 3 tokens")
+    terminal.keys("C-d")
+
+    assert "Traceback" not in terminal.shows("LEFT WITH 0")
+
+
+def test_a_server_is_talked_with_lines_are_edited_and_calls_are_shown(
+    base: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    with (
+        scripted_http_engine(f"I look. {CALL}", "All is well.", "Well.") as engine,
+        serving("--model", f"tiny={base}", "--engine", "vllm", "--engine-url", engine.url) as served,
+    ):
+        terminal.start(tmp_path / "chat.sh", "--url", served.url, "--role", "deacon")
+        terminal.shows("tiny answers (at http://127.0.0.1:")
+        terminal.keys("how is rustX", "BSpace", "Enter")
+        terminal.shows('→ Bash {"command": "gt status"}')
+        terminal.shows("result of Bash>")
+        terminal.keys("rust is stale", "Enter")
+        terminal.shows("All is well.")
+        terminal.keys('"""two', "Enter", 'lines"""', "Enter")
+        terminal.shows("\nWell.")
+        terminal.keys("/bye", "Enter")
+        terminal.shows("LEFT WITH 0")
+
+    asked = [len(body["prompt"]) for body in engine.bodies]
+    assert len(asked) == 3 and asked == sorted(asked)
