@@ -15,7 +15,12 @@ from tiny_chat import tiny_tokenizer
 
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.render import Renderer
-from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest, TokenStream
+from node0.finetune.serving.engines.token_engine import (
+    EngineFigures,
+    GeneratedToken,
+    GenerationRequest,
+    TokenStream,
+)
 from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
@@ -100,6 +105,9 @@ class ScriptedEngine:
 
     def waiting(self) -> dict[str, int]:
         return {"tiny": sum(not stream.closed for stream in self.streams)}
+
+    def figures(self) -> dict[str, EngineFigures]:
+        return {}
 
     async def close(self) -> None:
         pass

@@ -51,7 +51,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(base: Path) -> Iterator[Served]:
     """One place, and none to wait in."""
-    with serving("--model", f"tiny={base}", "--max-waiting", "0", "--max-body-mib", "1") as served:
+    with serving(
+        "--model", f"tiny={base}", "--max-running", "1", "--max-waiting", "0", "--max-body-mib", "1"
+    ) as served:
         yield served
 
 

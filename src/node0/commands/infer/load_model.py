@@ -4,7 +4,8 @@
 import asyncio
 
 from node0.commands.infer.model_choice import ModelChoice
-from node0.commands.serve.model_offers import Offer, SourceChoice, loader, served_model
+from node0.commands.serve.model_offers import Offer, SourceChoice, served_model
+from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
 from node0.finetune.inference.generator import sampling_params
 from node0.finetune.inference.reply import Answering
 from node0.finetune.serving.asking.own_model import OwnModel
@@ -12,6 +13,9 @@ from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import ModelPool
 from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.served_models import ModelCatalogue
+
+CONTEXTS = 2
+"What one person's conversations may keep, in whole contexts."
 
 
 def load_model(choice: ModelChoice, how: Answering) -> OwnModel:
@@ -27,10 +31,10 @@ def load_model(choice: ModelChoice, how: Answering) -> OwnModel:
     kind = SourceChoice(choice.adapters, choice.role, None, choice.device, choice.dtype, choice.town)
     source = kind.find(choice.name or "")
     offer = Offer(source, [source.name], source.name)
-    served = served_model(offer, kind)
-    engine = LocalEngine(
-        ModelPool({offer.engine_name: loader(offer, kind)}), {offer.engine_name: served.context}
-    )
+    weights = OwnWeights(kind, default_cache_bytes([offer], kind, 1), max_running=CONTEXTS)
+    weights.start([offer])
+    served = served_model(offer, kind, context=weights.context(source))
+    engine = LocalEngine(ModelPool(weights.loaders), weights.placements, max_running=CONTEXTS)
     runner = asyncio.Runner()
     runner.run(engine.warm_up())
     return OwnModel(Gateway(ModelCatalogue([served]), engine), served, runner=runner)

@@ -6,15 +6,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from node0 import console
 from node0.errors import ConfigError, NotFound
-from node0.finetune.inference.loading import find_source, load_speech, load_weights, weight_bytes
+from node0.finetune.inference.loading import find_source, load_speech
 from node0.finetune.inference.source import ModelSource
-from node0.finetune.serving.engines.model_pool import Loader
-from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
 from node0.finetune.serving.served_models import ServedModel
 
 _ID = re.compile(r"[A-Za-z0-9][\w.:@/+-]{0,127}")
@@ -91,8 +87,8 @@ def offers(
     return list(found.values())
 
 
-def served_model(offer: Offer, choice: SourceChoice) -> ServedModel:
-    """The model as clients see it.
+def served_model(offer: Offer, choice: SourceChoice, *, context: int | None = None) -> ServedModel:
+    """The model as clients see it; `context` where it is not the model's own.
 
     Raises:
         NotFound: it has no tokenizer.
@@ -111,20 +107,7 @@ def served_model(offer: Offer, choice: SourceChoice) -> ServedModel:
         engine_name=offer.engine_name,
         renderer=speech.renderer,
         decode=decode,
-        context=args.max_seq_len,
+        context=args.max_seq_len if context is None else context,
         vocab_size=args.vocab_size,
         created=int(time.time()),
     )
-
-
-def loader(offer: Offer, choice: SourceChoice) -> Loader:
-    """How our own engine loads its weights."""
-    kind = {"device": choice.device, "dtype": choice.dtype}
-    return Loader(weight_bytes(offer.source, **kind), partial(_load, offer.engine_name, offer.source, **kind))
-
-
-def _load(name: str, source: ModelSource, *, device: str, dtype: str) -> ReusingPipeline:
-    began = time.monotonic()
-    pipeline = ReusingPipeline(load_weights(source, device=device, dtype=dtype))
-    console.note(f"loaded {name} in {time.monotonic() - began:.1f} s")
-    return pipeline

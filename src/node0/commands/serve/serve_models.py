@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put models, an engine and the HTTP application together, and serve."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ from node0.commands.serve.model_offers import (
     Offer,
     SourceChoice,
     is_alias,
-    loader,
     named_models,
     offers,
     registered_name,
     served_model,
 )
+from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
 from node0.errors import ConfigError, NotFound
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
@@ -24,7 +24,6 @@ from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import ModelPool
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.sglang_dialect import SglangDialect
-from node0.finetune.serving.engines.token_engine import Engine
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.finetune.serving.gateway import Gateway
 from node0.finetune.serving.http.admission import Admission, is_loopback
@@ -59,7 +58,9 @@ class ServeRequest:
     host: str
     port: int
     token_file: Path | None
+    max_running: int
     max_waiting: int
+    cache_bytes: int | None
     max_loaded: int | None
     max_bytes: int | None
     max_body: int
@@ -88,10 +89,11 @@ def serve_models(request: ServeRequest) -> None:
     named = named_models(request.models)
     sources = {own_id: request.choice.find(name) for own_id, name in named.items()}
     started = offers(named, sources, request.engine_models)
-    models = [served_model(offer, request.choice) for offer in started]
     names = {name for source in sources.values() if (name := registered_name(source))}
-    engine, warm_up = _engine(request, started, grows=bool(names))
-    versions = _versions(request, engine, names, named) if names else None
+    serving = _engine(request, started, grows=bool(names))
+    models = [serving.model(offer) for offer in started]
+    versions = _versions(request, serving, names, named) if names else None
+    engine = serving.engine
     catalogue = ModelCatalogue(models, versions)
     with ExitStack() as stack:
         if versions is not None:
@@ -103,7 +105,7 @@ def serve_models(request: ServeRequest) -> None:
         state = ServingState()
         options = ServingOptions(admission, request.max_body, request.max_seconds, quotas)
         app = serving_app(Gateway(catalogue, engine), options, state)
-        run_until_stopped(app, listening, state, warm_up=warm_up, close=engine.close)
+        run_until_stopped(app, listening, state, warm_up=serving.warm_up, close=engine.close)
     console.note("stopped: every answer that was begun has been given")
 
 
@@ -127,38 +129,58 @@ def _quota_settings(town: Path | None) -> QuotaSettings:
     return read_block(QuotaSettings, place.model_settings_file, block="serving")
 
 
-def _engine(
-    request: ServeRequest, started: list[Offer], *, grows: bool
-) -> tuple[LocalEngine | RemoteEngine, Callable[[], Awaitable[None]]]:
-    """The engine, and what loads its models."""
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """An engine, and how models come to it."""
+
+    choice: SourceChoice
+    engine: LocalEngine | RemoteEngine
+    weights: OwnWeights | None = None
+    "None where another program has them."
+
+    def model(self, offer: Offer) -> ServedModel:
+        """A model as clients see it."""
+        context = self.weights.context(offer.source) if self.weights is not None else None
+        return served_model(offer, self.choice, context=context)
+
+    def make(self, version: str) -> ServedModel:
+        """A version whose turn has come."""
+        offer = Offer(self.choice.find(version), [version], version)
+        if isinstance(self.engine, LocalEngine) and self.weights is not None:
+            loader = self.weights.place(offer)
+            self.engine.offer(version, self.weights.placements[version], loader)
+        return self.model(offer)
+
+    async def warm_up(self) -> None:
+        """Load the models; another program loads its own."""
+        if isinstance(self.engine, LocalEngine):
+            await self.engine.warm_up()
+
+
+def _engine(request: ServeRequest, started: list[Offer], *, grows: bool) -> _Serving:
     if request.engine_url is not None:
         token = read_keys(request.engine_token_file)[0].token if request.engine_token_file else None
-        return RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token), _nothing
+        return _Serving(
+            request.choice, RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token)
+        )
     # One more than were named: a version whose turn has come is loaded beside the one that still answers.
     bound = request.max_loaded or (len(started) + 1 if grows else None)
-    loaders = {offer.engine_name: loader(offer, request.choice) for offer in started}
-    pool = ModelPool(loaders, max_loaded=bound, max_bytes=request.max_bytes)
-    contexts = {offer.engine_name: offer.source.base.args.max_seq_len for offer in started}
-    engine = LocalEngine(pool, contexts, max_waiting=request.max_waiting)
-    return engine, engine.warm_up
+    cache = request.cache_bytes
+    if cache is None:
+        cache = default_cache_bytes(started, request.choice, bound or len(started))
+    weights = OwnWeights(request.choice, cache, request.max_running)
+    weights.start(started)
+    pool = ModelPool(weights.loaders, max_loaded=bound, max_bytes=request.max_bytes)
+    engine = LocalEngine(
+        pool, weights.placements, max_running=request.max_running, max_waiting=request.max_waiting
+    )
+    return _Serving(request.choice, engine, weights)
 
 
 def _versions(
-    request: ServeRequest, engine: Engine, names: set[str], named: Mapping[str, str]
+    request: ServeRequest, serving: _Serving, names: set[str], named: Mapping[str, str]
 ) -> RegistryVersions:
     """Every version of the registered models that were named, made when it is asked for."""
-
-    def make(version: str) -> ServedModel:
-        offer = Offer(request.choice.find(version), [version], version)
-        if isinstance(engine, LocalEngine):
-            context = offer.source.base.args.max_seq_len
-            engine.offer(version, loader(offer, request.choice), context=context)
-        return served_model(offer, request.choice)
-
     given = {own_id: name for own_id, name in named.items() if is_alias(name)}
     registry = ModelRegistry(Town.locate(request.town), create=False)
-    return RegistryVersions(registry, names, make=make, given=given)
-
-
-async def _nothing() -> None:
-    """Another program loads its models itself."""
+    return RegistryVersions(registry, names, make=serving.make, given=given)

@@ -61,7 +61,14 @@ def serve(  # noqa: PLR0913  # one parameter a flag
         Path | None,
         typer.Option(help="File of keys, one a line: TOKEN [NAME [FILE]]; whoever asks must send one."),
     ] = None,
-    max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait for one model.")] = 32,
+    max_running: Annotated[
+        int, typer.Option(min=1, help="Requests over one base that are computed together.")
+    ] = 32,
+    max_waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait beside them.")] = 32,
+    cache_gib: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="GiB of keys and values a base; default: half of what is free."),
+    ] = None,
     max_loaded: Annotated[
         int | None, typer.Option(min=1, help="Models in memory at once; the longest idle one makes room.")
     ] = None,
@@ -94,7 +101,9 @@ def serve(  # noqa: PLR0913  # one parameter a flag
             host=host,
             port=port,
             token_file=token_file,
+            max_running=max_running,
             max_waiting=max_waiting,
+            cache_bytes=None if cache_gib is None else int(cache_gib * (1 << 30)),
             max_loaded=max_loaded,
             max_bytes=None if max_weights_gib is None else int(max_weights_gib * (1 << 30)),
             max_body=max_body_mib << 20,

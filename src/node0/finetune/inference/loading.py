@@ -2,7 +2,7 @@
 """Load a model by any of its names, ready to answer."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +19,15 @@ from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.inference.generator import Generator
 from node0.finetune.inference.source import ModelSource, find_adapter, find_model
 from node0.lora.adapter import lora_layers
+from node0.models.block_cache import block_bytes
 from node0.models.device import multiplies_bfloat16, pick_device
 from node0.models.digest import tensor_shapes
-from node0.models.factory import load_stages
+from node0.models.factory import empty_stages, load_stages
+from node0.models.llama.adapter_rows import Products, adapter_products
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import LlamaStage
+from node0.models.llama.rope import head_dim
+from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.local import LocalPipeline
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -167,6 +171,40 @@ def load_weights(
 ) -> LocalPipeline:
     """The model's stages in this process, with its adapters inside."""
     return LocalPipeline(_stages(source, pick_device(device), dtype, num_stages))
+
+
+def load_runner(
+    source: ModelSource,
+    n_blocks: int,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    adapters: Mapping[str, Path] | None = None,
+) -> BatchRunner:
+    """The model's stages in this process for many sequences at once, with a cache of so many blocks.
+
+    Its own adapters are inside its weights. With `adapters`, by name and maybe more later, the base is
+    left as it is and each sequence passes the one that it names.
+    """
+    place = pick_device(device)
+    if adapters is None:
+        return BatchRunner(_stages(source, place, dtype, 1), n_blocks)
+    bare = replace(source, adapters=())
+    (stage,) = _stages(bare, place, dtype, 1)
+
+    def load(name: str) -> list[Products]:
+        (shape,) = empty_stages(source.base.args)
+        load_peft(adapters[name], [shape], name=name, base_digest=source.base.digest)
+        return [adapter_products(shape, name, dtype=stage.dtype, device=stage.device)]
+
+    return BatchRunner([stage], n_blocks, load_adapter=load)
+
+
+def cache_block_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
+    """Bytes of one block of keys and values over all layers."""
+    args, place = source.base.args, pick_device(device)
+    kind = torch.float32 if place == "cpu" else _dtype(dtype, place, source)
+    return block_bytes(args.num_hidden_layers, args.n_kv_heads or args.n_heads, head_dim(args), kind)
 
 
 def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,18 @@ from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import Layout, attend, attend_cached
 from node0.models.llama.rope import head_dim, rotate
+
+
+class BatchStep(Protocol):
+    """What layers ask of a step that computes several sequences; rows are their new tokens."""
+
+    def attend(self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Append to the caches and attend: (rows, heads, dim) of each, to query's shape."""
+        ...
+
+    def adapt(self, layer_idx: int, matrix: str, x: Tensor, y: Tensor) -> None:
+        """Add to y (1, rows, out) what the rows' adapters of a joined matrix make of x (1, rows, in)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,9 @@ class Context:
 
     cache: KVCache | None = None
     "Set in generation."
+
+    batch: BatchStep | None = None
+    "Set where several sequences are generated together."
 
 
 class RMSNorm(nn.Module):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decode one token through joined layers, with as few calls as its arithmetic needs.
+"""Decode through joined layers, with as few calls as the arithmetic needs.
 
 A token of a small model costs less in its products than in the calls around them. This is
-`TransformerBlock.forward` again, for one token and without modules in between; the residual stream
-stays float32.
+`TransformerBlock.forward` again, for one token, or for new tokens of several sequences, and without
+modules in between; the residual stream stays float32.
 """
 
 from dataclasses import dataclass
@@ -45,24 +45,43 @@ class DecodeLayer:
         self._read_feed_forward(feed_forward)
 
     def __call__(self, x: Tensor, context: Context) -> Tensor:
-        """float32 (1, 1, hidden) to the same; appends to the cache of `context`."""
+        """float32 (1, tokens, hidden) to the same; appends to the cache or the batch of `context`."""
         x = x + self._attend(self._attention_norm(x), context)
         narrow = self._ffn_norm(x).to(self._w2.dtype)
-        gate, up = functional.linear(narrow, self._w13, self._b13).chunk(2, dim=-1)
-        return x + functional.linear(functional.silu(gate) * up, self._w2, self._b2)
+        both = functional.linear(narrow, self._w13, self._b13)
+        self._adapt("w13", narrow, both, context)
+        gate, up = both.chunk(2, dim=-1)
+        inner = functional.silu(gate) * up
+        out = functional.linear(inner, self._w2, self._b2)
+        self._adapt("w2", inner, out, context)
+        return x + out
 
     def _attend(self, x: Tensor, context: Context) -> Tensor:
-        assert context.cache is not None
-        dtype = self._wo.dtype
-        heads = functional.linear(x.to(dtype), self._wqkv, self._bqkv).view(1, 1, -1, self._head_dim)
+        tokens, x = x.shape[1], x.to(self._wo.dtype)
+        joined = functional.linear(x, self._wqkv, self._bqkv)
+        self._adapt("wqkv", x, joined, context)
+        heads = joined.view(1, tokens, -1, self._head_dim)
         turned = self._turn(heads[:, :, : self._n_turned], context)
-        keys, values = context.cache.update(
-            self._index,
-            turned[:, :, self._n_heads :].transpose(1, 2),
-            heads[:, :, self._n_turned :].transpose(1, 2),
+        query, key, value = (
+            turned[:, :, : self._n_heads],
+            turned[:, :, self._n_heads :],
+            heads[:, :, self._n_turned :],
         )
-        out = attend_cached(turned[:, :, : self._n_heads], keys, values, self._window)
-        return functional.linear(out.reshape(1, 1, -1).to(dtype), self._wo, self._bo)
+        out = self._attended(query, key, value, context).reshape(1, tokens, -1).to(x.dtype)
+        result = functional.linear(out, self._wo, self._bo)
+        self._adapt("wo", out, result, context)
+        return result
+
+    def _attended(self, query: Tensor, key: Tensor, value: Tensor, context: Context) -> Tensor:
+        if context.batch is not None:
+            return context.batch.attend(self._index, query[0], key[0], value[0])
+        assert context.cache is not None
+        keys, values = context.cache.update(self._index, key.transpose(1, 2), value.transpose(1, 2))
+        return attend_cached(query, keys, values, self._window)
+
+    def _adapt(self, matrix: str, x: Tensor, y: Tensor, context: Context) -> None:
+        if context.batch is not None:
+            context.batch.adapt(self._index, matrix, x, y)
 
     def _turn(self, heads: Tensor, context: Context) -> Tensor:
         """Queries and keys, normed where the family does so, turned by the position; float32."""

@@ -17,10 +17,11 @@ from node0.lora.adapter import apply_lora, lora_layers
 from node0.lora.linear import keyed_generator
 from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import is_adapter_weight
+from node0.models.block_cache import BlockCache
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout
-from node0.models.llama.blocks import Context, RMSNorm, TransformerBlock
+from node0.models.llama.blocks import BatchStep, Context, RMSNorm, TransformerBlock
 from node0.models.llama.decode import DecodeLayer
 from node0.models.llama.head_loss import head_logps, head_loss
 from node0.models.llama.rope import RotaryEmbedding, head_dim
@@ -87,10 +88,27 @@ class LlamaStage(nn.Module):
             head_dim=head_dim(args),
             first_layer=args.first_layer,
             batch_size=batch_size,
-            # A processor attends in float32 several times faster than in a narrower type.
-            dtype=torch.float32 if self.device.type == "cpu" else self.dtype,
+            dtype=self.cache_dtype,
             device=self.device,
         )
+
+    def new_block_cache(self, n_blocks: int) -> BlockCache:
+        """An empty cache of so many blocks, for any number of sequences on this stage."""
+        args = self.args
+        return BlockCache(
+            args.num_hidden_layers,
+            n_blocks,
+            n_kv_heads=args.n_kv_heads or args.n_heads,
+            head_dim=head_dim(args),
+            first_layer=args.first_layer,
+            dtype=self.cache_dtype,
+            device=self.device,
+        )
+
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        """Type of keys and values: a processor attends in float32 several times faster."""
+        return torch.float32 if self.device.type == "cpu" else self.dtype
 
     def join_projections(self) -> None:
         """Lay matrices of the same input together, for generation alone: names and adapters are gone then.
@@ -132,6 +150,16 @@ class LlamaStage(nn.Module):
             else:
                 hidden = layer(hidden, context)
         return hidden
+
+    def forward_batch(self, x: Tensor, positions: Tensor, batch: BatchStep) -> Tensor:
+        """The residual stream of new tokens of several sequences, whose projections are joined.
+
+        x: int64 ids (1, rows) where the stage embeds, else the stream (1, rows, hidden) of the stage before.
+        positions: int64 (1, rows), below `max_seq_len`.
+        """
+        hidden = self.tok_embeddings(x) if self.has_embedding else x
+        cos, sin = self.rope(positions, self.args.max_seq_len)
+        return self._decode(hidden, Context(cos, sin, batch=batch))
 
     def _decode(self, hidden: Tensor, context: Context) -> Tensor:
         wide = hidden.float()

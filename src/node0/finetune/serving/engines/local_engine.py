@@ -1,55 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our own engine: models of this process, each with a thread and a queue of its own."""
+"""Our own engine: bases of this process, each with a thread that computes its requests as one batch."""
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 
-from node0.errors import ConfigError, NotFound
-from node0.finetune.inference import generator
+from node0.errors import NotFound
+from node0.finetune.serving.engines.batching.batch_engine import MAX_RUNNING
+from node0.finetune.serving.engines.batching.batch_worker import BatchWorker, Lender
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
-from node0.finetune.serving.engines.model_worker import ModelWorker, QueuedAnswer
-from node0.finetune.serving.engines.token_engine import GenerationRequest
+from node0.finetune.serving.engines.queued_answer import QueuedAnswer
+from node0.finetune.serving.engines.token_engine import EngineFigures, GenerationRequest
 
 MAX_WAITING = 32
-"Requests that may wait for one model."
+"Requests that may wait beside those of one base that are computed."
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which loaded weights answer for a model."""
+
+    weights: str
+    "As the pool calls them."
+
+    adapter: str | None = None
+    "The adapter that its rows pass; None where it is inside the weights, or there is none."
 
 
 class LocalEngine:
-    """Answers with pipelines of a pool; requests of one model queue for one thread."""
+    """Answers with engines of a pool; requests over one base are decoded together."""
 
     def __init__(
-        self, pool: ModelPool, contexts: Mapping[str, int], *, max_waiting: int = MAX_WAITING
+        self,
+        pool: ModelPool,
+        placements: Mapping[str, Placement],
+        *,
+        max_running: int = MAX_RUNNING,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
-        """Answer for the models that `contexts` names, each with the tokens it can hold."""
+        """Answer for the models that `placements` names."""
         self._pool = pool
-        self._max_waiting = max_waiting
-        self._contexts: dict[str, int] = {}
-        self._workers: dict[str, ModelWorker] = {}
-        for name, context in contexts.items():
-            self._engage(name, context)
+        self._places = max_running + max_waiting
+        self._placements: dict[str, Placement] = {}
+        self._workers: dict[str, BatchWorker] = {}
+        for name, placement in placements.items():
+            self._engage(name, placement)
         self._warm = False
 
-    def offer(self, name: str, loader: Loader, *, context: int) -> None:
-        """Answer for this model too, which is loaded when it is asked for.
+    def offer(self, name: str, placement: Placement, loader: Loader | None) -> None:
+        """Answer for this model too; its weights are loaded when it is asked for, if they are not there.
 
         Raises:
-            DoesNotFit: it alone is over the pool's budget.
+            DoesNotFit: they alone are over the pool's budget.
         """
-        self._pool.offer(name, loader)
-        self._engage(name, context)
+        if loader is not None:
+            self._pool.offer(placement.weights, loader)
+        self._engage(name, placement)
 
     async def open(self, request: GenerationRequest) -> QueuedAnswer:
-        """Take a place in the model's queue."""
-        if request.model not in self._workers:
+        """Take a place at the model's base."""
+        placement = self._placements.get(request.model)
+        if placement is None:
             raise NotFound(f"the engine has no model {request.model}; start the server with it")
-        if request.mask is not None or request.logprobs is not None:
-            raise ConfigError("this engine tells no log probabilities and takes no mask; leave them out")
-        return self._workers[request.model].enter(request)
+        return self._workers[placement.weights].enter(request, placement.adapter)
 
     async def warm_up(self) -> None:
-        """Load the models before they are asked for; the first alone where not all fit."""
-        names = list(self._contexts) if self._pool.fits_all else list(self._contexts)[:1]
+        """Load the weights before they are asked for; the first alone where not all fit."""
+        names = list(self._workers) if self._pool.fits_all else list(self._workers)[:1]
         for name in names:
             await asyncio.to_thread(self._load, name)
         self._warm = True
@@ -60,7 +79,14 @@ class LocalEngine:
 
     def waiting(self) -> dict[str, int]:
         """Requests that are computed or wait, by model."""
-        return {name: len(worker) for name, worker in list(self._workers.items())}
+        counted = Counter(
+            place.request.model for worker in list(self._workers.values()) for place in worker.present()
+        )
+        return {name: counted[name] for name in list(self._placements)}
+
+    def figures(self) -> dict[str, EngineFigures]:
+        """What loaded bases hold and did."""
+        return {name: engine.figures() for name, engine in self._pool.in_memory().items()}
 
     async def close(self) -> None:
         """End what runs, and unload everything."""
@@ -69,28 +95,13 @@ class LocalEngine:
             for worker in self._workers.values():
                 await asyncio.to_thread(worker.close)
 
-    def _engage(self, name: str, context: int) -> None:
-        self._contexts[name] = context
-        self._workers[name] = ModelWorker(name, self._answer, max_waiting=self._max_waiting)
+    def _engage(self, name: str, placement: Placement) -> None:
+        weights = placement.weights
+        if weights not in self._workers:
+            lender = Lender(lambda: self._pool.using(weights), lambda: self._pool.wanted)
+            self._workers[weights] = BatchWorker(weights, lender, places=self._places)
+        self._placements[name] = placement
 
     def _load(self, name: str) -> None:
         with self._pool.using(name):
             pass
-
-    def _answer(self, place: QueuedAnswer) -> Generator[int, None, None]:
-        request, sampling = place.request, place.request.sampling
-        with self._pool.using(request.model) as pipeline:
-            pipeline.stopped = place.cancelled.is_set
-            answering = generator.Generator(pipeline, context=self._contexts[request.model])
-            ids = answering.generate(
-                request.prompt,
-                request.max_tokens,
-                sampling.temperature,
-                sampling.top_p,
-                request.stop_ids,
-                top_k=sampling.top_k,
-                seed=sampling.seed,
-            )
-            for token_id in ids:
-                place.reused = pipeline.reused
-                yield token_id

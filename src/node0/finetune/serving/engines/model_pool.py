@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node0.errors import DoesNotFit
-from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
+from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
 
 logger = logging.getLogger(__name__)
 
@@ -19,18 +19,18 @@ class Loader:
     """How to load a model's weights, and the bytes that they will take."""
 
     nbytes: int
-    load: Callable[[], ReusingPipeline]
+    load: Callable[[], BatchEngine]
 
 
 @dataclass(slots=True)
 class _Held:
     nbytes: int
-    pipeline: ReusingPipeline | None = None
+    engine: BatchEngine | None = None
     users: int = 0
 
 
 class ModelPool:
-    """Gives pipelines to threads; loads them when asked for, and unloads idle ones beyond the budget."""
+    """Gives engines to threads; loads them when asked for, and unloads idle ones beyond the budget."""
 
     def __init__(
         self, loaders: Mapping[str, Loader], *, max_loaded: int | None = None, max_bytes: int | None = None
@@ -48,6 +48,7 @@ class ModelPool:
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._changed = threading.Condition()
+        self._waiting: list[str] = []
 
     def offer(self, name: str, loader: Loader) -> None:
         """Give this model too, when it is asked for.
@@ -65,7 +66,18 @@ class ModelPool:
     def loaded(self) -> list[str]:
         """Models in memory, the longest unused first."""
         with self._changed:
-            return [name for name, held in self._held.items() if held.pipeline is not None]
+            return [name for name, held in self._held.items() if held.engine is not None]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a model waits until another one makes room."""
+        with self._changed:
+            return any(name not in self._held for name in self._waiting)
+
+    def in_memory(self) -> dict[str, BatchEngine]:
+        """Engines of the models in memory."""
+        with self._changed:
+            return {name: held.engine for name, held in self._held.items() if held.engine is not None}
 
     @property
     def fits_all(self) -> bool:
@@ -76,17 +88,17 @@ class ModelPool:
         )
 
     @contextmanager
-    def using(self, name: str) -> Iterator[ReusingPipeline]:
-        """The model's pipeline, loaded now if need be; it stays until the block ends.
+    def using(self, name: str) -> Iterator[BatchEngine]:
+        """The model's engine, loaded now if need be; it stays until the block ends.
 
         Waits while every model that could make room is in use.
         """
         with self._changed:
             lock = self._one_at_a_time[name]
         with lock:
-            held, pipeline = self._take(name)
+            held, engine = self._take(name)
         try:
-            yield pipeline
+            yield engine
         finally:
             with self._changed:
                 held.users -= 1
@@ -98,17 +110,27 @@ class ModelPool:
             for name in list(self._held):
                 self._unload(name)
 
-    def _take(self, name: str) -> tuple[_Held, ReusingPipeline]:
+    def _take(self, name: str) -> tuple[_Held, BatchEngine]:
         with self._changed:
-            self._changed.wait_for(lambda: name in self._held or self._make_room(name))
+            self._waiting.append(name)
+            try:
+                self._changed.wait_for(lambda: self._may_take(name))
+            finally:
+                self._waiting.remove(name)
             held = self._held.setdefault(name, _Held(self._loaders[name].nbytes))
             self._held.move_to_end(name)
             held.users += 1
-        if held.pipeline is None:
-            held.pipeline = self._load(name)
-        return held, held.pipeline
+        if held.engine is None:
+            held.engine = self._load(name)
+        return held, held.engine
 
-    def _load(self, name: str) -> ReusingPipeline:
+    def _may_take(self, name: str) -> bool:
+        """Whoever waits for room comes before whoever would take an idle model again."""
+        if name not in self._held:
+            return self._make_room(name)
+        return self._held[name].users > 0 or all(other in self._held for other in self._waiting)
+
+    def _load(self, name: str) -> BatchEngine:
         try:
             return self._loaders[name].load()
         except BaseException:
@@ -135,5 +157,5 @@ class ModelPool:
 
     def _unload(self, name: str) -> None:
         held = self._held.pop(name)
-        if held.pipeline is not None:
-            held.pipeline.close()
+        if held.engine is not None:
+            held.engine.close()

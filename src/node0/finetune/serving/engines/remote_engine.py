@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import httpx
 
 from node0.errors import ConfigError, EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
+from node0.finetune.serving.engines.token_engine import EngineFigures, GeneratedToken, GenerationRequest
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
@@ -97,6 +97,10 @@ class RemoteEngine:
     def waiting(self) -> dict[str, int]:
         """Open requests, by model."""
         return dict(self._open)
+
+    def figures(self) -> dict[str, EngineFigures]:
+        """The other program tells its own."""
+        return {}
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine protocol: token ids in, token ids out as they come, whatever computes them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,29 @@ class GenerationRequest:
     "What may come next; None is anything."
 
 
+@dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """What a base of an engine of ours holds now, and did since it was loaded."""
+
+    running: int
+    waiting: int
+    cache_blocks: int
+    cache_blocks_held: int
+    "By sequences that run; others may be given up at any time."
+
+    cache_bytes: int
+    computed_ids: int
+    reused_ids: int
+    "Ids of prompts that were found in the cache."
+
+    guessed_ids: int
+    taken_ids: int
+    "Guessed ids that were right."
+
+    preempted: int
+    "How often a sequence gave up its blocks for an older one."
+
+
 class TokenStream(Protocol):
     """An answer's ids as they come, maybe with a stop id at the end; what follows one is not looked at."""
 
@@ -88,6 +111,10 @@ class Engine(Protocol):
 
     def waiting(self) -> dict[str, int]:
         """Requests that are computed or wait, by model; for the metrics."""
+        ...
+
+    def figures(self) -> Mapping[str, EngineFigures]:
+        """What its bases hold and did, by name; for the metrics. Empty where another program knows."""
         ...
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,6 +65,7 @@ class ServingMetrics:
     def __init__(self, engine: Engine) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Waiting(engine))
+        self._registry.register(_Figures(engine))
         self._requests = Counter(
             "node0_serve_requests", "Requests that ended.", ["route", "status"], registry=self._registry
         )
@@ -153,3 +154,35 @@ class _Waiting(Collector):
         for name, count in self._engine.waiting().items():
             metric.add_metric([name], count)
         yield metric
+
+
+_GAUGES = {
+    "running": "Sequences that are computed together.",
+    "waiting": "Sequences that wait for a place or for blocks.",
+    "cache_blocks": "Blocks of keys and values that there are.",
+    "cache_blocks_held": "Of these, those that running sequences hold.",
+    "cache_bytes": "Bytes of all blocks.",
+}
+_COUNTERS = {
+    "computed_ids": "Ids that passed the layers.",
+    "reused_ids": "Ids of prompts that were found in the cache.",
+    "guessed_ids": "Ids that were guessed ahead from the context.",
+    "taken_ids": "Guessed ids that were right.",
+    "preempted": "Sequences that gave up their blocks for older ones.",
+}
+
+
+class _Figures(Collector):
+    """What each loaded base of our own engine holds, and did since it was loaded."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        told = self._engine.figures()
+        for kind, names in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for name, help_text in names.items():
+                metric = kind(f"node0_serve_{name}", help_text, labels=["base"])
+                for base, figures in told.items():
+                    metric.add_metric([base], getattr(figures, name))
+                yield metric

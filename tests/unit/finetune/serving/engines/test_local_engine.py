@@ -1,33 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from batch_parts import answers, batch_engine, greedy_request
 
 from node0.errors import NotFound
-from node0.finetune.serving.engines.local_engine import LocalEngine
+from node0.finetune.serving.engines.local_engine import LocalEngine, Placement
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
-from node0.finetune.serving.engines.prefix_reuse import ReusingPipeline
 from node0.finetune.serving.engines.token_engine import GenerationRequest
-from node0.models.factory import build_stages
-from node0.models.llama.arguments import LlamaArguments
-from node0.pipeline.local import LocalPipeline
-from node0.pipeline.local_session import LocalSession
 from node0.pipeline.protocol import SamplingParams
 
-ARGS = LlamaArguments(hidden_dim=16, n_heads=2, n_kv_heads=1, num_hidden_layers=1, ffn_dim=32, vocab_size=64)
 PROMPT = (3, 5, 7)
 
 
-def pipeline() -> LocalPipeline:
-    return LocalPipeline([stage.eval() for stage in build_stages(ARGS, 1, seed=3)])
-
-
 def engine(*names: str, **budget: int) -> LocalEngine:
-    pool = ModelPool({name: Loader(1, lambda: ReusingPipeline(pipeline())) for name in names}, **budget)
-    return LocalEngine(pool, dict.fromkeys(names, 64))
+    pool = ModelPool({name: Loader(1, batch_engine) for name in names}, **budget)
+    return LocalEngine(pool, {name: Placement(name) for name in names})
 
 
 def run(local: LocalEngine, *requests: GenerationRequest) -> list[list[int]]:
@@ -43,67 +33,64 @@ def run(local: LocalEngine, *requests: GenerationRequest) -> list[list[int]]:
     return asyncio.run(all_of_them())
 
 
-def greedy(prompt: Sequence[int], n: int) -> list[int]:
-    session = pipeline().session(SamplingParams(temperature=0), max_length=64)
-    ids = [session.extend(prompt)]
-    while len(ids) < n:
-        ids.append(session.extend([ids[-1]]))
-    return ids
-
-
-def test_the_answer_is_what_the_pipeline_says() -> None:
-    request = GenerationRequest("m", PROMPT, 6, sampling=SamplingParams(temperature=0))
-
-    assert run(engine("m"), request) == [greedy(PROMPT, 6)]
-
-
 def test_requests_beside_each_other_are_answered_as_if_alone() -> None:
     drawn = SamplingParams(temperature=1.0, seed=11)
     requests = [GenerationRequest(name, PROMPT, 5, sampling=drawn) for name in ("a", "b", "a", "b")]
-    alone = run(engine("a"), requests[0])[0]
+    alone = answers(batch_engine(), requests[:1])[0]
 
     assert run(engine("a", "b", max_loaded=1), *requests) == [alone] * 4
 
 
-def test_an_answer_ends_at_a_stop_id() -> None:
-    ids = greedy(PROMPT, 6)
-    request = GenerationRequest("m", PROMPT, 6, (ids[2],), SamplingParams(temperature=0))
+def test_models_over_one_base_are_answered_by_one_engine() -> None:
+    pool = ModelPool({"base": Loader(1, batch_engine)})
+    local = LocalEngine(pool, {name: Placement("base") for name in ("a", "b")})
 
-    assert run(engine("m"), request) == [ids[: ids.index(ids[2])]]
+    async def both() -> dict[str, int]:
+        streams = [await local.open(greedy_request(PROMPT, 200, name)) for name in ("a", "b", "a")]
+        for stream in streams:
+            await anext(stream)
+        told = local.waiting()
+        figures = local.figures()
+        await local.close()
+        assert (list(figures), figures["base"].running) == (["base"], 3)
+        return told
+
+    assert asyncio.run(both()) == {"a": 2, "b": 1}
 
 
-def test_random_aborts_leave_no_session_no_place_and_no_user_of_a_model() -> None:
-    opened, alive, dice = [], set(), random.Random(7)
+def test_a_model_that_is_offered_later_is_answered_too() -> None:
+    local = engine("a")
+    local.offer("b", Placement("b"), Loader(1, batch_engine))
+    local.offer("c", Placement("a"), None)
 
-    class Watched(LocalPipeline):
-        def session(self, *args: Any, **options: Any) -> LocalSession:
-            session = super().session(*args, **options)
-            opened.append(session)
-            alive.add(id(session))
-            close = session.close
-            session.close = lambda: (alive.discard(id(session)), close())[1]  # type: ignore[method-assign]  # counted
-            return session
+    told = run(local, *(greedy_request(PROMPT, 4, name) for name in ("a", "b", "c")))
 
-    pool = ModelPool({"m": Loader(1, lambda: ReusingPipeline(Watched(pipeline().stages)))})
-    local = LocalEngine(pool, {"m": 64}, max_waiting=8)
+    assert told == answers(batch_engine(), [greedy_request(PROMPT, 4)]) * 3
+
+
+def test_random_aborts_leave_no_session_no_place_and_no_block() -> None:
+    dice, kept = random.Random(7), batch_engine(60)
+    pool = ModelPool({"m": Loader(1, lambda: kept)})
+    local = LocalEngine(pool, {"m": Placement("m")}, max_running=8, max_waiting=8)
 
     async def abort_at_random() -> None:
         async def one() -> None:
-            stream = await local.open(GenerationRequest("m", PROMPT, 40))
+            stream = await local.open(GenerationRequest("m", PROMPT * dice.randrange(1, 30), 40))
             for _ in range(dice.randrange(4)):
                 await anext(stream)
             await stream.aclose()
 
-        for _ in range(60):
-            await asyncio.gather(*(one() for _ in range(8)))
+        for _ in range(30):
+            await asyncio.gather(*(one() for _ in range(12)))
         last = await local.open(GenerationRequest("m", PROMPT, 2))
-        assert len([token_id async for token_id in last]) == 2
+        assert len([token.id async for token in last]) == 2
         await local.close()
         assert local.waiting() == {"m": 0}
 
     asyncio.run(abort_at_random())
 
-    assert opened and not alive
+    figures = kept.figures()
+    assert (figures.running, figures.waiting, figures.cache_blocks_held) == (0, 0, 0)
     assert pool.loaded == []
 
 

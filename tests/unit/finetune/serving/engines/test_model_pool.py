@@ -78,6 +78,26 @@ def test_a_model_in_use_is_not_unloaded_and_whoever_needs_its_room_waits() -> No
     assert pool.loaded == ["b"]
 
 
+def test_whoever_waits_for_room_comes_before_whoever_takes_an_idle_model_again() -> None:
+    shelf, order = Shelf(a=1, b=1), []
+    pool = ModelPool(shelf.loaders, max_loaded=1)
+
+    def take(name: str) -> None:
+        with pool.using(name):
+            order.append(name)
+
+    other = threading.Thread(target=take, args=("b",))
+    with pool.using("a"):
+        other.start()
+        while not pool.wanted:
+            other.join(0.001)
+    take("a")
+    other.join(5)
+
+    assert order == ["b", "a"]
+    assert not pool.wanted
+
+
 def test_two_users_of_a_model_load_it_once() -> None:
     shelf = Shelf(a=1)
     pool = ModelPool(shelf.loaders)

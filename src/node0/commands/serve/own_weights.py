@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which weights our own engine loads: one base for all adapters over it, and how large its cache may be."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from node0 import console
+from node0.commands.serve.model_offers import Offer, SourceChoice
+from node0.errors import DoesNotFit
+from node0.finetune.inference.loading import cache_block_bytes, load_runner, weight_bytes
+from node0.finetune.inference.source import ModelSource
+from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
+from node0.finetune.serving.engines.local_engine import Placement
+from node0.finetune.serving.engines.model_pool import Loader
+from node0.finetune.training.plan.memory_estimate import free_bytes
+from node0.models.block_cache import BLOCK
+from node0.models.device import pick_device
+from node0.pipeline.batch_runner import blocks_for
+
+CACHE_SHARE = 0.5
+"Of the memory that is free beside the weights, for keys and values."
+
+
+@dataclass(slots=True)
+class OwnWeights:
+    """Loaders of weights, and what answers for which model."""
+
+    choice: SourceChoice
+    cache_bytes: int
+    "For each of the bases that are loaded."
+
+    max_running: int
+    placements: dict[str, Placement] = field(default_factory=dict)
+    loaders: dict[str, Loader] = field(default_factory=dict)
+    _shared: dict[str, dict[str, Path]] = field(default_factory=dict)
+    "Adapters by name, of bases that several models share, by the base's digest."
+
+    def start(self, offers: Sequence[Offer]) -> None:
+        """Place the models that were named: those over one base share it, others are whole."""
+        counted = Counter(offer.source.base.digest for offer in offers if _may_share(offer.source))
+        self._shared = {digest: {} for digest, count in counted.items() if count > 1}
+        for offer in offers:
+            self.place(offer)
+
+    def place(self, offer: Offer) -> Loader | None:
+        """Place one more model; its loader, or None where its weights have one."""
+        name, source = offer.engine_name, offer.source
+        adapters = self._shared.get(source.base.digest) if _may_share(source) else None
+        weights = name
+        if adapters is not None:
+            weights = f"base-{source.base.digest[:12]}"
+            adapters.update(zip([name], source.adapters, strict=False))
+        self.placements[name] = Placement(weights, name if adapters is not None and source.adapters else None)
+        if weights in self.loaders:
+            return None
+        self.loaders[weights] = self._loader(weights, source, adapters)
+        return self.loaders[weights]
+
+    def context(self, source: ModelSource) -> int:
+        """Tokens that a prompt and its answer may have together: the model's own, or what the cache holds.
+
+        Raises:
+            DoesNotFit: the cache holds not even one block.
+        """
+        return min(source.base.args.max_seq_len, self._blocks(source) * BLOCK)
+
+    def _loader(self, weights: str, source: ModelSource, adapters: dict[str, Path] | None) -> Loader:
+        kind = {"device": self.choice.device, "dtype": self.choice.dtype}
+        load = partial(self._load, weights, source, adapters)
+        return Loader(weight_bytes(source, **kind), load)
+
+    def _load(self, weights: str, source: ModelSource, adapters: dict[str, Path] | None) -> BatchEngine:
+        began, blocks = time.monotonic(), self._blocks(source)
+        runner = load_runner(
+            source, blocks, device=self.choice.device, dtype=self.choice.dtype, adapters=adapters
+        )
+        console.note(
+            f"loaded {weights} in {time.monotonic() - began:.1f} s; its cache holds {blocks * BLOCK} tokens "
+            f"in {runner.nbytes / (1 << 20):.0f} MiB"
+        )
+        return BatchEngine(runner, max_running=self.max_running)
+
+    def _blocks(self, source: ModelSource) -> int:
+        """As many as the budget holds, and no more than all running sequences could fill."""
+        each = cache_block_bytes(source, device=self.choice.device, dtype=self.choice.dtype)
+        if each > self.cache_bytes:
+            raise DoesNotFit(
+                f"a cache of {self.cache_bytes} bytes holds no block of {source.name}, which takes {each}; "
+                "give a larger --cache-gib"
+            )
+        most = self.max_running * blocks_for(source.base.args.max_seq_len)
+        return min(most, self.cache_bytes // each)
+
+
+def default_cache_bytes(offers: Sequence[Offer], choice: SourceChoice, bases: int) -> int:
+    """Half of what is free beside the weights, divided among as many bases as may be loaded."""
+    sizes = sorted(
+        (weight_bytes(offer.source, device=choice.device, dtype=choice.dtype) for offer in offers),
+        reverse=True,
+    )
+    free = free_bytes(pick_device(choice.device)) - sum(sizes[:bases])
+    return max(0, int(free * CACHE_SHARE / bases))
+
+
+def _may_share(source: ModelSource) -> bool:
+    """Several adapters that are added up are inside weights of their own."""
+    return len(source.adapters) <= 1

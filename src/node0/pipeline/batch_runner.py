@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The batch runner: new tokens of several sequences through all stages of this process in one pass."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from node0.errors import ConfigError
+from node0.models.block_cache import BLOCK, BlockCache
+from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
+from node0.models.llama.batch_attention import ROWS, BatchAttention, Segment, positions_of
+from node0.models.llama.layers import LlamaStage, TailExpert
+
+
+class BatchRunner:
+    """Stages, and the blocks of keys and values that all sequences share."""
+
+    def __init__(
+        self,
+        stages: Sequence[LlamaStage],
+        n_blocks: int,
+        *,
+        load_adapter: Callable[[str], Sequence[Products]] | None = None,
+    ) -> None:
+        """Run stages with joined projections.
+
+        `load_adapter` gives an adapter's products on each stage, when its first token comes.
+        """
+        self._stages = list(stages)
+        self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
+        self._load_adapter = load_adapter
+        self._banks: list[dict[str, Products]] = [{} for _ in stages]
+        self.n_blocks = n_blocks
+
+    def prepare(self, adapter: str | None) -> None:
+        """Have an adapter at hand.
+
+        Raises:
+            ConfigError: there are no adapters here.
+            BadCheckpoint: its files are not whole, or of another base.
+        """
+        if adapter is None or adapter in self._banks[0]:
+            return
+        if self._load_adapter is None:
+            raise ConfigError(f"adapter {adapter!r} is not here; load its base without one inside")
+        for bank, products in zip(self._banks, self._load_adapter(adapter), strict=True):
+            bank[adapter] = products
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the caches may hold."""
+        return sum(cache.nbytes for cache in self._caches)
+
+    @torch.inference_mode()
+    def run(self, segments: Sequence[Segment], ids: Sequence[int], wanted: Sequence[int]) -> Tensor:
+        """Compute new tokens and append them to their blocks.
+
+        Args:
+            segments: sequences and their blocks, each at most once.
+            ids: of the new tokens, segment behind segment.
+            wanted: which of them are followed by an id that is wanted.
+
+        Returns the logits behind each of `wanted`: float32 (wanted, vocab).
+        """
+        args, device = self._stages[0].args, self._stages[0].device
+        attention = BatchAttention(
+            segments,
+            n_blocks=self.n_blocks,
+            per_key=args.n_heads // (args.n_kv_heads or args.n_heads),
+            window=args.sliding_window,
+            cache=self._caches[0],
+        )
+        rows = attention.n_rows
+        x = torch.tensor([[*ids, *[0] * (rows - len(ids))]], dtype=torch.int64, device=device)
+        positions = torch.tensor([positions_of(segments, rows)], dtype=torch.int64, device=device)
+        names = [segment.adapter for segment in segments for _ in range(segment.count)]
+        for index, stage in enumerate(self._stages):
+            adapters = adapter_rows(self._banks[index], names, device)
+            step = _Step(attention, self._caches[index], adapters)
+            x = stage.forward_batch(x, positions, step)
+        return self._logits(x[0], wanted)
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Make one block what another is, on every stage."""
+        for cache in self._caches:
+            cache.copy(source, target)
+
+    def close(self) -> None:
+        """Free weights and caches."""
+        self._stages, self._caches, self._banks = [], [], []
+
+    def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
+        tail = cast(TailExpert, self._stages[-1])
+        filled = [*wanted, *[0] * (-len(wanted) % ROWS)]
+        rows = hidden.index_select(0, torch.tensor(filled, dtype=torch.int64, device=hidden.device))
+        return tail.logits(rows.to(tail.dtype))[: len(wanted)]
+
+
+class _Step:
+    """One stage's part of a step, as its layers ask for it."""
+
+    def __init__(self, attention: BatchAttention, cache: BlockCache, adapters: AdapterRows | None) -> None:
+        self._attention, self._cache, self._adapters = attention, cache, adapters
+
+    def attend(self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return self._attention.attend(self._cache, layer_idx, query, key, value)
+
+    def adapt(self, layer_idx: int, matrix: str, x: Tensor, y: Tensor) -> None:
+        if self._adapters is not None:
+            self._adapters.add(layer_idx, matrix, x, y)
+
+
+def blocks_for(tokens: int) -> int:
+    """Blocks that so many tokens take."""
+    return -(-tokens // BLOCK)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+from batch_parts import answers, greedy_request, random_ids, write_adapter
+from tiny_run import make_base
+
+from node0.commands.serve.model_offers import Offer, SourceChoice
+from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
+from node0.errors import DoesNotFit
+from node0.finetune.inference.loading import cache_block_bytes, weight_bytes
+from node0.finetune.inference.source import ModelSource
+from node0.models.base_model import resolve_base
+from node0.models.block_cache import BLOCK
+
+CHOICE = SourceChoice((), None, None, "cpu", "float32", None)
+
+
+@pytest.fixture
+def offered(tmp_path: Path) -> list[Offer]:
+    """Two adapters of one base."""
+    base = make_base(tmp_path)
+    found = resolve_base(base)
+    return [
+        Offer(ModelSource(name, found, (write_adapter(base, tmp_path / name, seed=seed),)), [name], name)
+        for seed, name in enumerate("ab")
+    ]
+
+
+def weights(*offers: Offer, cache_bytes: int = 1 << 24) -> OwnWeights:
+    made = OwnWeights(CHOICE, cache_bytes, max_running=4)
+    made.start(offers)
+    return made
+
+
+def test_one_adapter_alone_is_inside_its_weights_and_two_share_a_base(offered: list[Offer]) -> None:
+    alone, both = weights(offered[0]), weights(*offered)
+    placed = both.placements
+
+    assert (list(alone.loaders), alone.placements["a"].adapter) == (["a"], None)
+    assert len(both.loaders) == 1 and placed["a"].weights == placed["b"].weights
+    assert (placed["a"].adapter, placed["b"].adapter) == ("a", "b")
+
+
+def test_shared_and_own_weights_answer_alike(offered: list[Offer]) -> None:
+    request = greedy_request(random_ids(40), 20)
+    alone, both = weights(offered[0]), weights(*offered)
+    (own,), (shared,) = alone.loaders.values(), both.loaders.values()
+
+    ids = answers(own.load(), [request])
+    assert answers(shared.load(), [request] * 2, ["a", "b"])[:1] == ids
+    assert answers(shared.load(), [request], ["b"]) != ids
+
+
+def test_a_later_version_joins_the_base_that_is_shared(offered: list[Offer]) -> None:
+    both = weights(*offered)
+    source = offered[0].source
+
+    assert both.place(Offer(source, ["c"], "c")) is None
+    assert both.placements["c"].adapter == "c"
+    assert weights(offered[0]).place(Offer(source, ["c"], "c")) is not None
+
+
+def test_a_model_may_have_no_more_context_than_its_cache_holds(offered: list[Offer]) -> None:
+    source = offered[0].source
+    block = cache_block_bytes(source)
+
+    assert weights(offered[0]).context(source) == source.base.args.max_seq_len
+    assert weights(offered[0], cache_bytes=3 * block).context(source) == 3 * BLOCK
+    with pytest.raises(DoesNotFit, match="--cache-gib"):
+        weights(offered[0], cache_bytes=block - 1).context(source)
+
+
+def test_the_cache_stays_within_its_bytes(offered: list[Offer]) -> None:
+    budget = 10 * cache_block_bytes(offered[0].source) + 5
+    (loader,) = weights(offered[0], cache_bytes=budget).loaders.values()
+
+    assert budget - 2 * cache_block_bytes(offered[0].source) < loader.load().figures().cache_bytes <= budget
+
+
+def test_the_default_leaves_room_for_the_weights_and_divides_the_rest(
+    offered: list[Offer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node0.commands.serve.own_weights.free_bytes", lambda device: 10_000_000)
+    each = weight_bytes(offered[0].source, dtype="float32")
+
+    assert default_cache_bytes(offered, CHOICE, 2) == (10_000_000 - 2 * each) // 4
+    assert default_cache_bytes(offered, CHOICE, 1) == (10_000_000 - each) // 2

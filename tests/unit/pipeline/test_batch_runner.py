@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+import pytest
+import torch
+from batch_parts import ARGS, joined_stages, random_ids
+
+from node0.errors import ConfigError
+from node0.models.factory import build_stages
+from node0.models.llama.batch_attention import Segment
+from node0.pipeline.batch_runner import BatchRunner, blocks_for
+
+FAMILIES = pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"n_kv_heads": 1, "qk_norm": True},
+        {"n_kv_heads": 4, "qkv_bias": True, "tie_embeddings": True},
+        {"sliding_window": 40},
+    ],
+    ids=["llama", "qwen3", "qwen2", "mistral"],
+)
+
+
+@FAMILIES
+def test_logits_are_those_of_the_plain_model(changes: dict[str, object]) -> None:
+    args, ids = ARGS.model_copy(update=changes), random_ids(300)
+    runner = BatchRunner(joined_stages(args, 2), 20)
+
+    logits = runner.run([Segment(0, 300, range(10))], ids, range(300))
+
+    (plain,) = build_stages(args, 1, seed=3)
+    with torch.no_grad():
+        expected = plain.eval()(torch.tensor([ids]))[0]
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@FAMILIES
+def test_neither_chunks_nor_neighbours_nor_places_change_which_id_is_likeliest(
+    changes: dict[str, object],
+) -> None:
+    args, ids, dice = ARGS.model_copy(update=changes), random_ids(700), random.Random(1)
+    runner = BatchRunner(joined_stages(args), 200)
+    whole = runner.run([Segment(0, 700, range(22))], ids, range(700)).argmax(-1).tolist()
+    scattered = dice.sample(range(30, 120), 22)
+
+    pieces, at = [], 0
+    while at < 700:
+        count = min(dice.choice([1, 1, 2, 5, 8, 60, 200]), 700 - at)
+        others = [Segment(at, 1, range(22)) for at in dice.sample(range(700), 3)]
+        segments = [*others, Segment(at, count, scattered)]
+        given = [*(ids[other.start] for other in others), *ids[at : at + count]]
+        found = runner.run(segments, given, range(3 + count)).argmax(-1).tolist()
+        assert found[:3] == [whole[other.start] for other in others]
+        pieces += found[3:]
+        at += count
+
+    assert pieces == whole
+
+
+def test_a_copied_block_continues_as_its_source() -> None:
+    runner, ids = BatchRunner(joined_stages(), 4), random_ids(12)
+    whole = runner.run([Segment(0, 12, [0])], ids, [11])
+
+    runner.copy_block(0, 2)
+
+    assert torch.equal(runner.run([Segment(10, 2, [2])], ids[10:], [1]), whole)
+
+
+def test_an_adapter_of_weights_that_take_none_is_refused() -> None:
+    runner = BatchRunner(joined_stages(), 1)
+    runner.prepare(None)
+
+    with pytest.raises(ConfigError, match="adapter 'a' is not here"):
+        runner.prepare("a")
+
+
+def test_a_block_begun_is_a_block_taken() -> None:
+    assert [blocks_for(count) for count in (0, 1, 32, 33)] == [0, 1, 1, 2]
