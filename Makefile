@@ -44,6 +44,7 @@ integration: setup
 bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/generate_vs_transformers.py
+	$(BIN)/python bench/serve.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
 	$(BIN)/python bench/registry.py

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serving: streams beside each other, many requests, a long prompt twice, aborts; ours, and another engine.
+
+Every figure goes through the engine protocol, token ids both ways; another engine is asked the same ids
+over HTTP. Ratios are of one run on one machine, medians of three. Run it on an idle machine:
+
+    python bench/serve.py
+    python bench/serve.py --engine vllm --url http://127.0.0.1:8000 --engine-model base
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from node0.finetune.inference.loading import load_runner
+from node0.finetune.inference.source import ModelSource
+from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
+from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
+from node0.finetune.serving.engines.local_engine import LocalEngine, Placement
+from node0.finetune.serving.engines.model_pool import Loader, ModelPool
+from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
+from node0.finetune.serving.engines.sglang_dialect import SglangDialect
+from node0.finetune.serving.engines.token_engine import Engine, GenerationRequest
+from node0.finetune.serving.engines.vllm_dialect import VllmDialect
+from node0.models.base_model import resolve_base
+from node0.models.factory import build_stages
+from node0.models.llama.arguments import LlamaArguments
+from node0.pipeline.batch_runner import BatchRunner
+from node0.pipeline.protocol import SamplingParams
+
+T = TypeVar("T")
+DEMO = Path(__file__).parents[1] / "examples" / "base"
+DIALECTS: dict[str, Callable[[], Dialect]] = {
+    "vllm": VllmDialect,
+    "llama-server": LlamaServerDialect,
+    "sglang": SglangDialect,
+}
+FRESH = LlamaArguments(
+    hidden_dim=512,
+    n_heads=8,
+    n_kv_heads=4,
+    num_hidden_layers=8,
+    ffn_dim=1376,
+    vocab_size=16000,
+    max_seq_len=2048,
+)
+LONG = LlamaArguments(
+    hidden_dim=128,
+    n_heads=4,
+    n_kv_heads=2,
+    num_hidden_layers=3,
+    ffn_dim=384,
+    vocab_size=2368,
+    max_seq_len=24576,
+)
+TINY = LlamaArguments(
+    hidden_dim=16, n_heads=2, n_kv_heads=1, num_hidden_layers=1, ffn_dim=32, vocab_size=64, max_seq_len=512
+)
+
+
+@dataclass
+class Bench:
+    """An engine, and what is asked of it."""
+
+    engine: Engine
+    model: str
+    vocab: int
+    dice: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def request(self, prompt: int, answer: int) -> GenerationRequest:
+        """Random ids, drawn at temperature 1, so that nothing is guessed ahead."""
+        ids = tuple(self.dice.randrange(self.vocab) for _ in range(prompt))
+        sampling = SamplingParams(temperature=1.0, seed=self.dice.randrange(1 << 20))
+        return GenerationRequest(self.model, ids, answer, sampling=sampling)
+
+    async def answered(self, request: GenerationRequest) -> int:
+        """Ask, and count what comes."""
+        return len([token async for token in await self.engine.open(request)])
+
+    async def speed(self, streams: int, *, answer: int = 64) -> float:
+        """Ids a second of so many streams."""
+        requests = [self.request(64, answer) for _ in range(streams)]
+        began = time.perf_counter()
+        counts = await asyncio.gather(*map(self.answered, requests))
+        return sum(counts) / (time.perf_counter() - began)
+
+
+def main() -> int:
+    """Measure everything that the options leave in."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=[*DIALECTS], help="also another engine, with --url")
+    parser.add_argument("--url")
+    parser.add_argument("--engine-model", default="base", help="what the other engine calls the model")
+    parser.add_argument("--vocab", type=int, default=2368, help="ids that the other engine's model knows")
+    parser.add_argument("--aborts", type=int, default=10_000)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    asyncio.run(_all(options))
+    return 0
+
+
+async def _all(options: argparse.Namespace) -> None:
+    demo = ModelSource("base", resolve_base(DEMO))
+    found: dict[str, float] = {}
+    for name, make, vocab in (
+        ("demo base", lambda: BatchEngine(load_runner(demo, 2048, dtype="float32")), 2368),
+        ("fresh 33M", lambda: fresh_engine(FRESH, 1024), FRESH.vocab_size),
+    ):
+        found[name] = await _on_own(make, vocab, partial(streams, name=name))
+    await _on_own(lambda: fresh_engine(FRESH, 256), FRESH.vocab_size, many)
+    await _on_own(lambda: fresh_engine(LONG, 1024), LONG.vocab_size, long_prompt)
+    await _on_own(
+        lambda: fresh_engine(TINY, 128), TINY.vocab_size, lambda bench: aborts(bench, options.aborts)
+    )
+    if options.url:
+        engine = RemoteEngine(options.url, DIALECTS[options.engine]())
+        bench = Bench(engine, options.engine_model, options.vocab)
+        there = await streams(bench, options.engine)
+        print(
+            f"ours, demo base, beside {options.engine}, 8 streams: "
+            f"{found['demo base'] / there:.2f} of its ids a second"
+        )
+        await many(bench)
+        await engine.close()
+
+
+def fresh_engine(args: LlamaArguments, blocks: int) -> BatchEngine:
+    """An engine over fresh weights."""
+    (stage,) = build_stages(args, 1, seed=1)
+    stage.eval().requires_grad_(requires_grad=False)
+    stage.join_projections()
+    return BatchEngine(BatchRunner([stage], blocks))
+
+
+async def _on_own(make: Callable[[], BatchEngine], vocab: int, work: Callable[[Bench], Awaitable[T]]) -> T:
+    pool = ModelPool({"m": Loader(0, make)})
+    engine = LocalEngine(pool, {"m": Placement("m")}, max_waiting=10_000)
+    await engine.warm_up()
+    try:
+        return await work(Bench(engine, "m", vocab))
+    finally:
+        await engine.close()
+
+
+async def streams(bench: Bench, name: str) -> float:
+    """One stream and eight: ids a second."""
+    await bench.speed(1, answer=8)
+    pairs = [(await bench.speed(1), await bench.speed(8)) for _ in range(3)]
+    one, eight = statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+    print(f"{name}: 1 stream {one:.0f} ids/s, 8 streams {eight:.0f} ids/s, {eight / one:.1f} times")
+    return eight
+
+
+async def many(bench: Bench, *, count: int = 200, at_once: int = 16) -> None:
+    """Two hundred requests of mixed lengths, sixteen at a time."""
+    gate, seconds = asyncio.Semaphore(at_once), list[float]()
+    requests = [bench.request(bench.dice.randrange(8, 300), 32) for _ in range(count)]
+
+    async def one(request: GenerationRequest) -> int:
+        async with gate:
+            began = time.perf_counter()
+            found = await bench.answered(request)
+            seconds.append(time.perf_counter() - began)
+            return found
+
+    counts = await asyncio.gather(*map(one, requests))
+    ordered = sorted(seconds)
+    print(
+        f"{count} requests, {at_once} at a time: {sum(found == 32 for found in counts)} whole, "
+        f"median {ordered[count // 2]:.2f} s, p99 {ordered[int(count * 0.99)]:.2f} s"
+    )
+    for figures in bench.engine.figures().values():
+        print(
+            f"cache: {figures.cache_bytes / (1 << 20):.0f} MiB in {figures.cache_blocks} blocks, "
+            f"held now {figures.cache_blocks_held}, preempted {figures.preempted}"
+        )
+
+
+async def long_prompt(bench: Bench) -> None:
+    """A system prompt with tool schemas of 20,000 ids, asked twice with another last turn."""
+    system = bench.request(20_000, 1).prompt
+
+    async def first_id(turn: int) -> float:
+        request = GenerationRequest(bench.model, (*system, *range(turn, turn + 50)), 4)
+        began = time.perf_counter()
+        stream = await bench.engine.open(request)
+        await anext(stream)
+        seconds = time.perf_counter() - began
+        await stream.aclose()
+        return seconds
+
+    first, again = await first_id(0), statistics.median([await first_id(100 * turn) for turn in (1, 2, 3)])
+    print(
+        f"20,000 ids: first id after {first:.2f} s, again after {again * 1000:.0f} ms, "
+        f"{first / again:.0f} times as fast"
+    )
+
+
+async def aborts(bench: Bench, count: int) -> None:
+    """Requests that are left at random: what is still held afterwards, and how soon a place is free."""
+    freed = []
+
+    async def one() -> None:
+        stream = await bench.engine.open(bench.request(bench.dice.randrange(1, 200), 100))
+        for _ in range(bench.dice.randrange(4)):
+            await anext(stream)
+        await stream.aclose()
+
+    for _ in range(count // 20):
+        await asyncio.gather(*(one() for _ in range(20)))
+        began = time.perf_counter()
+        while any(figures.cache_blocks_held for figures in bench.engine.figures().values()):
+            await asyncio.sleep(0.0005)
+        freed.append(time.perf_counter() - began)
+    (figures,) = bench.engine.figures().values()
+    print(
+        f"{count} aborts: {sum(bench.engine.waiting().values())} requests, "
+        f"{figures.running + figures.waiting} sequences and {figures.cache_blocks_held} blocks left; "
+        f"freed after {max(freed) * 1000:.0f} ms at most"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
