@@ -15,6 +15,7 @@ from node0.commands.common_options import (
     command_app,
 )
 from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.commands.infer.open_model import open_model
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
@@ -61,4 +62,4 @@ def chat(  # noqa: PLR0913  # one parameter a flag
     choice = ModelChoice(model, town, names_in(adapters), role, device, dtype, url, token_file)
     choice.check()
     how = reply.Answering(max_tokens=max_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
-    return work.converse(lambda: choice.open(how), how, system=system)
+    return work.converse(lambda: open_model(choice, how), how, system=system)

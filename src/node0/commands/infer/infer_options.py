@@ -16,6 +16,7 @@ from node0.commands.common_options import (
     command_app,
 )
 from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.commands.infer.open_model import open_model
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
@@ -80,4 +81,4 @@ def infer(  # noqa: PLR0913  # one parameter a flag
         stop=tuple(stop or ()),
     )
     form = work.PromptForm(file=file, raw=raw, as_json=as_json)
-    return work.answer_prompts(lambda: choice.open(how), how, form)
+    return work.answer_prompts(lambda: open_model(choice, how), how, form)

@@ -3,19 +3,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from node0 import console
-from node0.commands.lazy import when_called
-
-if TYPE_CHECKING:
-    from node0.commands.infer import ask_url as remote
-    from node0.commands.infer import load_model as own
-    from node0.finetune.inference.reply import Answering
-    from node0.finetune.serving.asking.asked_model import AskedModel
-else:
-    own = when_called("node0.commands.infer.load_model")
-    remote = when_called("node0.commands.infer.ask_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +34,6 @@ class ModelChoice:
         if self.url is not None and self.adapters:
             console.misused("--adapters are loaded here; the server at --url has its own")
         console.note(f"asking {self.url}" if self.url else f"loading {self.name}")
-
-    def open(self, how: "Answering") -> "AskedModel":
-        """The model, ready to be asked; `how` is checked before it is looked for."""
-        return remote.connect(self) if self.url else own.load_model(self, how)
 
 
 def names_in(text: str) -> tuple[str, ...]:

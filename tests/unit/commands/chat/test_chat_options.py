@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from node0.commands.chat import chat_options, converse
-from node0.commands.infer.model_choice import ModelChoice
 from node0.console import USAGE
 
 
@@ -16,7 +15,7 @@ def test_flags_become_a_choice_and_what_is_loaded_is_said_first(
     found: list[Any] = []
     opened: list[Any] = []
     monkeypatch.setattr(converse, "converse", lambda *given, **named: found.append((*given, named)) or 0)
-    monkeypatch.setattr(ModelChoice, "open", lambda self, how: opened.append(self))
+    monkeypatch.setattr(chat_options, "open_model", lambda choice, how: opened.append(choice))
 
     assert chat_options.main(["deacon", "--adapters", "x,y", "--temperature", "0", "--system", "s"]) == 0
 

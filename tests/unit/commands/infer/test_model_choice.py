@@ -5,8 +5,6 @@ import pytest
 import typer
 
 from node0.commands.infer.model_choice import ModelChoice, names_in
-from node0.errors import ConfigError, EngineUnavailable
-from node0.finetune.inference.reply import Answering
 
 
 def test_names_stand_between_commas() -> None:
@@ -32,10 +30,3 @@ def test_what_comes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     ModelChoice("deacon", url="http://127.0.0.1:9").check()
 
     assert capsys.readouterr().err == "loading deacon\nasking http://127.0.0.1:9\n"
-
-
-def test_a_url_leads_to_the_server_and_a_name_to_a_model_of_this_process() -> None:
-    with pytest.raises(EngineUnavailable, match="does not answer"):
-        ModelChoice("deacon", url="http://127.0.0.1:9").open(Answering())
-    with pytest.raises(ConfigError, match="top_p"):
-        ModelChoice("./none").open(Answering(top_p=2.0))
