@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.endless_model import endless_model
 from integration.served_process import serving
 from serving_parts import scripted_http_engine
 from tiny_run import make_base
@@ -61,11 +62,12 @@ def terminal() -> Iterator[Terminal]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("model"), max_seq_len=65536)
+    return make_base(tmp_path_factory.mktemp("model"), max_seq_len=4096)
 
 
-def test_ctrl_c_stops_an_answer_and_not_the_chat(base: Path, tmp_path: Path, terminal: Terminal) -> None:
-    terminal.start(tmp_path / "chat.sh", base, "--max-tokens", "60000", "--device", "cpu")
+def test_ctrl_c_stops_an_answer_and_not_the_chat(tmp_path: Path, terminal: Terminal) -> None:
+    endless = endless_model(tmp_path / "endless")
+    terminal.start(tmp_path / "chat.sh", endless, "--max-tokens", "60000", "--device", "cpu")
     seen = terminal.shows(">>>")
     assert seen.index("loading ") < seen.index("loaded ") < seen.index(" answers (")
 

@@ -16,6 +16,8 @@ from node0.finetune.inference.reply import Answering, Reply
 from node0.finetune.serving.asking.asked_model import AskedModel
 
 PROMPT = ">>> "
+_HARMLESS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
+"What would steer the terminal, shown instead of sent to it."
 
 
 def converse(choose: Callable[[], AskedModel], how: Answering, *, system: str = "") -> int:
@@ -78,10 +80,10 @@ def _show(piece: str | ToolUseBlock, blocks: list[Block]) -> None:
         console.write(f"→ {piece['name']} {json.dumps(piece['input'], ensure_ascii=False)}\n")
         blocks.append(piece)
     elif last is not None and last["type"] == "text":
-        console.write(piece)
+        console.write(piece.translate(_HARMLESS))
         last["text"] += piece
     elif piece:
-        console.write(piece)
+        console.write(piece.translate(_HARMLESS))
         blocks.append({"type": "text", "text": piece})
 
 

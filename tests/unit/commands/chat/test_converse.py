@@ -84,3 +84,14 @@ def test_commands_change_what_follows_and_are_no_messages(talk: Any) -> None:
     assert "The conversation is forgotten." in out
     assert "error: there is no /nothing; /help lists what there is" in err
     assert "(3 tokens read, 1 written, " in err
+
+
+def test_what_would_steer_the_terminal_is_shown_and_not_sent(talk: Any) -> None:
+    model = ScriptedModel([["a\x1b[2J", "\x9b\tb\n\u00e9"], ["c"]])
+
+    out, _ = talk(model, "hello", "again")
+
+    assert out == "a\ufffd[2J\ufffd\tb\n\u00e9\nc\n"
+    assert model.requests[1]["messages"][1]["content"] == [
+        {"type": "text", "text": "a\x1b[2J\x9b\tb\n\u00e9"}
+    ]
