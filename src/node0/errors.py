@@ -138,6 +138,10 @@ class IllegalTransition(NonRetriableError):
     """A job or a version cannot go from the state it is in to another one."""
 
 
+class SandboxUnavailable(NonRetriableError):
+    """No program that could contain a model's commands is installed, or none of them works."""
+
+
 class EndpointUnfit(NonRetriableError):
     """An endpoint answers, and does not serve what is promised of it."""
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The throwaway place of one trial: a sandbox's workspace with `bd` and `gt` on its PATH.
+
+`bd` and `gt` are small programs of ours that behave as the real ones do where an item can tell
+(`programs/bd.py`, `programs/gt.py`); nothing in it reaches a town.
+"""
+
+import contextlib
+import importlib.resources
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from node0.errors import ConfigError
+from node0.finetune.eval.sandbox.runner import SandboxRunner
+from node0.finetune.eval.sandbox.workspace import OutsideWorkspace, Workspace
+from node0.finetune.eval.suite.evidence import Ran
+from node0.finetune.eval.suite.item import Bead, Setup
+
+STORE = ".beads/store.json"
+GT_ANSWERS = ".town/gt.json"
+PROGRAMS = ("bd", "gt")
+MOMENT = "2026-01-05T10:00:00Z"
+"When everything in a throwaway place happens, so that the same work gives the same commits."
+
+ENVIRONMENT = {
+    "GIT_AUTHOR_NAME": "agent",
+    "GIT_AUTHOR_EMAIL": "agent@town.example",
+    "GIT_COMMITTER_NAME": "agent",
+    "GIT_COMMITTER_EMAIL": "agent@town.example",
+    "GIT_AUTHOR_DATE": MOMENT,
+    "GIT_COMMITTER_DATE": MOMENT,
+    "GIT_EDITOR": "true",
+    "GIT_PAGER": "cat",
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "init.defaultBranch",
+    "GIT_CONFIG_VALUE_0": "main",
+    "GIT_CONFIG_KEY_1": "advice.detachedHead",
+    "GIT_CONFIG_VALUE_1": "false",
+}
+
+
+@dataclass(frozen=True)
+class SandboxPlace:
+    """A workspace, and the sandbox that runs commands in it."""
+
+    runner: SandboxRunner
+    workspace: Workspace
+    programs: Path
+
+    def run(self, command: str) -> Ran:
+        """Run a shell command in the workspace's root."""
+        done = self.runner.run(
+            ["bash", "-c", command], self.workspace, programs=self.programs, environment=ENVIRONMENT
+        )
+        return Ran(command, done.exit_code, done.stdout + done.stderr, done.stopped)
+
+    def write(self, path: str, text: str) -> bool:
+        """Write a file; False where the path leads out of the place, or through a link."""
+        try:
+            self.workspace.write(path, text)
+        except OutsideWorkspace:
+            return False
+        return True
+
+    def read(self, path: str) -> str | None:
+        """A file's text; None where there is no plain file."""
+        return self.workspace.read(path)
+
+
+@contextlib.contextmanager
+def open_place(setup: Setup, runner: SandboxRunner) -> Iterator[SandboxPlace]:
+    """A place that holds what an item's setup says.
+
+    Raises:
+        ConfigError: the setup's own script fails.
+    """
+    with runner.workspace() as workspace:
+        place = SandboxPlace(runner, workspace, _programs(workspace.scaffold.parent))
+        workspace.fill(setup.files)
+        if setup.beads:
+            workspace.write(STORE, json.dumps(_store(setup.beads, setup.prefix)))
+        if setup.gt:
+            workspace.write(GT_ANSWERS, json.dumps(setup.gt))
+        if setup.commands:
+            done = place.run(f"set -e\n{setup.commands}")
+            if done.exit_code or done.stopped:
+                told = " ".join([*done.stopped, *done.output.split()])
+                raise ConfigError(f"an item's setup fails: {told[-300:]}; correct its commands")
+        yield place
+
+
+def _store(beads: tuple[Bead, ...], prefix: str) -> dict[str, object]:
+    rows = {
+        bead.id: bead.model_dump(exclude={"needs", "parent", "labels"})
+        | {"labels": list(bead.labels), "parent": bead.parent, "close_reason": ""}
+        | {"needs": [[other, "blocks"] for other in bead.needs]}
+        for bead in beads
+    }
+    return {"prefix": prefix, "beads": rows, "comments": []}
+
+
+def _programs(above: Path) -> Path:
+    """A directory of executables beside the workspace, gone with it."""
+    found = above / "programs"
+    found.mkdir()
+    found.chmod(0o755)
+    sources = importlib.resources.files("node0.finetune.eval.suite.programs")
+    for name in PROGRAMS:
+        file = found / name
+        start = f"#!{Path(sys.executable).resolve()} -IS\n"
+        file.write_text(start + sources.joinpath(f"{name}.py").read_text(encoding="utf-8"))
+        file.chmod(0o755)
+    return found

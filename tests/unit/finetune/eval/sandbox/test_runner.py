@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from node0.errors import SandboxUnavailable
+from node0.finetune.eval.sandbox.runner import SandboxResult, find_sandbox
+
+
+def test_without_any_backend_nothing_is_run_and_one_line_says_why(tmp_path: Path) -> None:
+    with pytest.raises(SandboxUnavailable) as refused:
+        find_sandbox(search_path=str(tmp_path))
+
+    assert refused.value.exit_code == 1
+    told = str(refused.value)
+    assert "\n" not in told
+    assert "bubblewrap is not installed; podman is not installed" in told
+    assert "apt-get install bubblewrap" in told
+
+
+def test_backends_that_fail_here_are_named_with_their_reason(tmp_path: Path) -> None:
+    for name in ("bwrap", "podman"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho 'not permitted here' >&2\nexit 1\n")
+        program.chmod(0o755)
+
+    with pytest.raises(
+        SandboxUnavailable, match="bubblewrap fails here: exit code 1: not permitted here"
+    ) as refused:
+        find_sandbox(search_path=str(tmp_path))
+
+    assert "podman fails here" in str(refused.value)
+
+
+def test_a_backend_that_only_pretends_to_run_is_not_believed(tmp_path: Path) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    program.chmod(0o755)
+
+    with pytest.raises(SandboxUnavailable):
+        find_sandbox(search_path=str(tmp_path))
+
+
+def test_a_result_says_in_one_line_how_it_ended() -> None:
+    assert SandboxResult(0, "fine\n", "", 0.1).succeeded
+    assert SandboxResult(2, "", "a\nno such thing\n", 0.1).why == "exit code 2: no such thing"
+    stopped = SandboxResult(0, "", "", 9.0, ("not done after 9 s",))
+    assert (stopped.succeeded, stopped.why) == (False, "not done after 9 s")

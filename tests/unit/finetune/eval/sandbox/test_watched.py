@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from node0.finetune.eval.sandbox.limits import SandboxLimits
+from node0.finetune.eval.sandbox.watched import watch
+from node0.finetune.eval.sandbox.workspace import Workspace, open_workspace
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    with open_workspace(own_user=False) as opened:
+        yield opened
+
+
+def test_a_command_line_is_run_to_its_end(workspace: Workspace) -> None:
+    seen = watch(
+        ["sh", "-c", "cat; echo no >&2; exit 3"], workspace=workspace, limits=SandboxLimits(), stdin=b"in"
+    )
+
+    assert (seen.stdout, seen.stderr, seen.exit_code, seen.stopped) == (b"in", b"no\n", 3, [])
+
+
+def test_one_that_takes_too_long_is_ended_and_its_output_kept(workspace: Workspace) -> None:
+    ended = []
+    limits = SandboxLimits(seconds=0.5)
+
+    seen = watch(
+        ["sh", "-c", "echo begun; exec sleep 60"],
+        workspace=workspace,
+        limits=limits,
+        end=lambda: ended.append(1),
+    )
+
+    assert seen.stopped == ["not done after 0.5 s"]
+    assert (seen.stdout, ended) == (b"begun\n", [1])
+    assert seen.exit_code < 0
+
+
+def test_one_that_closes_its_pipes_and_goes_on_is_ended_too(workspace: Workspace) -> None:
+    command = ["sh", "-c", "exec sleep 60 >&- 2>&-"]
+
+    assert watch(command, workspace=workspace, limits=SandboxLimits(seconds=0.5)).stopped
+
+
+def test_one_that_says_too_much_is_ended(workspace: Workspace) -> None:
+    seen = watch(["yes"], workspace=workspace, limits=SandboxLimits(output=1000))
+
+    assert seen.stopped == ["output above 1,000 bytes"]
+    assert len(seen.stdout) == 1000
+
+
+def test_one_that_writes_too_much_is_ended(workspace: Workspace) -> None:
+    script = f"open('{workspace.root}/big','wb').write(bytes(300000)); import time; time.sleep(60)"
+
+    seen = watch([sys.executable, "-c", script], workspace=workspace, limits=SandboxLimits(disk=100_000))
+
+    assert "wrote above 100,000 bytes" in seen.stopped
+
+
+def test_too_many_files_are_seen_after_the_end(workspace: Workspace) -> None:
+    command = ["sh", "-c", f"cd {workspace.root}; for i in 1 2 3 4; do : > f$i; done"]
+
+    assert watch(command, workspace=workspace, limits=SandboxLimits(files=3)).stopped == [
+        "wrote above 3 files"
+    ]
+
+
+def test_it_is_started_with_no_environment_of_ours(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "secret")
+
+    seen = watch(["env"], workspace=workspace, limits=SandboxLimits(), environment={"HOME": "/nowhere"})
+
+    assert b"TOKEN" not in seen.stdout
+    assert b"HOME=/nowhere" in seen.stdout
