@@ -16,7 +16,7 @@ from node0.finetune.eval.sandbox.bubblewrap import Bubblewrap
 from node0.finetune.eval.sandbox.cgroup import control_groups
 from node0.finetune.eval.sandbox.limits import MEBI, SandboxLimits
 from node0.finetune.eval.sandbox.podman import Podman
-from node0.finetune.eval.sandbox.runner import SandboxResult, SandboxRunner, find_sandbox
+from node0.finetune.eval.sandbox.sandbox_runner import SandboxResult, SandboxRunner, find_sandbox
 from node0.finetune.eval.sandbox.workspace import OutsideWorkspace, Workspace
 
 pytestmark = pytest.mark.integration

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a check may look at: the answers, what was run of them, and the throwaway place as it was left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from node0.finetune.chat.messages import Block
 from node0.finetune.eval.suite.answer import commands_of, words_of
@@ -57,6 +57,9 @@ class Evidence:
     "The model's turns, in order."
 
     ran: Sequence[Ran] = ()
+    beads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    "The beads as they were before."
+
     place: Place = field(default_factory=NoPlace)
 
     @property

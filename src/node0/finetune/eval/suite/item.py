@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`EvalItem`: one task of the suite, as its data file states it."""
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
@@ -31,6 +32,30 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
+class Form(StrEnum):
+    """In which form an answer in words is asked for; the words for it are added to the prompt."""
+
+    FREE = "free"
+    DECISION = "decision"
+    OBJECT = "object"
+    PLAN = "plan"
+    SIZED_PLAN = "sized plan"
+
+
+_PLAN = (
+    'Answer with one JSON object {"steps": [...]} and nothing else. A step is {"id": ..., "title": ..., '
+    '"needs": [ids of the steps that must be done before]SIZE}. Needs name only what a step really waits for.'
+)
+_WORDS = {
+    Form.FREE: "",
+    Form.DECISION: 'Answer with one JSON object {"action": ..., "reason": ...} and nothing else; '
+    "the reason names what in the situation decides.",
+    Form.OBJECT: "Answer with the JSON object and nothing else.",
+    Form.PLAN: _PLAN.replace("SIZE", ""),
+    Form.SIZED_PLAN: _PLAN.replace("SIZE", ', "size": S (up to an hour), M (up to a day) or L (more)'),
+}
+
+
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,6 +79,9 @@ class Turn(_Data):
     """One answer of a model, as a data file writes it."""
 
     say: str = ""
+    object: dict[str, Any] | None = None
+    "Said as JSON."
+
     bash: tuple[str, ...] = ()
     write: tuple[Write, ...] = ()
     edit: tuple[Edit, ...] = ()
@@ -68,7 +96,8 @@ class Turn(_Data):
                 for each in self.edit
             ),
         ]
-        found: list[Block] = [{"type": "text", "text": self.say}] if self.say else []
+        said = self.say if self.object is None else json.dumps(self.object)
+        found: list[Block] = [{"type": "text", "text": said}] if said else []
         for number, (name, given) in enumerate(calls):
             found.append({"type": "tool_use", "id": f"call_{number}", "name": name, "input": given})
         return found
@@ -101,6 +130,9 @@ class Setup(_Data):
     gt: dict[str, str] = Field(default_factory=dict)
     "What `gt` prints, by the words that its command line begins with."
 
+    git: bool = False
+    "Whether it is a git repository: README.md and calc.py in one commit on main, pushed to `origin`."
+
     commands: str = ""
     "A shell script that makes the rest; it must succeed."
 
@@ -114,6 +146,10 @@ class EvalItem(_Data):
     difficulty: Difficulty
     tags: Annotated[tuple[str, ...], Field(min_length=1)]
     prompt: str = Field(min_length=1)
+    form: Form = Form.FREE
+    show: bool = False
+    "Whether the prompt ends with the files of the setup."
+
     tools: tuple[str, ...] = ()
     "Shipped tools that are offered; none where an answer in words is asked for."
 
@@ -146,8 +182,18 @@ class EvalItem(_Data):
         return {
             "system": profile.card or "",
             "tools": offered.tool_list(),
-            "messages": [{"role": "user", "content": self.prompt}],
+            "messages": [{"role": "user", "content": self.question}],
         }
+
+    @property
+    def question(self) -> str:
+        """The prompt with the actions, files and form that belong to it."""
+        parts = [self.prompt.strip()]
+        if self.actions:
+            parts.append(f"Allowed actions: {', '.join(self.actions)}.")
+        if self.show:
+            parts += [f"{path}:\n```\n{text}```" for path, text in self.setup.files.items()]
+        return "\n\n".join([*parts, *([_WORDS[self.form]] if self.form is not Form.FREE else [])])
 
     def reference_answers(self) -> Sequence[list[Block]]:
         """What a perfect model answers, turn by turn."""

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from node0.errors import ConfigError
-from node0.finetune.eval.sandbox.runner import SandboxRunner
+from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner
 from node0.finetune.eval.sandbox.workspace import OutsideWorkspace, Workspace
 from node0.finetune.eval.suite.evidence import Ran
 from node0.finetune.eval.suite.item import Bead, Setup
@@ -40,6 +41,18 @@ ENVIRONMENT = {
     "GIT_CONFIG_KEY_1": "advice.detachedHead",
     "GIT_CONFIG_VALUE_1": "false",
 }
+
+_REPOSITORY = r"""
+git init -q
+printf '.remote.git\n.proposed.patch\n.beads\n.town\n.checks\n' >> .git/info/exclude
+printf 'def add(a, b):\n    return a + b\n' > calc.py
+printf '# Calc\n\nAdds numbers.\n' > README.md
+git add -A
+git commit -qm 'First version'
+git init -q --bare .remote.git
+git remote add origin "$PWD/.remote.git"
+git push -q -u origin main
+"""
 
 
 @dataclass(frozen=True)
@@ -80,26 +93,28 @@ def open_place(setup: Setup, runner: SandboxRunner) -> Iterator[SandboxPlace]:
     with runner.workspace() as workspace:
         place = SandboxPlace(runner, workspace, _programs(workspace.scaffold.parent))
         workspace.fill(setup.files)
+        store = {"prefix": setup.prefix, "beads": bead_rows(setup.beads), "comments": []}
         if setup.beads:
-            workspace.write(STORE, json.dumps(_store(setup.beads, setup.prefix)))
+            workspace.write(STORE, json.dumps(store))
         if setup.gt:
             workspace.write(GT_ANSWERS, json.dumps(setup.gt))
-        if setup.commands:
-            done = place.run(f"set -e\n{setup.commands}")
+        if setup.git or setup.commands:
+            done = place.run(f"set -e\n{_REPOSITORY if setup.git else ''}{setup.commands}")
             if done.exit_code or done.stopped:
                 told = " ".join([*done.stopped, *done.output.split()])
                 raise ConfigError(f"an item's setup fails: {told[-300:]}; correct its commands")
         yield place
 
 
-def _store(beads: tuple[Bead, ...], prefix: str) -> dict[str, object]:
-    rows = {
+def bead_rows(beads: tuple[Bead, ...]) -> dict[str, dict[str, Any]]:
+    """Beads in the form in which `programs/bd.py` keeps them, by id."""
+    return {
         bead.id: bead.model_dump(exclude={"needs", "parent", "labels"})
-        | {"labels": list(bead.labels), "parent": bead.parent, "close_reason": ""}
+        | {"labels": list(bead.labels), "close_reason": "", "acceptance": "", "notes": "", "design": ""}
+        | {"parent": bead.parent}
         | {"needs": [[other, "blocks"] for other in bead.needs]}
         for bead in beads
     }
-    return {"prefix": prefix, "beads": rows, "comments": []}
 
 
 def _programs(above: Path) -> Path:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from node0.errors import SandboxUnavailable
 from node0.finetune.chat.messages import Block, Message, Request, ToolResultBlock
-from node0.finetune.eval.sandbox.runner import SandboxRunner
+from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner
 from node0.finetune.eval.suite.answer import changes_of, commands_of, patches_of
-from node0.finetune.eval.suite.check_result import CheckResult
 from node0.finetune.eval.suite.evidence import Evidence, NoPlace, Place, Ran
 from node0.finetune.eval.suite.item import EvalItem
-from node0.finetune.eval.suite.place import open_place
+from node0.finetune.eval.suite.judging import CheckResult
+from node0.finetune.eval.suite.place import bead_rows, open_place
 from node0.finetune.eval.suite.proposals import Outcome, carry_out
 
 
@@ -52,7 +52,9 @@ class Trial:
 
     def results(self) -> list[CheckResult]:
         """Every check's result, in the item's order."""
-        evidence = Evidence(self.item.role, self._answers, self._ran, self._place)
+        evidence = Evidence(
+            self.item.role, self._answers, self._ran, bead_rows(self.item.setup.beads), self._place
+        )
         return [check.judge(evidence) for check in self.item.checks]
 
 

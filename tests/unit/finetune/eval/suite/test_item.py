@@ -61,3 +61,17 @@ def test_an_item_that_is_wrong_is_refused(wrong: dict[str, Any]) -> None:
 def test_an_item_runs_something_where_a_check_or_a_loop_needs_it() -> None:
     assert not an_item().runs
     assert an_item(turns=3).runs
+
+
+def test_a_question_ends_with_actions_files_and_form() -> None:
+    item = an_item(actions=["a", "b"], show=True, form="decision", setup={"files": {"x.py": "x = 1\n"}})
+
+    parts = item.question.split("\n\n")
+    assert parts[0] == "Say yes."
+    assert parts[1] == "Allowed actions: a, b."
+    assert parts[2] == "x.py:\n```\nx = 1\n```"
+    assert parts[3].startswith("Answer with one JSON object")
+
+
+def test_an_object_is_said_as_json() -> None:
+    assert Turn.model_validate({"object": {"a": 1}}).blocks() == [{"type": "text", "text": '{"a": 1}'}]

@@ -55,3 +55,31 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, told: st
         load_suite(tmp_path)
 
     assert "\n" not in str(refused.value)
+
+
+def test_the_shipped_suite_has_forty_items_a_category_over_the_roles() -> None:
+    items = load_suite()
+
+    for category in Category:
+        of_it = [item for item in items if item.category is category]
+        assert len(of_it) >= 40
+        assert len({item.difficulty for item in of_it}) == 3
+        assert len({item.prompt for item in of_it}) == len(of_it)
+    assert {item.role for item in items} >= {
+        "mayor",
+        "deacon",
+        "witness",
+        "refinery",
+        "polecat",
+        "crew",
+        "dog",
+        "boot",
+    }
+    assert len({tag for item in items for tag in item.tags}) > 40
+
+
+def test_an_item_of_the_shipped_suite_offers_what_its_reference_uses() -> None:
+    names = {"bash": "Bash", "write": "Write", "edit": "Edit"}
+    for item in load_suite():
+        used = {names[kind] for turn in item.reference for kind in names if getattr(turn, kind)}
+        assert used <= set(item.tools), item.id

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from node0.errors import ConfigError
-from node0.finetune.eval.sandbox.runner import SandboxResult, SandboxRunner
+from node0.finetune.eval.sandbox.sandbox_runner import SandboxResult, SandboxRunner
 from node0.finetune.eval.sandbox.workspace import Workspace, open_workspace
 from node0.finetune.eval.suite.item import Setup
 from node0.finetune.eval.suite.place import GT_ANSWERS, STORE, open_place

@@ -5,8 +5,8 @@ import re
 from typing import Any, Literal
 
 from node0.finetune.eval.suite.answer import object_of
-from node0.finetune.eval.suite.check_result import Check, CheckResult
 from node0.finetune.eval.suite.evidence import Evidence
+from node0.finetune.eval.suite.judging import Check, CheckResult
 
 
 class Says(Check):

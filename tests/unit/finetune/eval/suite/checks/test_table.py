@@ -2,8 +2,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from node0.finetune.eval.suite.check_result import Check
 from node0.finetune.eval.suite.checks.table import AnyCheck
+from node0.finetune.eval.suite.judging import Check
 
 TABLE: TypeAdapter[Check] = TypeAdapter(AnyCheck)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import SandboxUnavailable
-from node0.finetune.eval.sandbox.runner import SandboxResult, find_sandbox
+from node0.finetune.eval.sandbox.sandbox_runner import SandboxResult, find_sandbox
 
 
 def test_without_any_backend_nothing_is_run_and_one_line_says_why(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from node0.finetune.eval.suite.check_result import Check, CheckResult
 from node0.finetune.eval.suite.evidence import Evidence
+from node0.finetune.eval.suite.judging import Check, CheckResult
 
 
 class _Polite(Check):

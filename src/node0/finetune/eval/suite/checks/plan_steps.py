@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of plans: an object with `steps`, each with id, title, what it needs, and a size where asked for."""
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field
+
+from node0.finetune.eval.suite.answer import object_of
+from node0.finetune.eval.suite.dependencies import Dependencies
+from node0.finetune.eval.suite.evidence import Evidence
+from node0.finetune.eval.suite.judging import Check, CheckResult
+
+
+class Plan(Check):
+    """A plan that covers what must be done, in an order that can be followed, as parallel as it can be."""
+
+    check: Literal["plan"]
+    least: int
+    most: int
+    covers: dict[str, str]
+    "Name to a pattern that the title of one step must match; no step counts twice."
+
+    before: tuple[tuple[str, str], ...] = ()
+    "Pairs of names: the first must come before the second, directly or through others."
+
+    apart: tuple[tuple[str, str], ...] = ()
+    "Pairs of names of which neither may wait for the other."
+
+    parallelism: float = 0.0
+    depth: int | None = None
+    sizes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    "Name to the values of `size` that are right for it."
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Parse the plan and look at its graph."""
+        try:
+            steps = _steps(object_of(evidence.answer))
+        except _Unreadable as error:
+            return self.failed(str(error))
+        if not self.least <= len(steps) <= self.most:
+            return self.failed(f"{len(steps)} steps, {self.least} to {self.most} were asked for")
+        graph = Dependencies({name: tuple(step["needs"]) for name, step in steps.items()})
+        reason = graph.shortcoming(parallelism=self.parallelism, depth=self.depth)
+        reason = reason or self._content(steps, graph)
+        return self.failed(reason) if reason else self.passed(graph.told)
+
+    def _content(self, steps: dict[str, dict[str, Any]], graph: Dependencies) -> str | None:
+        named: dict[str, str] = {}
+        for name, pattern in self.covers.items():
+            fitting = [step for step, row in steps.items() if re.search(pattern, row["title"], re.IGNORECASE)]
+            free = [step for step in fitting if step not in named.values()]
+            if not free:
+                return f"no step of its own covers {name!r}"
+            named[name] = free[0]
+        for first, then in self.before:
+            if not graph.precedes(named[first], named[then]):
+                return f"{then!r} does not wait for {first!r}"
+        for one, other in self.apart:
+            if graph.precedes(named[one], named[other]) or graph.precedes(named[other], named[one]):
+                return f"{one!r} and {other!r} wait for one another without need"
+        for name, right in self.sizes.items():
+            if (size := str(steps[named[name]].get("size", ""))) not in right:
+                return f"{name!r} has size {size!r}, right is {' or '.join(right)}"
+        return None
+
+
+class _Unreadable(Exception):
+    """What was answered is no plan."""
+
+
+def _steps(given: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    if given is None or not isinstance(given.get("steps"), list):
+        raise _Unreadable("the answer holds no object with a list of steps")
+    found: dict[str, dict[str, Any]] = {}
+    for row in given["steps"]:
+        if not isinstance(row, dict) or not isinstance(row.get("title"), str) or not row.get("id"):
+            raise _Unreadable("a step lacks id or title")
+        needs = row.get("needs", [])
+        if not isinstance(needs, list):
+            raise _Unreadable(f"what step {row['id']!r} needs is no list")
+        if str(row["id"]) in found:
+            raise _Unreadable(f"two steps have the id {row['id']!r}")
+        found[str(row["id"])] = row | {"needs": [str(each) for each in needs]}
+    return found
