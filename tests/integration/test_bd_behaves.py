@@ -23,7 +23,9 @@ create "Second" --id gt-2bb --deps gt-1aa
 create "Third" --id gt-3cc --deps blocks:gt-2bb
 create "Found" --id gt-4dd --deps discovered-from:gt-1aa
 create "Epic" --id gt-5ee -t epic
-create "Child" --id gt-6ff --parent gt-5ee -t feat
+create "Child" --id gt-6ff -t feat
+create "Torn" --id gt-6gg --parent gt-5ee
+update gt-6ff --parent gt-5ee
 create "Odd" --id gt-7gg -p 9
 create "Odder" --id gt-8hh --colour red
 complete gt-1aa

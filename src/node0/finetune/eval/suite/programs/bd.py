@@ -114,6 +114,8 @@ def create(store: Store, given: argparse.Namespace) -> None:
     title = given.title or " ".join(given.words)
     if not title:
         raise Refused("title required")
+    if given.parent and given.id:
+        raise Refused("cannot specify both --id and --parent flags")
     if given.parent:
         store.get(given.parent)
     name = given.id or store.new_id(given.parent or "")
