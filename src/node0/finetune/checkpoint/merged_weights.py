@@ -14,6 +14,8 @@ from node0.models.base_model import BaseModelDir
 from node0.models.digest import tensor_shapes
 from node0.models.weights import TensorSource
 
+_NARROW = {"F16": torch.float16, "BF16": torch.bfloat16}
+
 
 class MergedWeights:
     """What a base and its adapters make together.
@@ -33,6 +35,12 @@ class MergedWeights:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor by our name; a tied head is not one."""
         return tensor_shapes(self.args)
+
+    @property
+    def stored(self) -> torch.dtype:
+        """Type in which the base's matrices are stored; float32 where they are wider."""
+        stored = self._source.require("tok_embeddings.weight", self.shapes["tok_embeddings.weight"])
+        return _NARROW.get(self._source.headers[stored]["dtype"], torch.float32)
 
     def read(self, name: str, shape: torch.Size | None = None) -> Tensor:
         """One tensor, float32, with the adapters' parts added in float32. A tied head is the embedding."""

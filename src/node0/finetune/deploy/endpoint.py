@@ -66,8 +66,7 @@ def probe(endpoint: Endpoint, wanted: Wanted, *, seconds: float = SECONDS) -> No
 def _probe_openai(ask: Ask, wanted: Wanted) -> None:
     served = {str(one.get("id")): one for one in _items(ask("/v1/models", None), "data")}
     _require_model(wanted.model, served)
-    window = served[wanted.model].get("max_model_len")
-    _require_window(window, wanted)
+    _require_window(_window(wanted.model, served), wanted)
     _require_ids(ask("/v1/completions", _completion(wanted)), ("usage", "prompt_tokens"), wanted)
 
 
@@ -112,6 +111,12 @@ def _require_model(model: str, served: Mapping[str, Any]) -> None:
     if model not in served:
         names = ", ".join(sorted(served)[:5]) or "nothing"
         raise EndpointUnfit(f"it serves {names}, not {model!r}; load it there, or name it with --model")
+
+
+def _window(model: str, served: Mapping[str, Mapping[str, Any]]) -> object:
+    """What a list of models says; vLLM says it of a base and not of the adapters over it."""
+    told = served[model].get("max_model_len")
+    return served.get(str(served[model].get("parent")), {}).get("max_model_len") if told is None else told
 
 
 def _require_window(found: object, wanted: Wanted) -> None:

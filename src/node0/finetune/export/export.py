@@ -92,7 +92,12 @@ def _peft(parts: ModelParts, output: Path, options: Options) -> Exported:
         )
         error = check_adapter_directory(place, parts.weights, prompts=parts.prompts, profile=parts.profile)
     served = vllm_command(
-        output.name, base.path.resolve(), context=parts.context, adapter=output, rank=adapter.config.rank
+        output.name,
+        base.path.resolve(),
+        context=parts.context,
+        dtype=parts.weights.stored,
+        adapter=output,
+        rank=adapter.config.rank,
     )
     return Exported(output, error, str(served))
 
@@ -108,7 +113,8 @@ def _merged(parts: ModelParts, output: Path, options: Options) -> Exported:
         error = check_merged(
             place, parts.weights, numbers=numbers, prompts=parts.prompts, profile=parts.profile
         )
-    return Exported(output, error, str(vllm_command(output.name, output, context=parts.context)))
+    served = vllm_command(output.name, output, context=parts.context, dtype=DTYPES[numbers])
+    return Exported(output, error, str(served))
 
 
 def _gguf(parts: ModelParts, output: Path, options: Options) -> Exported:

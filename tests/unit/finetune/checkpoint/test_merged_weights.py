@@ -39,6 +39,11 @@ def test_a_narrow_base_is_widened_before_the_sum(tmp_path: Path) -> None:
     assert torch.equal(plain, plain.bfloat16().float())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_type_of_the_base_is_told(tmp_path: Path, dtype: torch.dtype) -> None:
+    assert MergedWeights(base_directory(tmp_path / "base", dtype=dtype)).stored == dtype
+
+
 def test_adapters_are_added_up(tmp_path: Path) -> None:
     base = base_directory(tmp_path / "base")
     adapter = adapter_directory(tmp_path / "adapter", base)

@@ -77,6 +77,15 @@ def test_the_model_may_have_another_name_there() -> None:
         probe(Endpoint(kind="vllm", url=url, model="my-lora"), WANTED.model_copy(update={"model": "my-lora"}))
 
 
+def test_the_window_of_an_adapter_is_that_of_its_base() -> None:
+    base = {"id": "base", "max_model_len": 2048, "parent": None}
+    adapter = {"id": "deacon:3", "max_model_len": None, "parent": "base"}
+    replies = good_replies("vllm") | {"/v1/models": {"data": [base, adapter]}}
+
+    with serving(replies) as url, pytest.raises(EndpointUnfit, match="2048 tokens"):
+        probe(Endpoint(kind="vllm", url=url), WANTED)
+
+
 def test_an_adapter_of_sglang_is_asked_for_by_its_own_name() -> None:
     asked: list[Any] = []
 
