@@ -104,7 +104,8 @@ def serve_models(request: ServeRequest) -> None:
         console.note(f"listening on http://{shown}:{port}; it is ready when /ready says so; Ctrl-C ends")
         state = ServingState()
         options = ServingOptions(admission, request.max_body, request.max_seconds, quotas)
-        app = serving_app(Gateway(catalogue, engine), options, state)
+        gateway = Gateway(catalogue, engine, follows_masks=request.engine == "own")
+        app = serving_app(gateway, options, state)
         run_until_stopped(app, listening, state, warm_up=serving.warm_up, close=engine.close)
     console.note("stopped: every answer that was begun has been given")
 

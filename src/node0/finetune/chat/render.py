@@ -125,12 +125,16 @@ class Renderer:
         eos = self.tokenizer.eos_token_id
         return tuple(dict.fromkeys([*ends, *([] if eos is None else [eos])]))
 
+    @property
+    def template(self) -> str:
+        """The chat template's source."""
+        return self._template or str(self.tokenizer.chat_template)
+
     @cached_property
     def digest(self) -> str:
         """sha256, in hex, of template and profile."""
-        template = self._template or str(self.tokenizer.chat_template)
         profile = self.profile.digest if self.profile else ""
-        return hashlib.sha256(f"{template}\0{profile}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.template}\0{profile}".encode()).hexdigest()
 
     def prompt_ids(self, request: Request) -> list[int]:
         """The ids that a model is given for this request, through the generation prompt."""

@@ -22,7 +22,7 @@ class TextStream:
     """
 
     def __init__(self, decode: Decode, stop_strings: Sequence[str] = ()) -> None:
-        self._decode = decode
+        self.decode = decode
         self._stops = [stop for stop in stop_strings if stop]
         self._window: list[int] = []
         self._settled = 0
@@ -42,7 +42,7 @@ class TextStream:
     def push(self, token_id: int) -> str:
         """The text that is certain now, without what was returned before."""
         self._window.append(token_id)
-        text = self._decode(self._window)
+        text = self.decode(self._window)
         held = min(_HALF, len(text) - len(text.rstrip(BROKEN)))
         certain = text[: len(text) - held]
         piece = certain[self._printed :]
@@ -53,7 +53,7 @@ class TextStream:
 
     def finish(self) -> str:
         """The rest: half characters and the beginning of a stop string that never came."""
-        rest = self._decode(self._window)[self._printed :] if self._window else ""
+        rest = self.decode(self._window)[self._printed :] if self._window else ""
         self._window, self._settled, self._printed = [], 0, 0
         text = self._release(rest)
         waiting, self._waiting = self._waiting, ""
@@ -62,7 +62,7 @@ class TextStream:
     def _slide(self, held: int) -> None:
         self._window = self._window[self._settled :]
         self._settled = len(self._window)
-        self._printed = len(self._decode(self._window)) - held
+        self._printed = len(self.decode(self._window)) - held
 
     def _release(self, piece: str) -> str:
         if self.stopped:

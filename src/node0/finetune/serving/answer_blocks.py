@@ -10,6 +10,7 @@ from node0.finetune.chat.parse import parse_answer
 OPENERS = ("<tool_call>", "[TOOL_CALLS]")
 "Where a call may begin; from there on the text waits for the answer's end."
 
+CLOSER = "</tool_call>"
 Piece = str | ToolUseBlock
 "Words that continue the words before, or a call."
 
@@ -17,12 +18,19 @@ Piece = str | ToolUseBlock
 class AnswerBlocks:
     """Text in, pieces out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_call: bool = False) -> None:
+        """Read calls out of an answer; all of them, or the first alone."""
+        self._one_call = one_call
         self._waiting = ""
         "White space, and letters that may begin a call."
         self._spoken = False
         self._held: str | None = None
         "The text from where a call may have begun."
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that may still come would be passed on."""
+        return self._one_call and self._held is not None and CLOSER in self._held
 
     def push(self, text: str) -> list[Piece]:
         """The pieces that are certain now."""
@@ -56,6 +64,8 @@ class AnswerBlocks:
                 pieces.append(block["text"])
             elif block["type"] == "tool_use":
                 pieces.append(block)
+                if self._one_call:
+                    break
         if pieces and isinstance(pieces[0], str) and self._spoken:
             pieces[0] = self._waiting + pieces[0]
         return pieces

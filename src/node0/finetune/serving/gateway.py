@@ -11,10 +11,12 @@ from node0.finetune.chat.messages import Request
 from node0.finetune.inference.generator import sampling_params
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks, Piece
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.engines.token_engine import (
     Engine,
     GeneratedToken,
     GenerationRequest,
+    TokenMask,
     TokenStream,
 )
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
@@ -35,6 +37,9 @@ class Drawing:
     top_k: int = 0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    constraint: Constraint = field(default_factory=Constraint)
+    logprobs: int | None = None
+    "How many of the likeliest ids are told with each id; None tells nothing."
 
     def sampling(self, number: int = 0) -> SamplingParams:
         """The engine's settings for the answer of this number; each has a seed of its own.
@@ -82,6 +87,8 @@ class Answer:
                 if self.text.stopped or len(self.tokens) >= self.limit:
                     self.ending = "stop_string" if self.text.stopped else "length"
                     break
+                if self.blocks is not None and self.blocks.complete:
+                    break
         rest = self._certain("" if self.text.stopped else self.text.finish())
         for piece in [*rest, *(self.blocks.finish() if self.blocks else ())]:
             self.called = self.called or not isinstance(piece, str)
@@ -100,9 +107,11 @@ class Answer:
 class Gateway:
     """Renders with our renderer, parses with our parser, whatever engine computes."""
 
-    def __init__(self, models: ModelCatalogue, engine: Engine) -> None:
+    def __init__(self, models: ModelCatalogue, engine: Engine, *, follows_masks: bool = True) -> None:
+        """Serve these models by an engine, which may follow masks of ids."""
         self.models = models
         self.engine = engine
+        self._follows_masks = follows_masks
 
     async def ask(
         self, model: ServedModel, request: Request, drawing: Drawing, *, calls: bool = True, number: int = 0
@@ -115,7 +124,8 @@ class Gateway:
             EngineUnavailable: the engine does not answer.
         """
         ids = await model.prompt_ids(request)
-        return await self.open(model, ids, drawing, blocks=AnswerBlocks() if calls else None, number=number)
+        blocks = AnswerBlocks(one_call=drawing.constraint.one_call) if calls else None
+        return await self.open(model, ids, drawing, blocks=blocks, number=number)
 
     async def open(
         self,
@@ -130,7 +140,10 @@ class Gateway:
         sampling = drawing.sampling(number)
         limit = self._limit(model, ids, drawing.max_tokens)
         stop_ids = model.renderer.stop_ids
-        request = GenerationRequest(model.engine_name, tuple(ids), limit, stop_ids, sampling)
+        mask = await self._mask(model, drawing.constraint)
+        request = GenerationRequest(
+            model.engine_name, tuple(ids), limit, stop_ids, sampling, drawing.logprobs, mask
+        )
         return Answer(
             prompt_ids=request.prompt,
             limit=limit,
@@ -139,6 +152,11 @@ class Gateway:
             text=TextStream(model.decode, drawing.stop),
             blocks=blocks,
         )
+
+    async def _mask(self, model: ServedModel, constraint: Constraint) -> TokenMask | None:
+        """None where anything may come, and where an engine that follows no mask is asked to prefer calls."""
+        calls = constraint.tools and self._follows_masks
+        return await model.mask(constraint) if calls or constraint.schema is not None else None
 
     def _limit(self, model: ServedModel, ids: Sequence[int], wanted: int | None) -> int:
         room = model.context - len(ids)

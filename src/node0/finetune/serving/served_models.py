@@ -5,12 +5,16 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Request
 from node0.finetune.chat.render import Renderer
 from node0.finetune.inference.text import Decode
+from node0.finetune.serving.constraint import Constraint, call_form, grammar
+from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,15 @@ class ServedModel:
     created: int = 0
     "Unix time."
 
+    masks: GrammarMasks = field(init=False, repr=False)
     thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "node0-render"), repr=False)
     "A renderer works for one thread at a time."
+
+    def __post_init__(self) -> None:
+        masks = GrammarMasks(
+            self.renderer.tokenizer, vocab_size=self.vocab_size, stop_ids=self.renderer.stop_ids
+        )
+        object.__setattr__(self, "masks", masks)
 
     @property
     def default_max_tokens(self) -> int:
@@ -49,7 +60,16 @@ class ServedModel:
         """The ids of a text as it is: special tokens are read as such."""
         return await self._in_thread(lambda: list(self.renderer.tokenizer(text, verbose=False)["input_ids"]))
 
-    async def _in_thread(self, work: Callable[[], list[int]]) -> list[int]:
+    async def mask(self, constraint: Constraint) -> GrammarMask:
+        """What an answer under this constraint may be; one for each answer.
+
+        Raises:
+            ConfigError: it cannot be followed.
+        """
+        text = grammar(constraint, call_form(self.renderer.template))
+        return await self._in_thread(lambda: self.masks.mask(text))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
 

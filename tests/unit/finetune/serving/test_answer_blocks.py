@@ -82,3 +82,21 @@ def test_what_only_began_like_a_call_is_passed_on_as_words() -> None:
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_an_answer_without_words_has_no_pieces(text: str) -> None:
     assert streamed(text, []) == []
+
+
+def test_where_one_call_was_allowed_what_follows_it_is_not_waited_for() -> None:
+    blocks = AnswerBlocks(one_call=True)
+    pieces = [*blocks.push("I look. "), *blocks.push(CALL[:-1])]
+    before = blocks.complete
+    pieces += [*blocks.push(">" + CALL), *blocks.finish()]
+
+    assert (before, blocks.complete) == (False, True)
+    assert [piece if isinstance(piece, str) else piece["name"] for piece in pieces] == ["I look.", "Bash"]
+    assert not AnswerBlocks().complete
+
+
+def test_of_calls_in_a_list_the_first_is_taken_where_one_was_allowed() -> None:
+    blocks = AnswerBlocks(one_call=True)
+    blocks.push(MISTRAL.replace("}]", '},{"name":"Read","arguments":{}}]'))
+
+    assert [piece["name"] for piece in blocks.finish() if not isinstance(piece, str)] == ["Bash"]

@@ -7,6 +7,7 @@ from serving_parts import END, ScriptedEngine, encode, served
 from tiny_chat import BASH, user
 
 from node0.errors import ConfigError
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.gateway import Answer, Drawing, Gateway
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 
@@ -14,11 +15,16 @@ REQUEST: Any = {"system": "Card.", "tools": [BASH], "messages": [user("Look.")]}
 
 
 def answered(
-    engine: ScriptedEngine, drawing: Drawing, *, model: ServedModel | None = None, calls: bool = True
+    engine: ScriptedEngine,
+    drawing: Drawing,
+    *,
+    model: ServedModel | None = None,
+    calls: bool = True,
+    follows_masks: bool = True,
 ) -> tuple[list[Any], Answer]:
     async def run() -> tuple[list[Any], Answer]:
         chosen = model or served()
-        gateway = Gateway(ModelCatalogue([chosen]), engine)
+        gateway = Gateway(ModelCatalogue([chosen]), engine, follows_masks=follows_masks)
         answer = await gateway.ask(chosen, REQUEST, drawing, calls=calls)
         return [piece async for piece in answer.pieces()], answer
 
@@ -90,3 +96,41 @@ def test_each_of_several_answers_has_a_seed_of_its_own() -> None:
 
     assert seeds == [5, 6, 5]
     assert Drawing().sampling(3).seed is None
+
+
+def test_a_constraint_becomes_a_mask_of_each_answers_own() -> None:
+    engine = ScriptedEngine("{}", "{}")
+    drawing = Drawing(constraint=Constraint(schema={"type": "object"}))
+    answered(engine, drawing)
+    answered(engine, drawing)
+
+    first, second = (request.mask for request in engine.requests)
+    assert first is not None and first is not second
+    allowed = first.allowed()
+    assert allowed is not None and allowed.nonzero().flatten().tolist() == encode("{")
+
+
+def test_without_a_constraint_nothing_is_masked_and_an_engine_without_masks_is_only_asked() -> None:
+    calls = Constraint(tools=(("Bash", {}),), forced=True)
+    plain, without = ScriptedEngine("x"), ScriptedEngine("x")
+    answered(plain, Drawing())
+    answered(without, Drawing(constraint=calls), follows_masks=False)
+
+    assert [plain.requests[0].mask, without.requests[0].mask] == [None, None]
+
+
+def test_after_the_one_call_that_was_allowed_the_engine_is_closed() -> None:
+    call = '<tool_call>{"name":"Bash","arguments":{"command":"ls"}}</tool_call>'
+    engine = ScriptedEngine(call * 3, hang=True, end=False)
+    pieces, answer = answered(engine, Drawing(constraint=Constraint(one_call=True), max_tokens=900))
+
+    assert (len(pieces), answer.called, answer.ending) == (1, True, "end")
+    assert answer.ids == encode(call) and engine.streams[0].closed
+
+
+def test_log_probabilities_are_asked_for_as_the_client_did() -> None:
+    engine = ScriptedEngine("x", "x")
+    answered(engine, Drawing())
+    answered(engine, Drawing(logprobs=3))
+
+    assert [request.logprobs for request in engine.requests] == [None, 3]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convert wire messages to Messages form: what a model could learn from, in words that a file can hold."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ PLACEHOLDERS: Mapping[Any, str] = {"image": "[image]", "document": "[document]"}
 "What stands for content that is no text."
 
 BILLING = "x-anthropic-billing-header"
+_BILLING_LINE = re.compile(rf"^{BILLING}[^\n]*\n*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,12 @@ def messages_form(wire: Sequence[WireMessage]) -> Rebased:
 
 
 def system_text(shape: RequestShape) -> str:
-    """The system prompt as one text, without the harness's billing line. May hold lone surrogates."""
-    return "\n\n".join(part for part in shape.system if not part.startswith(BILLING))
+    """The system prompt as one text, without the harness's billing line, wherever in it that stands.
+
+    May hold lone surrogates.
+    """
+    parts = ((part, _BILLING_LINE.sub("", part)) for part in shape.system)
+    return "\n\n".join(rest for part, rest in parts if rest or not part.startswith(BILLING))
 
 
 def offered_tools(shape: RequestShape, messages: Sequence[WireMessage]) -> list[dict[str, Any]]:

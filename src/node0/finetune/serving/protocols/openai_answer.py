@@ -11,6 +11,7 @@ from typing import Any, Literal
 from node0.finetune.chat.messages import ToolUseBlock
 from node0.finetune.serving.answer_blocks import Piece
 from node0.finetune.serving.gateway import Answer
+from node0.finetune.serving.protocols.openai_logprobs import chat_logprobs, text_logprobs
 
 Chunk = dict[str, Any]
 
@@ -46,7 +47,8 @@ async def chat_completion(answers: Sequence[Answer], framing: Framing) -> Chunk:
         calls = [call for delta in found for call in delta.get("tool_calls", ())]
         if calls:
             message["tool_calls"] = [{k: v for k, v in call.items() if k != "index"} for call in calls]
-        choices.append({**_choice(index, _reason(answer)), "message": message})
+        told = {"logprobs": chat_logprobs(answer, 0)}
+        choices.append({**_choice(index, _reason(answer)), **told, "message": message})
     return {**framing.head(), "choices": choices, "usage": usage(answers, n=len(answers))}
 
 
@@ -58,9 +60,13 @@ async def chat_chunks(
     for index, answer in enumerate(answers):
         deltas = _Deltas()
         yield {**head, "choices": [{**_choice(index), "delta": {"role": "assistant", "content": ""}}]}
+        sent = 0
         async for piece in answer.pieces():
-            yield {**head, "choices": [{**_choice(index), "delta": deltas.of(piece)}]}
-        yield {**head, "choices": [{**_choice(index, _reason(answer)), "delta": {}}]}
+            told = {"logprobs": chat_logprobs(answer, sent)}
+            sent = len(answer.tokens)
+            yield {**head, "choices": [{**_choice(index), **told, "delta": deltas.of(piece)}]}
+        told = {"logprobs": chat_logprobs(answer, sent)}
+        yield {**head, "choices": [{**_choice(index, _reason(answer)), **told, "delta": {}}]}
     if with_usage:
         yield {**head, "choices": [], "usage": usage(answers, n=len(answers))}
 
@@ -71,7 +77,8 @@ async def text_completion(answers: Sequence[Answer], framing: Framing, *, n: int
     for index, answer in enumerate(answers):
         text = "".join([str(piece) async for piece in answer.pieces()])
         ids = _ids(answer, 0, first=True) if with_ids else {}
-        choices.append({**_choice(index, _reason(answer)), "text": text, **ids})
+        told = {"logprobs": text_logprobs(answer, 0, offset=0)}
+        choices.append({**_choice(index, _reason(answer)), **told, "text": text, **ids})
     return {**framing.head(), "choices": choices, "usage": usage(answers, n=n)}
 
 
@@ -81,13 +88,15 @@ async def text_chunks(
     """All continuations, one after the other, as they come."""
     head = framing.head(chunk=True)
     for index, answer in enumerate(answers):
-        sent = 0
+        sent = written = 0
         async for piece in answer.pieces():
             ids = _ids(answer, sent, first=sent == 0) if with_ids else {}
-            sent = len(answer.tokens)
-            yield {**head, "choices": [{**_choice(index), "text": str(piece), **ids}]}
+            told = {"logprobs": text_logprobs(answer, sent, offset=written), **ids}
+            sent, written = len(answer.tokens), written + len(str(piece))
+            yield {**head, "choices": [{**_choice(index), "text": str(piece), **told}]}
         ids = _ids(answer, sent, first=sent == 0) if with_ids else {}
-        yield {**head, "choices": [{**_choice(index, _reason(answer)), "text": "", **ids}]}
+        told = {"logprobs": text_logprobs(answer, sent, offset=written), **ids}
+        yield {**head, "choices": [{**_choice(index, _reason(answer)), "text": "", **told}]}
     if with_usage:
         yield {**head, "choices": [], "usage": usage(answers, n=n)}
 

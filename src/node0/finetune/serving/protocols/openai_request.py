@@ -8,23 +8,25 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node0.finetune.chat.messages import Request
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.gateway import Drawing
 from node0.finetune.serving.protocols.api_errors import RequestRefused
+from node0.finetune.serving.protocols.openai_choices import constraint, offered_tools
 from node0.finetune.serving.protocols.wire_content import to_request, without_nulls
 
 MAX_ANSWERS = 16
 "Answers that one request may ask for."
 
+MAX_LIKELIEST = 20
+"Log probabilities for each token of an answer."
+
 MAX_STOPS = 64
 "Stop strings of one request."
 
 _OFF: Mapping[str, tuple[Any, ...]] = {
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
     "logit_bias": (None, {}),
     "presence_penalty": (None, 0),
     "frequency_penalty": (None, 0),
-    "response_format": (None, {"type": "text"}),
     "functions": (None, []),
     "best_of": (None, 1),
     "echo": (None, False),
@@ -71,7 +73,9 @@ class _DrawnBody(BaseModel):
             if (self.model_extra or {}).get(name) not in harmless:
                 raise RequestRefused(f"{name} is not supported here; leave it out", param=name)
 
-    def _drawing(self, max_tokens: int | None) -> Drawing:
+    def _drawing(
+        self, max_tokens: int | None, *, logprobs: int | None, constraint: Constraint | None = None
+    ) -> Drawing:
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return Drawing(
             max_tokens=max_tokens,
@@ -80,6 +84,8 @@ class _DrawnBody(BaseModel):
             top_k=max(0, self.top_k or 0),
             seed=self.seed,
             stop=tuple(filter(None, stop)),
+            constraint=constraint or Constraint(),
+            logprobs=logprobs,
         )
 
 
@@ -102,6 +108,10 @@ class ChatBody(_DrawnBody):
     max_completion_tokens: int | None = Field(None, ge=1)
     tools: list[dict[str, Any]] = Field(default_factory=list)
     tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool = True
+    response_format: dict[str, Any] | None = None
+    logprobs: bool = False
+    top_logprobs: int = Field(0, ge=0, le=MAX_LIKELIEST)
 
     @property
     def offers_tools(self) -> bool:
@@ -109,9 +119,21 @@ class ChatBody(_DrawnBody):
         return bool(self.tools) and self.tool_choice != "none"
 
     def drawing(self) -> Drawing:
-        """How answers are drawn."""
+        """How answers are drawn.
+
+        Raises:
+            RequestRefused: what they must look like is not said as it must be.
+        """
         given = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
-        return self._drawing(given)
+        if self.top_logprobs and not self.logprobs:
+            raise RequestRefused("top_logprobs needs logprobs: true", param="top_logprobs")
+        limits = constraint(
+            offered_tools(self.tools) if self.offers_tools else (),
+            self.tool_choice,
+            parallel=self.parallel_tool_calls,
+            form=self.response_format,
+        )
+        return self._drawing(given, logprobs=self.top_logprobs if self.logprobs else None, constraint=limits)
 
     def request(self) -> Request:
         """In Messages form: leading system turns are the system prompt, tool turns are results.
@@ -127,7 +149,7 @@ class ChatBody(_DrawnBody):
         messages: list[dict[str, Any]] = []
         for number, turn in turns:
             _append(messages, _wire_turn(turn, number))
-        tools = [_tool(tool, number) for number, tool in enumerate(self.tools)] if self.offers_tools else []
+        tools = [tool.definition for tool in offered_tools(self.tools)] if self.offers_tools else []
         return to_request([{"type": "text", "text": text} for text in system], tools, messages)
 
 
@@ -137,10 +159,11 @@ class CompletionBody(_DrawnBody):
     prompt: str | list[int] | list[str] | list[list[int]]
     max_tokens: int | None = Field(16, ge=1)
     return_token_ids: bool = False
+    logprobs: int | None = Field(None, ge=0, le=MAX_LIKELIEST)
 
     def drawing(self) -> Drawing:
         """How answers are drawn."""
-        return self._drawing(self.max_tokens)
+        return self._drawing(self.max_tokens, logprobs=self.logprobs)
 
     def prompts(self) -> list[str | list[int]]:
         """Each prompt by itself.
@@ -230,17 +253,6 @@ def _arguments(text: object, number: int) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise _refused(number, "tool_calls", "a call's arguments are a JSON object in a string")
     return given
-
-
-def _tool(tool: dict[str, Any], number: int) -> dict[str, Any]:
-    function = tool.get("function")
-    if tool.get("type") != "function" or not isinstance(function, dict):
-        raise RequestRefused(f"tools.{number}: only functions can be offered here", param="tools")
-    name, schema = function.get("name"), function.get("parameters") or {}
-    description = function.get("description") or ""
-    if not isinstance(name, str) or not isinstance(description, str) or not isinstance(schema, dict):
-        raise RequestRefused(f"tools.{number}.function: give name, description, parameters", param="tools")
-    return {"name": name, "description": description, "input_schema": schema}
 
 
 def _refused(number: int, name: str, message: str) -> RequestRefused:

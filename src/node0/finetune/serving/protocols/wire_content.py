@@ -5,13 +5,11 @@ The same functions read recorded sessions, so a request that was recorded and on
 the same request.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from node0.finetune.chat.messages import Message, Request, Tool
 from node0.finetune.corpus.transcript.messages_form import (
-    BILLING,
     messages_form,
     offered_tools,
     plain,
@@ -20,7 +18,6 @@ from node0.finetune.corpus.transcript.messages_form import (
 from node0.finetune.corpus.transcript.trajectory import RequestShape
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 
-_BILLING_LINE = re.compile(rf"^{BILLING}[^\n]*\n*", re.MULTILINE)
 _FIELDS: dict[str, dict[str, type]] = {
     "text": {"text": str},
     "tool_use": {"id": str, "name": str, "input": dict},
@@ -58,9 +55,9 @@ def without_nulls(body: Any) -> Any:
 
 
 def _system_parts(system: str | Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The prompt's texts, without the harness's billing line, which is another one in each request."""
+    """The prompt's texts; `system_text` leaves out the billing line, which is another one in each request."""
     if isinstance(system, str):
-        return tuple(filter(None, [_BILLING_LINE.sub("", system)]))
+        return tuple(filter(None, [system]))
     _check(system, "system")
     texts = (str(block["text"]) for block in system if block.get("type") == "text")
     return tuple(text for text in texts if text)

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 from tiny_chat import BASH, user
 
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.protocols.anthropic_request import MessagesBody
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 
@@ -44,7 +45,33 @@ def test_tools_are_offered_unless_the_choice_is_none(choice: Any, offered: bool)
 
 def test_a_chosen_tool_that_is_not_offered_is_refused() -> None:
     with pytest.raises(RequestRefused, match="no tool 'Read'"):
-        body(tools=[BASH], tool_choice={"type": "tool", "name": "Read"}).request()
+        body(tools=[BASH], tool_choice={"type": "tool", "name": "Read"}).drawing()
+    with pytest.raises(RequestRefused, match="no tools are offered"):
+        body(tool_choice={"type": "any"}).drawing()
+
+
+def test_a_choice_binds_the_answer_and_nothing_else_does() -> None:
+    other = {**BASH, "name": "Read"}
+    shapes = [(tool["name"], tool["input_schema"]) for tool in (BASH, other)]
+
+    def bound(**changes: Any) -> Constraint:
+        return body(tools=[BASH, other], **changes).drawing().constraint
+
+    assert [bound(), bound(tool_choice={"type": "auto"})] == [Constraint()] * 2
+    assert bound(tool_choice={"type": "any"}) == Constraint(tools=tuple(shapes), forced=True)
+    assert bound(tool_choice={"type": "tool", "name": "Read"}) == Constraint(tools=(shapes[1],), forced=True)
+    alone = {"type": "auto", "disable_parallel_tool_use": True}
+    assert bound(tool_choice=alone) == Constraint(one_call=True)
+    strict = body(tools=[{**BASH, "strict": True}, other]).drawing().constraint
+    assert strict == Constraint(tools=(shapes[0], ("Read", {"type": "object"})))
+
+
+@pytest.mark.parametrize("place", ["output_format", "output_config"])
+def test_json_of_a_schema_is_asked_for_in_either_spelling(place: str) -> None:
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    given = body(**{place: form if place == "output_format" else {"format": form, "effort": "low"}})
+
+    assert given.drawing().constraint == Constraint(schema={"type": "object"})
 
 
 @pytest.mark.parametrize(

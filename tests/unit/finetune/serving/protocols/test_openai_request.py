@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 from tiny_chat import BASH, user
 
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 from node0.finetune.serving.protocols.openai_request import ChatBody, CompletionBody
 
@@ -80,8 +81,7 @@ def test_a_turn_that_cannot_be_read_is_refused_by_its_place(message: dict[str, A
 @pytest.mark.parametrize(
     "asked",
     [
-        {"logprobs": True},
-        {"response_format": {"type": "json_object"}},
+        {"best_of": 2},
         {"logit_bias": {"1": 5}},
         {"presence_penalty": 0.5},
         {"functions": [{"name": "f"}]},
@@ -98,6 +98,23 @@ def test_what_would_be_answered_otherwise_than_asked_is_refused(asked: dict[str,
 def test_what_is_switched_off_may_be_named() -> None:
     chat(logprobs=False, response_format={"type": "text"}, presence_penalty=0, logit_bias={}).check()
     completion("x", echo=False, best_of=1, logprobs=None).check()
+
+
+def test_log_probabilities_are_asked_for_in_two_ways() -> None:
+    assert chat().drawing().logprobs is None
+    assert chat(logprobs=True).drawing().logprobs == 0
+    assert chat(logprobs=True, top_logprobs=5).drawing().logprobs == 5
+    assert completion("x", logprobs=3).drawing().logprobs == 3
+    with pytest.raises(RequestRefused, match="needs logprobs"):
+        chat(top_logprobs=5).drawing()
+
+
+def test_what_the_answer_must_look_like_is_part_of_the_draw() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    given = chat(tools=[tool], tool_choice="required", parallel_tool_calls=False)
+
+    assert given.drawing().constraint == Constraint(tools=(("f", {}),), forced=True, one_call=True)
+    assert chat(tools=[tool], tool_choice="none").drawing().constraint == Constraint()
 
 
 def test_what_is_null_is_left_open() -> None:

@@ -15,8 +15,10 @@ BILLING = "x-anthropic-billing-header: cc_version=2; cch=1f;"
     [
         f"{BILLING}\nYou patrol.\n\nWell.",
         [{"type": "text", "text": text} for text in (BILLING, "You patrol.", "Well.")],
+        [{"type": "text", "text": text} for text in (f"{BILLING}\nYou patrol.", "Well.")],
+        [{"type": "text", "text": text} for text in ("You patrol.", f"{BILLING}\n\nWell.")],
     ],
-    ids=["text", "blocks"],
+    ids=["text", "blocks", "one-block", "second-block"],
 )
 def test_the_system_prompt_is_one_text_without_the_billing_line(system: Any) -> None:
     assert to_request(system, [], [user("x")])["system"] == "You patrol.\n\nWell."

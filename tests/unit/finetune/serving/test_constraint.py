@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+import pytest
+from llguidance import LLMatcher
+from serving_parts import END, TOKENIZER, decode, encode
+
+from node0.errors import ConfigError
+from node0.finetune.chat.parse import parse_answer
+from node0.finetune.serving.constraint import CallForm, Constraint, call_form, grammar
+from node0.finetune.serving.grammar_masks import GrammarMasks
+
+COMMAND: dict[str, Any] = {
+    "type": "object",
+    "properties": {"command": {"type": "string"}},
+    "required": ["command"],
+    "additionalProperties": False,
+}
+COUNT: dict[str, Any] = {
+    "$defs": {"n": {"type": "integer"}},
+    "type": "object",
+    "properties": {"n": {"$ref": "#/$defs/n"}},
+    "required": ["n"],
+}
+TOOLS = (("Bash", COMMAND), ('Count "it"', COUNT))
+BASH, COUNTED = (
+    '{"name":"Bash","arguments":{"command":"ls"}}',
+    '{"name": "Count \\"it\\"", "arguments": {"n": 3}}',
+)
+TAG, END_TAG = "<tool_call>", "</tool_call>"
+MASKS = GrammarMasks(TOKENIZER, vocab_size=len(TOKENIZER), stop_ids=[END])
+
+
+def allows(constraint: Constraint, text: str, form: CallForm = "tagged") -> bool:
+    """Whether a whole answer may be this text."""
+    mask = MASKS.mask(grammar(constraint, form))
+    for token_id in [*encode(text), END]:
+        allowed = mask.allowed()
+        if token_id >= len(allowed) or not allowed[token_id]:
+            return False
+        mask.accept(token_id)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (f"{TAG}{BASH}{END_TAG}", True),
+        (f"{TAG}\n{BASH}\n{END_TAG}{TAG}{COUNTED}{END_TAG}", True),
+        (f"Well. {TAG}{BASH}{END_TAG}", False),
+        (f"{TAG}{BASH}{END_TAG} Well.", False),
+        (f"{TAG}{BASH}", False),
+        (f"{TAG}" + BASH.replace('"ls"', "3") + END_TAG, False),
+        (f"{TAG}" + BASH.replace("Bash", "Read") + END_TAG, False),
+        ("", False),
+    ],
+)
+def test_forced_answers_are_calls_of_the_tools_by_their_schema(text: str, allowed: bool) -> None:
+    assert allows(Constraint(tools=TOOLS, forced=True), text) is allowed
+
+
+def test_one_call_is_no_more_than_one() -> None:
+    one = Constraint(tools=TOOLS, forced=True, one_call=True)
+
+    assert allows(one, f"{TAG}{BASH}{END_TAG}")
+    assert not allows(one, f"{TAG}{BASH}{END_TAG}{TAG}{BASH}{END_TAG}")
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("Only words, 1 < 2 and <tool.", True),
+        ("", True),
+        (f"I look.{TAG}{BASH}{END_TAG} And so.", True),
+        (f"{TAG}{BASH}{END_TAG}{TAG}{COUNTED}{END_TAG}", True),
+        (f"I look.{TAG}" + BASH.replace('"ls"', "3") + END_TAG, False),
+        (f"{TAG}well", False),
+    ],
+)
+def test_strict_tools_leave_words_free_and_bind_every_call(text: str, allowed: bool) -> None:
+    assert allows(Constraint(tools=TOOLS), text) is allowed
+
+
+def test_json_of_a_schema_may_be_indented_but_not_without_end() -> None:
+    shaped = Constraint(schema=COUNT)
+
+    assert allows(shaped, '{"n": 3}') and allows(shaped, '{\n  "n": 3\n}')
+    assert not allows(shaped, '{"n": "3"}') and not allows(shaped, "[]") and not allows(shaped, "well")
+    assert not allows(shaped, '{"n":' + " " * 40 + "3}")
+    assert allows(Constraint(schema=COUNT, tools=TOOLS), f"{TAG}{BASH}{END_TAG}")
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("list", f"[TOOL_CALLS][{BASH},{BASH}]"),
+        ("bare", BASH.replace("arguments", "parameters")),
+    ],
+)
+def test_calls_in_other_templates_forms_are_what_the_parser_reads(form: CallForm, text: str) -> None:
+    assert allows(Constraint(tools=TOOLS, forced=True), text, form)
+    assert [block["type"] for block in parse_answer(text)] == ["tool_use"] * text.count("Bash")
+    assert not allows(Constraint(tools=TOOLS, forced=True), f"{TAG}{BASH}{END_TAG}", form)
+    with pytest.raises(ConfigError, match="leave strict out"):
+        grammar(Constraint(tools=TOOLS), form)
+
+
+def test_the_form_is_the_templates() -> None:
+    assert [call_form(text) for text in ("a <tool_call>", "[TOOL_CALLS]", "{{ x }}")] == [
+        "tagged",
+        "list",
+        "bare",
+    ]
+
+
+def test_a_walk_along_the_mask_always_ends_in_what_was_asked_for() -> None:
+    mask = MASKS.mask(grammar(Constraint(tools=TOOLS[:1], forced=True, one_call=True), "tagged"))
+    ids: list[int] = []
+    while not ids or ids[-1] != END:
+        allowed = mask.allowed().nonzero().flatten().tolist()
+        # The last one closes what is open sooner than it opens something new.
+        ids.append(END if END in allowed else encode('"')[0] if encode('"')[0] in allowed else allowed[0])
+        mask.accept(ids[-1])
+
+    (call,) = parse_answer(decode(ids))
+    assert call["type"] == "tool_use" and set(call["input"]) == {"command"}
+    assert LLMatcher.validate_grammar("start: nothing", None)
