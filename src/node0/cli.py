@@ -38,6 +38,9 @@ COMMANDS = {
         "node0.commands.breaker.breaker_options",
         "Watch deployed versions, and take back one that does badly.",
     ),
+    "dpo": Command(
+        "node0.commands.dpo.dpo_options", "Compare two versions on a task, and train on what was preferred."
+    ),
     "staleness": Command(
         "node0.commands.staleness.staleness_options",
         "Say which models the town's conventions have left behind.",

@@ -191,6 +191,16 @@ dpo_preferences = Table(
 )
 "One row a task that two versions did, and which of them did it better."
 
+dpo_transcripts = Table(
+    "dpo_transcripts",
+    metadata,
+    Column("comparison", String(64), primary_key=True),
+    Column("side", String(1), primary_key=True),
+    Column("entry_id", String(128), nullable=False),
+    Column("entry", JSON, nullable=False),
+)
+"What each version did, `a` or `b`, as a corpus entry; on Dolt each side lies on its comparison's own branch."
+
 contributions = Table(
     "contributions",
     metadata,

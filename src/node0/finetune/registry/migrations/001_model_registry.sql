@@ -48,6 +48,14 @@ CREATE TABLE dpo_preferences (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE dpo_transcripts (
+  comparison VARCHAR(64) NOT NULL,
+  side VARCHAR(1) NOT NULL,
+  entry_id VARCHAR(128) NOT NULL,
+  entry JSON NOT NULL,
+  PRIMARY KEY (comparison, side)
+);
+
 CREATE TABLE live_outcomes (
   name VARCHAR(128) NOT NULL,
   version INTEGER NOT NULL,

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 dpo`: compare two versions on tasks, and make what was preferred into training pairs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node0 import console
+from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, command_app
+from node0.commands.lazy import when_called
+
+if TYPE_CHECKING:
+    from node0.commands.dpo import compare_models as work
+else:
+    work = when_called("node0.commands.dpo.compare_models")
+
+app = command_app(
+    help="Compare two versions on the same task, keep which did better, and train on that.", is_group=True
+)
+
+BeadArgument = Annotated[str, typer.Argument(metavar="BEAD", help="The task that both versions do.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VER|@ALIAS]", help="A version.")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0 dpo")
+
+
+@app.command()
+def compare(
+    bead: BeadArgument, model_a: ModelArgument, model_b: ModelArgument, *, town: TownOption = None
+) -> None:
+    """Begin to compare two versions on a task: sling it to each, collect, and attach the sessions."""
+    work.compare(bead, model_a, model_b, town)
+
+
+@app.command()
+def attach(
+    bead: BeadArgument,
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="Corpus entry of the session.")],
+    *,
+    side: Annotated[str, typer.Option("--side", help="a or b: whose session it is.")],
+    town: TownOption = None,
+) -> None:
+    """Say which collected session is side a's or b's."""
+    work.attach(bead, entry, town, side=side)
+
+
+@app.command()
+def show(bead: BeadArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """Show what both sides did, side by side from where they part."""
+    work.show(bead, town, as_json=as_json)
+
+
+@app.command()
+def record(
+    bead: BeadArgument,
+    *,
+    winner: Annotated[str, typer.Option("--winner", help="a or b: who did better.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the preference.")] = "",
+    town: TownOption = None,
+) -> None:
+    """Keep which side did better; said again, the last word counts."""
+    work.record(bead, town, winner=winner, reason=reason)
+
+
+@app.command("list")
+def list_comparisons(
+    *, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False
+) -> None:
+    """List the comparisons, oldest first."""
+    work.list_comparisons(town, role=role, as_json=as_json)
+
+
+@app.command()
+def export(
+    role: Annotated[str, typer.Argument(help="Whose pairs.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="File of JSON lines.")],
+    *,
+    unpaired: Annotated[
+        bool,
+        typer.Option("--unpaired", help="Each session by itself, with a label: prompt, completion, label."),
+    ] = False,
+    town: TownOption = None,
+) -> None:
+    """Write what was decided: pairs for `node0 corpus add`, or single sessions with a label."""
+    work.export(role, output, town, unpaired=unpaired)

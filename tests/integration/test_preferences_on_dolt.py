@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thirty preferences on a real Dolt server: two branches each, the difference between them, the pairs."""
+
+from pathlib import Path
+
+import pytest
+from dpo_registry import fill, session
+from integration.dolt_server import find_dolt
+
+from node0.finetune.dpo.exporter import DPOExporter
+from node0.finetune.dpo.preference_log import PreferenceLog
+from node0.finetune.dpo.router import DPORouter
+from node0.finetune.registry.store import ModelRegistry
+from node0.store.dolt_server import OwnDolt
+from node0.store.dolt_store import DoltStore
+from node0.store.engine import open_store
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(find_dolt() is None, reason="no dolt: make town-tools installs it"),
+    pytest.mark.timeout(300),
+]
+
+PAIRS = 30
+
+
+def test_thirty_pairs_lie_on_branches_and_are_exported(tmp_path: Path) -> None:
+    server = OwnDolt(tmp_path / "dolt")
+    server.start(binary=str(find_dolt()))
+    try:
+        url = server.require().url.set(database="preferences").render_as_string(hide_password=False)
+        store = open_store(url)
+        assert isinstance(store, DoltStore)
+        registry = ModelRegistry(store)
+        fill(registry)
+        router, log = DPORouter(registry), PreferenceLog(store)
+        for number in range(PAIRS):
+            bead = f"gt-{number:05}"
+            router.create_comparison(bead, "pc:1", "pc:2")
+            for side in ("a", "b"):
+                router.attach(bead, side, session(f"{bead}-{side}", f"Answer {side} of {number}."))
+            router.record_winner(bead, "ab"[number % 2])
+
+        (change,) = store.diff("dpo_transcripts", "dpo-gt-00003-a", "dpo-gt-00003-b")[:1]
+        on_main = store.diff("dpo_transcripts", "main", "dpo-gt-00003-a")
+        pairs = list(DPOExporter(store).pairs("polecat"))
+
+        assert {f"dpo-gt-{number:05}-{side}" for number in range(PAIRS) for side in "ab"} < {
+            *store.branches()
+        }
+        assert {change["from_entry_id"], change["to_entry_id"]} & {"gt-00003-a", "gt-00003-b"}
+        assert [row["to_entry_id"] for row in on_main] == ["gt-00003-a"]
+        assert log.has_branches
+        assert len(pairs) == PAIRS
+        for number, pair in enumerate(pairs):
+            assert pair.chosen and pair.rejected
+            won, lost = ("a", "b") if number % 2 == 0 else ("b", "a")
+            assert pair.chosen[0]["content"] == f"Answer {won} of {number}."
+            assert pair.rejected[0]["content"] == f"Answer {lost} of {number}."
+        store.close()
+    finally:
+        server.stop()
