@@ -11,6 +11,7 @@ from node0.finetune.training.engines.local_swarm import local_swarm
 from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.engines.swarm_engine import join_swarm
 from node0.finetune.training.plan.run_plan import RunPlan
+from node0.swarm.run.address import parse_seed
 from node0.swarm.run.run_file import read_run
 from node0.swarm.run.swarm_run import SwarmRun
 
@@ -26,7 +27,13 @@ class RemoteStages:
 
     @contextmanager
     def open(self, plan: RunPlan) -> Iterator[Engine]:
-        """Join the stages, or start them and join."""
+        """Join the stages, or start them and join.
+
+        Raises:
+            ConfigError: a seed is no address, or the run's file cannot be read.
+        """
+        for seed in self.initial_peers:
+            parse_seed(seed)
         if self.local_swarm is not None:
             with (
                 local_swarm(plan) as (run, directory),

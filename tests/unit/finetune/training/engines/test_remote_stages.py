@@ -19,3 +19,10 @@ def plan(tmp_path: Path) -> RunPlan:
 def test_a_directory_without_a_run_is_refused_before_a_peer_starts(plan: RunPlan, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="run"), RemoteStages(run=tmp_path / "nowhere").open(plan):
         pass
+
+
+def test_a_seed_that_is_no_address_is_refused_before_a_peer_starts(plan: RunPlan) -> None:
+    stages = RemoteStages(initial_peers=("10.0.0.5:4100",))
+
+    with pytest.raises(ConfigError, match=r"10\.0\.0\.5:4100"), stages.open(plan):
+        pass
