@@ -20,7 +20,7 @@ from node0.store.dolt_store import DoltStore
 from node0.store.engine import open_store
 from node0.store.migrate import migrate, migrations
 from node0.store.tables import metadata, model_events, store_migrations
-from node0.store.transactions import Store
+from node0.store.transactions import Store, actor
 
 pytestmark = pytest.mark.integration
 
@@ -210,6 +210,23 @@ def test_every_change_is_one_commit_with_its_reason(own: OwnDolt) -> None:
     commits = store.log(100)
     assert len(commits) == before + 1
     assert commits[0]["message"] == "Register deacon"
+
+
+@needs_dolt
+def test_writers_at_once_make_a_commit_each_with_author_and_reason(own: OwnDolt) -> None:
+    place = _database(own, "at_once")
+    store = open_store(place)
+    assert isinstance(store, DoltStore)
+
+    with _writers(place) as writers:
+        codes = [writer.wait(120) for writer in writers]
+
+    commits = [row for row in store.log(1000) if str(row["message"]).startswith("add ")]
+    wanted = {f"add w{writer} {number}" for writer in range(WRITERS) for number in range(1, ROWS + 1)}
+    assert codes == [0] * WRITERS
+    assert len(commits) == WRITERS * ROWS
+    assert {row["message"] for row in commits} == wanted
+    assert {row["committer"] for row in commits} == {actor()}
 
 
 @needs_dolt
