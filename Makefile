@@ -48,6 +48,7 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
 	$(BIN)/python bench/registry.py
+	$(BIN)/python bench/rag.py
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/hop.py
 	$(BIN)/python bench/cluster.py

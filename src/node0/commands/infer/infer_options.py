@@ -2,6 +2,7 @@
 """`node0-inference`: which model answers the prompts on stdin, and how its answers are drawn."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +61,9 @@ def infer(  # noqa: PLR0913  # one parameter a flag
     stop: Annotated[
         list[str] | None, typer.Option(help="End an answer before this text; repeatable.")
     ] = None,
+    rag_dir: Annotated[
+        Path | None, typer.Option("--rag-dir", help="Index whose excerpts each prompt is given.")
+    ] = None,
     device: DeviceOption = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     town: TownOption = None,
@@ -70,7 +74,7 @@ def infer(  # noqa: PLR0913  # one parameter a flag
     answered all the same. Ctrl-C leaves with 130.
     """
     added = names_in(adapters)
-    choice = ModelChoice(model, town, added, role, device, dtype, url, token_file)
+    choice = ModelChoice(model, town, added, role, device, dtype, url, token_file, rag_dir)
     choice.check()
     how = reply.Answering(
         max_tokens=max_tokens,

@@ -6,6 +6,7 @@ import asyncio
 from node0.commands.infer.model_choice import ModelChoice
 from node0.commands.serve.model_offers import Offer, SourceChoice, served_model
 from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
+from node0.commands.serve.retrieval_places import EVERY_MODEL, NOWHERE, RetrievalPlaces
 from node0.finetune.inference.generator import sampling_params
 from node0.finetune.inference.reply import Answering
 from node0.finetune.serving.asking.own_model import OwnModel
@@ -28,7 +29,10 @@ def load_model(choice: ModelChoice, how: Answering) -> OwnModel:
             is looked for.
     """
     sampling_params(how.temperature, how.top_p, how.top_k, how.seed)
-    kind = SourceChoice(choice.adapters, choice.role, None, choice.device, choice.dtype, choice.town)
+    retrieval = RetrievalPlaces({EVERY_MODEL: choice.rag_dir}) if choice.rag_dir else NOWHERE
+    kind = SourceChoice(
+        choice.adapters, choice.role, None, choice.device, choice.dtype, choice.town, retrieval
+    )
     source = kind.find(choice.name or "")
     offer = Offer(source, [source.name], source.name)
     weights = OwnWeights(kind, default_cache_bytes([offer], kind, 1), max_running=CONTEXTS)

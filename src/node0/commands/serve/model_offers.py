@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node0.commands.serve.retrieval_places import NOWHERE, RetrievalPlaces
 from node0.errors import ConfigError, NotFound
 from node0.finetune.inference.loading import find_source, load_speech
 from node0.finetune.inference.source import ModelSource
@@ -26,6 +27,7 @@ class SourceChoice:
     device: str
     dtype: str
     town: Path | None
+    retrieval: RetrievalPlaces = NOWHERE
 
     def find(self, name: str) -> ModelSource:
         """The model of this name, checked."""
@@ -110,4 +112,7 @@ def served_model(offer: Offer, choice: SourceChoice, *, context: int | None = No
         context=args.max_seq_len if context is None else context,
         vocab_size=args.vocab_size,
         created=int(time.time()),
+        context_of=choice.retrieval.context_for(
+            [*offer.ids, registered_name(source) or source.name], speech.renderer
+        ),
     )

@@ -17,7 +17,9 @@ from node0.commands.serve.model_offers import (
     served_model,
 )
 from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
+from node0.commands.serve.retrieval_places import retrieval_places
 from node0.errors import ConfigError, NotFound
+from node0.finetune.rag.retriever import MAX_TOKENS
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine
@@ -68,11 +70,19 @@ class ServeRequest:
     device: str
     dtype: str
     town: Path | None
+    rag_dirs: tuple[str, ...] = ()
+    "`[MODEL=]DIR`."
+
+    rag_tokens: int = MAX_TOKENS
 
     @property
     def choice(self) -> SourceChoice:
         """What is chosen for every model."""
-        return SourceChoice(self.adapters, self.role, self.profile, self.device, self.dtype, self.town)
+        names = [*named_models(self.models), *named_models(self.models).values()]
+        retrieval = retrieval_places(self.rag_dirs, names, max_tokens=self.rag_tokens)
+        return SourceChoice(
+            self.adapters, self.role, self.profile, self.device, self.dtype, self.town, retrieval
+        )
 
 
 def serve_models(request: ServeRequest) -> None:

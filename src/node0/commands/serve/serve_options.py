@@ -79,6 +79,13 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     max_seconds: Annotated[
         float, typer.Option(min=1, help="Seconds that a request and its answer may take.")
     ] = 1800,
+    rag_dir: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rag-dir", help="[MODEL=]DIR of an index whose excerpts each request is given; repeatable."
+        ),
+    ] = None,
+    rag_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of these excerpts.")] = 1500,
     device: DeviceOption = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     town: TownOption = None,
@@ -111,6 +118,8 @@ def serve(  # noqa: PLR0913  # one parameter a flag
             device=device,
             dtype=dtype,
             town=town,
+            rag_dirs=tuple(rag_dir or ()),
+            rag_tokens=rag_tokens,
         )
     )
     return 0

@@ -136,9 +136,17 @@ class Renderer:
         profile = self.profile.digest if self.profile else ""
         return hashlib.sha256(f"{self.template}\0{profile}".encode()).hexdigest()
 
-    def prompt_ids(self, request: Request) -> list[int]:
-        """The ids that a model is given for this request, through the generation prompt."""
-        return [number for ids in self._encoded(self._request_texts(request)) for number in ids]
+    def prompt_ids(self, request: Request, *, context: str = "") -> list[int]:
+        """The ids that a model is given for this request, through the generation prompt.
+
+        context: What was retrieved for it, as a last system turn: what stands before is as it was without, so
+            a kept beginning stays one. No profile rewrites it.
+        """
+        return [number for ids in self._encoded(self._request_texts(request, context)) for number in ids]
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text inside a turn."""
+        return len(self._encoded([self._escape(text)])[0])
 
     def prompt_text(self, request: Request) -> str:
         """The text of `prompt_ids`, as a program that is no tokenizer of ours has to make ids of it."""
@@ -198,9 +206,9 @@ class Renderer:
         text = self._rendered(conversation.turns[: last + 1], conversation.tools, False)
         return self._cut(text, conversation, n_openings=len(conversation.answers))
 
-    def _request_texts(self, request: Request) -> list[str]:
+    def _request_texts(self, request: Request, context: str = "") -> list[str]:
         conversation = self._conversation(
-            request["system"], request["tools"], request["messages"], prompt=True
+            request["system"], request["tools"], request["messages"], prompt=True, context=context
         )
         return self._prompt_texts(conversation)
 
@@ -209,14 +217,22 @@ class Renderer:
         wanted = {number for number in given if messages[number]["role"] == "assistant"}
         return {max(wanted)} if wanted and self.one_answer else wanted
 
-    def _conversation(
-        self, system: str, tools: Sequence[Tool], messages: Sequence[Message], *, prompt: bool
+    def _conversation(  # the parts of a request
+        self,
+        system: str,
+        tools: Sequence[Tool],
+        messages: Sequence[Message],
+        *,
+        prompt: bool,
+        context: str = "",
     ) -> Conversation:
         turns: list[Message | None] = list(messages)
         if self.profile is not None:
             profile = self.profile
             system, tools = rewrite_system(system, profile), rewrite_tools(tools, profile)
             turns = [rewrite(message, profile) for message in messages]
+        if context:
+            turns.append({"role": "system", "content": context})
         return to_conversation(system, tools, turns, self.traits, escape=self._escape, prompt=prompt)
 
     def _prompt_texts(self, conversation: Conversation) -> list[str]:

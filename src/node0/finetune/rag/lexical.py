@@ -7,6 +7,7 @@ Framework: BM25 and Beyond" (2009), with the idf of Lucene, which is never negat
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +49,17 @@ class LexicalIndex:
             scores[self._owner[postings]] += self._weight(place) * self._added[postings]
         return scores
 
+    def most(self, query: str) -> float:
+        """What a chunk could score at most: more than any does where no chunk knows a term of the query."""
+        wanted = hashes_of(query)
+        held = np.zeros(len(wanted))
+        if len(self._terms):
+            at = np.minimum(np.searchsorted(self._terms, wanted), len(self._terms) - 1)
+            held = np.where(self._terms[at] == wanted, self._ends[at] - self._starts[at], 0)
+        return float((K1 + 1) * _idf(self.size, held).sum())
+
     def _weight(self, place: np.intp) -> np.float32:
-        held = self._ends[place] - self._starts[place]
-        return np.float32(np.log1p((self.size - held + 0.5) / (held + 0.5)))
+        return np.float32(_idf(self.size, self._ends[place] - self._starts[place]))
 
     def _impacts(self, owner: npt.NDArray[np.int32], counts: npt.NDArray[np.uint32]) -> Scores:
         """What each posting adds, without the idf."""
@@ -58,3 +67,8 @@ class LexicalIndex:
         norm = K1 * (1 - B + B * length / max(float(length.mean()) if self.size else 0.0, 1.0))
         frequency = counts.astype(np.float64)
         return (frequency * (K1 + 1) / (frequency + norm[owner])).astype(np.float32)
+
+
+def _idf(size: int, held: Any) -> Any:
+    """Of terms that so many of `size` chunks hold."""
+    return np.log1p((size - held + 0.5) / (held + 0.5))

@@ -3,10 +3,12 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from node0.errors import Node0Error
 from node0.finetune.chat.harness import result_text
 from node0.finetune.chat.messages import Message, Request, blocks, text_of
+from node0.finetune.chat.render import Renderer
 from node0.finetune.rag.retriever import RAGRetriever
 
 logger = logging.getLogger(__name__)
@@ -16,6 +18,15 @@ ContextOf = Callable[[Request], str]
 
 N_RESULTS = 8
 "Excerpts that are tried; the budget decides how many go in."
+
+
+def open_context(rag_dir: Path, renderer: Renderer, *, max_tokens: int) -> ContextOf:
+    """What retrieves for one model from an index, within a budget of the model's own tokens.
+
+    Raises:
+        NotFound: there is no index.
+    """
+    return context_of(RAGRetriever(rag_dir, max_tokens=max_tokens, count=renderer.count_tokens))
 
 
 def context_of(retriever: RAGRetriever) -> ContextOf:

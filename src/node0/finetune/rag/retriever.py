@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find what of a town bears on a question: exact ids first, then words and meaning together.
 
-Words are ranked by BM25, meaning by the cosine of vectors, and both rankings are joined by reciprocal rank:
-G. Cormack, C. Clarke, S. Buettcher, "Reciprocal rank fusion outperforms Condorcet", SIGIR 2009. Where an
-index has no vectors, that is said, and words alone decide.
+Words are ranked by BM25, meaning by the cosine of vectors, and both rankings are joined. Where an index has
+no vectors, that is said, and words alone decide.
 """
 
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,19 +27,13 @@ from node0.finetune.rag.embedders import (
     load_sentence_embedder,
 )
 from node0.finetune.rag.fence import Count, Excerpt, packed
+from node0.finetune.rag.fusion import best, by_reciprocal_rank, by_score
 from node0.finetune.rag.indexer import INDEX_FILE
 from node0.finetune.rag.latent import LatentEmbedder, Matrix
-from node0.finetune.rag.lexical import LexicalIndex
+from node0.finetune.rag.lexical import LexicalIndex, Scores
 from node0.store.chunk_store import ChunkStore, StoredChunk
 
 logger = logging.getLogger(__name__)
-
-RECIPROCAL = 60
-DEPTH = 100
-"How far down each ranking is read."
-
-OF_LATENT = 0.5
-"What a place in the ranking by meaning counts beside 1 by words where no model made vectors: docs/rag.md."
 
 MAX_TOKENS = 1500
 LONGEST_QUERY = 4000
@@ -48,6 +42,9 @@ LONGEST_QUERY = 4000
 _ID = re.compile(r"[^\s\"'`<>()\[\]{},;|]+")
 _TELLING = re.compile(r"[-./_\d]")
 "What an id has and a plain word has not."
+
+
+By = Literal["both", "words", "meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +105,19 @@ class RAGRetriever:
         found = self.search(query, n_results)
         return packed((one.excerpt for one in found), budget=self._max_tokens, count=self._count)
 
-    def search(self, query: str, n_results: int = 5) -> Sequence[Found]:
-        """The best chunks, best first."""
+    def search(self, query: str, n_results: int = 5, *, by: By = "both") -> Sequence[Found]:
+        """The best chunks, best first.
+
+        Args:
+            query: A question.
+            n_results: Most chunks.
+            by: One of the two rankings alone, for those who compare them.
+        """
         with self._lock:
             if self._store.state() != self._index.state:
                 self._index = _Index(*self._store.everything())
             index = self._index
-        return index.search(query[-LONGEST_QUERY:], n_results)
+        return index.search(query[-LONGEST_QUERY:], n_results, by)
 
     @property
     def how(self) -> str:
@@ -130,9 +133,9 @@ class _Index:
     ) -> None:
         self.state = state
         self._chunks = chunks
+        self._nothing = np.zeros(len(chunks), dtype=np.float32)
         self._lexical = LexicalIndex([chunk.terms for chunk in chunks])
         self._embedder, self.how = _embedder(facts)
-        self._share = OF_LATENT if isinstance(self._embedder, LatentEmbedder) else 1.0
         self._rows, self._vectors = _vectors(chunks)
         if self._embedder and not len(self._rows):
             self._embedder, self.how = None, "words only: no chunk has a vector yet"
@@ -146,27 +149,32 @@ class _Index:
             for alias in _aliases(name, chunks[rows[0]].label):
                 self._named.setdefault(alias, []).append((collection, name))
 
-    def search(self, query: str, n_results: int) -> Sequence[Found]:
-        words = _best(self._lexical.scores(query))
-        meaning = self._by_meaning(query)
-        fused = _fused((words, 1.0), (meaning, self._share))
+    def search(self, query: str, n_results: int, by: By) -> Sequence[Found]:
+        words = self._lexical.scores(query) if by != "meaning" else self._nothing
+        meaning = self._by_meaning(query) if by != "words" else self._nothing
+        word_rows, meaning_rows = best(words), best(meaning)
+        fused = by_reciprocal_rank(word_rows, meaning_rows)
+        if by == "both" and isinstance(self._embedder, LatentEmbedder):
+            most = self._lexical.most(query)
+            fused = by_score(words, meaning, rows=list(fused), most=most)
         exact = self._exact(query, fused)
         ranked = sorted(fused, key=lambda row: (-fused[row], row))
         rows = list(dict.fromkeys([*exact, *ranked]))[:n_results]
-        word_place, meaning_place = ({row: at for at, row in enumerate(one, 1)} for one in (words, meaning))
+        places = [{row: at for at, row in enumerate(one, 1)} for one in (word_rows, meaning_rows)]
         return [
-            self._found(row, fused.get(row, 0.0), row in exact, (word_place.get(row), meaning_place.get(row)))
+            self._found(row, fused.get(row, 0.0), row in exact, (places[0].get(row), places[1].get(row)))
             for row in rows
         ]
 
-    def _by_meaning(self, query: str) -> list[int]:
-        if self._embedder is None:
-            return []
-        (vector,) = self._embedder.embed([query], query=True)
-        scores = self._vectors @ vector
-        return [int(self._rows[at]) for at in _best(scores)]
+    def _by_meaning(self, query: str) -> Scores:
+        """(chunks,) cosines; 0 for a chunk without a vector."""
+        scores = np.zeros(len(self._chunks), dtype=np.float32)
+        if self._embedder is not None:
+            (vector,) = self._embedder.embed([query], query=True)
+            scores[self._rows] = self._vectors @ vector
+        return scores
 
-    def _exact(self, query: str, fused: dict[int, float]) -> list[int]:
+    def _exact(self, query: str, fused: Mapping[int, float]) -> list[int]:
         """The best chunk of each source that the question names, in the order of naming."""
         rows = []
         for source in _named_in(query, self._named):
@@ -209,24 +217,6 @@ def _vectors(chunks: Sequence[StoredChunk]) -> tuple[npt.NDArray[np.int64], Matr
     joined = b"".join(chunk.vector for chunk in chunks if chunk.vector)
     vectors = np.frombuffer(joined, dtype=np.float32)
     return rows, vectors.reshape(len(rows), -1) if len(rows) else vectors.reshape(0, 0)
-
-
-def _best(scores: npt.NDArray[np.float32]) -> list[int]:
-    """Places of the highest scores above zero, highest first; the earlier of two alike."""
-    depth = min(DEPTH, len(scores))
-    if not depth:
-        return []
-    top = np.argpartition(-scores, depth - 1)[:depth]
-    top = top[scores[top] > 0]
-    return [int(place) for place in top[np.lexsort((top, -scores[top]))]]
-
-
-def _fused(*rankings: tuple[Sequence[int], float]) -> dict[int, float]:
-    scores: dict[int, float] = {}
-    for ranking, share in rankings:
-        for place, row in enumerate(ranking, 1):
-            scores[row] = scores.get(row, 0.0) + share / (RECIPROCAL + place)
-    return scores
 
 
 def _aliases(name: str, label: str) -> set[str]:

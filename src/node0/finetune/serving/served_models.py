@@ -37,6 +37,9 @@ class ServedModel:
     "Unix time."
 
     masks: GrammarMasks = field(init=False, repr=False)
+    context_of: Callable[[Request], str] | None = field(default=None, repr=False)
+    "Retrieves what is put behind a request's last turn; None puts nothing there."
+
     thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "node0-render"), repr=False)
     "A renderer works for one thread at a time."
 
@@ -54,11 +57,19 @@ class ServedModel:
 
     async def prompt_ids(self, request: Request) -> list[int]:
         """The ids of a request, rendered as training renders it; other requests go on meanwhile."""
-        return await self._in_thread(lambda: self.renderer.prompt_ids(request))
+        return await self._in_thread(lambda: self._rendered(request))
 
     async def text_ids(self, text: str) -> list[int]:
         """The ids of a text as it is: special tokens are read as such."""
         return await self._in_thread(lambda: list(self.renderer.tokenizer(text, verbose=False)["input_ids"]))
+
+    def _rendered(self, request: Request) -> list[int]:
+        context = self.context_of(request) if self.context_of else ""
+        ids = self.renderer.prompt_ids(request, context=context)
+        if context and len(ids) + self.default_max_tokens > self.context:
+            # What was retrieved never takes the room of an answer.
+            return self.renderer.prompt_ids(request)
+        return ids
 
     async def mask(self, constraint: Constraint) -> GrammarMask:
         """What an answer under this constraint may be; one for each answer.

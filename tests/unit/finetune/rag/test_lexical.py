@@ -36,6 +36,14 @@ def test_scores_are_those_of_the_formula(texts: list[str], query: str) -> None:
     np.testing.assert_allclose(scores, by_formula(texts, query), rtol=1e-4)
 
 
+@given(st.lists(WORDS, min_size=1, max_size=8), WORDS)
+def test_no_chunk_scores_more_than_the_most(texts: list[str], query: str) -> None:
+    index = LexicalIndex([coded_terms(text) for text in texts])
+
+    assert index.scores(query).max() <= index.most(query) * (1 + 1e-5)
+    assert index.most(f"{query} unheard-of") > index.most(query)
+
+
 def test_an_empty_index_and_an_empty_question_find_nothing() -> None:
     assert LexicalIndex([]).scores("dog").shape == (0,)
     assert LexicalIndex([coded_terms("dog"), coded_terms("")]).scores("?!").tolist() == [0, 0]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,3 +87,19 @@ def test_ids_are_those_of_the_renderer_and_a_plain_text_keeps_its_special_tokens
 
     assert rendered == model.renderer.prompt_ids(request)
     assert plain[-1] in model.renderer.stop_ids
+
+
+def test_what_was_retrieved_follows_the_last_turn_and_takes_no_room_of_an_answer() -> None:
+    plain = served("tiny", context=4096)
+    short = "The lamp is broken."
+    retrieving = replace(plain, context_of=lambda request: f"{short} {request['messages'][-1]['content']}")
+    full = replace(plain, context_of=lambda request: short * 400)
+    request: Any = {"system": "card", "tools": [], "messages": [user("Which lamp?")]}
+
+    before, after, crowded = (asyncio.run(one.prompt_ids(request)) for one in (plain, retrieving, full))
+
+    text = plain.decode(after)
+    assert text.index("Which lamp?") < text.index("The lamp is broken. Which lamp?")
+    opening = len(plain.renderer.prompt_ids({**request, "messages": []})) - 1
+    assert after[:opening] == before[:opening]
+    assert crowded == before
