@@ -38,20 +38,25 @@ def query_index(query: Query, *, context: bool, as_json: bool) -> None:
         console.write(text + "\n" if text else "")
         return
     found = retriever.search(query.text, query.results)
-    console.emit([_record(one, whole=as_json) for one in found], as_json=as_json)
+    console.emit([_record(one) if as_json else _row(one) for one in found], as_json=as_json)
     if not found:
         console.note("nothing was found")
     console.note(f"ranked by {retriever.how}")
 
 
-def _record(found: Found, *, whole: bool) -> dict[str, object]:
-    text = found.text if whole else " ".join(found.text.partition("\n")[2].split())[:SHOWN]
+def _record(found: Found) -> dict[str, object]:
     return {
         "from": found.origin,
         "part": f"{found.part + 1}/{found.parts}",
-        "exact": found.exact if whole else ("id" if found.exact else ""),
+        "exact": found.exact,
         "by words": found.by_words,
         "by meaning": found.by_meaning,
         "score": round(found.score, 5),
-        "text": text,
+        "text": found.text,
     }
+
+
+def _row(found: Found) -> dict[str, object]:
+    """What a person looks for: where it stands, and how it begins."""
+    text = " ".join(found.text.partition("\n")[2].split())[:SHOWN]
+    return {"from": found.origin, "by": "id" if found.exact else f"{found.score:.3f}", "text": text}
