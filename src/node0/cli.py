@@ -30,6 +30,9 @@ COMMANDS = {
     "measure": Command(
         "node0.commands.measure.measure_options", "Measure a model on sessions that it has not seen."
     ),
+    "eval": Command(
+        "node0.commands.eval.eval_options", "Evaluate models on a suite, compare them, look at reports."
+    ),
     "job": Command(
         "node0.commands.job.job_options", "List training runs and the states that they went through."
     ),

@@ -55,6 +55,16 @@ NAMES = {
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_formulas": "formulas_dir",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_specs": "plans_root",
     "node0.finetune.corpus.artifact_collector.CorpusArtifactCollector.collect_agents_md": "rig_root",
+    "node0.finetune.eval.schema.EvalResult": "",
+    "node0.finetune.eval.runner.EvalRunner.run_all": "model_name inference_fn",
+    "node0.finetune.eval.runner.EvalRunner.composite_score": "scores weights",
+    "node0.finetune.eval.scorer.update_registry_with_scores": "model_name scores composite",
+    "node0.finetune.eval.reversion.CorpusReversionDetector.check_regression": "new_model previous_model "
+    "registry",
+    "node0.finetune.eval.reversion.CorpusReversionDetector.has_significant_regression": "deltas threshold",
+    "node0.finetune.eval.reversion.CorpusReversionDetector.flag_in_registry": "model_name regression_summary "
+    "registry",
+    "node0.finetune.eval.reversion.CorpusReversionDetector.hold_rollout": "model_name",
     "node0.finetune.data.tokenizer.load_tokenizer": "max_length",
     "node0.finetune.data.dataset.CorpusDataset": "role tokenizer max_length",
     "node0.finetune.data.loader.make_dataloader": "dataset batch_size shuffle",

@@ -137,9 +137,11 @@ model_evals = Table(
     Column("low", Double),
     Column("high", Double),
     Column("by_category", JSON, nullable=False),
+    Column("detail", JSON),
     ForeignKeyConstraint(["name", "version"], ["model_registry.name", "model_registry.version"]),
 )
-"Every measurement of a version, counted from 1; `low` and `high` bound the score with 95 % confidence."
+"""Every measurement of a version, counted from 1; `low` and `high` bound the score with 95 % confidence,
+`detail` has the outcome of each item of a suite."""
 
 deployments = Table(
     "deployments",

@@ -21,6 +21,7 @@ SCORE = {
     "low": None,
     "high": 1.0,
     "by_category": {},
+    "detail": {"suite_digest": "s"},
 }
 
 

@@ -202,7 +202,9 @@ class Deployer:
     def _check_gate(self, entry: ModelRegistryEntry) -> None:
         settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
         found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
-        check_gate(entry, found, settings=settings, holds=holds)
+        at_work = self._registry.at_work(entry.role)
+        active = self._registry.evaluations(at_work) if at_work else ()
+        check_gate(entry, found, settings=settings, holds=holds, active=active)
         for check in self._checks:
             check(entry)
 

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate: whether a version may be put to work for its role."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import GateRefused
-from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.statistics.power import ALPHA, items_to_decide
+from node0.finetune.statistics.regression import MARGIN, Compared, compare
+from node0.finetune.statistics.tallies import Estimate, Tally, estimate
+from node0.finetune.statistics.verdict import Verdict, against
 
 STOPS = (DeploymentStatus.FLAGGED, DeploymentStatus.HOLDS_ROLLOUT, DeploymentStatus.DEGRADED)
 FORCE = "or override with --force-deploy --reason TEXT"
@@ -19,15 +23,44 @@ class GateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    threshold: float = Field(0.8, ge=0, le=1)
+    threshold: float = Field(default=0.8, ge=0, le=1)
     "Score that a version must reach, with its lower bound where one was measured."
 
     thresholds: dict[str, float] = Field(default_factory=dict)
     "The same for single roles."
 
+    category_threshold: float = Field(default=0.6, ge=0, le=1)
+    "What the lower bound of each category of a suite must reach, so that none hides behind the others."
+
+    category_thresholds: dict[str, float] = Field(default_factory=dict)
+    "The same for single roles."
+
+    alpha: float = Field(default=ALPHA, gt=0, lt=1)
+    "Chance, over all categories, of saying that one fell where none did."
+
+    margin: float = Field(default=MARGIN, ge=0, le=1)
+    "Fall in a category's score that is borne."
+
     def of(self, role: str) -> float:
         """The threshold of a role."""
         return self.thresholds.get(role, self.threshold)
+
+    def of_category(self, role: str) -> float:
+        """The threshold of each category for a role."""
+        return self.category_thresholds.get(role, self.category_threshold)
+
+    def compare(self, old: Evaluation, new: Evaluation) -> list[Compared]:
+        """Category by category; nothing where they are not of one suite."""
+        if old.detail is None or new.detail is None or old.detail.suite_digest != new.detail.suite_digest:
+            return []
+        return compare(old.detail.tallies(), new.detail.tallies(), alpha=self.alpha, margin=self.margin)
+
+
+def counting(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """The evaluation that counts: the last one of a suite, or where there is none the last measurement."""
+    of_suites = [one for one in evaluations if one.detail is not None]
+    found = of_suites or list(evaluations)
+    return found[-1] if found else None
 
 
 def check_gate(
@@ -36,27 +69,94 @@ def check_gate(
     settings: GateSettings,
     *,
     holds: Sequence[str],
+    active: Sequence[Evaluation] = (),
 ) -> None:
     """Nothing where the version may be deployed.
 
     Args:
-        evaluations: of this version, oldest first; the last one counts.
+        evaluations: of this version, oldest first.
         holds: versions of this model that hold every later one back.
+        active: evaluations of the version that is at work now, oldest first.
 
     Raises:
-        GateRefused: it was never evaluated, its score is too low, or its state forbids it.
+        GateRefused: it was never evaluated, its suite measures nothing, its score or one of a category is
+            too low or not known well enough, a category fell, or its state forbids it.
     """
     if entry.deployment_status in STOPS:
         raise GateRefused(f"{entry.spelled} is {entry.deployment_status}; deploy another version, {FORCE}")
     if holds:
         raise GateRefused(f"{holds[0]} holds the rollout of {entry.name}; look at it first, {FORCE}")
-    if not evaluations:
-        raise GateRefused(f"{entry.spelled} was never evaluated. Run node0 measure or an eval suite, {FORCE}")
-    last, threshold = evaluations[-1], settings.of(entry.role)
+    last = counting(evaluations)
+    if last is None:
+        raise GateRefused(f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}")
+    for objection in objections(last, settings, role=entry.role, active=counting(active)):
+        raise GateRefused(objection)
+
+
+def objections(
+    last: Evaluation, settings: GateSettings, *, role: str, active: Evaluation | None = None
+) -> Iterator[str]:
+    """Everything that keeps a measurement from passing, each in a line that says what to do."""
+    if last.detail is not None:
+        yield from _null_models_that_pass(last, last.detail, settings.of_category(role))
+    yield from _too_low(last, settings.of(role))
+    if last.detail is not None:
+        yield from _categories_too_low(last.detail, settings.of_category(role))
+    if active is not None:
+        for one in settings.compare(active, last):
+            if one.verdict is Verdict.FAIL:
+                yield (
+                    f"{one.category} fell from {one.old:.1%} to {one.new:.1%} against the version at work "
+                    f"({one.losses} items worse, {one.gains} better; p = {one.chance:.4f}). "
+                    f"Look at both with node0 eval compare {FORCE}."
+                )
+
+
+def _null_models_that_pass(last: Evaluation, detail: EvaluationDetail, threshold: float) -> Iterator[str]:
+    for name, categories in detail.nulls.items():
+        for category, (passes, items) in categories.items():
+            found = estimate([Tally(int(number < passes), 1) for number in range(items)])
+            if against(found, threshold) is not Verdict.FAIL:
+                yield (
+                    f"suite {last.suite} measures nothing in {category}: null model {name!r} passes {passes} "
+                    f"of {items} items there, up to {found.high:.1%} where {threshold:.1%} is asked. "
+                    f"Mend the suite {FORCE}."
+                )
+
+
+def _too_low(last: Evaluation, threshold: float) -> Iterator[str]:
     score = last.score if last.low is None else last.low
-    if score < threshold:
-        bound = "score" if last.low is None else "lower bound of the score"
-        raise GateRefused(
-            f"Model {bound} {score:.1%} below deployment threshold {threshold:.1%}. "
-            f"Run eval suite again {FORCE}."
-        )
+    if score >= threshold:
+        return
+    bound = "score" if last.low is None else "lower bound of the score"
+    yield (
+        f"Model {bound} {score:.1%} below deployment threshold {threshold:.1%}{_undecided(last, threshold)}. "
+        f"Run eval suite again {FORCE}."
+    )
+
+
+def _undecided(last: Evaluation, threshold: float) -> str:
+    """What it would take, where the threshold lies between the bounds."""
+    if last.low is None or last.high is None or last.high < threshold:
+        return ""
+    more = _more(Estimate(last.score, last.low, last.high, last.items), threshold)
+    return f", but the upper one {last.high:.1%} is not: inconclusive, {more}"
+
+
+def _categories_too_low(detail: EvaluationDetail, threshold: float) -> Iterator[str]:
+    for category, items in sorted(detail.tallies().items()):
+        found = estimate(list(items.values()))
+        verdict = against(found, threshold)
+        if verdict is not Verdict.PASS:
+            more = f": inconclusive, {_more(found, threshold)}" if verdict is Verdict.INCONCLUSIVE else ""
+            yield (
+                f"{category} scores {found.score:.1%}, between {found.low:.1%} and {found.high:.1%}, where "
+                f"{threshold:.1%} is asked of each category{more}. Run eval suite again {FORCE}."
+            )
+
+
+def _more(found: Estimate, threshold: float) -> str:
+    needed = items_to_decide(found.score, threshold, items=found.items)
+    if needed is None:
+        return "and no number of items would decide, so near is it"
+    return f"needs about {max(1, needed - found.items)} more items, or more epochs"

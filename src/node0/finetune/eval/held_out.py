@@ -76,7 +76,7 @@ def measure_model(
         max_tokens: longest answer.
     """
     loss, tokens, used = model.answer_loss(entries)
-    turns = _spread([turn for entry in entries for turn in measured_turns(entry, reduce=model.reduce)], limit)
+    turns = spread([turn for entry in entries for turn in measured_turns(entry, reduce=model.reduce)], limit)
     answers = [model.answer(turn.request, max_tokens=max_tokens) for turn in turns]
     return Measured(model.name, used, loss, tokens, score(turns, answers))
 
@@ -106,7 +106,7 @@ def held_out_entries(run: RunDirectory, corpus: Path, *, role: str) -> list[Corp
     return found
 
 
-def _spread(turns: list[MeasuredTurn], limit: int | None) -> list[MeasuredTurn]:
+def spread(turns: list[MeasuredTurn], limit: int | None) -> list[MeasuredTurn]:
     """All turns, or `limit` of them, evenly spread."""
     if limit is None or len(turns) <= limit:
         return turns

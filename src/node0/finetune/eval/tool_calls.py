@@ -36,6 +36,9 @@ class MeasuredTurn:
     role: str
     request: Request
     calls: tuple[Call, ...]
+    task_type: str = ""
+    depends: bool = True
+    "Whether a call holds a word that only an earlier tool result showed."
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,13 @@ def measured_turns(
         reduce: How the deployed model would give the answer, from the recorded one. The request is
             left as recorded, for the renderer to reduce.
     """
+    return [turn for turn in recorded_turns(entry, reduce=reduce) if turn.depends]
+
+
+def recorded_turns(
+    entry: CorpusEntry, *, reduce: Callable[[Message], Message | None] = lambda message: message
+) -> list[MeasuredTurn]:
+    """Every turn of an entry that makes a call, whatever the call depends on; arguments as above."""
     messages = cast(list[Message], entry.messages)
     found: list[MeasuredTurn] = []
     for number, system, tools in _recorded(entry):
@@ -88,8 +98,9 @@ def measured_turns(
         request: Request = {"system": system, "tools": tools, "messages": messages[:number]}
         answer = reduce(messages[number])
         calls = calls_of(blocks(answer)) if answer else ()
-        if calls and depends_on_result(request, calls):
-            found.append(MeasuredTurn(entry.id, entry.role, request, calls))
+        if calls:
+            depends = depends_on_result(request, calls)
+            found.append(MeasuredTurn(entry.id, entry.role, request, calls, entry.task_type, depends))
     return found
 
 

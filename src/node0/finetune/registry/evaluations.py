@@ -6,8 +6,31 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.finetune.registry.model_events import now
+from node0.finetune.statistics.tallies import Tally
 from node0.store.history_tables import append_evaluation_row, list_evaluations
 from node0.store.transactions import Transaction
+
+
+class EvaluationDetail(BaseModel):
+    """What a suite found out item by item: enough to judge it again, and against another version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    suite_digest: str
+    "Of its items; only measurements of one digest are compared."
+
+    outcomes: Mapping[str, Mapping[str, tuple[int, int]]]
+    "Passes and trials by category and item."
+
+    nulls: Mapping[str, Mapping[str, tuple[int, int]]] = Field(default_factory=dict)
+    "Passes and items by null model and category."
+
+    def tallies(self) -> Mapping[str, Mapping[str, Tally]]:
+        """The outcomes as tallies."""
+        return {
+            category: {item: Tally(*pair) for item, pair in items.items()}
+            for category, items in self.outcomes.items()
+        }
 
 
 class Evaluation(BaseModel):
@@ -25,13 +48,16 @@ class Evaluation(BaseModel):
     "Bounds of the score with 95 % confidence."
 
     by_category: Mapping[str, float] = Field(default_factory=dict)
+    detail: EvaluationDetail | None = None
+    "Of a suite; None where only a score is known."
+
     at: str = ""
     "ISO 8601, UTC; set when it is kept."
 
 
 def add_evaluation(transaction: Transaction, name: str, version: int, evaluation: Evaluation) -> None:
     """Keep one more, inside the caller's transaction."""
-    row = {**evaluation.model_dump(), "name": name, "version": version, "at": now()}
+    row = {**evaluation.model_dump(mode="json"), "name": name, "version": version, "at": now()}
     append_evaluation_row(transaction, row)
 
 

@@ -1,17 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
 import pytest
 
 from node0.errors import GateRefused
-from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate
-from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, counting, objections
+from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.statistics.tallies import Tally, composite, estimate
 
 ENTRY = ModelRegistryEntry(name="dm", role="deacon", version=2, artifact_path="/x")
+CATEGORIES = ("bead_management", "code_execution", "git_workflow")
 
 
-def _measured(score: float, low: float | None = None) -> Evaluation:
-    return Evaluation(suite="held-out", items=10, score=score, low=low)
+def _measured(score: float, low: float | None = None, high: float | None = None) -> Evaluation:
+    return Evaluation(suite="held-out", items=10, score=score, low=low, high=high)
+
+
+def _suite(
+    passed: Mapping[str, int] | int, *, items: int = 40, nulls: int = 0, digest: str = "s1"
+) -> Evaluation:
+    """So many items of each category passed, so many by the null model."""
+    counts = dict.fromkeys(CATEGORIES, passed) if isinstance(passed, int) else passed
+    outcomes = {
+        name: {f"i{number:03}": (int(number < count), 1) for number in range(items)}
+        for name, count in counts.items()
+    }
+    parts = {name: estimate([Tally(*pair) for pair in found.values()]) for name, found in outcomes.items()}
+    whole = composite(parts)
+    detail = EvaluationDetail(
+        suite_digest=digest, outcomes=outcomes, nulls={"echo": dict.fromkeys(counts, (nulls, items))}
+    )
+    return Evaluation(
+        suite="roles", items=whole.items, score=whole.score, low=whole.low, high=whole.high, detail=detail
+    )
 
 
 def _refusal(entry: ModelRegistryEntry, *found: Evaluation, holds: tuple[str, ...] = ()) -> str:
@@ -23,7 +46,7 @@ def _refusal(entry: ModelRegistryEntry, *found: Evaluation, holds: tuple[str, ..
 def test_what_was_never_evaluated_is_refused_with_the_way_on() -> None:
     line = _refusal(ENTRY)
 
-    assert line.startswith("dm:2 was never evaluated. Run node0 measure")
+    assert line.startswith("dm:2 was never evaluated. Run node0 eval run dm:2")
     assert line.endswith(FORCE)
 
 
@@ -34,9 +57,23 @@ def test_the_lower_bound_counts_where_one_was_measured() -> None:
     check_gate(ENTRY, [_measured(0.9, 0.8)], GateSettings(), holds=())
 
 
+def test_bounds_around_the_threshold_are_inconclusive_and_say_what_is_missing() -> None:
+    line = _refusal(ENTRY, _measured(0.9, 0.7, 0.95))
+
+    assert "inconclusive, needs about" in line
+    assert "inconclusive" not in _refusal(ENTRY, _measured(0.5, 0.3, 0.7))
+
+
 def test_the_last_measurement_counts() -> None:
     assert "Model score 10.0%" in _refusal(ENTRY, _measured(0.9), _measured(0.1))
     check_gate(ENTRY, [_measured(0.1), _measured(0.9)], GateSettings(), holds=())
+
+
+def test_a_suite_counts_also_where_something_else_was_measured_since() -> None:
+    suite = _suite(10)
+
+    assert counting([suite, _measured(1.0)]) is suite
+    assert "below deployment threshold" in _refusal(ENTRY, suite, _measured(1.0))
 
 
 def test_a_role_may_have_a_threshold_of_its_own() -> None:
@@ -56,3 +93,44 @@ def test_a_version_that_somebody_stopped_is_refused_however_good(status: str) ->
 
 def test_an_earlier_version_can_hold_the_rollout() -> None:
     assert "dm:1 holds the rollout of dm" in _refusal(ENTRY, _measured(1.0), holds=("dm:1",))
+
+
+def test_a_perfect_suite_passes() -> None:
+    check_gate(ENTRY, [_suite(40)], GateSettings(), holds=())
+
+
+def test_no_category_hides_behind_the_others() -> None:
+    found = _suite({"bead_management": 40, "code_execution": 24, "git_workflow": 40, "planning": 40})
+
+    lines = list(objections(found, GateSettings(), role="deacon"))
+
+    assert len(lines) == 1
+    assert lines[0].startswith("code_execution scores 60.0%")
+    assert not list(objections(found, GateSettings(category_thresholds={"deacon": 0.4}), role="deacon"))
+
+
+def test_a_suite_that_a_null_model_does_not_fail_is_refused_first() -> None:
+    assert "null model 'echo' passes 24 of 40 items" in _refusal(ENTRY, _suite(40, nulls=24))
+    # 17 of 40 reach up to 57.8 %, below what is asked of a category.
+    check_gate(ENTRY, [_suite(40, nulls=17)], GateSettings(), holds=())
+    assert "measures nothing" in _refusal(ENTRY, _suite(40, nulls=18))
+
+
+def test_a_category_that_fell_against_the_version_at_work_is_refused() -> None:
+    old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 31})
+
+    with pytest.raises(GateRefused, match=r"git_workflow fell from 100.0% to 77.5%.*9 items worse"):
+        check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[old])
+    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[])
+
+
+def test_versions_that_did_different_suites_are_not_compared() -> None:
+    old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 31}, digest="s2")
+
+    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[old])
+
+
+def test_a_fall_that_chance_explains_is_none() -> None:
+    old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 37})
+
+    check_gate(ENTRY, [new], GateSettings(), holds=(), active=[old])

@@ -154,6 +154,7 @@ CREATE TABLE model_evals (
   low DOUBLE,
   high DOUBLE,
   by_category JSON NOT NULL,
+  detail JSON,
   PRIMARY KEY (name, version, number),
   FOREIGN KEY(name, version) REFERENCES model_registry (name, version)
 );

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the null models get on a suite, tried once and kept: it depends on the tasks alone."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from node0.files import make_directory, write_atomically
+from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
+from node0.finetune.eval.running.null_models import null_models
+from node0.finetune.eval.running.task import Task, suite_digest
+from node0.finetune.eval.schema import EvalResult, outcomes_of
+from node0.finetune.statistics.regression import Outcomes
+from node0.finetune.statistics.tallies import Tally
+
+
+def null_outcomes(
+    tasks: Sequence[Task],
+    *,
+    concurrency: int,
+    kept_in: Path | None = None,
+    on_result: Callable[[EvalResult], None] = lambda result: None,
+) -> dict[str, Outcomes]:
+    """Outcomes of each null model, by its name.
+
+    Args:
+        tasks, concurrency: as the runner takes them.
+        kept_in: a directory; what is found there for these tasks is not tried again.
+        on_result: told of each trial.
+    """
+    file = kept_in / f"null-models-{suite_digest(tasks)[:16]}.json" if kept_in is not None else None
+    if file is not None and file.is_file():
+        return _read(json.loads(file.read_text("utf-8")))
+    runner = EvalRunner(tasks, Trying(epochs=1, concurrency=concurrency), on_result)
+    found = {model.name: outcomes_of(runner.run(model)) for model in null_models()}
+    if file is not None:
+        make_directory(file.parent)
+        write_atomically(file, json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def _read(kept: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]) -> dict[str, Outcomes]:
+    return {
+        name: {
+            category: {item: Tally(*pair) for item, pair in items.items()}
+            for category, items in categories.items()
+        }
+        for name, categories in kept.items()
+    }

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+from eval_fakes import words
+
+from node0.finetune.eval.running.null_outcomes import null_outcomes
+from node0.finetune.eval.schema import EvalResult
+from node0.finetune.statistics.tallies import Tally
+
+
+def test_every_null_model_tries_every_task_once() -> None:
+    found = null_outcomes(words(count=3), concurrency=1)
+
+    assert list(found) == ["empty", "echo", "first-action", "no-op"]
+    assert found["echo"]["words"] == {f"word-{number:02}": Tally(0, 1) for number in range(3)}
+
+
+def test_what_was_kept_is_not_tried_again_but_for_other_tasks(tmp_path: Path) -> None:
+    seen: list[EvalResult] = []
+    first = null_outcomes(words(count=3), concurrency=1, kept_in=tmp_path, on_result=seen.append)
+
+    again = null_outcomes(words(count=3), concurrency=1, kept_in=tmp_path, on_result=seen.append)
+    other = null_outcomes(words(count=2), concurrency=1, kept_in=tmp_path, on_result=seen.append)
+
+    assert again == first
+    assert len(other["empty"]["words"]) == 2
+    assert len(seen) == 12 + 8
