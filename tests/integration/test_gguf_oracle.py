@@ -3,7 +3,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ pytestmark = [
 
 IDS = [5, 9, 200, 3, 44, 9, 17, 301, 256, 80, 41, 7]
 COUNT = 32
+MATRIX = 2
+"Dimensions of what an f16 file rounds; vectors stay f32."
 
 
 def _ask(model: Path, *tasks: dict[str, Any], lora: Path | None = None) -> list[Any]:
@@ -174,6 +176,19 @@ def test_the_demos_base_has_our_logits_in_f16(files: dict[str, Path]) -> None:
     difference = (found - wanted).abs()
     assert difference.square().mean().sqrt() <= 1e-2
     assert difference.max() <= 1e-2 * wanted.abs().max()
+
+
+def test_it_computes_with_f16_weights_what_we_compute_with_them(files: dict[str, Path]) -> None:
+    weights = MergedWeights(resolve_base(BASE))
+
+    def read(name: str, shape: Sequence[int]) -> Tensor:
+        whole = weights.read(name, shape)
+        return whole.half().float() if whole.dim() == MATRIX else whole
+
+    for prompt in sample_prompts(Renderer(load_tokenizer(BASE), load_profile("witness"))):
+        wanted = layerwise_logits(weights.args, read, torch.tensor([prompt.ids]))[0]
+
+        torch.testing.assert_close(_logits(files["f16"], prompt.ids), wanted, rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize(
