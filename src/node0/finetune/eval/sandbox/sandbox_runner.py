@@ -25,6 +25,9 @@ _NUMBERS = itertools.count(1)
 _JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
 "Join the groups whose doors come first, then become the command."
 
+_TRIAL = "echo here > /workspace/trial && cp /workspace/trial /tmp/trial && cat /tmp/trial"
+"What must work: a container without its capabilities may find that it cannot write."
+
 
 @dataclass(frozen=True)
 class SandboxResult:
@@ -140,7 +143,7 @@ def _failure(runner: SandboxRunner) -> str | None:
     """Why nothing can be run; None where a trial run works."""
     try:
         with runner.workspace() as workspace:
-            done = runner.run(["sh", "-c", "echo here > /workspace/probe && cat /workspace/probe"], workspace)
+            done = runner.run(["sh", "-c", _TRIAL], workspace)
     except OSError as error:
         return f"{error.strerror}"
     return None if done.succeeded and done.stdout == "here\n" else done.why
