@@ -42,7 +42,7 @@ COMMANDS = {
         "Watch deployed versions, and take back one that does badly.",
     ),
     "dpo": Command(
-        "node0.commands.dpo.dpo_options", "Compare two versions on a task, and train on what was preferred."
+        "node0.commands.dpo.dpo_options", "Compare two versions on a task, and train on the choice."
     ),
     "staleness": Command(
         "node0.commands.staleness.staleness_options",

@@ -26,6 +26,7 @@
         ├── HubUnavailable           a hub id could not be resolved or fetched
         ├── BadSignature             a record is not of the peer it names
         ├── IllegalTransition        a job or a version cannot go from its state to that one
+        ├── SandboxUnavailable       nothing here can contain what a model proposes
         ├── EndpointUnfit            what answers is another model, or cannot do what is promised
         └── GateRefused              a gate said no.                                exit 3
 
