@@ -49,7 +49,10 @@ class DhtNode:
 
     async def put(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
         """Put a record that expires at this time; whether any peer took it."""
-        return bool(await self.node.store(key, value, until, subkey=subkey))
+        if await self.node.store(key, value, until, subkey=subkey):
+            return True
+        # hivemind tells the last reply only: one peer that refuses would speak for all that took it.
+        return bool((await self.look_up(key)).get(subkey) == value)
 
     async def look_up(self, key: str) -> Mapping[Any, Any]:
         """Records under a key by subkey; empty where there are none."""

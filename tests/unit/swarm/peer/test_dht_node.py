@@ -25,6 +25,7 @@ class FakeNode:
         self.searched: list[Any] = []
         self.protocol = SimpleNamespace(call_ping=self._ping)
         self.is_shut_down = False
+        self.last_reply = True
 
     async def _ping(self, peer: PeerID, *, validate: bool) -> object:
         return None if peer == SILENT else "pong"
@@ -34,7 +35,7 @@ class FakeNode:
 
     async def store(self, key: str, value: Any, until: float, *, subkey: Any) -> bool:
         self.stored[key, subkey] = value, until
-        return True
+        return self.last_reply
 
     async def get(self, key: str, *, latest: bool) -> Any:
         assert latest
@@ -93,6 +94,13 @@ def test_a_record_is_found_by_its_subkey(node: DhtNode) -> None:
 
     assert asyncio.run(put_and_find()) == {"mine": 5}
     assert node.node.stored["key", "mine"] == (5, 9.0)
+
+
+def test_a_peer_that_refuses_last_does_not_speak_for_those_that_took_it(node: DhtNode) -> None:
+    node.node.last_reply = False
+
+    assert asyncio.run(node.put("key", "mine", 5, until=9.0))
+    assert not asyncio.run(node.put("plain", "mine", 5, until=9.0))
 
 
 @pytest.mark.parametrize("key", ["nothing", "plain"])
