@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from architecture.source_tree import ROOT
 from serving_parts import ScriptedEngine, application, got, posted
 
 from node0 import cli
+from node0.finetune.export.serve import VLLM_ALONE
+from node0.finetune.serving.engines.token_engine import EngineFigures
 from node0.finetune.serving.http.drained_server import DRAIN_SECONDS
 
 DEPLOY = ROOT / "deploy"
@@ -82,6 +85,7 @@ def _has_compose() -> bool:
 @pytest.mark.parametrize("profile", ["own", "vllm"])
 def test_docker_compose_reads_the_file(profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODE0_TOWN", str(tmp_path))
+    monkeypatch.setenv("NODE0_BASE", str(tmp_path / "base"))
     monkeypatch.setenv("NODE0_TOKENS", str(tmp_path / "tokens"))
     _passes("docker", "compose", "-f", COMPOSE, "--profile", profile, "config", "--quiet")
 
@@ -95,6 +99,23 @@ def test_a_service_runs_a_command_that_exists_with_flags_that_it_takes(service: 
     assert SERVICES[service]["secrets"] == ["node0_tokens"]
     assert SERVICES[service]["ports"] == [f"127.0.0.1:{given['port']}:{given['port']}"]
     assert int(SERVICES[service]["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_town_and_base_lie_in_a_service_where_the_host_has_them(service: str) -> None:
+    found = (re.match(r"(\$\{(\w+)[^}]*\}):(.*)", volume) for volume in SERVICES[service]["volumes"])
+    mounted = {match[2]: match[3] for match in found if match}
+
+    assert mounted == {"NODE0_TOWN": "${NODE0_TOWN}", "NODE0_BASE": "${NODE0_BASE}:ro"}
+    assert SERVICES[service]["environment"] == {"GT_TOWN_ROOT": "${NODE0_TOWN}"}
+    assert SERVICES[service]["working_dir"] == "${NODE0_TOWN}"
+
+
+def test_vllm_gets_from_compose_what_it_gets_from_the_line_of_an_export() -> None:
+    given = dict(word.split("=", 1) for word in SERVICES["vllm"]["command"] if "=" in word)
+
+    assert SERVICES["vllm"]["environment"].items() >= set(VLLM_ALONE)
+    assert _filled(given["--dtype"]) == "float32"
 
 
 def test_each_profile_has_one_gateway_and_the_second_asks_vllm_by_ids() -> None:
@@ -136,6 +157,22 @@ def test_systemd_accepts_the_unit_and_finds_it_hardened(installed_unit: Path) ->
     _passes("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", installed_unit)
 
 
+def test_the_unit_shows_the_processor_and_the_memory_that_there_are() -> None:
+    assert _unit("ExecStart") and _unit("ProcSubset") == []
+
+
+def test_the_index_of_torch_is_asked_for_torch_alone() -> None:
+    asked = re.findall(r"pip install ([^;&]*--index-url)", " ".join(_instructions("RUN")))
+
+    assert asked == ["--no-deps -c constraints.txt torch --index-url"]
+
+
+def test_whoever_runs_the_image_can_write_to_its_cache() -> None:
+    made = [words for line in _instructions("RUN") for words in re.findall(r"install -d ([^&]*)", line)]
+
+    assert [words.split() for words in made if "/cache" in words] == [["-m", "1777", "/cache"]]
+
+
 def test_the_image_is_made_of_what_there_is() -> None:
     copied = [word for line in _instructions("COPY") if "--from" not in line for word in line.split()[:-1]]
     sent = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().split() if line[0] == "!"}
@@ -155,9 +192,16 @@ def test_the_health_check_asks_what_the_server_answers() -> None:
     assert _parsed(["serve", "--model", "x"])["port"] == int(port)
 
 
+class _EngineOfABase(ScriptedEngine):
+    """Has figures, as our own engine has when a base is loaded."""
+
+    def figures(self) -> dict[str, EngineFigures]:
+        return {"tiny-base": EngineFigures(*range(len(fields(EngineFigures))))}
+
+
 def _exported() -> dict[str, set[str]]:
     """The samples that a server exports after a request, and the labels of each."""
-    app = application(ScriptedEngine("hello"))
+    app = application(_EngineOfABase("hello"))
     body = {"model": "tiny", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
     assert posted(app, "/v1/messages", body).status_code == 200
     found: dict[str, set[str]] = {}

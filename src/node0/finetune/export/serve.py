@@ -11,7 +11,7 @@ _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 "What vLLM takes for --max-lora-rank."
 
 _HOST = "127.0.0.1"
-_VLLM_ALONE = (("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1"))
+VLLM_ALONE = (("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1"))
 "Everything that it needs is on disk, and nobody is told of its use."
 
 
@@ -59,7 +59,7 @@ def vllm_command(
     else:
         largest = next((most for most in _LORA_RANKS if most >= rank), rank)
         argv += ["--enable-lora", "--max-lora-rank", str(largest), "--lora-modules", f"{name}={adapter}"]
-    return ServeCommand(tuple(argv), _VLLM_ALONE)
+    return ServeCommand(tuple(argv), VLLM_ALONE)
 
 
 def llama_server_command(
