@@ -23,6 +23,21 @@ for name in sys.argv[1:]:
 print(" ".join(sys.modules))
 """
 
+IMPORT_WITHOUT = """
+import importlib, pkgutil, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[2].split():
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+package = importlib.import_module(sys.argv[1])
+for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    try:
+        importlib.import_module(found.name)
+    except ModuleNotFoundError:
+        print(found.name.rpartition(".")[2])
+"""
+
 
 def _loaded(code: str, *argv: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True)
@@ -31,6 +46,25 @@ def _loaded(code: str, *argv: str) -> set[str]:
 
 def test_the_whole_town_half_loads_without_the_heavy_packages() -> None:
     assert _loaded(IMPORT_ALL, *TOWN_HALF).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("group", "wanting"),
+    [
+        ("corpus", {"preview_tokens": "preview", "index_town": "rag-index"}),
+        ("model", {"export_models": "export", "own_probe": "deploy"}),
+    ],
+)
+def test_the_walk_names_the_commands_that_the_base_install_has_not(
+    group: str, wanting: dict[str, str]
+) -> None:
+    code = [sys.executable, "-c", IMPORT_WITHOUT, f"node0.commands.{group}", " ".join(HEAVY | {"jinja2"})]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    page = (ROOT / "docs" / "operator.md").read_text(encoding="utf-8")
+    told = page.partition("The base install without extras")[2].partition("\n## ")[0]
+
+    assert set(done.stdout.split()) == wanting.keys()
+    assert all(f"`{command}`" in told for command in wanting.values())
 
 
 @pytest.mark.parametrize("name", sorted(cli.available()))

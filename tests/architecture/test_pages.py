@@ -6,11 +6,13 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
 from architecture.source_tree import MODULES, ROOT, name
 
 import file_tree
@@ -20,6 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "ex
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
 README_LINES = 160
+CONFIGS = ROOT / "src" / "node0" / "configs" / "finetune"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -92,6 +95,50 @@ def test_a_wrong_command_or_option_in_a_page_is_found() -> None:
     assert {word for word in rest if word.startswith("--")} - _options(command) == {"--modell"}
     with pytest.raises(AssertionError, match="node0 swarm strat"):
         _command(["node0", "swarm", "strat"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_shipped_adapter_is_trained_over_a_base(page: Path) -> None:
+    assert _adapters_without_a_base(page) == []
+
+
+def test_a_shipped_adapter_without_a_base_in_a_page_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```bash\nnode0 finetune --config lora_sft_deacon.yaml --role deacon\n```\n")
+
+    assert _adapters_without_a_base(page) == ["lora_sft_deacon.yaml"]
+
+
+def _adapters_without_a_base(page: Path) -> list[str]:
+    """The shipped files of adapters that a page trains over no base, which is refused."""
+    lines = [words for line in _code(page) for words in _command_lines(line)]
+    given = [_given(words, "--config") for words in lines if not _given(words, "--base-model")]
+    return [file for file in given if _wants_a_base(CONFIGS / f"{file.removesuffix('.yaml')}.yaml")]
+
+
+def _wants_a_base(shipped: Path) -> bool:
+    if not shipped.is_file():
+        return False
+    settings = yaml.safe_load(shipped.read_text(encoding="utf-8"))["finetune_config"]["init_args"]
+    return "lora" in settings and "base_model" not in settings
+
+
+def _given(words: list[str], option: str) -> str:
+    """The value of an option in a command line, or nothing."""
+    spelled = [part for word in words for part in word.split("=", 1)]
+    return next((value for name, value in pairwise(spelled) if name == option), "")
+
+
+def test_every_page_is_linked_from_the_readme_or_another_page() -> None:
+    pages = [README, *(ROOT / "docs").glob("*.md")]
+    linked = {
+        (page.parent / target).resolve()
+        for page in pages
+        for target in re.findall(r"\]\(([^):#\s]+\.md)", _prose(page))
+        if (page.parent / target).resolve() != page
+    }
+
+    assert [name(page) for page in pages[1:] if page not in linked] == []
 
 
 def _command_lines(line: str) -> Iterator[list[str]]:
