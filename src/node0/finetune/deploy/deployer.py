@@ -92,7 +92,7 @@ class Deployer:
         entry = plan.entry
         self._registry.require_whole(entry)
         if not force:
-            self._check_gate(entry)
+            self._check_gate(plan)
         with self._alone():
             self._repair()
             plan = self.plan(entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
@@ -119,7 +119,8 @@ class Deployer:
 
         Raises:
             NotFound: there is no such role, nothing of ours is at work for it, or that version never was.
-            ConfigError: the settings are not as the deployment left them.
+            ConfigError: the settings are not as the deployment left them, or several models of that version
+                worked for the role.
             DeployInUse: another process deploys.
         """
         with self._alone():
@@ -199,10 +200,12 @@ class Deployer:
                 self._log.finish_rollback(row, reason="finished after its process ended")
         return rows
 
-    def _check_gate(self, entry: ModelRegistryEntry) -> None:
+    def _check_gate(self, plan: Plan) -> None:
+        entry = plan.entry
         settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
         found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
-        at_work = self._registry.at_work(entry.role)
+        stack = self._log.stack(entry.role, plan.rigs) or self._log.stack(entry.role)
+        at_work = self._registry.get(stack[-1].spelled) if stack else None
         active = self._registry.evaluations(at_work) if at_work else ()
         check_gate(entry, found, settings=settings, holds=holds, active=active)
         for check in self._checks:
@@ -255,6 +258,12 @@ def _kept(stack: Sequence[Deployment], version: int | None, role: str) -> list[D
         return []
     places = [index for index, row in enumerate(stack) if row.version == version]
     if not places:
-        known = ", ".join(str(number) for number in sorted({row.version for row in stack}))
+        known = ", ".join(dict.fromkeys(row.spelled for row in stack))
         raise NotFound(f"version {version} never worked for {role}; 0 (the agent before ours), or: {known}")
+    names = sorted({stack[at].spelled for at in places})
+    if len(names) > 1:
+        raise ConfigError(
+            f"version {version} for {role} is {' or '.join(names)}; leave --version out to take back one "
+            "deployment at a time"
+        )
     return list(stack[: places[-1] + 1])

@@ -202,11 +202,6 @@ class ModelRegistry:
             and other.deployment_status is DeploymentStatus.HOLDS_ROLLOUT
         ]
 
-    def at_work(self, role: str) -> ModelRegistryEntry | None:
-        """The version that is at work for a role."""
-        active = [one for one in self.list(role) if one.deployment_status is DeploymentStatus.ACTIVE]
-        return active[0] if active else None
-
     def history(self, name: str) -> Sequence[ModelEvent]:
         """What happened to a model, or to one version of it (`NAME:VER`), oldest first; removed ones too."""
         wanted = ModelName.parse(name)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment
+from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.states import Alias, DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.registry.versions import change
@@ -38,6 +39,19 @@ def _deploy(deployer: Deployer, name: str, **options: object) -> Deployment:
 
 def _role(town: Town, role: str = "deacon") -> object:
     return json.loads(town.settings_file.read_text())["role_agents"].get(role)
+
+
+def _register(registry: ModelRegistry, name: str, evaluation: Evaluation) -> None:
+    """The next version of a model with this name, with the files of deacon:1."""
+    like = registry.require("deacon:1").model_copy(update={"name": name})
+    registry.add_evaluation(registry.register(like).spelled, evaluation)
+
+
+def _measured(passed: int, *, low: float | None = None) -> Evaluation:
+    """So many of forty items."""
+    outcomes = {"triage": {f"i{number:03}": (int(number < passed), 1) for number in range(40)}}
+    detail = EvaluationDetail(suite_digest="s", outcomes=outcomes, nulls={"echo": {"triage": (0, 40)}})
+    return Evaluation(suite="s", items=40, score=passed / 40, low=low, detail=detail)
 
 
 def _statuses(registry: ModelRegistry) -> dict[int, str]:
@@ -123,6 +137,23 @@ def test_a_version_that_was_never_at_work_is_refused(deployer: Deployer, version
 
     with pytest.raises(NotFound, match=f"version {version} never worked"):
         deployer.rollback("deacon", version=version)
+
+
+def test_a_version_number_of_two_models_is_refused_by_their_names(
+    town: Town, deployer: Deployer, registry: ModelRegistry
+) -> None:
+    _register(registry, "other", Evaluation(suite="s", items=100, score=0.95))
+    for name in ("deacon:1", "other:1", "deacon:2"):
+        _deploy(deployer, name)
+    before = (town.settings_file.read_text(), DeploymentLog(registry.store).list())
+
+    with pytest.raises(ConfigError, match="version 1 for deacon is deacon:1 or other:1; leave --version out"):
+        deployer.rollback("deacon", version=1)
+    with pytest.raises(NotFound, match=r"or: deacon:1, other:1, deacon:2$"):
+        deployer.rollback("deacon", version=9)
+
+    assert (town.settings_file.read_text(), DeploymentLog(registry.store).list()) == before
+    assert deployer.rollback("deacon", version=2) is not None
 
 
 def test_nothing_to_roll_back_is_said(deployer: Deployer) -> None:
@@ -217,6 +248,21 @@ def test_a_version_that_was_never_evaluated_is_refused(town: Town, registry: Mod
     with pytest.raises(GateRefused, match="never evaluated"):
         _deploy(Deployer(town, registry, probe=lambda *_: None), kept.spelled)
     assert town.settings_file.read_text() == SETTINGS
+
+
+@pytest.mark.parametrize(("rigs", "falls"), [(["demo"], True), (["other"], False), ([], False)])
+def test_a_version_is_compared_with_the_one_that_works_where_it_goes(
+    deployer: Deployer, registry: ModelRegistry, rigs: list[str], falls: bool
+) -> None:
+    for name, passed in {"alpha": 32, "beta": 40, "newer": 32}.items():
+        _register(registry, name, _measured(passed, low=0.9))
+    _deploy(deployer, "alpha:1")
+    deployer.deploy(deployer.plan("beta:1", rigs=["demo"], endpoint=ENDPOINT))
+
+    refused = pytest.raises(GateRefused, match=r"triage fell from 100\.0% to 80\.0%")
+    with refused if falls else nullcontext():
+        deployer.deploy(deployer.plan("newer:1", rigs=rigs, endpoint=ENDPOINT))
+    assert (registry.require("newer:1").deployment_status is DeploymentStatus.ACTIVE) is not falls
 
 
 def test_force_needs_a_reason_and_keeps_it(town: Town, deployer: Deployer, registry: ModelRegistry) -> None:

@@ -205,16 +205,3 @@ def test_processes_that_register_at_once_lose_nothing(tmp_path: Path) -> None:
     entries = ModelRegistry(open_store(path)).list()
     assert sorted(entry.version for entry in entries) == list(range(1, 61))
     assert all(len(entry.artefacts) == 1 for entry in entries)
-
-
-def test_the_version_at_work_for_a_role_is_the_active_one(registry: ModelRegistry) -> None:
-    registry.register(ModelRegistryEntry(name="deacon", role="deacon", artifact_path="/x"))
-    before = registry.at_work("deacon")
-    registry.update_deployment_status("deacon:1", "active", [])
-
-    found = registry.at_work("deacon")
-
-    assert before is None
-    assert found is not None
-    assert found.spelled == "deacon:1"
-    assert registry.at_work("witness") is None
