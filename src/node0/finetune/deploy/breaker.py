@@ -22,6 +22,9 @@ from node0.finetune.registry.store import ModelRegistry
 from node0.settings import read_block
 from node0.town import Town
 
+HEALTHY = (DeploymentStatus.ARCHIVED, DeploymentStatus.ACTIVE)
+"States of a version that may work again; it is active where it also works in another place."
+
 
 class Watched(NamedTuple):
     """A version at work, and how it does."""
@@ -66,6 +69,7 @@ class Breaker:
         Raises:
             ConfigError: somebody has changed the town's settings since; the version is degraded, and works.
             DeployInUse: another process deploys; ask again.
+            IllegalTransition, NotFound: a version was taken back or removed meanwhile; ask again.
         """
         found = []
         for one in self.watched():
@@ -76,7 +80,7 @@ class Breaker:
 
     def cools(self, one: Watched, *, now: datetime | None = None) -> bool:
         """Whether another version was stopped for this role so lately that this one stays."""
-        of_role = [entry for entry in self._registry.list(one.row.role) if entry != one.entry]
+        of_role = [entry for entry in self._registry.list(one.row.role) if entry.spelled != one.entry.spelled]
         last = self._outcomes.last_stop(of_role)
         over = timedelta(hours=self._settings().cool_down_hours)
         return bool(last) and datetime.fromisoformat(last) + over > (now or datetime.now(UTC))
@@ -114,6 +118,6 @@ class Breaker:
         """The nearest one below whose version was not stopped itself; None where there is none."""
         for below in reversed(self._log.stack(row.role, row.rigs)[:-1]):
             entry = self._registry.get(below.spelled)
-            if entry is not None and entry.deployment_status is DeploymentStatus.ARCHIVED:
+            if entry is not None and entry.deployment_status in HEALTHY:
                 return below
         return None

@@ -32,10 +32,13 @@ def utc_seconds(moment: str) -> str:
     """An ISO 8601 moment as the store writes it, so that times compare as texts; naive ones are UTC.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or UTC has no such year.
     """
     at = datetime.fromisoformat(moment)
-    aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    try:
+        aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment!r} lies outside of the years 1 to 9999 in UTC") from None
     return aware.isoformat(timespec="seconds")
 
 
@@ -79,7 +82,8 @@ class LiveOutcomes:
         """Write down that a version is degraded, before it leaves.
 
         Raises:
-            IllegalTransition: it is not at work.
+            IllegalTransition: it is not at work, or not any more.
+            NotFound: it was removed.
         """
         self._become(entry, DeploymentStatus.DEGRADED, TRIPPED, reason)
 
@@ -92,8 +96,9 @@ class LiveOutcomes:
         self._become(entry, DeploymentStatus.ARCHIVED, RESET, reason)
 
     def _become(self, entry: ModelRegistryEntry, status: DeploymentStatus, event: str, reason: str) -> None:
-        check_move(entry.spelled, entry.deployment_status, status)
         with self._store.write(f"{entry.spelled}: {event}") as transaction:
+            entry = versions.refreshed(transaction, entry)
+            check_move(entry.spelled, entry.deployment_status, status)
             versions.change(transaction, entry, {"deployment_status": status.value})
             detail = {"from": entry.deployment_status.value, "to": status.value}
             append_event(transaction, entry.name, entry.version, event, reason=reason, detail=detail)

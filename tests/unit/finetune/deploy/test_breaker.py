@@ -24,8 +24,8 @@ def breaker(town: Town, registry: ModelRegistry, deployer: Deployer) -> Breaker:
     return Breaker(town, registry, deployer)
 
 
-def _deploy(deployer: Deployer, name: str) -> None:
-    deployer.deploy(deployer.plan(name, endpoint=Endpoint()))
+def _deploy(deployer: Deployer, name: str, *rigs: str) -> None:
+    deployer.deploy(deployer.plan(name, rigs=rigs, endpoint=Endpoint()))
 
 
 def _outcomes(count: int, *, succeeded: bool, mark: str = "s") -> list[LiveOutcome]:
@@ -148,3 +148,34 @@ def test_a_version_that_died_between_the_two_steps_leaves_at_the_next_check(
 
     assert [one.row.spelled for one in breaker.check()] == ["deacon:2"]
     assert _agent(town) == "ft-deacon-v1"
+
+
+def test_a_version_that_fails_in_two_places_leaves_both_at_once(
+    town: Town, registry: ModelRegistry, deployer: Deployer
+) -> None:
+    _deploy(deployer, "deacon:1")
+    _deploy(deployer, "deacon:1", "demo")
+    breaker = Breaker(town, registry, deployer)
+    breaker.record("deacon:1", _outcomes(20, succeeded=False))
+
+    stopped = breaker.check()
+
+    assert [(one.row.spelled, one.row.rigs) for one in stopped] == [("deacon:1", []), ("deacon:1", ["demo"])]
+    assert registry.require("deacon:1").deployment_status is DeploymentStatus.DEGRADED
+    assert _agent(town) == "opus"
+    assert breaker.watched() == []
+
+
+def test_a_healthy_version_that_also_works_elsewhere_comes_back(
+    town: Town, registry: ModelRegistry, deployer: Deployer
+) -> None:
+    _deploy(deployer, "deacon:1", "demo")
+    _deploy(deployer, "deacon:1", "other")
+    _deploy(deployer, "deacon:2", "demo")
+    breaker = Breaker(town, registry, deployer)
+    breaker.record("deacon:2", _outcomes(20, succeeded=False))
+
+    (stopped,) = breaker.check()
+
+    assert stopped.successor is not None
+    assert (stopped.successor.spelled, stopped.successor.rigs) == ("deacon:1", ["demo"])

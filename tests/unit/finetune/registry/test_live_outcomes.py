@@ -5,6 +5,7 @@ from deploy_town import registry, town
 from node0.errors import IllegalTransition
 from node0.finetune.registry.live_outcomes import LiveOutcome, LiveOutcomes, utc_seconds
 from node0.finetune.registry.pruning import remove
+from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
 
 __all__ = ["registry", "town"]
@@ -41,6 +42,17 @@ def test_only_what_works_can_be_stopped(registry: ModelRegistry) -> None:
         LiveOutcomes(registry.store).trip(registry.require("deacon:1"), reason="x")
 
 
+def test_a_version_that_was_taken_back_meanwhile_is_not_stopped(registry: ModelRegistry) -> None:
+    registry.update_deployment_status("deacon:1", "active", [])
+    seen = registry.require("deacon:1")
+    registry.update_deployment_status("deacon:1", "archived", [])
+
+    with pytest.raises(IllegalTransition, match="deacon:1 is archived and cannot become degraded"):
+        LiveOutcomes(registry.store).trip(seen, reason="x")
+    assert registry.require("deacon:1").deployment_status is DeploymentStatus.ARCHIVED
+    assert registry.history("deacon:1")[-1].event == "status"
+
+
 def test_outcomes_go_with_their_version(registry: ModelRegistry) -> None:
     outcomes, entry = LiveOutcomes(registry.store), registry.require("deacon:1")
     outcomes.add(entry, [_outcome("a")])
@@ -55,3 +67,9 @@ def test_outcomes_go_with_their_version(registry: ModelRegistry) -> None:
 )
 def test_moments_are_written_alike(moment: str) -> None:
     assert utc_seconds(moment) == "2026-03-01T12:00:00+00:00"
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-13-01T00:00:00", "0001-01-01T00:00:00+05:00"])
+def test_what_is_no_moment_is_refused(moment: str) -> None:
+    with pytest.raises(ValueError, match=r"isoformat|month|0001"):
+        utc_seconds(moment)
