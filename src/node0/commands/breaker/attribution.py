@@ -24,11 +24,13 @@ def attribute(
         rows: all deployments, oldest first.
     """
     found: dict[str, list[LiveOutcome]] = defaultdict(list)
+    newest_first = list(reversed(rows))
+    order = sorted(newest_first, key=lambda row: not row.rigs)
     for header in headers:
         succeeded = COUNTED.get(header.outcome)
         if header.session_id is None or succeeded is None or (at := _moment(header)) is None:
             continue
-        if (row := _at_work(rows, header, at)) is not None:
+        if (row := _at_work(order, header, at)) is not None:
             found[row.spelled].append(LiveOutcome(session_id=header.id, at=at, succeeded=succeeded))
     return found
 
@@ -41,8 +43,12 @@ def _moment(header: EntryHeader) -> str | None:
 
 
 def _at_work(rows: Sequence[Deployment], header: EntryHeader, at: str) -> Deployment | None:
-    """The newest deployment for a role and rig that had begun and not ended."""
-    for row in reversed(rows):
+    """The first deployment for a role and rig that had begun and not ended.
+
+    Args:
+        rows: newest first, those to rigs before those to the whole town, as gt looks a role's agent up.
+    """
+    for row in rows:
         concerns = row.role == header.role and (not row.rigs or header.rig in row.rigs)
         lasted = row.started_at <= at and (not row.ended_at or at < row.ended_at)
         if concerns and lasted and row.state not in NEVER_AT_WORK:

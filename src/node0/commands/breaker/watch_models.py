@@ -46,12 +46,13 @@ def record(name: str, town: Path | None, *, session: str, succeeded: bool, at: s
     """Keep one outcome."""
     try:
         moment = utc_seconds(at) if at is not None else datetime.now(UTC).isoformat(timespec="seconds")
+    except ValueError:
+        raise ConfigError(f"--at {at!r} cannot be kept: give a time such as 2026-03-01T12:00:00Z") from None
+    try:
         outcome = LiveOutcome(session_id=session, at=moment, succeeded=succeeded)
-    except ValueError as error:
-        given = f"--at {at!r}" if "isoformat" in str(error) else f"--session {session!r}"
+    except ValueError:
         raise ConfigError(
-            f"{given} cannot be kept: a session has an id of 1 to 128 characters and a time such as "
-            "2026-03-01T12:00:00Z"
+            f"--session {session!r} cannot be kept: give an id of 1 to 128 characters"
         ) from None
     with _breaker(town, create=True) as (breaker, _, _):
         new = breaker.record(name, [outcome])

@@ -36,6 +36,7 @@ ROWS = [_row(1, FIRST, SECOND), _row(2, SECOND)]
         ("2026-03-02T00:00:00.5Z", "pc:2"),
         ("2030-01-01T00:00:00Z", "pc:2"),
         ("yesterday", None),
+        ("0001-01-01T00:00:00+05:00", None),
     ],
 )
 def test_the_version_at_work_when_a_session_began_answers_for_it(at: str, model: str | None) -> None:
@@ -58,6 +59,13 @@ def test_a_deployment_to_rigs_answers_for_these_only() -> None:
         "pc:3": ["harbor"],
         "pc:2": ["lantern"],
     }
+
+
+def test_a_rigs_own_agent_answers_there_also_where_the_towns_is_newer() -> None:
+    rows = [_row(3, FIRST, rigs=["harbor"]), _row(4, FIRST, rigs=["harbor"]), _row(2, SECOND)]
+    headers = [_header("2026-03-05T00:00:00Z", id=rig, rig=rig) for rig in ("harbor", "lantern")]
+
+    assert list(attribute(headers, rows)) == ["pc:4", "pc:2"]
 
 
 def test_a_deployment_that_failed_never_worked() -> None:

@@ -84,7 +84,10 @@ def test_a_stopped_version_waits_for_a_reset(at: list[str], town: Town, capsys: 
     ("changed", "line"),
     [
         (["--at", "yesterday"], "--at 'yesterday' cannot be kept"),
+        (["--at", "2026-13-01T00:00:00"], "--at '2026-13-01T00:00:00' cannot be kept"),
+        (["--at", "0001-01-01T00:00:00+05:00"], "--at '0001-01-01T00:00:00+05:00' cannot be kept"),
         (["--session", "x" * 200], "--session 'xxx"),
+        (["--session", "isoformat" * 20], "--session 'isoformat"),
     ],
 )
 def test_an_outcome_that_cannot_be_kept_is_refused(
