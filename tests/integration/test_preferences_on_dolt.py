@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thirty preferences on a real Dolt server: two branches each, the difference between them, the pairs."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ from node0.finetune.dpo.exporter import DPOExporter
 from node0.finetune.dpo.preference_log import PreferenceLog
 from node0.finetune.dpo.router import DPORouter
 from node0.finetune.registry.store import ModelRegistry
+from node0.store.copy_store import copy_store
 from node0.store.dolt_server import OwnDolt
 from node0.store.dolt_store import DoltStore
 from node0.store.engine import open_store
+from node0.store.transactions import Store
 
 pytestmark = [
     pytest.mark.integration,
@@ -24,13 +28,23 @@ pytestmark = [
 PAIRS = 30
 
 
-def test_thirty_pairs_lie_on_branches_and_are_exported(tmp_path: Path) -> None:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OwnDolt]:
     server = OwnDolt(tmp_path / "dolt")
     server.start(binary=str(find_dolt()))
-    try:
-        url = server.require().url.set(database="preferences").render_as_string(hide_password=False)
-        store = open_store(url)
-        assert isinstance(store, DoltStore)
+    yield server
+    server.stop()
+
+
+def _store(server: OwnDolt, name: str) -> DoltStore:
+    url = server.require().url.set(database=name).render_as_string(hide_password=False)
+    store = open_store(url)
+    assert isinstance(store, DoltStore)
+    return store
+
+
+def test_thirty_pairs_lie_on_branches_and_are_exported(server: OwnDolt) -> None:
+    with closing(_store(server, "preferences")) as store:
         registry = ModelRegistry(store)
         fill(registry)
         router, log = DPORouter(registry), PreferenceLog(store)
@@ -57,6 +71,30 @@ def test_thirty_pairs_lie_on_branches_and_are_exported(tmp_path: Path) -> None:
             won, lost = ("a", "b") if number % 2 == 0 else ("b", "a")
             assert pair.chosen[0]["content"] == f"Answer {won} of {number}."
             assert pair.rejected[0]["content"] == f"Answer {lost} of {number}."
-        store.close()
-    finally:
-        server.stop()
+
+
+def test_transcripts_are_copied_to_dolt_and_from_its_branches(server: OwnDolt, tmp_path: Path) -> None:
+    first, last = open_store(tmp_path / "first.sqlite"), open_store(tmp_path / "last.sqlite")
+    fill(ModelRegistry(first))
+    _compare(first, "gt-old", "old")
+    with closing(_store(server, "copied")) as dolt:
+        copy_store(first, dolt)
+        _compare(dolt, "gt-new", "new")
+        DPORouter(ModelRegistry(dolt)).attach("gt-old", "b", session("again", "Answer b again."))
+        pairs = list(DPOExporter(dolt).pairs("polecat"))
+        counts = copy_store(dolt, last)
+
+    assert [pair.rejected and pair.rejected[0]["content"] for pair in pairs] == [
+        "Answer b again.",
+        "Answer b of new.",
+    ]
+    assert counts["dpo_transcripts"] == 4
+    assert list(DPOExporter(last).pairs("polecat")) == pairs
+
+
+def _compare(store: Store, bead: str, mark: str) -> None:
+    router = DPORouter(ModelRegistry(store))
+    router.create_comparison(bead, "pc:1", "pc:2")
+    for side in ("a", "b"):
+        router.attach(bead, side, session(f"{mark}-{side}", f"Answer {side} of {mark}."))
+    router.record_winner(bead, "a")

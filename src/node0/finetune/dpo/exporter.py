@@ -50,7 +50,7 @@ class DPOExporter:
                 entry = self._log.transcript(preference, side)
                 if entry is not None and (cut := _first_answer(entry.messages)) is not None:
                     yield {
-                        "prompt": entry.messages[:cut],
+                        "prompt": [*_system(entry), *entry.messages[:cut]],
                         "completion": entry.messages[cut:],
                         "label": side == preference.winner,
                     }

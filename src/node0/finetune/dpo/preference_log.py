@@ -2,7 +2,7 @@
 """Comparisons of two versions on one task, what each did, and which a person preferred.
 
 On a Dolt store each side has a branch of its own, and its transcript is a commit there; any other store keeps
-both transcripts in one place.
+both transcripts in one place, and so does a Dolt store for what was copied into it.
 """
 
 from collections.abc import Sequence
@@ -123,8 +123,9 @@ class PreferenceLog:
         return None if row is None else CorpusEntry.model_validate(row["entry"])
 
     def _of(self, preference: Preference, side: Side) -> Store:
-        if isinstance(self._store, DoltStore):
-            return self._store.on_branch(preference.branch(side))
+        branch = preference.branch(side)
+        if isinstance(self._store, DoltStore) and branch in self._store.branches():
+            return self._store.on_branch(branch)
         return self._store
 
     def _let_go(self, store: Store) -> None:

@@ -80,6 +80,17 @@ def test_what_is_not_decided_or_of_another_role_is_no_pair(registry: ModelRegist
     assert list(exporter.pairs("witness")) == []
 
 
+def test_recorded_calls_give_a_single_session_its_system_text(registry: ModelRegistry) -> None:
+    exporter = _compared(registry, a=session("one", "I kick it.", recorded=True), b=None)
+
+    (row,) = exporter.unpaired("polecat")
+    assert row["prompt"] == [
+        {"role": "system", "content": "You are a polecat."},
+        {"role": "user", "content": "Fix the gate."},
+    ]
+    assert len(row["completion"]) == 3
+
+
 def test_single_sessions_carry_a_label(registry: ModelRegistry) -> None:
     exporter = _compared(registry, a=session("one", "I kick it."), b=None, winner="b")
 
