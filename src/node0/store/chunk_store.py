@@ -44,7 +44,11 @@ EVERY_CHUNK = (
     "JOIN sources ON sources.id = chunks.source ORDER BY collection, name, part"
 )
 CHANGES = "changes"
-"Fact that grows with every transaction that changes something."
+"Fact that grows with every transaction that changes something, from a number of each file's own."
+
+COUNT_CHANGE = (
+    "INSERT INTO facts VALUES (?, abs(random() / 2)) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+)
 
 
 class NewChunk(NamedTuple):
@@ -167,18 +171,18 @@ class ChunkStore:
         with self._open(writes=True) as db:
             db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts.items()))
 
-    def state(self) -> tuple[int, int]:
+    def state(self) -> int:
         """Another one whenever something has changed, also after the file was made anew."""
         with self._open(writes=False) as db:
             row = db.execute("SELECT value FROM facts WHERE name = ?", (CHANGES,)).fetchone()
-            return self.path.stat().st_ino, int(row[0]) if row else 0
+            return int(row[0]) if row else 0
 
-    def everything(self) -> tuple[tuple[int, int], dict[str, bytes], list[StoredChunk]]:
+    def everything(self) -> tuple[int, dict[str, bytes], list[StoredChunk]]:
         """State, facts and all chunks by collection, name and part, as they were at one moment."""
         with self._open(writes=False) as db:
             facts = dict(db.execute("SELECT name, value FROM facts").fetchall())
             chunks = [StoredChunk(*row) for row in db.execute(EVERY_CHUNK)]
-            return (self.path.stat().st_ino, int(facts.pop(CHANGES, 0))), facts, chunks
+            return int(facts.pop(CHANGES, 0)), facts, chunks
 
     def _make(self) -> None:
         try:
@@ -192,11 +196,14 @@ class ChunkStore:
                 for statement in filter(str.strip, SCHEMA.split(";")):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {CHUNK_FORMAT}")
+                db.execute(COUNT_CHANGE, (CHANGES,))
 
     @contextmanager
     def _open(self, *, writes: bool, check: bool = True) -> Iterator[sqlite3.Connection]:
         """A transaction."""
-        place = f"file:{quote(str(self.path))}?mode={'rw' if writes else 'ro'}"
+        # Who finds the journal of a process that died undoes its changes, and writes for that.
+        may_write = writes or Path(f"{self.path}-journal").exists()
+        place = f"file:{quote(str(self.path))}?mode={'rw' if may_write else 'ro'}"
         try:
             with closing(
                 sqlite3.connect(place, uri=True, timeout=self._busy_seconds, isolation_level=None)
@@ -208,10 +215,7 @@ class ChunkStore:
                 before = db.total_changes
                 yield db
                 if db.total_changes > before:
-                    db.execute(
-                        "INSERT INTO facts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
-                        (CHANGES,),
-                    )
+                    db.execute(COUNT_CHANGE, (CHANGES,))
                 db.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,19 @@ def test_the_state_changes_with_every_change_and_with_a_new_file(store: ChunkSto
     assert len(set(states)) == 4
 
 
+def test_a_file_that_is_made_anew_in_its_place_with_as_many_changes_has_another_state(
+    store: ChunkStore,
+) -> None:
+    states = []
+    for text in ("one", "two"):
+        store = ChunkStore(store.path)
+        store.put("beads", [source("gt-a", text)])
+        states.append(store.state())
+        store.path.unlink()
+
+    assert states[0] != states[1]
+
+
 def test_dropped_vectors_are_counted_and_wanted_again(store: ChunkStore) -> None:
     store.put("beads", [source("gt-a", "one", "two")])
     store.put_vectors({number: b"1234" for number, text in store.without_vector() if text == "one"})
@@ -107,6 +122,26 @@ def test_a_store_that_another_process_writes_says_so(store: ChunkStore) -> None:
         with pytest.raises(StoreUnavailable, match="locked by another process"):
             impatient.put("beads", [source("gt-a", "one")])
     other.close()
+
+
+WRITER = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 2")
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE chunks SET text = text || ' that nobody finished'")
+os._exit(9)
+"""
+
+
+def test_what_a_writer_that_died_left_is_undone_by_a_reader(store: ChunkStore) -> None:
+    texts = [f"{number} {'word ' * 400}" for number in range(50)]
+    store.put("beads", [source("gt-a", *texts)])
+    code = subprocess.run([sys.executable, "-c", WRITER, store.path], check=False, timeout=60).returncode
+    assert code == 9
+    assert b"nobody finished" in store.path.read_bytes()
+
+    assert ChunkStore(store.path, create=False).texts() == texts
 
 
 def test_an_index_is_read_where_nothing_may_be_written(store: ChunkStore) -> None:

@@ -177,9 +177,9 @@ class RAGIndexer:
             self._model = load_sentence_embedder(Path(name))
             identity = self._model[0]
         before = (self.store.fact(IDENTITY_FACT) or LATENT.encode()).decode()
-        self.store.put_facts({MODEL_FACT: name.encode(), IDENTITY_FACT: identity.encode()})
-        if before != identity:
+        if before != identity:  # vectors first: those of another model must not outlive its name
             self.did["embedded again"] += self.store.drop_vectors()
+        self.store.put_facts({MODEL_FACT: name.encode(), IDENTITY_FACT: identity.encode()})
 
     def _sentence(self, wanted: str) -> Embedder | None:
         if wanted == NONE:
@@ -202,8 +202,9 @@ class RAGIndexer:
         if chunks < SMALLEST or (known and chunks < GROWTH * known.seen):
             return known
         made = LatentEmbedder.fit(self.store.texts())
-        self.store.put_facts({LATENT_FACT: made.to_bytes()})
+        # Vectors first: those of the last analysis must not outlive it.
         self.did["embedded again"] += self.store.drop_vectors()
+        self.store.put_facts({LATENT_FACT: made.to_bytes()})
         return made
 
     def _made(self, collection: str, source: Source, digest: str) -> NewSource:

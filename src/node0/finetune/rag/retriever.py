@@ -128,9 +128,7 @@ class RAGRetriever:
 class _Index:
     """An index in memory, as it was at one moment."""
 
-    def __init__(
-        self, state: tuple[int, int], facts: dict[str, bytes], chunks: Sequence[StoredChunk]
-    ) -> None:
+    def __init__(self, state: int, facts: dict[str, bytes], chunks: Sequence[StoredChunk]) -> None:
         self.state = state
         self._chunks = chunks
         self._nothing = np.zeros(len(chunks), dtype=np.float32)

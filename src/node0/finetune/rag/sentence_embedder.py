@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer
 
 from node0.errors import ConfigError, NotFound
@@ -42,7 +43,7 @@ class SentenceEmbedder:
             self._model = AutoModel.from_pretrained(
                 directory, local_files_only=True, use_safetensors=True, dtype=torch.float32
             ).eval()
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:200]
             raise NotFound(
                 f"no embedding model can be read from {directory} ({reason}); name another"

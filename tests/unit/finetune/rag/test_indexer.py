@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 from node0.finetune.rag import indexer as module
 from node0.finetune.rag.indexer import BEADS, CONFIGS, RAGIndexer, Source
 from node0.finetune.rag.latent import SMALLEST
+from node0.finetune.rag.retriever import RAGRetriever
+from node0.store.chunk_store import ChunkStore
 
 SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 
@@ -149,3 +153,58 @@ def test_many_sources_are_stored_in_several_steps(tmp_path: Path, monkeypatch: p
 
     assert indexer.store.counts() == {"beads": (10, 10)}
     assert +indexer.did == {"new": 10}
+
+
+class Killed(BaseException):
+    """The process ends here: nothing below this line runs."""
+
+
+@contextmanager
+def ended_after_one_change() -> Iterator[None]:
+    """A process that ends when it is about to change facts or drop vectors a second time."""
+    done = []
+
+    def once(change: Callable[..., object]) -> Callable[..., object]:
+        def changed(*given: object) -> object:
+            if done:
+                raise Killed
+            done.append(change)
+            return change(*given)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        for name in ("put_facts", "drop_vectors"):
+            patch.setattr(ChunkStore, name, once(getattr(ChunkStore, name)))
+        yield
+
+
+def widths(directory: Path) -> set[int]:
+    """Of all vectors, in bytes."""
+    _, _, chunks = RAGIndexer(directory).store.everything()
+    return {len(chunk.vector or b"") for chunk in chunks}
+
+
+def test_an_analysis_that_was_cut_off_leaves_no_vectors_of_the_one_before(tmp_path: Path) -> None:
+    RAGIndexer(tmp_path).index(BEADS, many(SMALLEST))
+    indexer = RAGIndexer(tmp_path)
+    indexer.take(CONFIGS, many(SMALLEST))
+    with ended_after_one_change():
+        indexer.embed()
+
+    RAGIndexer(tmp_path).embed()
+
+    assert len(widths(tmp_path)) == 1
+    assert RAGRetriever(tmp_path).search("patrol number 3", by="meaning")
+
+
+def test_a_change_of_model_that_was_cut_off_leaves_no_vectors_of_the_one_before(tmp_path: Path) -> None:
+    model = make_embedder(tmp_path / "model")
+    RAGIndexer(tmp_path / "rag").index(BEADS, many(SMALLEST))
+    with ended_after_one_change():
+        RAGIndexer(tmp_path / "rag", embedder=str(model))
+
+    RAGIndexer(tmp_path / "rag").embed()
+
+    assert len(widths(tmp_path / "rag")) == 1
+    assert RAGRetriever(tmp_path / "rag").search("patrol number 3", by="meaning")

@@ -78,6 +78,15 @@ def test_a_directory_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path
         SentenceEmbedder(model)
 
 
+def test_weights_that_end_too_early_are_named_with_what_to_do(tmp_path: Path) -> None:
+    directory = make_embedder(tmp_path / "model")
+    weights = directory / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+    with pytest.raises(NotFound, match=r"no embedding model can be read from .*; name another"):
+        SentenceEmbedder(directory)
+
+
 def test_weights_that_are_a_pickle_are_not_read(tmp_path: Path) -> None:
     directory = make_embedder(tmp_path / "model")
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
