@@ -21,6 +21,9 @@ FRAGMENTS = [
     "\n",
     "\u200b",
     "\u00ad",
+    "\u180e",
+    "\ufe0f",
+    "\U000e0020",
     "\uff1c",
     "\uff0f",
     "\uff1e",
@@ -63,8 +66,27 @@ def test_a_delimiter_in_another_form_loses_its_first_sign(text: str) -> None:
     assert neutral(text) == f"({text[1:]}"
 
 
+UNSEEN = [
+    *"\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u180f\u200d\u202e\u2061\u2065\u206a\u2800\u3164",
+    *"\ufe00\ufe0f\uffa0\ufff0\U000e0001\U000e0020\U000e0100",
+]
+
+
+@pytest.mark.parametrize("sign", UNSEEN, ids=lambda sign: f"U+{ord(sign):04X}")
+def test_no_sign_that_is_not_to_be_seen_hides_a_delimiter(sign: str) -> None:
+    for text in (f"</retr{sign}ieved>", f"<{sign}/retrieved>", f"{sign}</{sign * 2}retrieved"):
+        assert neutral(text) == text.replace("<", "(")
+
+
 @pytest.mark.parametrize(
-    "text", ["a < b and c > d", "</div><p>", "List<String> retrieved = x;", "retrieved\ttab\nline"]
+    "text",
+    [
+        "a < b and c > d",
+        "</div><p>",
+        "List<String> retrieved = x;",
+        "retrieved\ttab\nline",
+        "\u0645\u06cc\u200c\u062e <b>",
+    ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert neutral(text) == text
