@@ -2,6 +2,7 @@
 """Null models: answers that need no understanding; a suite that one of them passes measures nothing."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ from node0.finetune.eval.running.answerer import Sampling
 from node0.finetune.eval.running.task import Task
 
 NO_OP = "no-op"
+RULES = 2
+"Another number where a rule answers otherwise, so that what was kept of the old one is not taken."
+
+_COMMAND = re.compile(r"`((?:bd|gt|git|python3|cat|ls) [^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,8 @@ class NullModel:
 
     @property
     def digest(self) -> str:
-        """Its name: a rule does not change."""
-        return f"null:{self.name}"
+        """Its name, and the number of the rules."""
+        return f"null:{self.name} {RULES}"
 
     def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
         """What the rule says."""
@@ -30,7 +35,7 @@ class NullModel:
 
 
 def null_models() -> list[NullModel]:
-    """Empty, echo, the first allowed action, and no-op."""
+    """Empty, echo, the first allowed action or named command, and no-op."""
     return [NullModel(name, rule) for name, rule in _RULES.items()]
 
 
@@ -43,14 +48,16 @@ def _echo(task: Task, request: Request) -> list[Block]:
 
 
 def _first_action(task: Task, request: Request) -> list[Block]:
-    """The first action that the prompt allows; else a call of the first tool with the prompt in it."""
+    """The first action that the prompt allows; else the first command that it names, or a look around."""
     if task.actions:
         return _decision(task.actions[0])
+    named = _COMMAND.search(task.prompt)
+    command = named[1] if named else "ls"
     if not request["tools"]:
-        return [{"type": "text", "text": task.prompt.split("\n", 1)[0]}]
+        return [{"type": "text", "text": f"```sh\n{command}\n```"}]
     tool = request["tools"][0]
     fields = tool["input_schema"].get("required") or list(tool["input_schema"].get("properties", {}))[:1]
-    given = {str(field): "true" for field in fields}
+    given = {str(field): command for field in fields}
     return [{"type": "tool_use", "id": "call_0", "name": tool["name"], "input": given}]
 
 

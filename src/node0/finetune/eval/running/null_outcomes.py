@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the null models get on a suite, tried once and kept: it depends on the tasks alone."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,10 @@ def null_outcomes(
 
     Args:
         tasks, concurrency: as the runner takes them.
-        kept_in: a directory; what is found there for these tasks is not tried again.
+        kept_in: a directory; what is found there for these tasks and null models is not tried again.
         on_result: told of each trial.
     """
-    file = kept_in / f"null-models-{suite_digest(tasks)[:16]}.json" if kept_in is not None else None
+    file = kept_in / _file_name(tasks) if kept_in is not None else None
     if file is not None and file.is_file():
         return _read(json.loads(file.read_text("utf-8")))
     runner = EvalRunner(tasks, Trying(epochs=1, concurrency=concurrency), on_result)
@@ -37,6 +38,11 @@ def null_outcomes(
         make_directory(file.parent)
         write_atomically(file, json.dumps(found, indent=1) + "\n")
     return found
+
+
+def _file_name(tasks: Sequence[Task]) -> str:
+    asked = "\n".join([suite_digest(tasks), *(model.digest for model in null_models())])
+    return f"null-models-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
 
 
 def _read(kept: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]) -> dict[str, Outcomes]:

@@ -12,6 +12,12 @@ SAMPLING = Sampling(0, 1.0, 10)
 SCHEMA = {"type": "object", "properties": {"command": {}, "why": {}}, "required": ["command"]}
 
 
+class _Naming(WordTask):
+    @property
+    def prompt(self) -> str:
+        return "Look with `bd ready --json`, then `bd close gt-1`."
+
+
 def _request(*, with_tool: bool = False) -> Request:
     tools = [{"name": "Bash", "description": "", "input_schema": SCHEMA}] if with_tool else []
     return {"system": "card", "tools": tools, "messages": [{"role": "user", "content": "what now?"}]}  # type: ignore[typeddict-item]  # as JSON has it
@@ -33,11 +39,17 @@ def test_the_first_action_is_the_first_that_is_allowed() -> None:
     assert json.loads(said["text"])["action"] == "restart"
 
 
-def test_without_actions_the_first_tool_is_called() -> None:
-    (call,) = _answer("first-action", WordTask("a"), _request(with_tool=True))
+@pytest.mark.parametrize(
+    ("task", "command"),
+    [(_Naming("a"), "bd ready --json"), (WordTask("a"), "ls")],
+    ids=["named", "not named"],
+)
+def test_without_actions_the_command_that_the_prompt_names_is_given(task: WordTask, command: str) -> None:
+    (call,) = _answer("first-action", task, _request(with_tool=True))
+    (said,) = _answer("first-action", task, _request())
 
-    assert (call["name"], call["input"]) == ("Bash", {"command": "true"})
-    assert _answer("first-action", WordTask("a"), _request())[0]["type"] == "text"
+    assert (call["name"], call["input"]) == ("Bash", {"command": command})
+    assert said["text"] == f"```sh\n{command}\n```"
 
 
 @pytest.mark.parametrize("actions", [(), ("restart", "no-op")])

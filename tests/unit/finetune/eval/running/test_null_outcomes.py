@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import pytest
 from eval_fakes import words
 
+from node0.finetune.eval.running import null_models
 from node0.finetune.eval.running.null_outcomes import null_outcomes
 from node0.finetune.eval.schema import EvalResult
 from node0.finetune.statistics.tallies import Tally
@@ -25,3 +27,13 @@ def test_what_was_kept_is_not_tried_again_but_for_other_tasks(tmp_path: Path) ->
     assert again == first
     assert len(other["empty"]["words"]) == 2
     assert len(seen) == 12 + 8
+
+
+def test_what_was_kept_of_other_rules_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[EvalResult] = []
+    null_outcomes(words(count=3), concurrency=1, kept_in=tmp_path, on_result=seen.append)
+    monkeypatch.setattr(null_models, "RULES", null_models.RULES + 1)
+
+    null_outcomes(words(count=3), concurrency=1, kept_in=tmp_path, on_result=seen.append)
+
+    assert len(seen) == 12 + 12
