@@ -39,7 +39,7 @@ class Compared:
     "The smallest fall that so many items would show nine times of ten."
 
     verdict: Verdict
-    "Fail: it fell. Pass: it fell by less than the margin, if at all. Else too little was seen."
+    "Pass: it fell by less than the margin, if at all. Fail: else, where it fell. Else too little was seen."
 
     @property
     def delta(self) -> float:
@@ -53,7 +53,7 @@ def compare(old: Outcomes, new: Outcomes, *, alpha: float = ALPHA, margin: float
     Args:
         old, new: outcomes of the same suite; items of one alone are left out.
         alpha: chance, over all categories together, that one is said to have fallen where none has.
-        margin: fall in share that is borne.
+        margin: fall in share that is borne: one that is surely smaller passes, also where it is no chance.
     """
     pairs = _pairs_by_category(old, new)
     corrected = chances(old, new)
@@ -68,6 +68,13 @@ def chances(old: Outcomes, new: Outcomes) -> dict[str, float]:
     pairs = _pairs_by_category(old, new)
     exact = [sign_flips(differences(*pair)).worse for pair in pairs.values()]
     return dict(zip(pairs, holm(exact), strict=True))
+
+
+def verdict_of(low: float, chance: float, *, alpha: float = ALPHA, margin: float = MARGIN) -> Verdict:
+    """What the lower bound of new less old and the chance of such a fall say together."""
+    if low > -margin:
+        return Verdict.PASS
+    return Verdict.FAIL if chance < alpha else Verdict.INCONCLUSIVE
 
 
 def _pairs_by_category(old: Outcomes, new: Outcomes) -> dict[str, tuple[list[Tally], list[Tally]]]:
@@ -92,7 +99,6 @@ def _compared(
     before, after = pair
     changes = differences(before, after)
     low, high = bootstrap(before, after)
-    passed = Verdict.PASS if low > -margin else Verdict.INCONCLUSIVE
     return Compared(
         category=name,
         items=len(before),
@@ -104,5 +110,5 @@ def _compared(
         losses=sum(change < 0 for change in changes),
         chance=chance,
         detectable=smallest_fall(before, after, looks=looks, alpha=alpha),
-        verdict=Verdict.FAIL if chance < alpha else passed,
+        verdict=verdict_of(low, chance, alpha=alpha, margin=margin),
     )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import random
 
+import pytest
+
 from node0.finetune.statistics.paired import mcnemar
 from node0.finetune.statistics.regression import chances, compare
 from node0.finetune.statistics.tallies import Tally
@@ -35,6 +37,26 @@ def test_a_gain_is_no_fall() -> None:
 
     assert only.verdict is Verdict.PASS
     assert only.chance == 1.0
+
+
+@pytest.mark.parametrize(("margin", "verdict"), [(0.05, Verdict.PASS), (0.0, Verdict.FAIL)])
+def test_a_fall_that_is_surely_below_the_margin_is_borne(margin: float, verdict: Verdict) -> None:
+    old = {"git": {f"item-{number:03}": Tally(5, 5) for number in range(200)}}
+    new = {"git": old["git"] | {f"item-{number:03}": Tally(4, 5) for number in range(8)}}
+
+    (only,) = compare(old, new, margin=margin)
+
+    assert only.verdict is verdict
+    assert round(only.delta, 6) == -0.008
+    assert only.chance < 0.05
+
+
+def test_a_fall_that_may_reach_the_margin_is_not_borne() -> None:
+    old, new = {"git": _results(200, 200)}, {"git": _results(188, 200)}
+
+    (only,) = compare(old, new, margin=0.05)
+
+    assert only.verdict is Verdict.FAIL
 
 
 def test_only_items_that_both_did_are_compared() -> None:
