@@ -10,7 +10,7 @@ from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.statistics.power import ALPHA, items_to_decide
-from node0.finetune.statistics.regression import MARGIN, Compared, compare
+from node0.finetune.statistics.regression import MARGIN, Compared, Outcomes, compare
 from node0.finetune.statistics.tallies import Estimate, Tally, estimate
 from node0.finetune.statistics.verdict import Verdict, against
 
@@ -53,7 +53,11 @@ class GateSettings(BaseModel):
         """Category by category; nothing where they are not of one suite."""
         if old.detail is None or new.detail is None or old.detail.suite_digest != new.detail.suite_digest:
             return []
-        return compare(old.detail.tallies(), new.detail.tallies(), alpha=self.alpha, margin=self.margin)
+        return self.compare_outcomes(old.detail.tallies(), new.detail.tallies())
+
+    def compare_outcomes(self, old: Outcomes, new: Outcomes) -> list[Compared]:
+        """The same of bare outcomes, which are of one suite."""
+        return compare(old, new, alpha=self.alpha, margin=self.margin)
 
 
 def counting(evaluations: Sequence[Evaluation]) -> Evaluation | None:
@@ -82,15 +86,21 @@ def check_gate(
         GateRefused: it was never evaluated, its suite measures nothing, its score or one of a category is
             too low or not known well enough, a category fell, or its state forbids it.
     """
-    if entry.deployment_status in STOPS:
-        raise GateRefused(f"{entry.spelled} is {entry.deployment_status}; deploy another version, {FORCE}")
-    if holds:
-        raise GateRefused(f"{holds[0]} holds the rollout of {entry.name}; look at it first, {FORCE}")
+    for line in stops(entry, holds):
+        raise GateRefused(line)
     last = counting(evaluations)
     if last is None:
         raise GateRefused(f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}")
     for objection in objections(last, settings, role=entry.role, active=counting(active)):
         raise GateRefused(objection)
+
+
+def stops(entry: ModelRegistryEntry, holds: Sequence[str]) -> Iterator[str]:
+    """What keeps a version back whatever it scores, each in a line that says what to do."""
+    if entry.deployment_status in STOPS:
+        yield f"{entry.spelled} is {entry.deployment_status}; deploy another version, {FORCE}"
+    if holds:
+        yield f"{holds[0]} holds the rollout of {entry.name}; look at it first, {FORCE}"
 
 
 def objections(

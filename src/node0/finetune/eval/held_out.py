@@ -81,6 +81,17 @@ def measure_model(
     return Measured(model.name, used, loss, tokens, score(turns, answers))
 
 
+def held_out_of(run: RunDirectory, corpus: Path | None = None) -> list[CorpusEntry]:
+    """The entries that a run held out, from its own corpus where no other one is given.
+
+    Raises:
+        NotFound: there is no such run, it held nothing out, or an entry is not in the corpus.
+    """
+    settings = run.require_settings()
+    place = Path(corpus or settings.get("corpus_path", ""))
+    return held_out_entries(run, place, role=str(settings.get("role")))
+
+
 def held_out_entries(run: RunDirectory, corpus: Path, *, role: str) -> list[CorpusEntry]:
     """The entries that a run held out, without those that were retracted since.
 

@@ -3,25 +3,25 @@
 
 from collections.abc import Mapping, Sequence
 
+from node0.finetune.deploy.gate import GateSettings
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
-from node0.finetune.statistics.power import ALPHA
-from node0.finetune.statistics.regression import MARGIN, Compared, compare
+from node0.finetune.statistics.regression import MARGIN, Compared
 from node0.finetune.statistics.verdict import Verdict
 
 
 class CorpusReversionDetector:
     """Compares versions; `examine` does all of it after an evaluation."""
 
-    def __init__(
-        self, registry: ModelRegistry | None = None, *, alpha: float = ALPHA, margin: float = MARGIN
-    ):
-        self._registry, self._alpha, self._margin = registry, alpha, margin
+    def __init__(self, registry: ModelRegistry | None = None, *, gate: GateSettings | None = None) -> None:
+        self._registry, self._gate = registry, gate or GateSettings()
 
     def examine(self, name: str) -> list[Compared]:
-        """Compare a version with the one before it, on items of one suite; flag and hold it where it fell.
+        """Compare a version with the one before it, on items of one suite, as the gate does.
+
+        It is flagged and held where it fell.
 
         Nothing is compared, and an empty list comes back, where it is the first one that did this suite.
 
@@ -34,7 +34,7 @@ class CorpusReversionDetector:
         if pair is None:
             return []
         before, now = pair
-        found = self._compare(before, now)
+        found = self._gate.compare(before, now)
         fallen = {one.category: one.delta for one in found if one.verdict is Verdict.FAIL}
         if fallen:
             self.flag_in_registry(entry.spelled, fallen, registry)
@@ -77,11 +77,6 @@ class CorpusReversionDetector:
         registry.update_deployment_status(
             model_name, DeploymentStatus.HOLDS_ROLLOUT, rigs, reason="held after a regression"
         )
-
-    def _compare(self, before: Evaluation, now: Evaluation) -> list[Compared]:
-        assert before.detail is not None
-        assert now.detail is not None
-        return compare(before.detail.tallies(), now.detail.tallies(), alpha=self._alpha, margin=self._margin)
 
 
 def _last_of_one_suite(

@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 
+from node0.finetune.deploy.gate import GateSettings
 from node0.finetune.eval.report.eval_report import Report, outcomes_of_report
 from node0.finetune.eval.reversion import CorpusReversionDetector
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
@@ -29,17 +30,22 @@ def update_registry_with_scores(
 
 
 def keep_evaluation(
-    registry: ModelRegistry, name: str, report: Report, nulls: Mapping[str, Outcomes]
+    registry: ModelRegistry,
+    name: str,
+    report: Report,
+    nulls: Mapping[str, Outcomes],
+    *,
+    gate: GateSettings | None = None,
 ) -> list[Compared]:
     """Keep a report's figures and outcomes with a version; how it compares with the version before it.
 
-    A version that fell is flagged and held.
+    A version that fell, as the gate sees it, is flagged and held.
 
     Raises:
         NotFound: there is no such version.
     """
     registry.add_evaluation(name, evaluation_of(report, nulls))
-    return CorpusReversionDetector(registry).examine(name)
+    return CorpusReversionDetector(registry, gate=gate).examine(name)
 
 
 def evaluation_of(report: Report, nulls: Mapping[str, Outcomes]) -> Evaluation:

@@ -58,6 +58,14 @@ def test_a_worse_version_is_held_when_its_evaluation_is_kept(registry: ModelRegi
     assert registry.require("dm:2").deployment_status is DeploymentStatus.HOLDS_ROLLOUT
 
 
+def test_a_town_that_bears_such_a_fall_holds_nothing(registry: ModelRegistry) -> None:
+    for gate in (GateSettings(alpha=1e-9), GateSettings(margin=1.0)):
+        keep_evaluation(registry, "dm:1", _report(0.9), NULLS, gate=gate)
+        keep_evaluation(registry, "dm:2", _report(0.3), NULLS, gate=gate)
+
+        assert registry.require("dm:2").deployment_status is DeploymentStatus.EVALUATED
+
+
 def test_bare_scores_are_the_versions_scores(registry: ModelRegistry) -> None:
     update_registry_with_scores("dm:2", {"git": 0.5}, 0.75, registry=registry)
 

@@ -4,23 +4,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from node0.finetune.deploy.gate import GateSettings
 from node0.finetune.eval.replay import NOTE
 from node0.finetune.eval.report.eval_report import Report, compared_rows, outcomes_of_report
 from node0.finetune.eval.report.page_parts import bar, percent, table, tag, trials, verdict, words
 from node0.finetune.eval.report.page_style import STYLE
-from node0.finetune.statistics.regression import compare
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 "What a model wrote is text here, whatever it wrote."
 
 
-def report_page(report: Report, other: Report | None = None) -> str:
-    """The page of a report, side by side with an earlier one of the same suite where that is given."""
+def report_page(report: Report, other: Report | None = None, *, gate: GateSettings | None = None) -> str:
+    """The page of a report, side by side with an earlier one of the same suite where that is given.
+
+    gate: how the two are compared.
+    """
     title = f"{report['plan']['model']} on {report['plan']['suite']}"
     sections = [
         _summary(report, title),
         _categories(report, other),
-        _comparison(report, other),
+        _comparison(report, other, gate or GateSettings()),
         _nulls(report),
         _replay(report),
         _groups(report),
@@ -69,10 +72,10 @@ def _categories(report: Report, other: Report | None) -> str:
     return heading + "".join(rows) + tag("p", words(note), class_="soft") + figures
 
 
-def _comparison(report: Report, other: Report | None) -> str:
+def _comparison(report: Report, other: Report | None, gate: GateSettings) -> str:
     if other is None:
         return ""
-    rows = compared_rows(compare(outcomes_of_report(other), outcomes_of_report(report)))
+    rows = compared_rows(gate.compare_outcomes(outcomes_of_report(other), outcomes_of_report(report)))
     note = (
         f"New less old on the items that both did; old is {other['plan']['model']}. p_holm is the chance of "
         "so large a fall where nothing changed, corrected over the categories; detectable is the smallest "

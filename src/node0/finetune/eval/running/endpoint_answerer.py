@@ -13,6 +13,9 @@ from node0.finetune.eval.running.answerer import Sampling
 from node0.finetune.eval.running.task import Task
 
 SECONDS = 600.0
+AT_URL = "url:"
+"What the digest of such a model begins with."
+
 LARGEST = 16 << 20
 "Bytes of an answer that are read."
 
@@ -34,7 +37,7 @@ class EndpointAnswerer:
     @property
     def digest(self) -> str:
         """Where and under which name; what stands behind it nobody can say."""
-        return f"url:{self.url} {self.model}"
+        return f"{AT_URL}{self.url} {self.model}"
 
     def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
         """Its answer; nothing where it says that the request is too long or cannot be taken.
