@@ -14,11 +14,13 @@ from node0 import console
 from node0.commands.eval.eval_tasks import ChosenTasks, choose_tasks
 from node0.commands.eval.kept_reports import read_report, write_report
 from node0.commands.eval.model_answerer import ModelAnswerer, loaded_answerer
+from node0.commands.eval.town_gate import refusals, town_gate
 from node0.commands.measure.keep_measured import registered_as
 from node0.commands.model.open_registry import open_registry
-from node0.errors import ConfigError, NotFound
-from node0.finetune.deploy.gate import GateSettings, objections
-from node0.finetune.eval.held_out import held_out_entries
+from node0.errors import ConfigError
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.deploy.gate import GateSettings
+from node0.finetune.eval.held_out import held_out_of
 from node0.finetune.eval.replay import replay, replay_rows
 from node0.finetune.eval.report.eval_report import Bars, Report, build_report, compared_rows
 from node0.finetune.eval.running.answerer import Answerer
@@ -26,10 +28,10 @@ from node0.finetune.eval.running.endpoint_answerer import EndpointAnswerer
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
 from node0.finetune.eval.running.null_outcomes import null_outcomes
 from node0.finetune.eval.running.run_files import EvalDirectory, EvalPlan
+from node0.finetune.eval.running.task import suite_digest
 from node0.finetune.eval.scorer import evaluation_of, keep_evaluation
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.statistics.regression import Compared, Outcomes
-from node0.settings import read_block
 from node0.town import Town
 
 
@@ -61,8 +63,9 @@ def run_suite(request: EvalRequest, *, as_json: bool) -> None:
         ConfigError, NotFound: the suite, the model or the flags are wrong.
     """
     chosen = choose_tasks(request.suite, categories=request.categories, role=request.role)
-    spelled = registered_as(request.model, request.town) if request.store and request.url is None else None
-    other = read_report(request.against, request.town) if request.against else None
+    spelled = registered_as(request.model, request.town) if request.url is None else None
+    other = _other(request, chosen)
+    held_out = _held_out(request)
     with _answerer(request) as answerer:
         plan = request.trying.plan(chosen.suite, chosen.tasks, answerer)
         directory = EvalDirectory(request.output or _place(request.town) / _directory_name(plan))
@@ -74,30 +77,48 @@ def run_suite(request: EvalRequest, *, as_json: bool) -> None:
             nulls = null_outcomes(
                 chosen.tasks,
                 concurrency=request.trying.concurrency,
-                kept_in=directory.root.parent,
+                kept_in=directory.root if request.output else directory.root.parent,
                 on_result=lambda result: shown.advance(bar),
             )
-        replayed = _replayed(request, answerer) if request.replay else []
-    gate = _gate(request.town)
-    role = request.role or _role_of(spelled, request.town)
+        replayed = _replayed(request, answerer, held_out)
+    gate = town_gate(request.town)
+    role = _role_of(spelled, request.town) or request.role or ""
     bars = Bars(gate.of(role), gate.of_category(role))
     report = build_report(plan, chosen.tasks, results, nulls=nulls, bars=bars, replayed=replayed)
-    page = write_report(directory.root, report, other)
+    page = write_report(directory.root, report, other, gate=gate)
     _tell(report, as_json=as_json)
     console.note(f"report: {page}")
-    _judge(report, nulls, gate, role=role)
-    if spelled is not None:
-        _keep(spelled, report, nulls, chosen, request)
+    if not chosen.is_whole:
+        if spelled is not None and request.store:
+            console.note(f"not kept with {spelled}: a part of a suite is no measure for the gate")
+        return
+    if spelled is not None and request.store:
+        _keep(spelled, report, nulls, gate=gate, root=request.town)
+    _judge(refusals(evaluation_of(report, nulls), gate, spelled=spelled, role=role, root=request.town))
 
 
-def _replayed(request: EvalRequest, answerer: Answerer) -> list[dict[str, Any]]:
-    """Figures on the sessions that a run held out."""
-    if not isinstance(answerer, ModelAnswerer):
+def _other(request: EvalRequest, chosen: ChosenTasks) -> Report | None:
+    """The report of the same tasks that this one stands beside."""
+    if request.against is None:
+        return None
+    return read_report(request.against, request.town, suite_digest=suite_digest(chosen.tasks))
+
+
+def _held_out(request: EvalRequest) -> Sequence[CorpusEntry]:
+    """The sessions that are replayed, read before anything is tried."""
+    if request.replay is None:
+        return ()
+    if request.url is not None:
         raise ConfigError("--replay needs the model itself; leave --url out")
-    run = RunDirectory(request.replay or Path())
-    settings = run.require_settings()
-    corpus = Path(settings.get("corpus_path", ""))
-    entries = held_out_entries(run, corpus, role=str(settings.get("role")))
+    return held_out_of(RunDirectory(request.replay))
+
+
+def _replayed(
+    request: EvalRequest, answerer: Answerer, entries: Sequence[CorpusEntry]
+) -> list[dict[str, Any]]:
+    """Figures on the sessions that a run held out."""
+    if not entries or not isinstance(answerer, ModelAnswerer):
+        return []
     with console.progress() as shown:
         bar = shown.add_task("replay", total=request.replay_limit, detail="")
         turns = replay(
@@ -134,13 +155,6 @@ def _directory_name(plan: EvalPlan) -> str:
     return f"{name.strip('-.')[:60]}-{plan.suite}-{digest[:10]}"
 
 
-def _gate(root: Path | None) -> GateSettings:
-    try:
-        return read_block(GateSettings, Town.locate(root).model_settings_file, block="gate")
-    except NotFound:
-        return GateSettings()
-
-
 def _role_of(spelled: str | None, root: Path | None) -> str:
     if spelled is None:
         return ""
@@ -165,8 +179,7 @@ def _widened(score: dict[str, object], rows: Sequence[dict[str, object]]) -> dic
     return {name: score.get(name) for name in columns}
 
 
-def _judge(report: Report, nulls: dict[str, Outcomes], gate: GateSettings, *, role: str) -> None:
-    found = list(objections(evaluation_of(report, nulls), gate, role=role))
+def _judge(found: Sequence[str]) -> None:
     for line in found:
         console.note(f"the gate would refuse: {line}")
     if not found:
@@ -174,13 +187,10 @@ def _judge(report: Report, nulls: dict[str, Outcomes], gate: GateSettings, *, ro
 
 
 def _keep(
-    spelled: str, report: Report, nulls: dict[str, Outcomes], chosen: ChosenTasks, request: EvalRequest
+    spelled: str, report: Report, nulls: dict[str, Outcomes], *, gate: GateSettings, root: Path | None
 ) -> None:
-    if not chosen.is_whole:
-        console.note(f"not kept with {spelled}: a part of a suite is no measure for the gate")
-        return
-    with open_registry(request.town) as (registry, _):
-        compared = keep_evaluation(registry, spelled, report, nulls)
+    with open_registry(root) as (registry, _):
+        compared = keep_evaluation(registry, spelled, report, nulls, gate=gate)
     console.note(f"kept with {spelled}")
     _tell_fallen(spelled, compared)
 

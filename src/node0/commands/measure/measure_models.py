@@ -8,7 +8,7 @@ from typing import Any
 
 from node0 import console
 from node0.commands.measure.keep_measured import keep_measured, registered_as
-from node0.finetune.eval.held_out import held_out_entries, measure_model
+from node0.finetune.eval.held_out import held_out_of, measure_model
 from node0.finetune.inference.loading import load_model
 from node0.finetune.inference.measured_model import MeasuredModel
 from node0.finetune.run_dir import RunDirectory
@@ -40,8 +40,7 @@ def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bo
     """
     run = RunDirectory(request.run)
     settings = run.require_settings()
-    corpus = Path(request.corpus_path or settings.get("corpus_path", ""))
-    entries = held_out_entries(run, corpus, role=str(settings.get("role")))
+    entries = held_out_of(run, request.corpus_path)
     rows: list[dict[str, Any]] = []
     for name in names:
         spelled = registered_as(name, request.town) if request.store else None

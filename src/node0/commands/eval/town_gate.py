@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate of a town would say of an evaluation, before anybody deploys."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from node0.commands.model.open_registry import open_registry
+from node0.errors import NotFound
+from node0.finetune.deploy.gate import GateSettings, counting, objections, stops
+from node0.finetune.registry.deployment_log import DeploymentLog
+from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.registry.store import ModelRegistry
+from node0.settings import read_block
+from node0.town import Town
+
+
+def town_gate(root: Path | None) -> GateSettings:
+    """The settings of the town's gate; the defaults where there is no town."""
+    try:
+        return read_block(GateSettings, Town.locate(root).model_settings_file, block="gate")
+    except NotFound:
+        return GateSettings()
+
+
+def refusals(
+    found: Evaluation, gate: GateSettings, *, spelled: str | None, role: str, root: Path | None
+) -> list[str]:
+    """Why the gate would not let this evaluation pass, each in a line; nothing where it would.
+
+    Args:
+        spelled: the registered version that was evaluated, whose state and role count then.
+        role: of any other model.
+    """
+    if spelled is None:
+        return list(objections(found, gate, role=role))
+    with open_registry(root) as (registry, _):
+        entry = registry.require(spelled)
+        active = counting(_at_work(registry, entry.role))
+        lines = [*stops(entry, registry.holding(entry))]
+        return lines + list(objections(found, gate, role=entry.role, active=active))
+
+
+def _at_work(registry: ModelRegistry, role: str) -> Sequence[Evaluation]:
+    """Evaluations of the version that is at work for a role."""
+    stack = DeploymentLog(registry.store).stack(role)
+    entry = registry.get(stack[-1].spelled) if stack else None
+    return registry.evaluations(entry) if entry else ()
