@@ -134,15 +134,27 @@ def _replayed(
 @contextmanager
 def _answerer(request: EvalRequest) -> Iterator[Answerer]:
     if request.url is not None:
-        token = request.token_file.read_text("utf-8").strip() if request.token_file else ""
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", request.url):
             raise ConfigError(f"--url {request.url!r} is no address such as http://127.0.0.1:8000")
+        token = _read_token(request.token_file) if request.token_file else ""
         yield EndpointAnswerer(request.url, request.model, token)
         return
     with loaded_answerer(
         request.model, town=request.town, device=request.device, dtype=request.dtype
     ) as answerer:
         yield answerer
+
+
+def _read_token(file: Path) -> str:
+    """The key of a file; what else it holds is told nowhere."""
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"cannot read the key from {file}: {reason}; check --token-file") from None
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ConfigError(f"{file} holds no key of plain ASCII without spaces; write the key alone into it")
+    return token
 
 
 def _place(root: Path | None) -> Path:

@@ -168,3 +168,19 @@ def test_a_replay_that_cannot_be_is_refused_before_anything_is_asked(
 
     assert not asked
     assert not output.exists()
+
+
+@pytest.mark.parametrize("text", ["sk-secret one\nsk-two", "sk-sécret", "", None])
+def test_a_key_that_cannot_be_one_is_refused_and_not_printed(
+    text: str | None, suite: Path, tmp_path: Path, town_root: Path
+) -> None:
+    file = tmp_path / "key"
+    if text is not None:
+        file.write_text(text, "utf-8")
+    request = EvalRequest("m", suite, TRYING, url="http://127.0.0.1:9", token_file=file, town=town_root)
+
+    with pytest.raises(ConfigError) as caught:
+        run_suite(request, as_json=True)
+
+    assert str(file) in str(caught.value)
+    assert "sk-" not in str(caught.value)

@@ -2,6 +2,7 @@
 """Ask a model behind a URL, in the form of Anthropic's Messages API, which the gateway speaks."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ AT_URL = "url:"
 
 LARGEST = 16 << 20
 "Bytes of an answer that are read."
+
+_TOO_LONG = re.compile(
+    r"too long|too large|too many tokens|context[ _](length|size|window)|maximum model length|max_model_len",
+    re.I,
+)
+"As this gateway, Anthropic's API, vLLM, SGLang and llama.cpp say it."
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,11 @@ class EndpointAnswerer:
         return f"{AT_URL}{self.url} {self.model}"
 
     def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
-        """Its answer; nothing where it says that the request is too long or cannot be taken.
+        """Its answer; nothing where it says that the request is too long.
 
         Raises:
             EndpointUnreachable: nothing answers, or a server failed; the run can be taken up again.
-            EndpointUnfit: it refuses the key or does not know the model.
+            EndpointUnfit: it refuses the request or the key, or does not know the model.
         """
         body: dict[str, Any] = {
             "model": self.model,
@@ -77,11 +84,12 @@ class EndpointAnswerer:
         return found if isinstance(found, dict) else {}
 
     def _refused(self, error: urllib.error.HTTPError, where: str) -> dict[str, Any]:
-        said = " ".join(error.read(300).decode(errors="replace").split())
-        if error.code in (400, 413, 422):
+        said = " ".join(error.read(2000).decode(errors="replace").split())
+        if error.code == 413 or (error.code == 400 and _TOO_LONG.search(said)):
             return {}
-        if error.code in (401, 403, 404):
-            raise EndpointUnfit(f"{where} answers {error.code} ({said}); check --url-model and --token-file")
+        said = said[:300]
+        if error.code in (400, 401, 403, 404, 422):
+            raise EndpointUnfit(f"{where} answers {error.code} ({said}); check MODEL and --token-file")
         raise EndpointUnreachable(f"{where} answers {error.code} ({said}); run the same command again later")
 
 
@@ -90,4 +98,5 @@ def _is_block(block: object) -> bool:
         return False
     if block.get("type") == "text":
         return isinstance(block.get("text"), str)
-    return block.get("type") == "tool_use" and isinstance(block.get("input"), dict) and "name" in block
+    named = isinstance(block.get("id"), str) and isinstance(block.get("name"), str)
+    return block.get("type") == "tool_use" and isinstance(block.get("input"), dict) and named

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from node0.finetune.chat.messages import Block
+from node0.finetune.corpus.lone_surrogates import without_lone_surrogates
 from node0.finetune.eval.running.answerer import Answerer, PromptAnswerer, Sampling, trial_seed
 from node0.finetune.eval.running.kept_answers import keeping
 from node0.finetune.eval.running.run_files import ANSWERS, EvalDirectory, EvalPlan
@@ -153,7 +154,8 @@ class EvalRunner:
             while (request := trial.request) is not None:
                 seed = trial_seed(self.trying.seed, f"{task.category}/{task.id}", epoch=epoch, turn=len(said))
                 sampling = Sampling(seed, self.trying.temperature, self.trying.max_tokens)
-                answer = answerer.answer(task, request, sampling)
+                # What no file in UTF-8 holds would end this run, and each one that takes it up again.
+                answer = without_lone_surrogates(answerer.answer(task, request, sampling))
                 said.append(as_text(answer))
                 trial.answer(answer)
             results = trial.results()

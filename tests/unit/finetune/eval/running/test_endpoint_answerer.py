@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -39,6 +43,65 @@ def test_the_request_goes_out_whole_and_its_blocks_come_back() -> None:
         {"model": "m:1", "max_tokens": 77, "temperature": 0.5, "system": "card"}
         | {"tools": [TOOL], "messages": ASKED["messages"]}
     ]
+
+
+@pytest.mark.parametrize("missing", ["id", "name", "input"])
+def test_a_call_that_cannot_be_answered_is_left_out(missing: str) -> None:
+    torn = {key: value for key, value in CALL.items() if key != missing}
+    numbered = CALL | {missing: 7}
+
+    with serving({"/v1/messages": {"content": [torn, CALL, numbered]}}) as url:
+        assert _ask(url) == [CALL]
+
+
+@contextmanager
+def _refusing(code: int, said: str) -> Iterator[str]:
+    """A server that answers everything with this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (413, "request_too_large"),
+        (400, "prompt is too long: 9000 tokens, the model's context is 8192; shorten it"),
+        (400, "This model's maximum context length is 4096 tokens."),
+        (400, "The decoder prompt is longer than the maximum model length of 4096."),
+        (400, "the request exceeds the available context size"),
+    ],
+)
+def test_a_request_that_is_too_long_has_an_empty_answer(code: int, said: str) -> None:
+    with _refusing(code, said) as url:
+        assert _ask(url) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(400, "temperature: 3 is above 1"), (422, "body.tools: unknown"), (401, "no key")]
+)
+def test_a_request_that_is_refused_ends_the_run_with_what_was_said(code: int, said: str) -> None:
+    with _refusing(code, said) as url, pytest.raises(EndpointUnfit) as caught:
+        _ask(url)
+
+    assert f"answers {code} ({said}); check MODEL and --token-file" in str(caught.value)
 
 
 @pytest.mark.parametrize("reply", [b"[1]", b'{"content": "words"}', b'{"content": [{"type": "text"}, 3]}'])

@@ -6,10 +6,12 @@ import pytest
 from eval_fakes import Guesser, WordTask, words
 
 from node0.errors import ConfigError, RunInUse
+from node0.finetune.chat.messages import Block, Request
 from node0.finetune.eval.report.eval_report import Bars, build_report
-from node0.finetune.eval.running.answerer import PromptAnswerer
+from node0.finetune.eval.running.answerer import PromptAnswerer, Sampling
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying, as_text, category_scores
 from node0.finetune.eval.running.run_files import ANSWERS, TRIALS, EvalDirectory
+from node0.finetune.eval.running.task import Task
 from node0.finetune.eval.schema import EvalResult
 
 TASKS = [*words(count=8), *words("others", count=6)]
@@ -63,6 +65,28 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     assert EvalRunner(TASKS, Trying(epochs=2)).run(second, directory=directory) == found
     assert (first.asked, second.asked) == (28, 0)
     assert len((tmp_path / "run" / ANSWERS).read_text().splitlines()) == 28
+
+
+class _HalfPair:
+    """Answers with a lone surrogate, in words and in a call."""
+
+    name = "half"
+    digest = "half:1"
+
+    def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
+        given = {"comm\udc00and": ["ls \ud83d"]}
+        call: Block = {"type": "tool_use", "id": "1", "name": "Bash", "input": given}
+        return [{"type": "text", "text": "so \ud83d"}, call]
+
+
+def test_half_a_character_ends_no_run(tmp_path: Path) -> None:
+    directory = EvalDirectory(tmp_path / "run")
+
+    for _ in range(2):
+        found = EvalRunner(TASKS, Trying(epochs=1)).run(_HalfPair(), directory=directory)
+        (tmp_path / "run" / TRIALS).unlink()
+
+    assert {result.answers for result in found} == {('so \ufffd\nBash {"comm\ufffdand": ["ls \ufffd"]}',)}
 
 
 def test_a_directory_of_another_plan_is_refused_with_what_differs(tmp_path: Path) -> None:
