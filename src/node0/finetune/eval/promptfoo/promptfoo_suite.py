@@ -5,6 +5,7 @@ Format: https://www.promptfoo.dev/docs/configuration/reference
 """
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_promptfoo(path: Path) -> list[PromptfooTask]:
             name = f"test-{number:03}" if cell == 1 else f"test-{number:03}-{cell}"
             tags = [str(test["description"])] if test["description"] else []
             tasks.append(
-                PromptfooTask(name, _slug(path.stem), _fill(prompt, values, where), asserts, tags=tags)
+                PromptfooTask(name, _slug(path.stem), _fill_prompt(prompt, values, where), asserts, tags=tags)
             )
     return tasks
 
@@ -60,6 +61,8 @@ def _test(row: object, where: str) -> dict[str, Any]:
     values = row.get("vars") or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: vars are {values!r}; write a mapping of names to values")
+    if empty := [name for name, value in values.items() if value == []]:
+        raise ConfigError(f"{where}: variable {empty[0]!r} is an empty list; give it a value, or take it out")
     asserts = [read_assert(one, where=where) for one in row.get("assert") or []]
     return {"description": row.get("description"), "vars": values, "assert": asserts}
 
@@ -88,12 +91,31 @@ def _values(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _filled(one: PromptfooAssert, values: Mapping[str, Any], where: str) -> PromptfooAssert:
-    if isinstance(one.value, str):
-        return PromptfooAssert(one.type, _fill(one.value, values, where))
-    if isinstance(one.value, list):
-        filled = [_fill(each, values, where) if isinstance(each, str) else each for each in one.value]
-        return PromptfooAssert(one.type, filled)
-    return one
+    value = one.value
+    if isinstance(value, str):
+        value = _fill(value, values, where)
+    elif isinstance(value, list):
+        value = [_fill(each, values, where) if isinstance(each, str) else each for each in value]
+    return read_assert({"type": one.type, "value": value}, where=where, is_filled=True)
+
+
+def _fill_prompt(prompt: str, values: Mapping[str, Any], where: str) -> str:
+    """The prompt with variables; JSON stays JSON, whatever quotes they hold, as promptfoo has it."""
+    try:
+        tree = json.loads(prompt)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, list | dict):
+        return _fill(prompt, values, where)
+    return json.dumps(_fill_strings(tree, values, where), ensure_ascii=False, indent=2)
+
+
+def _fill_strings(value: Any, values: Mapping[str, Any], where: str) -> Any:
+    if isinstance(value, str):
+        return _fill(value, values, where)
+    if isinstance(value, dict):
+        return {_fill(key, values, where): _fill_strings(item, values, where) for key, item in value.items()}
+    return [_fill_strings(item, values, where) for item in value] if isinstance(value, list) else value
 
 
 def _fill(text: str, values: Mapping[str, Any], where: str) -> str:

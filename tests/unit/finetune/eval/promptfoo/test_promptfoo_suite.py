@@ -61,6 +61,17 @@ def test_a_chat_prompt_gives_turns_and_a_system_text(tmp_path: Path) -> None:
     assert request["messages"] == [{"role": "user", "content": "Say hello"}]
 
 
+def test_a_quote_in_a_variable_breaks_no_chat(tmp_path: Path) -> None:
+    question = 'Say "hello"\\n'
+    path = _write(tmp_path, SUITE.replace("question: Say hello", f"question: '{question}'"))
+
+    plain, chat = read_promptfoo(path)[:2]
+
+    assert plain.prompt == f"You are the deacon. {question}"
+    assert chat.request()["system"] == "the deacon"
+    assert chat.request()["messages"] == [{"role": "user", "content": question}]
+
+
 def test_a_suite_runs_and_is_judged(tmp_path: Path) -> None:
     tasks = read_promptfoo(_write(tmp_path, SUITE))
     runner = EvalRunner(tasks, Trying(epochs=1))
@@ -93,6 +104,11 @@ class _Fixed:
         (("file://chat.json", "file://prompt.py"), "take a .txt, .md or .json file"),
         (("file://chat.json", "file://nowhere.txt"), "cannot read prompt"),
         (("type: icontains", "type: similar"), "'similar' is not supported"),
+        (("question: [One, Two]", "question: []"), "test 2: variable 'question' is an empty list"),
+        (
+            ('{type: equals, value: "{{question}}"}', '{type: regex, value: "{{role}}("}'),
+            "test 2: 'a witness(' is no pattern",
+        ),
     ],
 )
 def test_what_is_not_supported_is_refused(change: tuple[str, str], told: str, tmp_path: Path) -> None:
