@@ -92,7 +92,7 @@ class BatchEngine:
     def step(self) -> list[Progress]:
         """Compute once; what it brought to whom."""
         for admission in self.scheduler.admit():
-            self.counts.reused += admission.sequence.computed
+            self.counts.reused += admission.reused
             if admission.copy is not None:
                 self._runner.copy_block(*admission.copy)
         works = self.scheduler.plan()

@@ -33,6 +33,8 @@ class Admission:
 
     sequence: Sequence
     copy: tuple[int, int] | None
+    reused: int
+    "Ids of its prompt that were found; 0 where it comes back after it gave up its blocks."
 
 
 class Scheduler:
@@ -96,18 +98,22 @@ class Scheduler:
         source = [match.partial] if match.partial is not None else []
         self.pool.hold([*match.blocks, *source])
         after = match.blocks[-1] if match.blocks else None
-        taken = self.pool.take(
-            blocks_for(len(sequence.ids)) - len(match.blocks), after=after, room=sequence.most_blocks
-        )
+        needed = blocks_for(len(sequence.ids)) - len(match.blocks)
+        taken = self.pool.take(needed, after=after, room=sequence.most_blocks)
         self.pool.release(source)
+        if taken is None and source:
+            # The half one may be the very block that lacks: its ids are computed anew then.
+            source = []
+            taken = self.pool.take(needed, after=after, room=sequence.most_blocks)
         if taken is None:
             self.pool.release(match.blocks)
             return None
         sequence.blocks, sequence.digests = [*match.blocks, *taken], list(match.digests)
-        sequence.computed = len(match.blocks) * BLOCK + match.alike
+        sequence.computed = len(match.blocks) * BLOCK + (match.alike if source else 0)
+        reused = 0 if sequence.admitted else sequence.computed
         if not sequence.admitted:
-            sequence.admitted, sequence.reused = True, sequence.computed
-        return Admission(sequence, (match.partial, taken[0]) if match.partial is not None else None)
+            sequence.admitted, sequence.reused = True, reused
+        return Admission(sequence, (source[0], taken[0]) if source else None, reused)
 
     def _work(self, sequence: Sequence, budget: int, works: dict[Sequence, Work]) -> Work | None:
         """The sequence's part; None where it had to give up its blocks."""

@@ -63,7 +63,8 @@ def test_the_youngest_gives_up_its_blocks_and_is_first_to_come_back() -> None:
     assert list(made.waiting) == [young]
     assert (made.preempted, young.blocks, young.computed) == (1, [], 0)
     made.leave(old)
-    assert [admission.sequence for admission in made.admit()] == [young]
+    (admission,) = made.admit()
+    assert (admission.sequence, admission.reused) == (young, 0), "it was counted when it first came"
     assert young.computed == BLOCK, "what it had computed is found again"
 
 
@@ -78,8 +79,24 @@ def test_a_prompt_that_begins_as_another_did_takes_its_blocks_and_copies_the_hal
     admissions = made.admit()
 
     assert (second.reused, other.reused) == (BLOCK + 10, 0)
+    assert [admission.reused for admission in admissions] == [BLOCK + 10, 0]
     assert admissions[0].copy is not None and admissions[0].copy[1] == second.blocks[1]
     assert admissions[1].copy is None
+
+
+def test_a_half_known_block_is_given_up_where_a_prompt_needs_them_all() -> None:
+    first, again = sequence(100, 20), sequence(100, 20)
+    made = scheduler(first, blocks=4)
+    made.admit()
+    computed(made)
+    made.leave(first)
+    made.waiting.append(again)
+
+    (admission,) = made.admit()
+
+    assert (admission.sequence, admission.copy) == (again, None)
+    assert again.computed == admission.reused == 3 * BLOCK
+    assert len(set(again.blocks)) == 4
 
 
 def test_the_last_id_of_a_known_prompt_is_computed_again() -> None:
