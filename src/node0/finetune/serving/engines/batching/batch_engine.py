@@ -35,7 +35,6 @@ class Counts:
     reused: int = 0
     "Ids of prompts whose keys and values were there."
 
-    drawn: int = 0
     guessed: int = 0
     taken: int = 0
     "Guesses that were right."
@@ -162,11 +161,10 @@ class BatchEngine:
                 sequence.computed += 1
         except EngineUnavailable as error:
             return Progress(sequence, tokens, error)
-        self._note(work, number, len(tokens))
+        self._note(work, number)
         return Progress(sequence, tokens)
 
-    def _note(self, work: Work, taken: int, drawn: int) -> None:
-        self.counts.drawn += drawn
+    def _note(self, work: Work, taken: int) -> None:
         self.counts.guessed += work.guessed
         self.counts.taken += taken
         if work.sequence.lookup is not None:

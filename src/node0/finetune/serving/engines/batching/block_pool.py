@@ -120,10 +120,6 @@ class BlockPool:
             blocks.append(block)
             digests.append(parent)
 
-    def forget(self) -> None:
-        """Nothing idle is known any more."""
-        self._give_up(len(self._idle))
-
     def _run(self, start: int, count: int) -> int:
         """Where a run of free blocks begins: just here, else one that is long enough, else a shorter one."""
         if start < self.n_blocks and self._free[start]:

@@ -80,17 +80,6 @@ def test_the_same_content_twice_is_kept_once() -> None:
     assert list(pool.match(ROOT, ids).blocks) == first
 
 
-def test_forgetting_frees_what_nobody_holds() -> None:
-    pool = BlockPool(4)
-    kept, idle = fill(pool, [1] * BLOCK), fill(pool, [2] * BLOCK)
-    pool.release(idle)
-
-    pool.forget()
-
-    assert pool.match(ROOT, [2] * BLOCK).blocks == ()
-    assert list(pool.match(ROOT, [1] * BLOCK).blocks) == kept
-
-
 def test_random_holders_never_share_by_accident_and_leave_nothing_behind() -> None:
     pool, dice = BlockPool(40), random.Random(4)
     holders: list[list[int]] = []
