@@ -118,20 +118,22 @@ def test_errors_stand_at_the_place_of_their_answers() -> None:
         '{"id": 11, "prompt": "long"}',
         '{"id": 12, "prompt": "busy"}',
         '{"id": 13, "prompt": "k"}',
+        '{"id": 14, "prompt": "x", "max_tokens": 0}',
     ]
 
     failed, found = _answered(ScriptedModel([[TOO_LONG], [EngineBusy("ask again later")], ["l"]]), *lines)
 
-    assert failed == 8
+    assert failed == 9
     assert [(record["number"], record["id"]) for record in found] == [
-        (1, None), (2, None), (3, 7), (4, 8), (5, 9), (6, 10), (7, 11), (8, 12), (9, 13)
+        (1, None), (2, None), (3, 7), (4, 8), (5, 9), (6, 10), (7, 11), (8, 12), (9, 13), (10, 14)
     ]  # fmt: skip
-    assert [record.get("retry") for record in found] == [*[False] * 7, True, None]
+    assert [record.get("retry") for record in found] == [*[False] * 7, True, None, False]
     assert "no JSON object" in found[0]["error"] and "no JSON object" in found[1]["error"]
     assert "half a character" in found[4]["error"]
     assert found[3]["error"].startswith("prompt: ")
     assert found[6]["error"] == str(TOO_LONG)
     assert found[8]["answer"] == "l"
+    assert found[9]["error"].startswith("max_tokens: ")
 
 
 def test_an_id_that_cannot_be_written_down_is_spelled() -> None:

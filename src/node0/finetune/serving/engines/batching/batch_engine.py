@@ -155,7 +155,7 @@ class BatchEngine:
                 sequence.done = token.id in sequence.request.stop_ids
                 if not sequence.done:
                     tokens.append(token)
-                    sequence.done = sequence.left == 0
+                    sequence.done = sequence.left <= 0
                 if sequence.done or number == len(guesses) or guesses[number] != token.id:
                     break
                 sequence.computed += 1

@@ -173,6 +173,25 @@ def test_an_answer_ends_before_a_stop_id() -> None:
     assert answers(batch_engine(), [request]) == [ids[: ids.index(ids[5])]]
 
 
+def test_an_answer_of_no_ids_ends_with_its_first_step() -> None:
+    engine = batch_engine()
+    engine.add(Sequence(greedy_request([1, 2, 3], 0)))
+
+    engine.step()
+
+    assert not engine.busy and engine.figures().cache_blocks_held == 0
+
+
+def test_a_prompt_that_fills_the_cache_is_answered_again() -> None:
+    engine, request = batch_engine(4), greedy_request(random_ids(100), 20)
+    told = answers(engine, [request])
+
+    engine.add(Sequence(request))
+    again = [token.id for _ in range(40) for each in engine.step() for token in each.tokens]
+
+    assert [again] == told
+
+
 def test_what_can_never_fit_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match=r"100 tokens do not fit a cache of 96; .*--cache-gib"):
         batch_engine(3).add(Sequence(greedy_request(random_ids(60), 40)))
