@@ -129,7 +129,7 @@ class BatchWorker:
         for place, sequence in new:
             try:
                 engine.add(sequence)
-            except Node0Error as error:
+            except (Node0Error, OSError) as error:  # an adapter that cannot be read is this request's affair
                 self._end(sequence, place, error)
 
     def _let_out(self, engine: BatchEngine) -> None:

@@ -10,6 +10,7 @@ from batch_parts import answers, batch_engine, greedy_request
 from node0.errors import BadCheckpoint, ConfigError, EngineBusy, EngineUnavailable
 from node0.finetune.serving.engines.batching.batch_engine import BatchEngine, Progress
 from node0.finetune.serving.engines.batching.batch_worker import BatchWorker, Lender
+from node0.finetune.serving.engines.batching.sequence import Sequence
 from node0.finetune.serving.engines.queued_answer import QueuedAnswer
 
 
@@ -108,6 +109,23 @@ def test_a_request_that_can_never_fit_hears_it_and_the_others_are_answered() -> 
 
     with working(batch_engine(1)) as worker:
         assert len(asyncio.run(run(worker))) == 3
+
+
+def test_an_adapter_that_cannot_be_read_fails_its_own_request_alone() -> None:
+    class Unreadable(BatchEngine):
+        def add(self, sequence: Sequence) -> None:
+            if sequence.adapter == "x":
+                raise PermissionError("adapter_model.safetensors")
+            super().add(sequence)
+
+    async def run(worker: BatchWorker) -> list[int]:
+        running, broken = worker.enter(greedy_request([1], 30)), worker.enter(greedy_request([1], 3), "x")
+        with pytest.raises(PermissionError):
+            await ids_of(broken)
+        return await ids_of(running)
+
+    with working(Unreadable(batch_engine()._runner)) as worker:
+        assert len(asyncio.run(run(worker))) == 30
 
 
 def test_whoever_asked_hears_that_the_weights_cannot_be_loaded() -> None:
