@@ -90,6 +90,7 @@ class BatchRunner:
     def close(self) -> None:
         """Free weights and caches."""
         self._stages, self._caches, self._banks = [], [], []
+        self._load_adapter = None
 
     def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
         tail = cast(TailExpert, self._stages[-1])

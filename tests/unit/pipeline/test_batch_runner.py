@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
 import random
+import weakref
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from batch_parts import ARGS, joined_stages, random_ids
 
 from node0.errors import ConfigError
 from node0.models.factory import build_stages
+from node0.models.llama.adapter_rows import Products
 from node0.models.llama.batch_attention import Segment
 from node0.pipeline.batch_runner import BatchRunner, blocks_for
 
@@ -65,6 +68,22 @@ def test_a_copied_block_continues_as_its_source() -> None:
     runner.copy_block(0, 2)
 
     assert torch.equal(runner.run([Segment(10, 2, [2])], ids[10:], [1]), whole)
+
+
+def test_a_closed_runner_holds_neither_weights_nor_what_loads_adapters() -> None:
+    class Loader:
+        def __call__(self, name: str) -> list[Products]:
+            raise AssertionError(name)
+
+    stages, loader = joined_stages(), Loader()
+    runner = BatchRunner(stages, 1, load_adapter=loader)
+    kept = [weakref.ref(stages.pop()), weakref.ref(loader)]
+    del loader
+
+    runner.close()
+    gc.collect()
+
+    assert [each() for each in kept] == [None, None]
 
 
 def test_an_adapter_of_weights_that_take_none_is_refused() -> None:

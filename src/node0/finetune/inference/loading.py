@@ -25,7 +25,7 @@ from node0.models.digest import tensor_shapes
 from node0.models.factory import empty_stages, load_stages
 from node0.models.llama.adapter_rows import Products, adapter_products
 from node0.models.llama.arguments import LlamaArguments
-from node0.models.llama.layers import LlamaStage
+from node0.models.llama.layers import LlamaStage, cache_dtype
 from node0.models.llama.rope import head_dim
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.local import LocalPipeline
@@ -191,11 +191,12 @@ def load_runner(
         return BatchRunner(_stages(source, place, dtype, 1), n_blocks)
     bare = replace(source, adapters=())
     (stage,) = _stages(bare, place, dtype, 1)
+    kind, where = stage.dtype, stage.device  # the stage itself would live as long as `load`
 
     def load(name: str) -> list[Products]:
         (shape,) = empty_stages(source.base.args)
         load_peft(adapters[name], [shape], name=name, base_digest=source.base.digest)
-        return [adapter_products(shape, name, dtype=stage.dtype, device=stage.device)]
+        return [adapter_products(shape, name, dtype=kind, device=where)]
 
     return BatchRunner([stage], n_blocks, load_adapter=load)
 
@@ -203,7 +204,7 @@ def load_runner(
 def cache_block_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
     """Bytes of one block of keys and values over all layers."""
     args, place = source.base.args, pick_device(device)
-    kind = torch.float32 if place == "cpu" else _dtype(dtype, place, source)
+    kind = cache_dtype(place, _dtype(dtype, place, source))
     return block_bytes(args.num_hidden_layers, args.n_kv_heads or args.n_heads, head_dim(args), kind)
 
 

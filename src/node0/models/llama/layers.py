@@ -88,7 +88,7 @@ class LlamaStage(nn.Module):
             head_dim=head_dim(args),
             first_layer=args.first_layer,
             batch_size=batch_size,
-            dtype=self.cache_dtype,
+            dtype=cache_dtype(self.device, self.dtype),
             device=self.device,
         )
 
@@ -101,14 +101,9 @@ class LlamaStage(nn.Module):
             n_kv_heads=args.n_kv_heads or args.n_heads,
             head_dim=head_dim(args),
             first_layer=args.first_layer,
-            dtype=self.cache_dtype,
+            dtype=cache_dtype(self.device, self.dtype),
             device=self.device,
         )
-
-    @property
-    def cache_dtype(self) -> torch.dtype:
-        """Type of keys and values: a processor attends in float32 several times faster."""
-        return torch.float32 if self.device.type == "cpu" else self.dtype
 
     def join_projections(self) -> None:
         """Lay matrices of the same input together, for generation alone: names and adapters are gone then.
@@ -247,6 +242,11 @@ def fresh_tensor(name: str, shape: torch.Size, args: LlamaArguments, seed: int) 
     key = "tok_embeddings.weight" if args.tie_embeddings and name == "output.weight" else name
     generator = keyed_generator("init", seed, key)
     return torch.empty(shape, dtype=torch.float32).normal_(std=args.init_std, generator=generator)
+
+
+def cache_dtype(device: torch.device | str, dtype: torch.dtype) -> torch.dtype:
+    """Type of keys and values of a stage: a processor attends in float32 several times faster."""
+    return torch.float32 if torch.device(device).type == "cpu" else dtype
 
 
 def _positions(x: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,13 @@ from tiny_chat import tiny_tokenizer
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.checkpoint.peft import export_peft
-from node0.finetune.inference.loading import LoadedModel, load_model
+from node0.finetune.inference.loading import (
+    LoadedModel,
+    cache_block_bytes,
+    find_source,
+    load_model,
+    load_runner,
+)
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
 from node0.lora.adapter import apply_lora, get_lora_parameters
@@ -148,6 +156,25 @@ def test_the_profile_of_the_training_is_used_for_its_own_role_only(tmp_path: Pat
 
     assert "Card of the run." in trained.decode(trained.encode_chat("hello"))
     assert "Card of the run." not in other.decode(other.encode_chat("hello"))
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_a_block_of_the_cache_takes_what_is_reckoned(base: Path, dtype: str) -> None:
+    source = find_source(str(base))
+
+    assert load_runner(source, 7, device="cpu", dtype=dtype).nbytes == 7 * cache_block_bytes(
+        source, device="cpu", dtype=dtype
+    )
+
+
+def test_what_loads_adapters_keeps_no_weights_alive(base: Path) -> None:
+    runner = load_runner(find_source(str(base)), 1, adapters={})
+    load, weights = runner._load_adapter, weakref.ref(runner._stages[0])
+
+    runner.close()
+    gc.collect()
+
+    assert load is not None and weights() is None
 
 
 def test_a_model_without_a_tokenizer_generates_ids_but_no_text(base: Path) -> None:
