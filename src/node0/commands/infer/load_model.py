@@ -35,8 +35,10 @@ def load_model(choice: ModelChoice, how: Answering) -> OwnModel:
     )
     source = kind.find(choice.name or "")
     offer = Offer(source, [source.name], source.name)
-    weights = OwnWeights(kind, default_cache_bytes([offer], kind, 1), max_running=CONTEXTS)
+    weights = OwnWeights(kind, max_running=CONTEXTS)
     weights.start([offer])
+    sizes = [loader.nbytes for loader in weights.loaders.values()]
+    weights.cache_bytes = default_cache_bytes(sizes, kind.device, 1)
     served = served_model(offer, kind, context=weights.context(source))
     engine = LocalEngine(ModelPool(weights.loaders), weights.placements, max_running=CONTEXTS)
     runner = asyncio.Runner()

@@ -3,7 +3,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,10 @@ class OwnWeights:
     """Loaders of weights, and what answers for which model."""
 
     choice: SourceChoice
-    cache_bytes: int
-    "For each of the bases that are loaded."
-
     max_running: int
+    cache_bytes: int = 0
+    "For each of the bases that are loaded; set before the first one is."
+
     placements: dict[str, Placement] = field(default_factory=dict)
     loaders: dict[str, Loader] = field(default_factory=dict)
     _shared: dict[str, dict[str, Path]] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class OwnWeights:
         for offer in offers:
             self.place(offer)
 
-    def place(self, offer: Offer) -> Loader | None:
-        """Place one more model; its loader, or None where its weights have one."""
+    def place(self, offer: Offer) -> Loader:
+        """Place one more model; the loader of its weights, which may answer for others too."""
         name, source = offer.engine_name, offer.source
         adapters = self._shared.get(source.base.digest) if _may_share(source) else None
         weights = name
@@ -55,9 +55,8 @@ class OwnWeights:
             weights = f"base-{source.base.digest[:12]}"
             adapters.update(zip([name], source.adapters, strict=False))
         self.placements[name] = Placement(weights, name if adapters is not None and source.adapters else None)
-        if weights in self.loaders:
-            return None
-        self.loaders[weights] = self._loader(weights, source, adapters)
+        if weights not in self.loaders:
+            self.loaders[weights] = self._loader(weights, source, adapters)
         return self.loaders[weights]
 
     def context(self, source: ModelSource) -> int:
@@ -90,19 +89,16 @@ class OwnWeights:
         if each > self.cache_bytes:
             raise DoesNotFit(
                 f"a cache of {self.cache_bytes} bytes holds no block of {source.name}, which takes {each}; "
-                "give a larger --cache-gib"
+                "free memory; node0 serve also takes a larger --cache-gib"
             )
         most = self.max_running * blocks_for(source.base.args.max_seq_len)
         return min(most, self.cache_bytes // each)
 
 
-def default_cache_bytes(offers: Sequence[Offer], choice: SourceChoice, bases: int) -> int:
-    """Half of what is free beside the weights, divided among as many bases as may be loaded."""
-    sizes = sorted(
-        (weight_bytes(offer.source, device=choice.device, dtype=choice.dtype) for offer in offers),
-        reverse=True,
-    )
-    free = free_bytes(pick_device(choice.device)) - sum(sizes[:bases])
+def default_cache_bytes(sizes: Iterable[int], device: str, bases: int) -> int:
+    """Half of what is free beside weights of these bytes, divided among as many bases as may be loaded."""
+    largest = sorted(sizes, reverse=True)[:bases]
+    free = free_bytes(pick_device(device)) - sum(largest)
     return max(0, int(free * CACHE_SHARE / bases))
 
 

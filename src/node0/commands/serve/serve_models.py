@@ -174,13 +174,14 @@ def _engine(request: ServeRequest, started: list[Offer], *, grows: bool) -> _Ser
         return _Serving(
             request.choice, RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token)
         )
-    # One more than were named: a version whose turn has come is loaded beside the one that still answers.
-    bound = request.max_loaded or (len(started) + 1 if grows else None)
-    cache = request.cache_bytes
-    if cache is None:
-        cache = default_cache_bytes(started, request.choice, bound or len(started))
-    weights = OwnWeights(request.choice, cache, request.max_running)
+    weights = OwnWeights(request.choice, request.max_running)
     weights.start(started)
+    sizes = [loader.nbytes for loader in weights.loaders.values()]
+    # One more than there are: a version whose turn has come is loaded beside the one that still answers.
+    bound = request.max_loaded or (len(sizes) + 1 if grows else None)
+    weights.cache_bytes = request.cache_bytes or default_cache_bytes(
+        sizes, request.device, bound if grows and bound else min(bound or len(sizes), len(sizes))
+    )
     pool = ModelPool(weights.loaders, max_loaded=bound, max_bytes=request.max_bytes)
     engine = LocalEngine(
         pool, weights.placements, max_running=request.max_running, max_waiting=request.max_waiting

@@ -10,6 +10,8 @@ from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
 from node0.errors import DoesNotFit
 from node0.finetune.inference.loading import cache_block_bytes, weight_bytes
 from node0.finetune.inference.source import ModelSource
+from node0.finetune.serving.engines.local_engine import LocalEngine
+from node0.finetune.serving.engines.model_pool import ModelPool
 from node0.models.base_model import resolve_base
 from node0.models.block_cache import BLOCK
 
@@ -28,7 +30,7 @@ def offered(tmp_path: Path) -> list[Offer]:
 
 
 def weights(*offers: Offer, cache_bytes: int = 1 << 24) -> OwnWeights:
-    made = OwnWeights(CHOICE, cache_bytes, max_running=4)
+    made = OwnWeights(CHOICE, 4, cache_bytes)
     made.start(offers)
     return made
 
@@ -53,12 +55,23 @@ def test_shared_and_own_weights_answer_alike(offered: list[Offer]) -> None:
 
 
 def test_a_later_version_joins_the_base_that_is_shared(offered: list[Offer]) -> None:
-    both = weights(*offered)
+    alone, both = weights(offered[0]), weights(*offered)
     source = offered[0].source
 
-    assert both.place(Offer(source, ["c"], "c")) is None
+    assert [both.place(Offer(source, ["c"], "c"))] == list(both.loaders.values())
     assert both.placements["c"].adapter == "c"
-    assert weights(offered[0]).place(Offer(source, ["c"], "c")) is not None
+    assert alone.place(Offer(source, ["c"], "c")) is alone.loaders["c"]
+    assert list(alone.loaders) == ["a", "c"]
+
+
+def test_a_later_version_over_the_budget_is_refused_each_time(offered: list[Offer]) -> None:
+    made = weights(offered[0])
+    engine = LocalEngine(ModelPool({}, max_bytes=100), {})
+
+    for _ in range(2):
+        loader = made.place(offered[1])
+        with pytest.raises(DoesNotFit, match="the budget is 100"):
+            engine.offer("b", made.placements["b"], loader)
 
 
 def test_a_model_may_have_no_more_context_than_its_cache_holds(offered: list[Offer]) -> None:
@@ -67,7 +80,7 @@ def test_a_model_may_have_no_more_context_than_its_cache_holds(offered: list[Off
 
     assert weights(offered[0]).context(source) == source.base.args.max_seq_len
     assert weights(offered[0], cache_bytes=3 * block).context(source) == 3 * BLOCK
-    with pytest.raises(DoesNotFit, match="--cache-gib"):
+    with pytest.raises(DoesNotFit, match="free memory; node0 serve also takes a larger --cache-gib"):
         weights(offered[0], cache_bytes=block - 1).context(source)
 
 
@@ -83,6 +96,8 @@ def test_the_default_leaves_room_for_the_weights_and_divides_the_rest(
 ) -> None:
     monkeypatch.setattr("node0.commands.serve.own_weights.free_bytes", lambda device: 10_000_000)
     each = weight_bytes(offered[0].source, dtype="float32")
+    shared = [loader.nbytes for loader in weights(*offered).loaders.values()]
 
-    assert default_cache_bytes(offered, CHOICE, 2) == (10_000_000 - 2 * each) // 4
-    assert default_cache_bytes(offered, CHOICE, 1) == (10_000_000 - each) // 2
+    assert default_cache_bytes(shared, "cpu", 1) == (10_000_000 - each) // 2
+    assert default_cache_bytes([each, 3 * each], "cpu", 1) == (10_000_000 - 3 * each) // 2
+    assert default_cache_bytes([each, each], "cpu", 2) == (10_000_000 - 2 * each) // 4

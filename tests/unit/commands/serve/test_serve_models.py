@@ -8,8 +8,12 @@ import httpx
 import pytest
 from tiny_run import make_base
 
+from node0.commands.serve import serve_models as work
+from node0.commands.serve.model_offers import Offer
 from node0.commands.serve.serve_models import ServeRequest, serve_models
 from node0.errors import ConfigError, DoesNotFit, NotFound
+from node0.finetune.inference.source import ModelSource
+from node0.models.base_model import resolve_base
 
 REQUEST = ServeRequest(
     models=("tiny",),
@@ -67,6 +71,30 @@ def test_a_model_without_a_tokenizer_cannot_be_asked_in_words(tmp_path: Path) ->
 def test_a_model_over_the_budget_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(DoesNotFit, match="the budget is 100"):
         serve_models(replace(REQUEST, models=(str(make_base(tmp_path)),), max_bytes=100))
+
+
+@pytest.mark.parametrize(
+    ("max_loaded", "grows", "bases"),
+    [(None, False, 2), (1, False, 1), (8, False, 2), (None, True, 3), (1, True, 1), (8, True, 8)],
+)
+def test_the_cache_is_divided_by_the_bases_and_not_by_the_models(
+    max_loaded: int | None, grows: bool, bases: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (resolve_base(make_base(tmp_path / name, seed=seed)) for seed, name in enumerate("xy"))
+    offered = [Offer(ModelSource(name, one), [name], name) for name in "ab"]
+    offered.append(Offer(ModelSource("c", other), ["c"], "c"))
+    divided: list[tuple[int, int]] = []
+
+    def cache_bytes(sizes: list[int], device: str, bases: int) -> int:
+        divided.append((len(sizes), bases))
+        return 5
+
+    monkeypatch.setattr(work, "default_cache_bytes", cache_bytes)
+    request = replace(REQUEST, cache_bytes=None, max_loaded=max_loaded)
+    serving = work._engine(request, offered, grows=grows)
+
+    assert divided == [(2, bases)]
+    assert serving.weights is not None and serving.weights.cache_bytes == 5
 
 
 def test_a_directory_is_served_under_its_own_name_until_a_signal(

@@ -49,14 +49,13 @@ class LocalEngine:
             self._engage(name, placement)
         self._warm = False
 
-    def offer(self, name: str, placement: Placement, loader: Loader | None) -> None:
+    def offer(self, name: str, placement: Placement, loader: Loader) -> None:
         """Answer for this model too; its weights are loaded when it is asked for, if they are not there.
 
         Raises:
             DoesNotFit: they alone are over the pool's budget.
         """
-        if loader is not None:
-            self._pool.offer(placement.weights, loader)
+        self._pool.offer(placement.weights, loader)
         self._engage(name, placement)
 
     async def open(self, request: GenerationRequest) -> QueuedAnswer:

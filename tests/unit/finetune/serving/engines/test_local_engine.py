@@ -61,7 +61,7 @@ def test_models_over_one_base_are_answered_by_one_engine() -> None:
 def test_a_model_that_is_offered_later_is_answered_too() -> None:
     local = engine("a")
     local.offer("b", Placement("b"), Loader(1, batch_engine))
-    local.offer("c", Placement("a"), None)
+    local.offer("c", Placement("a"), Loader(1, batch_engine))
 
     told = run(local, *(greedy_request(PROMPT, 4, name) for name in ("a", "b", "c")))
 
