@@ -24,7 +24,7 @@ def converse(choose: Callable[[], AskedModel], how: Answering, *, system: str = 
     """Answer each message after the conversation so far; 0 when the person leaves."""
     read = line_reader()
     with closing(choose()) as model:
-        console.note(f"{model.name} answers ({model.about}); /help lists commands, /bye leaves")
+        console.note(_shown(f"{model.name} answers ({model.about}); /help lists commands, /bye leaves"))
         state = ChatState(how, system=system, tools=list(model.tools))
         while _turn(model, state, read):
             pass
@@ -35,7 +35,7 @@ def _turn(model: AskedModel, state: ChatState, read: ReadLine) -> bool:
     """Read one message and answer it; False when the person leaves."""
     call = state.waiting
     try:
-        text = typed_message(read, f"result of {call['name']}> " if call else PROMPT)
+        text = typed_message(read, _shown(f"result of {call['name']}> ") if call else PROMPT)
     except EOFError:
         return False
     except KeyboardInterrupt:
@@ -50,7 +50,7 @@ def _turn(model: AskedModel, state: ChatState, read: ReadLine) -> bool:
         elif (call or text.strip()) and state.add(text):
             _answer(model, state)
     except Node0Error as error:
-        console.note(f"error: {error}")
+        console.note(_shown(f"error: {error}"))
         if isinstance(error, ConfigError) and len(state.turns) > 1:
             console.note("/clear forgets the conversation so far, /set shows the settings")
     return True
@@ -77,14 +77,20 @@ def _show(piece: str | ToolUseBlock, blocks: list[Block]) -> None:
     last = blocks[-1] if blocks else None
     if not isinstance(piece, str):
         _end_line(blocks)
-        console.write(f"→ {piece['name']} {json.dumps(piece['input'], ensure_ascii=False)}\n")
+        given = json.dumps(piece["input"], ensure_ascii=False)
+        console.write(_shown(f"→ {piece['name']} {given}\n"))
         blocks.append(piece)
     elif last is not None and last["type"] == "text":
-        console.write(piece.translate(_HARMLESS))
+        console.write(_shown(piece))
         last["text"] += piece
     elif piece:
-        console.write(piece.translate(_HARMLESS))
+        console.write(_shown(piece))
         blocks.append({"type": "text", "text": piece})
+
+
+def _shown(text: str) -> str:
+    """What a model, a server or a tool's author wrote, harmless to the terminal."""
+    return text.translate(_HARMLESS)
 
 
 def _end_line(blocks: list[Block]) -> None:

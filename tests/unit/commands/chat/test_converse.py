@@ -7,6 +7,7 @@ import pytest
 from asked_parts import TOO_LONG, ScriptedModel
 
 from node0.commands.chat.converse import converse
+from node0.errors import ConfigError
 from node0.finetune.inference.reply import Answering
 
 CALL: Any = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls \u2713"}}
@@ -95,3 +96,28 @@ def test_what_would_steer_the_terminal_is_shown_and_not_sent(talk: Any) -> None:
     assert model.requests[1]["messages"][1]["content"] == [
         {"type": "text", "text": "a\x1b[2J\x9b\tb\n\u00e9"}
     ]
+
+
+def test_what_a_model_or_a_server_is_called_or_says_beside_words_is_harmless_too(
+    talk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = {**CALL, "name": "a\x1b[2J", "input": {"x": "\x9b"}}
+    model = ScriptedModel([[call], ["b"], [ConfigError("c\x1b[2J; d")]])
+    model.name, model.about = "e\x1b", "f\x07"
+    prompts: list[str] = []
+    typed = iter(["hello", "result", "again"])
+
+    def read(prompt: str) -> str:
+        prompts.append(prompt)
+        for line in typed:
+            return line
+        raise EOFError
+
+    monkeypatch.setattr("node0.commands.chat.converse.line_reader", lambda: read)
+    out, err = talk(model)
+
+    assert out == '\u2192 a\ufffd[2J {"x": "\ufffd"}\nb\n'
+    assert prompts[:2] == [">>> ", "result of a\ufffd[2J> "]
+    assert err.splitlines()[0].startswith("e\ufffd answers (f\ufffd); ")
+    assert err.splitlines()[1] == "error: c\ufffd[2J; d"
+    assert model.requests[1]["messages"][1]["content"] == [call]
