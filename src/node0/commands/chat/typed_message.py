@@ -5,6 +5,8 @@ import readline
 import sys
 from collections.abc import Callable
 
+from node0.commands.utf8_streams import use_utf8
+
 QUOTES = '"""'
 CONTINUED = "... "
 
@@ -16,6 +18,7 @@ def line_reader() -> ReadLine:
     """Reads from the terminal with line editing, or from a pipe without prompts."""
     if sys.stdin is None:
         return _nothing
+    use_utf8()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _piped
     # Having been imported, it gives `input` arrow keys, paste and the lines typed before.

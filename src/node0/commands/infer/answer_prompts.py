@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from node0 import console
+from node0.commands.utf8_streams import use_utf8
 from node0.errors import NotFound
 from node0.finetune.chat.messages import Request
 from node0.finetune.inference.prompt_api import Prompt, PromptAPI, prompts_by_line
@@ -42,8 +42,8 @@ def answer_prompts(choose: Callable[[], AskedModel], how: Answering, form: Promp
         how: how answers are drawn.
         form: of prompts and answers.
     """
-    source, sink = _streams()
-    prompts = _prompts(source, form)
+    use_utf8()
+    prompts, sink = _prompts(sys.stdin or (), form), sys.stdout
     with closing(choose()) as model:
         if form.file is None and sys.stdin is not None and sys.stdin.isatty():
             kind = '{"prompt": "..."}' if form.as_json else "a prompt"
@@ -65,14 +65,6 @@ def _ask(model: AskedModel, prompt: Prompt, *, raw: bool) -> Reply:
         "messages": [{"role": "user", "content": prompt.text}],
     }
     return model.ask(turn, prompt.how, calls=False)
-
-
-def _streams() -> tuple[Iterable[str], TextIO]:
-    if sys.stdin is None:
-        return (), sys.stdout
-    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "strict")):
-        stream.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]  # real files both
-    return sys.stdin, sys.stdout
 
 
 def _prompts(source: Iterable[str], form: PromptForm) -> Iterable[str]:

@@ -54,6 +54,15 @@ def test_a_pipe_is_read_by_lines_and_sees_no_prompt(
     assert capsys.readouterr().out == ""
 
 
+def test_a_byte_that_is_no_utf8_is_replaced_and_the_next_line_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\nnext\n"), encoding="utf-8"))
+    read = line_reader()
+
+    assert [read("> "), read("> ")] == ["\N{REPLACEMENT CHARACTER}", "next"]
+
+
 def test_a_closed_input_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
 
