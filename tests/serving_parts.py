@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 from fastapi import FastAPI
@@ -75,6 +75,13 @@ class ScriptedStream:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class OnlyCut(list[GeneratedToken]):
+    """Gives parts of itself, and is never looked through from its begin: that is done at each piece."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("all tokens were looked at")
 
 
 class ScriptedEngine:

@@ -145,4 +145,4 @@ def _reason(answer: Answer) -> str:
 def _ids(answer: Answer, start: int, *, first: bool) -> Chunk:
     """As vLLM gives them."""
     prompt = {"prompt_token_ids": list(answer.prompt_ids)} if first else {}
-    return {"token_ids": answer.ids[start:], **prompt}
+    return {"token_ids": [token.id for token in answer.tokens[start:]], **prompt}

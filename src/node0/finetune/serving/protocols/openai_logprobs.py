@@ -41,7 +41,8 @@ def text_logprobs(answer: Answer, start: int, *, offset: int) -> Mapping[str, An
 
 
 def _asked(answer: Answer) -> bool:
-    return any(token.logprob is not None for token in answer.tokens)
+    # All tokens have one or none has; this is looked up at each piece of a stream.
+    return any(token.logprob is not None for token in answer.tokens[:1])
 
 
 def _entry(answer: Answer, token_id: int, value: float | None) -> dict[str, Any]:

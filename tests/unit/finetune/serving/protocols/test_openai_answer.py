@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from serving_parts import END, ScriptedStream, decode, encode
+from serving_parts import END, OnlyCut, ScriptedStream, decode, encode
 
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks
@@ -91,3 +91,12 @@ def test_streamed_ids_are_all_ids_once() -> None:
     assert [token_id for choice in first for token_id in choice["token_ids"]] == encode("añb")
     assert "".join(choice["text"] for choice in first) == "añb"
     assert chunks[-1]["usage"]["prompt_tokens"] == 6
+
+
+def test_a_piece_costs_no_look_at_all_tokens_before_it() -> None:
+    given = answer("abc", calls=False)
+    given.tokens = OnlyCut()
+
+    chunks = collected(openai_answer.text_chunks([given], TEXT, n=1, with_ids=True, with_usage=False))
+
+    assert [token_id for chunk in chunks for token_id in chunk["choices"][0]["token_ids"]] == encode("abc")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
-from serving_parts import END, ScriptedStream, decode, encode
+from serving_parts import END, OnlyCut, ScriptedStream, decode, encode
 
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.engines.token_engine import GeneratedToken
@@ -17,7 +17,7 @@ TOKENS = [
 
 def answer(tokens: list[GeneratedToken]) -> Answer:
     stream = ScriptedStream([], hang=False, error=None)
-    return Answer((1,), 9, frozenset([END]), stream, TextStream(decode), None, tokens=list(tokens))
+    return Answer((1,), 9, frozenset([END]), stream, TextStream(decode), None, tokens=OnlyCut(tokens))
 
 
 def test_a_chats_tokens_tell_text_bytes_and_the_likeliest() -> None:
