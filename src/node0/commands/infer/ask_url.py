@@ -11,7 +11,7 @@ def connect(choice: ModelChoice) -> UrlModel:
     """The model there; with a role the server is told of the role's tools with each request.
 
     Raises:
-        ConfigError: the token cannot be read, or there is no such role.
+        ConfigError: the URL can be none, the token cannot be read, or there is no such role.
         EngineUnavailable: nothing answers there.
         NotFound: it has no such model.
     """

@@ -30,6 +30,8 @@ class ModelChoice:
 
     def check(self) -> None:
         """End the command where flags do not go together; else say what comes, before torch is imported."""
+        if self.url is not None and not self.url.strip():
+            console.misused("--url names no server; give its address, or leave --url out")
         if self.url is None and self.name is None:
             console.misused("name a model with --model, or a server with --url")
         if self.url is None and self.token_file is not None:
@@ -38,7 +40,7 @@ class ModelChoice:
             console.misused("--rag-dir is read here; the server at --url has its own")
         if self.url is not None and self.adapters:
             console.misused("--adapters are loaded here; the server at --url has its own")
-        console.note(f"asking {self.url}" if self.url else f"loading {self.name}")
+        console.note(f"asking {self.url}" if self.url is not None else f"loading {self.name}")
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -18,4 +18,4 @@ else:
 
 def open_model(choice: ModelChoice, how: "Answering") -> "AskedModel":
     """The model, ready to be asked; `how` is checked before a model of this process is looked for."""
-    return remote.connect(choice) if choice.url else own.load_model(choice, how)
+    return remote.connect(choice) if choice.url is not None else own.load_model(choice, how)

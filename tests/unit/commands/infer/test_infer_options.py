@@ -88,6 +88,9 @@ def test_all_of_stdin_may_be_one_prompt(ask: Ask, capsys: pytest.CaptureFixture[
         (("--dtype", "int3"), None, 1, "dtype 'int3' is unknown"),
         (("--role", "No Role"), None, 1, "role 'No Role' is no role name"),
         (("--max-tokens", "-1"), None, 2, "--max-tokens"),
+        (("--rag-dir", "."), None, 2, "--raw continues the text itself; leave --rag-dir out"),
+        (("--url", ""), None, 2, "--url names no server"),
+        (("--url", "http://localhost:abc"), None, 1, "'http://localhost:abc' is no URL"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

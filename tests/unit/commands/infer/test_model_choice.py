@@ -16,6 +16,8 @@ def test_names_stand_between_commas() -> None:
     ("choice", "told"),
     [
         (ModelChoice(None), "--model, or a server with --url"),
+        (ModelChoice("a", url=""), "--url names no server"),
+        (ModelChoice("a", url=" "), "--url names no server"),
         (ModelChoice("a", token_file=Path("t")), "--token-file is for a server"),
         (ModelChoice("a", url="http://127.0.0.1:9", adapters=("x",)), "--adapters are loaded here"),
     ],

@@ -12,6 +12,7 @@ from node0.errors import ConfigError, EngineBusy, EngineUnavailable, Node0Error,
 from node0.finetune.chat.messages import Request, Tool, ToolUseBlock
 from node0.finetune.corpus.exchange.interchange_turns import to_openai
 from node0.finetune.inference.reply import Answering, Reply
+from node0.finetune.serving.server_url import server_url
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
@@ -38,10 +39,11 @@ class UrlModel:
         """Look for the model at `url`, with or without `/v1` at its end; None takes the first one there.
 
         Raises:
+            ConfigError: `url` can be none.
             EngineUnavailable: nothing answers there as an OpenAI server does.
             NotFound: it has no such model.
         """
-        self._url = url.rstrip("/").removesuffix("/v1").rstrip("/")
+        self._url = server_url(url).removesuffix("/v1").rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # No proxy of the environment: a server is named by its own address.
         self._client = client or httpx.Client(trust_env=False)

@@ -11,6 +11,7 @@ import httpx
 
 from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.token_engine import EngineFigures, GeneratedToken, GenerationRequest
+from node0.finetune.serving.server_url import server_url
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 600.0
@@ -54,8 +55,12 @@ class RemoteEngine:
     def __init__(
         self, url: str, dialect: Dialect, *, token: str | None = None, client: httpx.AsyncClient | None = None
     ) -> None:
-        """Ask the engine at `url`, with a bearer `token` where it wants one."""
-        self._url = url.rstrip("/")
+        """Ask the engine at `url`, with a bearer `token` where it wants one.
+
+        Raises:
+            ConfigError: `url` can be none.
+        """
+        self._url = server_url(url)
         self._dialect = dialect
         # No proxy of the environment: an engine is named by its own address.
         self._client = client or httpx.AsyncClient(trust_env=False)

@@ -188,3 +188,5 @@ def test_what_is_no_openai_server_is_said() -> None:
         UrlModel("http://127.0.0.1:9")
     with pytest.raises(EngineUnavailable, match="does not answer"):
         UrlModel("no url")
+    with pytest.raises(ConfigError, match="'http://localhost:abc' is no URL"):
+        UrlModel("http://localhost:abc")

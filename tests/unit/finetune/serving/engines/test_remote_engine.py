@@ -109,6 +109,11 @@ def test_an_engine_that_does_not_run_is_named() -> None:
     assert "does not answer" in with_engine(url, VllmDialect(), RemoteEngine.ready)
 
 
+def test_an_address_that_can_be_none_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="'http://localhost:abc' is no URL"):
+        RemoteEngine("http://localhost:abc", VllmDialect())
+
+
 def test_an_engine_that_answers_is_ready() -> None:
     with scripted_http_engine() as http:
         assert with_engine(http.url, VllmDialect(), RemoteEngine.ready) == ""
