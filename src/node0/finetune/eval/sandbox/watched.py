@@ -4,6 +4,7 @@
 import contextlib
 import os
 import selectors
+import shutil
 import subprocess
 import tempfile
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node0.finetune.eval.sandbox.limits import SandboxLimits
-from node0.finetune.eval.sandbox.workspace import Workspace
+from node0.finetune.eval.sandbox.workspace import Unmeasurable, Workspace
 
 LOOK_EVERY = 0.1
 "Seconds between looks at clock and disk."
@@ -19,7 +20,36 @@ LOOK_EVERY = 0.1
 DRAIN_SECONDS = 2.0
 "How long after the end the pipes may stay open; only what escaped its end could hold them."
 
+OTHERS_WRITE = 4 << 30
+"Bytes by which free space may fall during one run: this much is put down to other programs of the machine."
+
 CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class _Disk:
+    """What is looked at again and again: the workspace, and how much was free when the command started."""
+
+    workspace: Workspace
+    limits: SandboxLimits
+    free: int
+
+    def look(self, seen: "Watched") -> None:
+        """Note what was written beyond a limit."""
+        limits = self.limits
+        try:
+            size, files = self.workspace.size()
+        except Unmeasurable as error:
+            seen.stopped.append(f"wrote above {limits.disk:,} bytes, as far as can be told: {error}")
+            return
+        if size > limits.disk:
+            seen.stopped.append(f"wrote above {limits.disk:,} bytes")
+        if files > limits.files:
+            seen.stopped.append(f"wrote above {limits.files:,} files")
+        # A file that is open and has no name any more is seen here alone.
+        most = max(4 * limits.disk, OTHERS_WRITE)
+        if self.free - _free(self.workspace) > most:
+            seen.stopped.append(f"wrote above {most:,} bytes without a name, or another program wrote them")
 
 
 @dataclass
@@ -55,16 +85,17 @@ def watch(
         OSError: the program cannot be started.
     """
     seen, began = Watched(), time.monotonic()
+    disk = _Disk(workspace, limits, _free(workspace))
     with _started(command, stdin, environment or {}) as process:
         try:
-            _follow(process, seen, workspace=workspace, limits=limits)
+            _follow(process, seen, disk=disk, limits=limits)
         finally:
             if process.poll() is None:
                 process.kill()
                 end()
             seen.exit_code = process.wait()
     seen.seconds = time.monotonic() - began
-    _look_at_disk(seen, workspace, limits)
+    disk.look(seen)
     return seen
 
 
@@ -88,9 +119,7 @@ def _started(
         yield process
 
 
-def _follow(
-    process: "subprocess.Popen[bytes]", seen: Watched, *, workspace: Workspace, limits: SandboxLimits
-) -> None:
+def _follow(process: "subprocess.Popen[bytes]", seen: Watched, *, disk: _Disk, limits: SandboxLimits) -> None:
     """Collect output until both pipes are closed or a limit is exceeded."""
     until = time.monotonic() + limits.seconds
     pieces: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -107,7 +136,7 @@ def _follow(
             if (now := time.monotonic()) > until:
                 seen.stopped.append(f"not done after {limits.seconds:g} s")
             if now > look_at:
-                _look_at_disk(seen, workspace, limits)
+                disk.look(seen)
                 look_at = now + LOOK_EVERY
             if process.poll() is not None:
                 until = min(until, now + DRAIN_SECONDS)
@@ -133,9 +162,5 @@ def _pipes(process: "subprocess.Popen[bytes]") -> Iterator[selectors.BaseSelecto
         yield pipes
 
 
-def _look_at_disk(seen: Watched, workspace: Workspace, limits: SandboxLimits) -> None:
-    size, files = workspace.size()
-    if size > limits.disk:
-        seen.stopped.append(f"wrote above {limits.disk:,} bytes")
-    if files > limits.files:
-        seen.stopped.append(f"wrote above {limits.files:,} files")
+def _free(workspace: Workspace) -> int:
+    return shutil.disk_usage(workspace.scaffold).free

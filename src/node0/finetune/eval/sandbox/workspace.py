@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A throwaway directory that a sandbox may write, read from outside without following a link.
 
-What ran in it may have left links, pipes and directories without rights. So every path is opened step by
-step from the root, a link at any step is refused, and only plain files are read.
+What ran in it may have left links, pipes, directories without rights and thousands of them in one another.
+So every path is opened step by step from the root, a link at any step is refused, only plain files are read,
+and nothing here goes down further than `DEEPEST` directories.
 """
 
 import contextlib
+import errno
+import logging
 import os
 import secrets
-import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +24,21 @@ FIRST_USER, USERS = 1_500_000_000, 500_000_000
 LARGEST_READ = 4 << 20
 "Bytes of a file that is read back."
 
+DEEPEST = 64
+"Directories in one another that are looked into."
+
+REMOVE_SECONDS = 60
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+logger = logging.getLogger(__name__)
+
 
 class OutsideWorkspace(ValueError):
     """A path leads out of the workspace, or through a link."""
+
+
+class Unmeasurable(Exception):
+    """How much was written cannot be told, so it counts as more than any limit; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +89,21 @@ class Workspace:
             self.write(path, text)
 
     def size(self) -> tuple[int, int]:
-        """Bytes on the disk, and number of files and directories; links are not followed."""
-        total = count = 0
-        for _, directories, files, handle in os.fwalk(self.root, onerror=None, follow_symlinks=False):
-            for name in (*directories, *files):
-                count += 1
-                with contextlib.suppress(OSError):
-                    total += 512 * os.stat(name, dir_fd=handle, follow_symlinks=False).st_blocks
-        return total, count
+        """Bytes on the disk, and number of files and directories; links are not followed.
+
+        Raises:
+            Unmeasurable: a directory cannot be read, or lies below more than `DEEPEST` others.
+        """
+        handle = _opened(str(self.root))
+        return (0, 0) if handle is None else _size(handle, above=0)
 
     @contextlib.contextmanager
     def _directory(self, steps: list[str], *, make: bool = False) -> Iterator[int]:
         """A handle on a directory, reached without a link."""
-        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            handle = os.open(self.root, _DIRECTORY)
+        except OSError as error:
+            raise OutsideWorkspace(f"{self.root}: {error.strerror}") from None
         try:
             for step in steps:
                 below = self._step(handle, step, make=make)
@@ -97,12 +114,11 @@ class Workspace:
             os.close(handle)
 
     def _step(self, handle: int, name: str, *, make: bool) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=handle)
-            below = os.open(name, flags, dir_fd=handle)
+            below = os.open(name, _DIRECTORY, dir_fd=handle)
         except OSError as error:
             raise OutsideWorkspace(f"{name}: {error.strerror}") from None
         if make:
@@ -127,7 +143,7 @@ def open_workspace(*, own_user: bool) -> Iterator[Workspace]:
             os.chown(root, user, user)
         yield Workspace(root, user, scaffold)
     finally:
-        shutil.rmtree(above, onerror=_unlock)
+        _remove(above)
 
 
 def _steps(path: str) -> list[str]:
@@ -135,9 +151,14 @@ def _steps(path: str) -> list[str]:
     pure = PurePosixPath(path)
     if pure.is_absolute() and pure.is_relative_to("/workspace"):
         pure = pure.relative_to("/workspace")
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or not _can_be_a_name(path):
         raise OutsideWorkspace(f"{path!r} is not below /workspace")
     return list(pure.parts)
+
+
+def _can_be_a_name(path: str) -> bool:
+    """Whether a file system can hold it: no null byte, no half of a surrogate pair."""
+    return "\0" not in path and not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def _must_be_plain(handle: int, path: str) -> None:
@@ -145,12 +166,57 @@ def _must_be_plain(handle: int, path: str) -> None:
         raise OutsideWorkspace(f"{path}: not a plain file")
 
 
-def _unlock(function: object, path: str, error: object) -> None:
-    """Give rights back where a command took them away, and try once more; what is left is no one's."""
-    with contextlib.suppress(OSError):
-        Path(path).parent.chmod(0o700)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            Path(path).chmod(0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink()
+def _opened(name: str, *, above: int | None = None) -> int | None:
+    """A handle on a directory; None where there is none, or something else took its place."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=above)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise Unmeasurable(f"a directory cannot be read: {error.strerror}") from None
+
+
+def _size(handle: int, *, above: int) -> tuple[int, int]:
+    """Bytes and number of all below a directory that lies below so many others; closes the handle."""
+    total = count = 0
+    try:
+        for name in os.listdir(handle):
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                total, count = total + 512 * status.st_blocks, count + 1
+                if stat.S_ISDIR(status.st_mode):
+                    inside = _size_of_directory(name, handle, above=above + 1)
+                    total, count = total + inside[0], count + inside[1]
+    except OSError as error:
+        raise Unmeasurable(f"a directory cannot be read: {error.strerror}") from None
+    finally:
+        os.close(handle)
+    return total, count
+
+
+def _size_of_directory(name: str, handle: int, *, above: int) -> tuple[int, int]:
+    if above > DEEPEST:
+        raise Unmeasurable(f"more than {DEEPEST} directories lie in one another")
+    below = _opened(name, above=handle)
+    return (0, 0) if below is None else _size(below, above=above)
+
+
+def _remove(above: Path) -> None:
+    """Remove all of it, whatever rights a command took away and however deep it lies."""
+    told = ""
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        if above.exists():
+            told = _complaint([*command, "--", str(above)])
+    if above.exists():
+        logger.warning("%s is left: %s; remove it by hand", above, told[:200])
+
+
+def _complaint(command: list[str]) -> str:
+    """Run a command, and say what it said of failing."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=REMOVE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.decode(errors="replace").strip()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from node0.finetune.eval.sandbox import watched
 from node0.finetune.eval.sandbox.limits import SandboxLimits
 from node0.finetune.eval.sandbox.watched import watch
 from node0.finetune.eval.sandbox.workspace import Workspace, open_workspace
@@ -66,6 +67,45 @@ def test_too_many_files_are_seen_after_the_end(workspace: Workspace) -> None:
     assert watch(command, workspace=workspace, limits=SandboxLimits(files=3)).stopped == [
         "wrote above 3 files"
     ]
+
+
+def test_files_that_are_open_and_have_no_name_are_seen(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "OTHERS_WRITE", 0)
+    script = f"""
+import os, time
+kept = []
+for n in range(100):
+    kept.append(open("{workspace.root}/x", "wb", buffering=0))
+    os.unlink("{workspace.root}/x")
+    kept[-1].write(bytes(1 << 20))
+time.sleep(60)
+"""
+
+    seen = watch(
+        [sys.executable, "-c", script], workspace=workspace, limits=SandboxLimits(disk=1 << 20, seconds=30)
+    )
+
+    assert seen.stopped[0] == "wrote above 4,194,304 bytes without a name, or another program wrote them"
+
+
+def test_a_machine_on_which_others_write_is_no_reason_to_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter(range(10 << 30, 0, -(1 << 30)))
+    monkeypatch.setattr(watched, "_free", lambda workspace: next(free))
+
+    assert watch(["true"], workspace=workspace, limits=SandboxLimits(disk=1000)).stopped == []
+
+
+def test_directories_that_cannot_be_measured_end_it(workspace: Workspace) -> None:
+    script = f"import os, time\nos.chdir('{workspace.root}')\n"
+    script += "for _ in range(1500): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)"
+
+    seen = watch([sys.executable, "-c", script], workspace=workspace, limits=SandboxLimits(seconds=30))
+
+    assert seen.stopped[0].startswith("wrote above 67,108,864 bytes, as far as can be told: more than 64")
 
 
 def test_it_is_started_with_no_environment_of_ours(
