@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from node0.errors import SandboxUnavailable
 from node0.finetune.eval.sandbox.limits import SandboxLimits
 from node0.finetune.eval.sandbox.workspace import Workspace
 
@@ -17,6 +18,9 @@ WORK = "/workspace"
 LAUNCHER = "/run/node0/launcher.py"
 PROGRAMS = "/run/node0/programs"
 "Programs that a caller puts on PATH."
+
+_OF_INTERPRETER = ("bin", "lib", "lib64")
+"Where an interpreter has its program and its libraries; nothing else beside them is mounted."
 
 NOBODY = 65534
 ENVIRONMENT = {
@@ -92,9 +96,11 @@ def read_only(box: Box) -> dict[Path, str]:
 
     The interpreter stays at its place, which may be below a home: it finds its libraries by that. Of the
     home nothing else is there.
+
+    Raises:
+        SandboxUnavailable: the interpreter's directories are those of a home, or of the whole machine.
     """
-    root = interpreter().parent.parent
-    found = {} if root.is_relative_to("/usr") else {root: str(root)}
+    found = _interpreter_mounts()
     found[launcher_file()] = LAUNCHER
     return found if box.programs is None else found | {box.programs: PROGRAMS}
 
@@ -102,6 +108,18 @@ def read_only(box: Box) -> dict[Path, str]:
 def launcher_file() -> Path:
     """The launcher, as a file to mount."""
     return Path(__file__).with_name("launcher.py").resolve()
+
+
+def _interpreter_mounts() -> dict[Path, str]:
+    root = interpreter().parent.parent
+    if root.is_relative_to("/usr"):
+        return {}
+    if root == Path("/") or Path.home().resolve().is_relative_to(root):
+        raise SandboxUnavailable(
+            f"no sandbox is made of {interpreter()}: the files beside it are a person's or the machine's; "
+            "run node0 by an interpreter below /usr or in a directory of its own"
+        )
+    return {place: str(place) for name in _OF_INTERPRETER if (place := root / name).is_dir()}
 
 
 def _resource_limits(box: Box) -> dict[str, int]:

@@ -2,8 +2,9 @@
 """Sandboxes by bubblewrap: name spaces of their own, /usr read-only, nothing else of this machine.
 
 Started by root, no user name space is made: the command gets the workspace's own user number and loses
-every capability, so that no file of the machine is its own. Started by anybody else, it keeps that user's
-number inside a user name space, in which no further one can be made where bubblewrap can forbid it (0.8).
+every capability, so that no file of the machine is its own; a user name space of its own it can make, where
+the kernel lets users do so. Started by anybody else, it keeps that user's number inside a user name space, in
+which no further one can be made where bubblewrap can forbid it (0.8; it can so only in one that it made).
 """
 
 import functools

@@ -6,6 +6,7 @@ bubblewrap comes first, podman second; where neither works nothing is run at all
 
 import contextlib
 import itertools
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from node0.finetune.eval.sandbox.podman import Podman
 from node0.finetune.eval.sandbox.watched import Watched, watch
 from node0.finetune.eval.sandbox.workspace import Workspace, open_workspace
 
+logger = logging.getLogger(__name__)
 _NUMBERS = itertools.count(1)
 _JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
 "Join the groups whose doors come first, then become the command."
@@ -119,6 +121,7 @@ def find_sandbox(*, limits: SandboxLimits | None = None, search_path: str | None
     for backend in _backends(search_path, reasons):
         runner = SandboxRunner(backend, limits or SandboxLimits())
         if (reason := _failure(runner)) is None:
+            _warn_of_memory(runner)
             return runner
         reasons.append(f"{backend.name} fails here: {reason}")
     raise SandboxUnavailable(
@@ -147,6 +150,16 @@ def _failure(runner: SandboxRunner) -> str | None:
     except OSError as error:
         return f"{error.strerror}"
     return None if done.succeeded and done.stdout == "here\n" else done.why
+
+
+def _warn_of_memory(runner: SandboxRunner) -> None:
+    """Say so where memory of all processes together is not bounded; podman makes its own group."""
+    with control_groups(runner.limits) as groups:
+        if not groups.binds_memory and isinstance(runner.backend, Bubblewrap):
+            logger.warning(
+                "no memory cgroup can be made here: in the sandbox only each process's address space is "
+                "bounded, and memory files (memfd) are not; run the suite in a container that has a limit"
+            )
 
 
 def _joined(doors: Sequence[str], command: Sequence[str]) -> list[str]:

@@ -1,8 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sys
 from pathlib import Path
 
-from node0.finetune.eval.sandbox.box import LAUNCHER, PROGRAMS, Box, interpreter, launched, read_only
+import pytest
+
+from node0.errors import SandboxUnavailable
+from node0.finetune.eval.sandbox.box import (
+    LAUNCHER,
+    PROGRAMS,
+    Box,
+    interpreter,
+    launched,
+    launcher_file,
+    read_only,
+)
 from node0.finetune.eval.sandbox.limits import SandboxLimits
 from node0.finetune.eval.sandbox.workspace import Workspace
 
@@ -37,10 +49,39 @@ def test_programs_come_first_on_path_and_are_mounted() -> None:
     assert read_only(box)[Path("/tmp/p")] == PROGRAMS
 
 
-def test_nothing_else_of_a_home_is_mounted() -> None:
+def _interpreter_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that this interpreter lies in `bin` of a directory that holds more than an interpreter does."""
+    for name in ("bin", "lib", "share", ".ssh"):
+        (root / name).mkdir(parents=True)
+    (root / "bin" / "python3").touch()
+    monkeypatch.setattr(sys, "executable", str(root / "bin" / "python3"))
+
+
+def test_of_a_home_nothing_but_the_interpreter_is_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = tmp_path / "versions" / "3.11"
+    _interpreter_at(root, monkeypatch)
+
     places = read_only(Box("one", PLACE, SandboxLimits()))
 
-    assert set(places) <= {
-        interpreter().parent.parent,
-        *(place for place in places if place.name == "launcher.py"),
+    assert places == {
+        root / "bin": str(root / "bin"),
+        root / "lib": str(root / "lib"),
+        launcher_file(): LAUNCHER,
     }
+
+
+@pytest.mark.parametrize("root", ["home", ".", "/"])
+def test_a_home_and_what_lies_above_it_is_never_mounted(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if root == "/":
+        monkeypatch.setattr(sys, "executable", "/bin-of-no-name/python3")
+    else:
+        _interpreter_at(tmp_path / root, monkeypatch)
+
+    with pytest.raises(SandboxUnavailable, match="run node0 by an interpreter below /usr"):
+        read_only(Box("one", PLACE, SandboxLimits()))

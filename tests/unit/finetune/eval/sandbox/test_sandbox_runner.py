@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import logging
 from pathlib import Path
 
 import pytest
 
 from node0.errors import SandboxUnavailable
+from node0.finetune.eval.sandbox import sandbox_runner
+from node0.finetune.eval.sandbox.cgroup import ControlGroups
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxResult, find_sandbox
 
 
@@ -39,6 +43,27 @@ def test_a_backend_that_only_pretends_to_run_is_not_believed(tmp_path: Path) -> 
 
     with pytest.raises(SandboxUnavailable):
         find_sandbox(search_path=str(tmp_path))
+
+
+@pytest.mark.parametrize(("memory", "told"), [(False, True), (True, False)])
+def test_memory_that_is_not_bounded_together_is_warned_of(
+    memory: bool,
+    told: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho here\n")
+    program.chmod(0o755)
+    (tmp_path / ("memory.max" if memory else "pids.max")).touch()
+    groups = ControlGroups((tmp_path,))
+    monkeypatch.setattr(sandbox_runner, "control_groups", lambda limits: contextlib.nullcontext(groups))
+
+    with caplog.at_level(logging.WARNING):
+        find_sandbox(search_path=str(tmp_path))
+
+    assert ("no memory cgroup can be made here" in caplog.text) is told
 
 
 def test_a_result_says_in_one_line_how_it_ended() -> None:
