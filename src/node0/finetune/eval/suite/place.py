@@ -6,6 +6,7 @@
 """
 
 import contextlib
+import errno
 import importlib.resources
 import json
 import sys
@@ -17,10 +18,13 @@ from typing import Any
 from node0.errors import ConfigError
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner
 from node0.finetune.eval.sandbox.workspace import OutsideWorkspace, Workspace
+from node0.finetune.eval.suite.checks.bead_state import STORE
 from node0.finetune.eval.suite.evidence import Ran
 from node0.finetune.eval.suite.item import Bead, Setup
 
-STORE = ".beads/store.json"
+CANNOT_BE_RUN = 126
+"Exit code of a command line that no program can be started with, as shells have it."
+
 GT_ANSWERS = ".town/gt.json"
 PROGRAMS = ("bd", "gt")
 MOMENT = "2026-01-05T10:00:00Z"
@@ -64,10 +68,17 @@ class SandboxPlace:
     programs: Path
 
     def run(self, command: str) -> Ran:
-        """Run a shell command in the workspace's root."""
-        done = self.runner.run(
-            ["bash", "-c", command], self.workspace, programs=self.programs, environment=ENVIRONMENT
-        )
+        """Run a shell command in the workspace's root; exit code 126 where the system takes no such line."""
+        try:
+            done = self.runner.run(
+                ["bash", "-c", command], self.workspace, programs=self.programs, environment=ENVIRONMENT
+            )
+        except ValueError as error:  # a null byte, or half of a surrogate pair
+            return Ran(command, CANNOT_BE_RUN, f"bash: the command cannot be run: {error}\n")
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            return Ran(command, CANNOT_BE_RUN, "bash: Argument list too long\n")
         return Ran(command, done.exit_code, done.stdout + done.stderr, done.stopped)
 
     def write(self, path: str, text: str) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from node0.errors import SandboxUnavailable
 from node0.finetune.chat.messages import Block, Message, Request, ToolResultBlock
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner
-from node0.finetune.eval.suite.answer import changes_of, commands_of, patches_of
 from node0.finetune.eval.suite.evidence import Evidence, NoPlace, Place, Ran
 from node0.finetune.eval.suite.item import EvalItem
 from node0.finetune.eval.suite.judging import CheckResult
@@ -74,11 +73,6 @@ def open_trial(item: EvalItem, sandbox: SandboxRunner | None) -> Iterator[Trial]
         )
     with open_place(item.setup, sandbox) as place:
         yield Trial(item, place)
-
-
-def proposes(blocks: Sequence[Block]) -> bool:
-    """Whether an answer proposes anything that could be carried out."""
-    return bool(commands_of(blocks) or changes_of(blocks) or patches_of(blocks))
 
 
 def _next(request: Request, blocks: Sequence[Block], outcomes: Sequence[Outcome]) -> Request:

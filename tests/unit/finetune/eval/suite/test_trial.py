@@ -4,7 +4,7 @@ from eval_items import DictPlace, an_item, bash, said
 
 from node0.errors import SandboxUnavailable
 from node0.finetune.eval.suite.evidence import NoPlace
-from node0.finetune.eval.suite.trial import Trial, open_trial, proposes
+from node0.finetune.eval.suite.trial import Trial, open_trial
 
 
 def test_a_single_turn_is_asked_once_and_judged() -> None:
@@ -60,8 +60,3 @@ def test_a_loop_ends_with_words_alone_or_after_its_turns() -> None:
 def test_an_item_that_runs_something_is_not_tried_without_a_sandbox() -> None:
     with pytest.raises(SandboxUnavailable, match="an-item"), open_trial(an_item(turns=2), None):
         pass
-
-
-def test_words_propose_nothing_and_calls_do() -> None:
-    assert proposes(bash("true"))
-    assert not proposes(said("true"))

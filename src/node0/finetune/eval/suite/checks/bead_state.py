@@ -3,15 +3,16 @@
 
 import json
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from node0.finetune.eval.suite.dependencies import Dependencies
 from node0.finetune.eval.suite.evidence import Evidence
 from node0.finetune.eval.suite.judging import Check, CheckResult
 
 STORE = ".beads/store.json"
+"Where `programs/bd.py` keeps beads; a model's commands may write it too."
 
 
 class Wanted(BaseModel):
@@ -153,15 +154,43 @@ class OthersUntouched(Check):
         return self.passed("everything else is as it was")
 
 
+class _Row(BaseModel):
+    """A bead as `programs/bd.py` writes it, as far as checks read it."""
+
+    model_config = ConfigDict(strict=True)
+
+    title: str
+    status: str
+    type: str
+    priority: int
+    assignee: str
+    parent: str
+    labels: list[str]
+    needs: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+
+
+class _Comment(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    bead: str
+    text: str
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    beads: dict[str, _Row]
+    comments: list[_Comment] = Field(default_factory=list)
+
+
 def _kept(evidence: Evidence) -> dict[str, Any]:
-    """The store as it was left; as it was before where it cannot be read."""
-    empty = {"beads": dict(evidence.beads), "comments": []}
+    """The store as it was left; as it was before where it is not what bd writes."""
     try:
         kept = json.loads(evidence.place.read(STORE) or "")
-        valid = all(isinstance(bead, dict) and "needs" in bead for bead in kept["beads"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return empty
-    return dict(kept) if valid else empty
+        _Kept.model_validate(kept)
+    except (ValueError, RecursionError):  # pydantic's error is a ValueError
+        return {"beads": dict(evidence.beads), "comments": []}
+    return dict(kept)
 
 
 def _new(evidence: Evidence, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:

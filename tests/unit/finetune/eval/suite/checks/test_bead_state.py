@@ -83,9 +83,30 @@ def test_what_was_not_to_be_touched_is_as_it_was() -> None:
     assert OthersUntouched(check="others_untouched", new=True).judge(_left({"gt-9": {}})).passed
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"beads": 1}', '{"beads": {"gt-1": 3}, "comments": []}'])
+ROW = BEFORE["gt-1"] | {"status": "closed"}
+BROKEN: dict[str, Any] = {
+    "a bead of needs alone": {"beads": {"gt-1": {"needs": []}}},
+    "an open bead is no object": {"beads": {"gt-1": ROW, "a": 3}},
+    "needs are words": {"beads": {"gt-1": ROW | {"needs": ["gt-2"]}}},
+    "needs of three": {"beads": {"gt-1": ROW | {"needs": [["gt-2", "blocks", "x"]]}}},
+    "labels are no words": {"beads": {"gt-1": ROW | {"labels": [{}]}}},
+    "a title is a number": {"beads": {"gt-1": ROW | {"title": 3}}},
+    "a comment is a word": {"beads": {"gt-1": ROW}, "comments": ["x"]},
+    "a comment of nothing": {"beads": {"gt-1": ROW}, "comments": [{}]},
+}
+TEXTS = ["", "{", "[]", "3", "null", '{"beads": 1}', '{"beads": {"gt-1": 3}, "comments": []}', "[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*TEXTS, *map(json.dumps, BROKEN.values())],
+    ids=[*(text[:30] or "nothing" for text in TEXTS), *BROKEN],
+)
 def test_a_store_that_was_broken_counts_as_one_that_was_not_touched(text: str) -> None:
     evidence = Evidence("mayor", [], beads=BEFORE, place=DictPlace({STORE: text}))
     check = ABead.model_validate({"check": "bead", "id": "gt-1", "now": {"status": "closed"}})
+    new = NewBead.model_validate({"check": "new_bead", "is": {"title": "x"}})
 
     assert check.judge(evidence).reason == "gt-1: status is 'open', not 'closed'"
+    assert new.judge(evidence).reason == "no bead was created"
+    assert OthersUntouched(check="others_untouched").judge(evidence).passed
