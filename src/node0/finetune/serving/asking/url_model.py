@@ -4,6 +4,7 @@
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, cast
 
 import httpx
@@ -12,6 +13,7 @@ from node0.errors import ConfigError, EngineBusy, EngineUnavailable, Node0Error,
 from node0.finetune.chat.messages import Request, Tool, ToolUseBlock
 from node0.finetune.corpus.exchange.interchange_turns import to_openai
 from node0.finetune.inference.reply import Answering, Reply
+from node0.finetune.serving.sent_events import SentEvents
 from node0.finetune.serving.server_url import server_url
 
 CONNECT_SECONDS = 5.0
@@ -118,17 +120,11 @@ class UrlModel:
             yield _block(call) if calls else _as_text(call)
 
     def _events(self, response: httpx.Response) -> Iterator[dict[str, Any]]:
-        for line in response.iter_lines():
-            data = line.removeprefix("data:").strip()
-            if not line.startswith("data:") or data == "[DONE]":
-                continue
-            try:
-                event = json.loads(data)
-            except (ValueError, RecursionError):
-                raise EngineUnavailable(f"{self._url} sent what is no JSON; see its log") from None
-            if isinstance(event, dict) and "error" in event:
-                raise EngineUnavailable(f"{self._url} broke off: {_message(event)}; see its log")
-            if isinstance(event, dict):
+        events = SentEvents(self._url)
+        for text in chain(response.iter_text(), ["\n"]):
+            for event in events.read(text):
+                if "error" in event:
+                    raise EngineUnavailable(f"{self._url} broke off: {_message(event)}; see its log")
                 yield event
 
     def _silent(self, error: httpx.HTTPError) -> EngineUnavailable:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """External engines over HTTP: ids go out, a stream of server-sent events brings ids back."""
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ import httpx
 
 from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.token_engine import EngineFigures, GeneratedToken, GenerationRequest
+from node0.finetune.serving.sent_events import SentEvents
 from node0.finetune.serving.server_url import server_url
 
 CONNECT_SECONDS = 5.0
@@ -18,9 +18,6 @@ SILENCE_SECONDS = 600.0
 "An engine that is silent for longer, as in a long prefill, counts as gone."
 
 PROBE_SECONDS = 2.0
-LARGEST_EVENT = 1 << 20
-"Characters of one event; an engine that sends more without a line break is not read on."
-
 SAID = 300
 "Characters of a refusal that are passed on."
 
@@ -181,26 +178,11 @@ class RemoteAnswer:
 
 async def _events(response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
     """The JSON objects of a stream of server-sent events, until `[DONE]` or its end."""
-    async for line in _lines(response):
-        if not line.startswith("data:"):
-            continue
-        data = line.removeprefix("data:").strip()
-        if data == "[DONE]":
-            return
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            raise EngineUnavailable("the engine sent an event that is no JSON; see its log") from None
-        if isinstance(event, dict):
-            yield event
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[str]:
-    rest = ""
+    events = SentEvents("the engine")
     async for text in response.aiter_text():
-        *whole, rest = (rest + text).split("\n")
-        if len(rest) > LARGEST_EVENT:
-            raise EngineUnavailable("the engine sent an event without an end; see its log")
-        for line in whole:
-            yield line
-    yield rest
+        for event in events.read(text):
+            yield event
+        if events.done:
+            return
+    for event in events.read("\n"):
+        yield event

@@ -10,6 +10,7 @@ from node0.errors import ConfigError, EngineBusy, EngineUnavailable, Node0Error,
 from node0.finetune.chat.messages import Request
 from node0.finetune.inference.reply import Answering
 from node0.finetune.serving.asking.url_model import UrlModel
+from node0.finetune.serving.sent_events import LARGEST_EVENT
 
 URL = "http://127.0.0.1:9"
 TOOL: Any = {"name": "Bash", "description": "Run.", "input_schema": {"type": "object"}}
@@ -176,6 +177,32 @@ def test_an_answer_that_breaks_off_is_an_error_after_its_words() -> None:
     assert next(reply) == "Good"
     with pytest.raises(EngineUnavailable, match="broke off: engine failed"):
         next(reply)
+
+
+def test_an_answer_without_an_end_of_its_line_is_not_read_on() -> None:
+    sent: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        yield b'data: {"choices": [{"delta": {"content": "Good"}}]}\n\ndata: '
+        while len(sent) < 1000:
+            sent.append(1 << 16)
+            yield b"x" * (1 << 16)
+
+    reply = iter(Server(httpx.Response(200, content=endless())).model().ask(ASKED, Answering()))
+
+    assert next(reply) == "Good"
+    with pytest.raises(EngineUnavailable) as raised:
+        next(reply)
+    assert str(raised.value) == f"{URL} sent an event without an end; see its log"
+    assert sum(sent) <= 2 * LARGEST_EVENT
+
+
+def test_a_break_within_a_text_ends_no_line() -> None:
+    event = json.dumps(_delta(content="a\u2028b\x85c"), ensure_ascii=False)
+
+    reply = Server(httpx.Response(200, text=f"data: {event}\n\n")).model().ask(ASKED, Answering())
+
+    assert list(reply) == ["a\u2028b\x85c"]
 
 
 def test_what_is_no_openai_server_is_said() -> None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
+import httpx
 import pytest
 from serving_parts import END, encode, scripted_http_engine
 
@@ -112,6 +113,28 @@ def test_an_engine_that_does_not_run_is_named() -> None:
 def test_an_address_that_can_be_none_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="'http://localhost:abc' is no URL"):
         RemoteEngine("http://localhost:abc", VllmDialect())
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_an_answer_ends_where_the_engine_says_so_or_goes(hangs: bool) -> None:
+    event = b'data: {"choices": [{"token_ids": [5], "prompt_token_ids": [1, 2, 3]}]}'
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield event
+        if hangs:
+            yield b"\n\ndata: [DONE]\n\n"
+            raise AssertionError("it was read on")
+
+    async def run() -> list[int]:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, content=sent()))
+        client = httpx.AsyncClient(transport=transport)
+        engine = RemoteEngine("http://127.0.0.1:9", VllmDialect(), client=client)
+        try:
+            return await answer(engine)
+        finally:
+            await engine.close()
+
+    assert asyncio.run(run()) == [5]
 
 
 def test_an_engine_that_answers_is_ready() -> None:
