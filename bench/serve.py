@@ -2,7 +2,8 @@
 """Serving: streams beside each other, many requests, a long prompt twice, aborts; ours, and another engine.
 
 Every figure goes through the engine protocol, token ids both ways; another engine is asked the same ids
-over HTTP. Ratios are of one run on one machine, medians of three. Run it on an idle machine:
+over HTTP. Ratios are of one run on one machine; those of streams are of medians of three. Run it on an idle
+machine:
 
     python bench/serve.py
     python bench/serve.py --engine vllm --url http://127.0.0.1:8000 --engine-model base
@@ -21,16 +22,14 @@ from typing import TypeVar
 
 import torch
 
+from node0.commands.serve.serve_models import DIALECTS
 from node0.finetune.inference.loading import load_runner
 from node0.finetune.inference.source import ModelSource
 from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
-from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine, Placement
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
-from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
-from node0.finetune.serving.engines.sglang_dialect import SglangDialect
+from node0.finetune.serving.engines.remote_engine import RemoteEngine
 from node0.finetune.serving.engines.token_engine import Engine, GenerationRequest
-from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.models.base_model import resolve_base
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
@@ -39,11 +38,6 @@ from node0.pipeline.protocol import SamplingParams
 
 T = TypeVar("T")
 DEMO = Path(__file__).parents[1] / "examples" / "base"
-DIALECTS: dict[str, Callable[[], Dialect]] = {
-    "vllm": VllmDialect,
-    "llama-server": LlamaServerDialect,
-    "sglang": SglangDialect,
-}
 FRESH = LlamaArguments(
     hidden_dim=512,
     n_heads=8,
@@ -104,6 +98,10 @@ def main() -> int:
     parser.add_argument("--aborts", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if (options.engine is None) != (options.url is None):
+        parser.error("--engine and --url go together: the kind of another engine, and where it answers")
+    if options.aborts < 1:
+        parser.error(f"--aborts is {options.aborts}; give 1 or more")
     torch.set_num_threads(options.threads)
     asyncio.run(_all(options))
     return 0
@@ -216,8 +214,8 @@ async def aborts(bench: Bench, count: int) -> None:
             await anext(stream)
         await stream.aclose()
 
-    for _ in range(count // 20):
-        await asyncio.gather(*(one() for _ in range(20)))
+    for at in range(0, count, 20):
+        await asyncio.gather(*(one() for _ in range(min(20, count - at))))
         began = time.perf_counter()
         while any(figures.cache_blocks_held for figures in bench.engine.figures().values()):
             await asyncio.sleep(0.0005)

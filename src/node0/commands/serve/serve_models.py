@@ -38,11 +38,12 @@ from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 from node0.settings import read_block
 from node0.town import Town
 
-_DIALECTS: Mapping[str, Callable[[], Dialect]] = {
+DIALECTS: Mapping[str, Callable[[], Dialect]] = {
     "vllm": VllmDialect,
     "llama-server": LlamaServerDialect,
     "sglang": SglangDialect,
 }
+"How each kind of external engine is asked, by its name in `--engine`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,10 @@ def serve_models(request: ServeRequest) -> None:
 def _check(request: ServeRequest) -> None:
     if not is_loopback(request.host) and request.token_file is None:
         raise ConfigError(f"{request.host} is not loopback: others could ask; give --token-file")
-    if request.engine != "own" and request.engine not in _DIALECTS:
-        raise ConfigError(f"engine {request.engine!r} is unknown; use own, {', '.join(_DIALECTS)}")
+    if request.engine != "own" and request.engine not in DIALECTS:
+        raise ConfigError(f"engine {request.engine!r} is unknown; use own, {', '.join(DIALECTS)}")
     if (request.engine == "own") != (request.engine_url is None):
-        raise ConfigError(f"--engine-url names another engine: give it with --engine {', '.join(_DIALECTS)}")
+        raise ConfigError(f"--engine-url names another engine: give it with --engine {', '.join(DIALECTS)}")
     if request.engine_models and len(request.engine_models) != len(request.models):
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")
 
@@ -172,7 +173,7 @@ def _engine(request: ServeRequest, started: list[Offer], *, grows: bool) -> _Ser
     if request.engine_url is not None:
         token = read_keys(request.engine_token_file)[0].token if request.engine_token_file else None
         return _Serving(
-            request.choice, RemoteEngine(request.engine_url, _DIALECTS[request.engine](), token=token)
+            request.choice, RemoteEngine(request.engine_url, DIALECTS[request.engine](), token=token)
         )
     weights = OwnWeights(request.choice, request.max_running)
     weights.start(started)
