@@ -27,8 +27,20 @@ AskedTokenOption = Annotated[
     Path | None, typer.Option("--token-file", help="File with the token that the server at --url wants.")
 ]
 
+AdaptersOption = Annotated[
+    str,
+    typer.Option("--adapters", help="Adapters to add: directories or registered names, with commas."),
+]
+AsRoleOption = Annotated[str | None, typer.Option("--role", help="Role to answer as; default: the model's.")]
+TemperatureOption = Annotated[float, typer.Option("--temperature", help="0 is greedy.")]
+TopPOption = Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this mass.")]
+TopKOption = Annotated[int, typer.Option("--top-k", help="Draw from this many likeliest tokens; 0 is off.")]
+MaxTokensOption = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
+AnswerSeedOption = Annotated[int | None, typer.Option("--seed", help="Makes answers repeatable.")]
+
 OfRoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="Directory or hub id of the base.")]
 
 ConfigOption = Annotated[
@@ -50,3 +62,8 @@ def command_app(*, help: str | None = None, is_group: bool = False) -> typer.Typ
     if help is not None:
         app.info.help = help
     return app
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Names between commas; empty ones are none."""
+    return tuple(name for part in text.split(",") if (name := part.strip()))

@@ -2,7 +2,7 @@
 import pytest
 
 from node0 import console
-from node0.commands.common_options import TownOption, command_app
+from node0.commands.common_options import TownOption, command_app, names_in
 
 
 def test_a_group_without_a_command_shows_its_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +30,8 @@ def test_a_single_command_runs_without_arguments_and_its_help_has_no_completion_
     shown = capsys.readouterr().out
     assert "default: found from here" in shown
     assert "completion" not in shown
+
+
+def test_names_stand_between_commas() -> None:
+    assert names_in("a,, ./b ,c") == ("a", "./b", "c")
+    assert names_in("") == ()

@@ -8,13 +8,22 @@ import typer
 
 from node0 import console
 from node0.commands.common_options import (
+    AdaptersOption,
+    AnswerSeedOption,
     AskedTokenOption,
+    AsRoleOption,
     DeviceOption,
+    DtypeOption,
+    MaxTokensOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
     TownOption,
     UrlOption,
     command_app,
+    names_in,
 )
-from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.commands.infer.model_choice import ModelChoice
 from node0.commands.infer.open_model import open_model
 from node0.commands.lazy import when_called
 
@@ -41,18 +50,16 @@ def chat(  # noqa: PLR0913  # one parameter a flag
     *,
     url: UrlOption = None,
     token_file: AskedTokenOption = None,
-    adapters: Annotated[
-        str, typer.Option(help="Adapters to add: directories or registered names, with commas.")
-    ] = "",
-    role: Annotated[str | None, typer.Option(help="Role to answer as; default: the model's.")] = None,
+    adapters: AdaptersOption = "",
+    role: AsRoleOption = None,
     system: Annotated[str, typer.Option(help="System prompt; a role with a card has its own.")] = "",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens of this mass.")] = 0.9,
-    top_k: Annotated[int, typer.Option(help="Draw from this many likeliest tokens; 0 is off.")] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
-    seed: Annotated[int | None, typer.Option(help="Makes answers repeatable.")] = None,
+    temperature: TemperatureOption = 1.0,
+    top_p: TopPOption = 0.9,
+    top_k: TopKOption = 0,
+    max_tokens: MaxTokensOption = 512,
+    seed: AnswerSeedOption = None,
     device: DeviceOption = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: DtypeOption = "auto",
     town: TownOption = None,
 ) -> int:
     """Talk with a model: it sees the conversation so far, and /help lists what else can be typed.

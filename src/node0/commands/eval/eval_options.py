@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.commands.common_options import DeviceOption, JsonOption, TownOption, command_app
+from node0.commands.common_options import (
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    MaxTokensOption,
+    TownOption,
+    command_app,
+)
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
@@ -49,7 +56,7 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
     epochs: Annotated[int, typer.Option(min=1, help="Trials of each item.")] = 5,
     seed: Annotated[int, typer.Option(help="Decides every answer that is drawn.")] = 0,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy; needs --epochs 1.")] = 1.0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
+    max_tokens: MaxTokensOption = 1024,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Trials at once.")] = 2,
     url: Annotated[
         str | None, typer.Option(help="Ask MODEL at this address by /v1/messages instead.")
@@ -69,7 +76,7 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
         bool, typer.Option("--store/--no-store", help="Keep it with the version, where MODEL is registered.")
     ] = True,
     device: DeviceOption = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: DtypeOption = "auto",
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,14 +9,23 @@ import typer
 
 from node0 import console
 from node0.commands.common_options import (
+    AdaptersOption,
+    AnswerSeedOption,
     AskedTokenOption,
+    AsRoleOption,
     DeviceOption,
+    DtypeOption,
+    MaxTokensOption,
     ModelOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
     TownOption,
     UrlOption,
     command_app,
+    names_in,
 )
-from node0.commands.infer.model_choice import ModelChoice, names_in
+from node0.commands.infer.model_choice import ModelChoice
 from node0.commands.infer.open_model import open_model
 from node0.commands.lazy import when_called
 
@@ -41,10 +50,8 @@ def infer(  # noqa: PLR0913  # one parameter a flag
     model: ModelOption = None,
     url: UrlOption = None,
     token_file: AskedTokenOption = None,
-    adapters: Annotated[
-        str, typer.Option(help="Adapters to add: directories or registered names, with commas.")
-    ] = "",
-    role: Annotated[str | None, typer.Option(help="Role to answer as; default: the model's.")] = None,
+    adapters: AdaptersOption = "",
+    role: AsRoleOption = None,
     raw: Annotated[bool, typer.Option("--raw", help="Continue the text itself; no chat template.")] = False,
     file: Annotated[
         str | None, typer.Option(help="Take one prompt from this file; - is all of stdin.")
@@ -53,11 +60,11 @@ def infer(  # noqa: PLR0913  # one parameter a flag
         bool,
         typer.Option("--json", help='JSON lines: {"prompt": ...} in, {"answer": ...} or {"error": ...} out.'),
     ] = False,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
-    top_p: Annotated[float, typer.Option(help="Draw from the likeliest tokens of this mass.")] = 0.9,
-    top_k: Annotated[int, typer.Option(help="Draw from this many likeliest tokens; 0 is off.")] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
-    seed: Annotated[int | None, typer.Option(help="Makes answers repeatable.")] = None,
+    temperature: TemperatureOption = 1.0,
+    top_p: TopPOption = 0.9,
+    top_k: TopKOption = 0,
+    max_tokens: MaxTokensOption = 512,
+    seed: AnswerSeedOption = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End an answer before this text; repeatable.")
     ] = None,
@@ -65,7 +72,7 @@ def infer(  # noqa: PLR0913  # one parameter a flag
         Path | None, typer.Option("--rag-dir", help="Index whose excerpts each prompt is given.")
     ] = None,
     device: DeviceOption = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: DtypeOption = "auto",
     town: TownOption = None,
 ) -> int:
     """Answer prompts: one a line on stdin, each answer streamed to stdout as it comes.

@@ -41,8 +41,3 @@ class ModelChoice:
         if self.url is not None and self.adapters:
             console.misused("--adapters are loaded here; the server at --url has its own")
         console.note(f"asking {self.url}" if self.url is not None else f"loading {self.name}")
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """Names between commas; empty ones are none."""
-    return tuple(name for part in text.split(",") if (name := part.strip()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.commands.common_options import DeviceOption, JsonOption, TownOption, command_app
+from node0.commands.common_options import DeviceOption, JsonOption, MaxTokensOption, TownOption, command_app
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def measure(  # noqa: PLR0913  # one parameter a flag
     limit: Annotated[
         int | None, typer.Option(min=1, help="Generate answers for at most this many turns, evenly spread.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 96,
+    max_tokens: MaxTokensOption = 96,
     device: DeviceOption = "auto",
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep it with the version, where MODEL is registered.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from node0 import console
-from node0.commands.common_options import DeviceOption, TownOption, command_app
+from node0.commands.common_options import DeviceOption, DtypeOption, TownOption, command_app, names_in
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     ] = None,
     rag_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of these excerpts.")] = 1500,
     device: DeviceOption = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: DtypeOption = "auto",
     town: TownOption = None,
 ) -> int:
     """Answer agent harnesses over HTTP, in Anthropic's and OpenAI's protocols, until SIGTERM or Ctrl-C.
@@ -98,7 +98,7 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     work.serve_models(
         work.ServeRequest(
             models=tuple(model),
-            adapters=tuple(name for name in adapters.split(",") if name),
+            adapters=names_in(adapters),
             role=role,
             profile=profile,
             engine=engine,

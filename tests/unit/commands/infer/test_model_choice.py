@@ -4,12 +4,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from node0.commands.infer.model_choice import ModelChoice, names_in
-
-
-def test_names_stand_between_commas() -> None:
-    assert names_in("a,, ./b ,c") == ("a", "./b", "c")
-    assert names_in("") == ()
+from node0.commands.infer.model_choice import ModelChoice
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ def test_flags_become_the_request_and_what_is_loaded_is_said_first(
 ) -> None:
     found: list[Any] = []
     monkeypatch.setattr(serve_models, "serve_models", found.append)
-    argv = ["--model", "a=deacon:1", "--model", "witness", "--adapters", "x,y", "--max-weights-gib", "0.5"]
+    argv = ["--model", "a=deacon:1", "--model", "witness", "--adapters", "x, y", "--max-weights-gib", "0.5"]
 
     assert serve_options.main([*argv, "--engine", "vllm", "--engine-url", "http://127.0.0.1:9"]) == 0
 
