@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node0.errors import Node0Error
+from node0.visible import data_for, visible
 
 FAILED = 1
 USAGE = 2
@@ -154,15 +155,20 @@ def stderr() -> Console:
 
 
 def write(text: str) -> None:
-    """Put text on stdout as it is and at once."""
-    sys.stdout.write(text)
+    """Put data on stdout at once: as it is into a file or a pipe, visible on a terminal."""
+    sys.stdout.write(data_for(sys.stdout, text))
     sys.stdout.flush()
+
+
+def show(text: str) -> None:
+    """Put text for a person on stdout at once; nothing in it steers a terminal, now or later."""
+    write(visible(text))
 
 
 def note(message: str) -> None:
     """Say something to the person, on stderr."""
     if sys.stderr is not None:
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{visible(message)}\n")
         sys.stderr.flush()
 
 
@@ -188,7 +194,7 @@ def _long_table(rows: Sequence[Mapping[str, Any]], width: int) -> str | None:
     """What rich would print, at a tenth of its time; None where a cell must be folded."""
     cells = [
         [*map(str, rows[0])],
-        *(["" if one is None else str(one) for one in row.values()] for row in rows),
+        *([_cell(one) for one in row.values()] for row in rows),
     ]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     if sum(widths) + 3 * len(widths) + 1 > width or any("\n" in cell for row in cells for cell in row):
@@ -206,8 +212,12 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str | None) -> Table:
         table.add_column(Text(str(column)), overflow="fold")
     for row in rows:
         # Text, not str: rich would read "[REDACTED:token]" as markup and swallow it.
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     return table
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else visible(str(value))
 
 
 @contextmanager

@@ -14,17 +14,16 @@ from node0.errors import ConfigError, Node0Error
 from node0.finetune.chat.messages import Block, ToolUseBlock
 from node0.finetune.inference.reply import Answering, Reply
 from node0.finetune.serving.asking.asked_model import AskedModel
+from node0.visible import visible
 
 PROMPT = ">>> "
-_HARMLESS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
-"What would steer the terminal, shown instead of sent to it."
 
 
 def converse(choose: Callable[[], AskedModel], how: Answering, *, system: str = "") -> int:
     """Answer each message after the conversation so far; 0 when the person leaves."""
     read = line_reader()
     with closing(choose()) as model:
-        console.note(_shown(f"{model.name} answers ({model.about}); /help lists commands, /bye leaves"))
+        console.note(f"{model.name} answers ({model.about}); /help lists commands, /bye leaves")
         state = ChatState(how, system=system, tools=list(model.tools))
         while _turn(model, state, read):
             pass
@@ -35,7 +34,7 @@ def _turn(model: AskedModel, state: ChatState, read: ReadLine) -> bool:
     """Read one message and answer it; False when the person leaves."""
     call = state.waiting
     try:
-        text = typed_message(read, _shown(f"result of {call['name']}> ") if call else PROMPT)
+        text = typed_message(read, visible(f"result of {call['name']}> ") if call else PROMPT)
     except EOFError:
         return False
     except KeyboardInterrupt:
@@ -46,11 +45,11 @@ def _turn(model: AskedModel, state: ChatState, read: ReadLine) -> bool:
     try:
         # A tool's result may well be a path.
         if text.startswith("/") and (not call or text.split()[0] in COMMANDS):
-            console.write(run_slash_command(text, state))
+            console.show(run_slash_command(text, state))
         elif (call or text.strip()) and state.add(text):
             _answer(model, state)
     except Node0Error as error:
-        console.note(_shown(f"error: {error}"))
+        console.note(f"error: {error}")
         if isinstance(error, ConfigError) and len(state.turns) > 1:
             console.note("/clear forgets the conversation so far, /set shows the settings")
     return True
@@ -78,19 +77,14 @@ def _show(piece: str | ToolUseBlock, blocks: list[Block]) -> None:
     if not isinstance(piece, str):
         _end_line(blocks)
         given = json.dumps(piece["input"], ensure_ascii=False)
-        console.write(_shown(f"→ {piece['name']} {given}\n"))
+        console.show(f"→ {piece['name']} {given}\n")
         blocks.append(piece)
     elif last is not None and last["type"] == "text":
-        console.write(_shown(piece))
+        console.show(piece)
         last["text"] += piece
     elif piece:
-        console.write(_shown(piece))
+        console.show(piece)
         blocks.append({"type": "text", "text": piece})
-
-
-def _shown(text: str) -> str:
-    """What a model, a server or a tool's author wrote, harmless to the terminal."""
-    return text.translate(_HARMLESS)
 
 
 def _end_line(blocks: list[Block]) -> None:

@@ -50,7 +50,7 @@ def show_plan(name: str, town: Path | None, *, rigs: Sequence[str], endpoint: En
     for edit in plan.edits:
         before, after = (text.splitlines() if text else [] for text in (edit.before, edit.after))
         where = f"{edit.file}: {'.'.join(edit.path)}"
-        console.write("\n".join(difflib.unified_diff(before, after, where, where, lineterm="")) + "\n")
+        console.show("\n".join(difflib.unified_diff(before, after, where, where, lineterm="")) + "\n")
     for file in plan.agent.files:
         console.note(f"would write {file}")
     if not plan.edits:

@@ -56,7 +56,7 @@ def show_model(name: str, town: Path | None, *, everything: bool, as_json: bool)
         }
         console.emit([page], as_json=True)
         return
-    console.write(ModelPage(entry, names, found, at_work, problems, staleness).text(place))
+    console.show(ModelPage(entry, names, found, at_work, problems, staleness).text(place))
     if everything:
         kept = {key: value for key, value in entry.training_config.items() if key != CONVENTIONS}
         rows = [{"setting": key, "value": value} for key, value in leaves(kept)]

@@ -13,6 +13,7 @@ from node0.console import note
 from node0.errors import ConfigError, Node0Error, RetriableError
 from node0.finetune.inference.reply import Answering, Reply
 from node0.json_lines import parse_object
+from node0.visible import data_for
 
 
 class JsonPrompt(BaseModel):
@@ -161,5 +162,5 @@ def _is_text(text: str) -> bool:
 
 def _write(sink: TextIO, text: str) -> None:
     if text:
-        sink.write(text)
+        sink.write(data_for(sink, text))
         sink.flush()

@@ -92,7 +92,7 @@ def test_what_would_steer_the_terminal_is_shown_and_not_sent(talk: Any) -> None:
 
     out, _ = talk(model, "hello", "again")
 
-    assert out == "a\ufffd[2J\ufffd\tb\n\u00e9\nc\n"
+    assert out == "a\\x1b[2J\\x9b\tb\n\u00e9\nc\n"
     assert model.requests[1]["messages"][1]["content"] == [
         {"type": "text", "text": "a\x1b[2J\x9b\tb\n\u00e9"}
     ]
@@ -116,8 +116,8 @@ def test_what_a_model_or_a_server_is_called_or_says_beside_words_is_harmless_too
     monkeypatch.setattr("node0.commands.chat.converse.line_reader", lambda: read)
     out, err = talk(model)
 
-    assert out == '\u2192 a\ufffd[2J {"x": "\ufffd"}\nb\n'
-    assert prompts[:2] == [">>> ", "result of a\ufffd[2J> "]
-    assert err.splitlines()[0].startswith("e\ufffd answers (f\ufffd); ")
-    assert err.splitlines()[1] == "error: c\ufffd[2J; d"
+    assert out == '\u2192 a\\x1b[2J {"x": "\\x9b"}\nb\n'
+    assert prompts[:2] == [">>> ", "result of a\\x1b[2J> "]
+    assert err.splitlines()[0].startswith("e\\x1b answers (f\\x07); ")
+    assert err.splitlines()[1] == "error: c\\x1b[2J; d"
     assert model.requests[1]["messages"][1]["content"] == [call]

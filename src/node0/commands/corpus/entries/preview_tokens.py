@@ -13,6 +13,7 @@ from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.data.preview import preview
 from node0.finetune.data.tokenizer import load_tokenizer
+from node0.visible import visible
 
 
 def preview_tokens(
@@ -51,6 +52,6 @@ def _print_coloured(parts: Iterable[tuple[str, bool]]) -> None:
     coloured = out.is_terminal and out.color_system is not None
     line = Text()
     for text, trained in parts:
-        marked = text if coloured or not trained else f"⟦{text}⟧"
+        marked = visible(text) if coloured or not trained else f"⟦{visible(text)}⟧"
         line.append(marked, style="bold green" if trained else "dim")
     out.print(line)

@@ -37,7 +37,7 @@ def show_entry(entry_id: str, town: Path | None, *, as_json: bool) -> None:
     if as_json:
         console.write(entry.model_dump_json() + "\n")
         return
-    console.write("\n".join(page(entry)) + "\n")
+    console.show("\n".join(page(entry)) + "\n")
 
 
 def _row(header: EntryHeader, *, retracted: bool) -> dict[str, Any]:

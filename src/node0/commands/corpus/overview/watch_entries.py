@@ -18,15 +18,15 @@ def watch_entries(town: Path | None, *, role: str | None, interval: float, as_js
     _, store = open_store(town)
     console.note(f"watching {store.root}, {len(store.paths(role))} entries so far; Ctrl-C ends")
     for arrival in arrivals(store, role, wait=lambda: time.sleep(interval)):
-        console.write((_json_line if as_json else _line)(arrival) + "\n")
+        console.write(_json_line(arrival)) if as_json else console.show(_line(arrival))
 
 
 def _json_line(arrival: Arrival) -> str:
-    return json.dumps({"did": arrival.did.value, **arrival.header.model_dump()}, ensure_ascii=False)
+    return json.dumps({"did": arrival.did.value, **arrival.header.model_dump()}, ensure_ascii=False) + "\n"
 
 
 def _line(arrival: Arrival) -> str:
     header = arrival.header
     facts = (arrival.did.value, header.id, header.role, header.rig, header.task_type, header.outcome)
     waits = "  waits in quarantine" if header.quarantined else ""
-    return f"{time.strftime('%H:%M:%S')}  {'  '.join(facts)}  {header.tokens} tokens{waits}"
+    return f"{time.strftime('%H:%M:%S')}  {'  '.join(facts)}  {header.tokens} tokens{waits}\n"

@@ -23,7 +23,7 @@ def print_staged(file: Path, *, as_json: bool) -> None:
         console.write(json.dumps([entry.model_dump(mode="json") for entry in read_staged(file)]) + "\n")
         return
     for number, entry in enumerate(read_staged(file), start=1):
-        console.write("\n".join((f"=== line {number}", *page(entry), "", "")))
+        console.show("\n".join((f"=== line {number}", *page(entry), "", "")))
 
 
 def approve(file: Path, town: Path | None, *, reviewer: str, as_json: bool) -> None:
