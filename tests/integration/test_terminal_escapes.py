@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session that writes escape sequences, looked at in a real terminal: they are shown, and none is obeyed."""
+"""A session that writes escape sequences, looked at in a real terminal: they are shown and not obeyed."""
 
 import json
 import os

@@ -200,10 +200,12 @@ class CorpusCollector:
             report.skipped["session that has not changed"] += 1
             return
         made = self._session(session, paths, report)
+        gone = stored.of(session) - made
         if state.shrank(session, size):
             report.skipped["session whose files have shrunk: older entries kept"] += 1
+        elif gone and not made:
+            report.skipped["session of which nothing can be read any more: older entries kept"] += 1
         else:
-            gone = stored.of(session) - made
             for name in gone:
                 self._store.delete(name)
             report.entries["removed"] += len(gone)

@@ -4,11 +4,12 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node0.finetune.role import ROLE_PATTERN
+from node0.json_lines import MAX_DEPTH, depth_exceeds
 
 
 class RecordedCall(BaseModel):
@@ -73,6 +74,13 @@ class CorpusEntry(BaseModel):
 
     tokens: int | None = Field(default=None, ge=0)
     "Estimated, of messages and preferences; set by the store."
+
+    @model_validator(mode="after")
+    def _is_shallow(self) -> Self:
+        deep = [self.messages, self.chosen, self.rejected, self.toolsets, self.tools]
+        if depth_exceeds(deep, MAX_DEPTH + 1):
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        return self
 
     def digest(self) -> str:
         """The sha256, in hex, of messages, preferences, systems, tools and recorded calls."""

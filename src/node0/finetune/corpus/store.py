@@ -7,12 +7,13 @@ listing ten thousand entries reads one line of each. Files are written whole or 
 
 import hashlib
 import json
+import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +22,10 @@ from node0.files import private_directory, write_atomically
 from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.town import Town
+
+logger = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
 
 WRITERS = 8
 "Threads that write when many entries come at once: each waits for the disk, and eight wait as long as one."
@@ -117,16 +122,19 @@ class CorpusStore:
         return list(self.entries(role))
 
     def entries(self, role: str | None = None) -> Iterator[CorpusEntry]:
-        """As `list`, one at a time."""
-        return (read_entry(path) for path in self.paths(role))
+        """As `list`, one at a time; a file that is no entry is named and passed over."""
+        return self._each(role, read_entry)
 
     def headers(self, role: str | None = None) -> Sequence[EntryHeader]:
-        """The scalar fields of every entry of a role, or of all, sorted by id.
+        """The scalar fields of every entry of a role, or of all, sorted by id, as in `entries`."""
+        return list(self._each(role, read_header))
 
-        Raises:
-            BadCorpus: a file cannot be read.
-        """
-        return [read_header(path) for path in self.paths(role)]
+    def _each(self, role: str | None, read: Callable[[Path], Read]) -> Iterator[Read]:
+        for path in self.paths(role):
+            try:
+                yield read(path)
+            except BadCorpus as error:
+                logger.warning("passed over: %s", error)
 
     def roles(self) -> Sequence[str]:
         """The roles that have entries, sorted."""
@@ -184,7 +192,8 @@ class CorpusStore:
         directories = self._role_directories() if role is None else [self.root / role]
         files = (path for directory in directories if directory.is_dir() for path in directory.iterdir())
         kept = (path for path in files if path.suffix == ".json" and not path.name.startswith("."))
-        return sorted(kept, key=lambda path: path.name)
+        # A pipe of that name would be waited for.
+        return sorted((path for path in kept if path.is_file()), key=lambda path: path.name)
 
 
 class Identified(Protocol):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from collected_town import Place
 
 Message = dict[str, Any]
 SYSTEM = "You are the deacon of this town. Patrol, look, and act on what you see." * 3
@@ -162,3 +163,10 @@ def harness() -> Callable[..., Harness]:
 @pytest.fixture
 def blocks() -> dict[str, Callable[..., Message]]:
     return {"text": text, "call": call, "result": result}
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, harness: Callable[..., Harness], blocks: dict[str, Callable[..., Message]]
+) -> Place:
+    return Place(tmp_path, harness, blocks)

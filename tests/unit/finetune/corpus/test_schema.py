@@ -79,3 +79,24 @@ def test_an_entry_with_recorded_calls_reads_back_and_has_another_digest() -> Non
 
     assert CorpusEntry.model_validate_json(recorded.model_dump_json()) == recorded
     assert recorded.digest() != entry().digest()
+
+
+def nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
+
+
+def test_an_entry_that_nothing_could_write_again_is_none() -> None:
+    def call(depth: int) -> list[dict[str, object]]:
+        return [{"role": "assistant", "content": [{"type": "tool_use", "input": nested(depth)}]}]
+
+    # The entry, its messages, a message, its content and a block stand around an input.
+    kept = entry(messages=call(96))
+    assert CorpusEntry.model_validate_json(kept.model_dump_json()) == kept
+    for depth in (97, 300, 900):
+        with pytest.raises(ValidationError, match="nested more than 100 deep"):
+            entry(messages=call(depth))
+        with pytest.raises(ValidationError, match="nested more than 100 deep"):
+            entry(tools=[{"input_schema": nested(depth + 3)}])

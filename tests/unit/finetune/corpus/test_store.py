@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import time
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.store import Added, CorpusStore
+from node0.finetune.corpus.store import Added, CorpusStore, hash_of
 
 
 def an_entry(**changes: object) -> CorpusEntry:
@@ -112,12 +113,28 @@ def test_a_file_that_was_edited_by_hand_is_refused_with_the_way_out(tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "a1"}', "\x00\x01"])
-def test_a_broken_file_is_one_clear_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "polecat").mkdir()
+def test_a_broken_file_is_one_clear_error_and_stops_no_other(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry(id="whole"))
     (tmp_path / "polecat" / "a1.json").write_text(content)
 
     with pytest.raises(BadCorpus, match=r"a1\.json"):
-        CorpusStore(tmp_path).headers()
+        store.get("a1")
+    assert [header.id for header in store.headers()] == ["whole"]
+    assert [entry.id for entry in store.list("polecat")] == ["whole"]
+    assert store.corpus_hash() == hash_of(store.list())
+    assert "a1.json" in caplog.text
+
+
+def test_what_is_no_file_is_no_entry(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry(id="whole"))
+    os.mkfifo(tmp_path / "polecat" / "pipe.json")
+    (tmp_path / "polecat" / "directory.json").mkdir()
+
+    assert [header.id for header in store.headers()] == ["whole"]
 
 
 def test_an_unknown_id_is_not_found(tmp_path: Path) -> None:

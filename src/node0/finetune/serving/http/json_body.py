@@ -3,22 +3,19 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
 
 from node0.finetune.corpus.transcript.messages_form import plain
 from node0.finetune.serving.protocols.api_errors import RequestRefused
+from node0.json_lines import MAX_DEPTH, depth_exceeds
 
 MAX_BYTES = 32 << 20
 "What Anthropic's API takes."
 
 MAX_SECONDS = 120.0
 "From the head of a request to the end of its body."
-
-MAX_DEPTH = 100
-"Objects and lists inside each other; what renders a prompt goes down into each."
 
 
 async def read_json(
@@ -45,7 +42,7 @@ async def read_json(
         raise RequestRefused("the body is no JSON") from None
     if not isinstance(value, dict):
         raise RequestRefused("the body is no JSON object")
-    if _depth_exceeds(value, MAX_DEPTH):
+    if depth_exceeds(value):
         raise _too_deep()
     # Half a UTF-16 pair, as harnesses cut texts, is in no vocabulary; the corpus has it replaced likewise.
     return dict(plain(value)) if b"\\ud" in body.lower() else value
@@ -61,20 +58,6 @@ async def _read(request: Request, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
     return bytes(body)
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterator[Any]:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (item for item in inner if isinstance(item, dict | list))
 
 
 def _too_large(max_bytes: int) -> RequestRefused:

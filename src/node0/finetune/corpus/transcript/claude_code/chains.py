@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build a session's chains from its lines: active path, split answers, parallel results.
+"""Build a session's chains from its lines: conversations, active paths, split answers, parallel results.
 
-Lines point at their parents, so a file is a tree: rewinds and retries leave branches. A chain is
-the path from its last line to its root. A parallel call puts the results of one answer on branches of
-their own, so the path is completed by the lines that share an answer's id or answer its calls.
+Lines point at their parents, so a file is a forest: each turn of a user without a parent begins a
+conversation, and rewinds and retries leave branches. A conversation is the path from its last line to its
+root. A parallel call puts the results of one answer on branches of their own, so the path is completed by
+the lines that share an answer's id or answer its calls. A writer that sets no parents is read in the
+order of its lines.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from node0.finetune.corpus.transcript.claude_code.answers import unlearnt
+from node0.finetune.corpus.transcript.claude_code.conversations import Conversation, conversations
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
+from node0.json_lines import MAX_DEPTH
+
+TURNS = ("user", "assistant", "deep")
+MISSING_CALL = "answer behind the result of a call that is not in the file"
+TOO_DEEP = f"answer at or behind a line nested over {MAX_DEPTH} deep"
 
 
 @dataclass
@@ -19,6 +28,8 @@ class LineGroup:
 
     answer: bool
     lines: list[Line] = field(default_factory=list)
+    unlearnt: str = ""
+    "Why the answer is context only; empty where it is to be learnt."
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Context:
     """What the model had before it between two compactions."""
 
     groups: tuple[LineGroup, ...]
+    whole: bool = True
+    "Begins where the conversation, or what a compaction left of it, begins."
 
 
 @dataclass(frozen=True)
@@ -56,12 +69,10 @@ def chains(lines: Iterable[Line], skipped: Counter[str]) -> list[Chain]:
         members.setdefault(name, []).append(line)
     found = []
     for name in sorted(members, key=lambda name: (name != "", rank[members[name][0].uuid])):
-        path = _complete(members[name], _active_path(members[name], by_uuid, skipped))
-        content = sum(line.kind in ("user", "assistant") for line in members[name])
-        skipped["line off the active path"] += content - sum(
-            line.kind in ("user", "assistant") for line in path
-        )
-        found.append(Chain(name, tuple(_contexts(sorted(path, key=lambda line: rank[line.uuid])))))
+        told = conversations(members[name], by_uuid, skipped)
+        turns = Counter(line.uuid for one in told for line in one.lines if line.kind in TURNS)
+        skipped["line off the active path"] += sum(line.kind in TURNS for line in members[name]) - len(turns)
+        found.append(Chain(name, tuple(context for one in told for context in _contexts(one, rank, skipped))))
     return found
 
 
@@ -72,49 +83,56 @@ def _chain_name(line: Line, names: dict[str, str]) -> str:
     return line.agent or names.get(line.parent or "", "") or line.uuid
 
 
-def _active_path(lines: Sequence[Line], by_uuid: dict[str, Line], skipped: Counter[str]) -> list[Line]:
-    before = dict(zip((line.uuid for line in lines[1:]), lines, strict=False))
-    leaf = next((line for line in reversed(lines) if line.kind in ("user", "assistant")), None)
-    path: dict[str, Line] = {}
-    line = leaf
-    while line is not None and line.uuid not in path:
-        path[line.uuid] = line
-        if line.parent is None:
-            break
-        parent = by_uuid.get(line.parent)
-        if parent is None:
-            skipped["parent that is not in the file"] += 1
-            parent = before.get(line.uuid)
-        line = parent if parent is not None and parent.sidechain == line.sidechain else None
-    return list(path.values())
-
-
-def _complete(lines: Sequence[Line], path: Sequence[Line]) -> list[Line]:
-    chosen = {line.uuid: line for line in path}
-    answers = {line.message_id for line in path if line.kind == "assistant"}
-    chosen |= {line.uuid: line for line in lines if line.kind == "assistant" and line.message_id in answers}
-    calls = {name for line in chosen.values() if line.kind == "assistant" for name in line.tool_ids}
-    answered = {name for line in chosen.values() if line.kind == "user" for name in line.tool_ids}
-    for line in lines:
-        missing = line.kind == "user" and line.uuid not in chosen and set(line.tool_ids) & (calls - answered)
-        if missing and line.parent in chosen:
-            chosen[line.uuid] = line
-            answered |= set(line.tool_ids)
-    return list(chosen.values())
-
-
-def _contexts(path: Iterable[Line]) -> list[Context]:
+def _contexts(told: Conversation, rank: Mapping[str, int], skipped: Counter[str]) -> list[Context]:
     contexts: list[list[LineGroup]] = [[]]
-    for line in path:
+    lost: set[str] | None = None
+    for line in sorted(told.lines, key=lambda line: rank[line.uuid]):
         if line.kind == "boundary":
             contexts.append([])
+            _count_lost(lost, skipped)
+            lost = None
+        elif line.kind == "deep":
+            lost = (lost or set()) | {line.message_id} - {""}
+            contexts[-1] = [group for group in contexts[-1] if group.lines[0].message_id not in lost]
+        elif lost is not None:
+            lost |= {line.message_id} - {""}
         elif line.kind == "assistant":
             _answer_group(contexts[-1], line).lines.append(line)
         elif line.kind in ("user", "attachment", "snapshot"):
             if not contexts[-1] or contexts[-1][-1].answer:
                 contexts[-1].append(LineGroup(answer=False))
             contexts[-1][-1].lines.append(line)
-    return [Context(tuple(groups)) for groups in contexts if groups]
+    _count_lost(lost, skipped)
+    for groups in contexts:
+        _mark(groups, skipped)
+    return [
+        Context(tuple(groups), whole=told.whole or number > 0)
+        for number, groups in enumerate(contexts)
+        if groups
+    ]
+
+
+def _count_lost(lost: set[str] | None, skipped: Counter[str]) -> None:
+    """Count the answers that are not read because a line at or before them is too deep."""
+    if lost is not None:
+        skipped[TOO_DEEP] += len(lost)
+
+
+def _mark(groups: Sequence[LineGroup], skipped: Counter[str]) -> None:
+    """Say of each answer whether it is context only, and count those by reason."""
+    calls: set[str] = set()
+    torn = ""
+    for number, group in enumerate(groups):
+        names = {name for line in group.lines for name in line.tool_ids}
+        if not group.answer:
+            torn = torn or (MISSING_CALL if number and names - calls else "")
+            continue
+        before = groups[number - 1].lines if number and not groups[number - 1].answer else ()
+        behind = groups[number + 1].lines if number + 1 < len(groups) else ()
+        group.unlearnt = unlearnt(group.lines, before, behind) or torn
+        calls |= names
+        if group.unlearnt:
+            skipped[group.unlearnt] += 1
 
 
 def _answer_group(groups: list[LineGroup], line: Line) -> LineGroup:

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, Context
 from node0.finetune.corpus.transcript.claude_code.request_log import up_to_last_answer
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, SessionIndex, snapshot_shape
@@ -22,8 +23,11 @@ def reconstruct(
         proven: Ids of answers whose requests the log gave.
     """
     made = Trajectory(chain.agent, [], [])
-    wanted = {group.lines[0].message_id for group in context.groups if group.answer} - proven
-    if not wanted:
+    learnt = (group.lines[0].message_id for group in context.groups if group.answer and not group.unlearnt)
+    wanted = set(learnt) - proven
+    if wanted and not context.whole:
+        index.skipped["answer whose beginning is not in the file"] += len(wanted)
+    if not wanted or not context.whole:
         return made
     shape = _last_shape(index, loader, chain, context)
     size = 0
@@ -41,7 +45,7 @@ def reconstruct(
             made.calls.append(
                 RebuiltCall(len(made.messages), shape, exact=False, at=first.at, answer_id=first.message_id)
             )
-        made.messages.append(loader.merged(line.place for line in group.lines))
+        made.messages.append(merged_answer(loader, group.lines))
     return made
 
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, LineGroup
 from node0.finetune.corpus.transcript.claude_code.log_hash import message_hash
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, LoggedCall, SessionIndex
@@ -55,16 +56,17 @@ class RequestLog:
 
     def _append(self, trajectory: Trajectory, call: LoggedCall, answer: LineGroup) -> None:
         """Put a call and its answer behind the messages that it sent."""
-        trajectory.calls.append(
-            RebuiltCall(
-                n_messages=len(trajectory.messages),
-                shape=self._index.shapes[call.shape],
-                exact=True,
-                at=call.at,
-                answer_id=answer.lines[0].message_id,
+        if not answer.unlearnt:
+            trajectory.calls.append(
+                RebuiltCall(
+                    n_messages=len(trajectory.messages),
+                    shape=self._index.shapes[call.shape],
+                    exact=True,
+                    at=call.at,
+                    answer_id=answer.lines[0].message_id,
+                )
             )
-        )
-        trajectory.messages.append(self._loader.merged(line.place for line in answer.lines))
+        trajectory.messages.append(merged_answer(self._loader, answer.lines))
 
     def _load(self, trajectory: Trajectory, names: Sequence[str], room: int) -> int:
         """Put messages behind a trajectory until it is full; the memory that they take."""
@@ -134,7 +136,12 @@ class RequestLog:
     def _resolve(self, name: str) -> WireMessage:
         if name in self._index.blobs:
             return self._loader.message(self._index.blobs[name])
-        return self._loader.merged(line.place for line in self._candidates[name])
+        return self._merged(self._candidates[name])
+
+    def _merged(self, lines: Sequence[Line]) -> WireMessage:
+        if lines[0].kind == "assistant":
+            return merged_answer(self._loader, lines)
+        return self._loader.merged(line.place for line in lines)
 
     def _named_messages(self) -> Iterator[tuple[str, Sequence[Line]]]:
         """The messages that the chain's lines can make, each under the hash that the log would name."""
@@ -148,7 +155,7 @@ class RequestLog:
             choices = [users] if group.answer else [users, results, ordered, *([line] for line in users)]
             for lines in choices:
                 if lines:
-                    yield message_hash(self._loader.merged(line.place for line in lines)), lines
+                    yield message_hash(self._merged(lines)), lines
 
 
 def same_answer(sent_back: WireMessage, answer: WireMessage) -> bool:

@@ -14,6 +14,16 @@ from node0.finetune.corpus.transcript.claude_code.log_hash import log_hash, mess
 from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange, json_objects
 from node0.finetune.corpus.transcript.trajectory import RequestShape
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
+from node0.json_lines import depth_exceeds
+
+INTERRUPTED = "[Request interrupted by user]"
+"What the harness sends in the user's name when an answer was stopped before its end."
+
+WARM_UP = "Warmup"
+"What the harness asks a subagent of its own accord, so that the first real request is in the cache."
+
+HARNESS = "<synthetic>"
+"The model of words that the harness put where an answer stands."
 
 WITHOUT_CONTENT = (
     *("summary", "file-history-snapshot", "progress", "queue-operation", "last-prompt", "mode"),
@@ -28,7 +38,8 @@ class Line:
     uuid: str
     parent: str | None
     kind: str
-    "user, assistant, attachment, snapshot, boundary, error (an API error shown as an answer) or other."
+    """user, assistant, attachment, snapshot, boundary, error (an API error shown as an answer), deep (a turn
+    whose message nothing can read: it is nested too deeply) or other."""
 
     place: ByteRange
     at: str = ""
@@ -40,6 +51,12 @@ class Line:
 
     tool_ids: tuple[str, ...] = ()
     "Ids of the calls that it makes or answers."
+
+    stop: str = ""
+    "Why the model stopped; empty where the line does not tell."
+
+    harness: str = ""
+    "What the harness says here and nobody else: `INTERRUPTED`, `WARM_UP` or `HARNESS`; else empty."
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +130,11 @@ def _line(kind: str, place: ByteRange, line: dict[str, Any]) -> Line:
     message = line["message"] if kind in ("user", "assistant") else {}
     if message and not (isinstance(message["content"], str | list) and message["role"]):
         raise TypeError("a message needs a role and content")
+    deep = depth_exceeds(message)
     return Line(
         uuid=line["uuid"],
         parent=parent if isinstance(parent, str) else None,
-        kind="boundary" if boundary else _kind(kind, line),
+        kind="boundary" if boundary else "deep" if deep else _kind(kind, line),
         place=place,
         at=str(line.get("timestamp", "")),
         sidechain=bool(line.get("isSidechain")),
@@ -124,6 +142,8 @@ def _line(kind: str, place: ByteRange, line: dict[str, Any]) -> Line:
         message_id=str(message.get("id") or line["uuid"]) if kind == "assistant" else "",
         request=str(line.get("requestRef", "")),
         tool_ids=_tool_ids(message),
+        stop=str(message.get("stop_reason") or ""),
+        harness=_harness(message),
     )
 
 
@@ -133,6 +153,14 @@ def _kind(kind: str, line: dict[str, Any]) -> str:
     if kind == "attachment":
         return "snapshot" if line["attachment"].get("type") == "prompt_snapshot" else "attachment"
     return kind if kind in ("user", "assistant") else "other"
+
+
+def _harness(message: WireMessage) -> str:
+    if message.get("model") == HARNESS:
+        return HARNESS
+    blocks = as_blocks(message.get("content", []))
+    text = str(blocks[0].get("text", "")).strip() if len(blocks) == 1 else ""
+    return text if message.get("role") == "user" and text in (INTERRUPTED, WARM_UP) else ""
 
 
 def _tool_ids(message: WireMessage) -> tuple[str, ...]:

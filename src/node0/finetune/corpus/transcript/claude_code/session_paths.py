@@ -20,5 +20,9 @@ def session_paths(claude_dirs: Iterable[Path]) -> dict[str, list[Path]]:
 
 
 def with_subagents(path: Path) -> list[Path]:
-    """A session file and those of its subagents, which lie in a directory of its own name."""
-    return [path, *sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))]
+    """A session file and those of its subagents, which lie in a directory of its own name.
+
+    Pipes and devices, which could be waited for without end, and links are none.
+    """
+    beside = sorted((path.with_suffix("") / "subagents").glob("agent-*.jsonl"))
+    return [path, *(agent for agent in beside if agent.is_file() and not agent.is_symlink())]
