@@ -2,6 +2,7 @@
 """Checks of plans: an object with `steps`, each with id, title, what it needs, and a size where asked for."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -46,13 +47,13 @@ class Plan(Check):
         return self.failed(reason) if reason else self.passed(graph.told)
 
     def _content(self, steps: dict[str, dict[str, Any]], graph: Dependencies) -> str | None:
-        named: dict[str, str] = {}
-        for name, pattern in self.covers.items():
-            fitting = [step for step, row in steps.items() if re.search(pattern, row["title"], re.IGNORECASE)]
-            free = [step for step in fitting if step not in named.values()]
-            if not free:
-                return f"no step of its own covers {name!r}"
-            named[name] = free[0]
+        fitting = {
+            name: [step for step, row in steps.items() if re.search(pattern, row["title"], re.IGNORECASE)]
+            for name, pattern in self.covers.items()
+        }
+        named = _one_each(fitting)
+        if missing := [name for name in self.covers if name not in named]:
+            return f"no step of its own covers {missing[0]!r}"
         for first, then in self.before:
             if not graph.precedes(named[first], named[then]):
                 return f"{then!r} does not wait for {first!r}"
@@ -63,6 +64,27 @@ class Plan(Check):
             if (size := str(steps[named[name]].get("size", ""))) not in right:
                 return f"{name!r} has size {size!r}, right is {' or '.join(right)}"
         return None
+
+
+def _one_each(fitting: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """As many names as possible with a step of their own, the first that fits where there is a choice.
+
+    By augmenting paths (Kuhn's algorithm for matchings in bipartite graphs); names with little choice first.
+    """
+    owner: dict[str, str] = {}
+
+    def found(name: str, tried: set[str]) -> bool:
+        for step in fitting[name]:
+            if step not in tried:
+                tried.add(step)
+                if step not in owner or found(owner[step], tried):
+                    owner[step] = name
+                    return True
+        return False
+
+    for name in sorted(fitting, key=lambda name: len(fitting[name])):
+        found(name, set())
+    return {name: step for step, name in owner.items()}
 
 
 class _Unreadable(Exception):

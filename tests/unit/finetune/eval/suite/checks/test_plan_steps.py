@@ -57,3 +57,29 @@ def test_steps_that_must_be_apart_may_not_wait_for_one_another() -> None:
     words = _steps(GOOD[0], GOOD[1], ("3", "Docs", ["2"]))
 
     assert "without need" in Plan.model_validate(fields).judge(Evidence("mayor", [said(words)])).reason
+
+
+def test_a_title_that_fits_two_names_is_left_to_the_one_that_has_no_other() -> None:
+    check = Plan(
+        check="plan",
+        least=2,
+        most=2,
+        covers={"import": "import", "undo": "undo"},
+        before=(("import", "undo"),),
+    )
+    words = _steps(("u", "Undo the import", ["i"]), ("i", "Import the rows", []))
+    alone = _steps(("u", "Undo the import", ["i"]), ("i", "Read the rows", []))
+
+    assert check.judge(Evidence("mayor", [said(words)])).passed
+    assert "no step of its own covers" in check.judge(Evidence("mayor", [said(alone)])).reason
+
+
+def test_names_give_way_to_one_another_until_each_has_a_step() -> None:
+    covers = {"a": "one|two", "b": "one|three", "c": "one|three"}
+    check = Plan(check="plan", least=3, most=3, covers=covers, apart=(("b", "c"),))
+    words = _steps(("1", "One", []), ("2", "Two", ["1"]), ("3", "Three", []))
+    doubled = _steps(("1", "One", []), ("2", "One again", []), ("3", "Two", []))
+
+    assert check.judge(Evidence("mayor", [said(words)])).passed
+    assert check.judge(Evidence("mayor", [said(doubled)])).passed
+    assert not check.judge(Evidence("mayor", [said(doubled.replace("One again", "Two again"))])).passed
