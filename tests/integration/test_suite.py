@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shipped items that run something: references pass in the sandbox, and models that know nothing fail."""
+"""The whole shipped suite by runner and gate: a perfect oracle passes, models that know nothing do not."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 
 import pytest
+from eval_items import called
 
 from node0.errors import SandboxUnavailable
+from node0.finetune.deploy.gate import GateSettings, objections
+from node0.finetune.eval.report.eval_report import Bars, build_report
+from node0.finetune.eval.running.answerer import Answerer
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
-from node0.finetune.eval.running.null_models import null_models
+from node0.finetune.eval.running.null_models import NullModel, null_models
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner, find_sandbox
-from node0.finetune.eval.suite.item import Category, EvalItem
+from node0.finetune.eval.schema import EvalResult, outcomes_of
+from node0.finetune.eval.scorer import evaluation_of
+from node0.finetune.eval.suite.item import Category
 from node0.finetune.eval.suite.load import load_suite
-from node0.finetune.eval.suite.oracle import oracle
+from node0.finetune.eval.suite.oracle import Oracle
 from node0.finetune.eval.suite.suite_task import SuiteTask
 from node0.finetune.eval.suite.trial import open_trial
+from node0.finetune.statistics.regression import Outcomes
 
 pytestmark = pytest.mark.integration
 
-ITEMS = [item for item in load_suite() if item.runs]
-CATEGORIES = (Category.BEAD_MANAGEMENT, Category.GIT_WORKFLOW, Category.CODE_EXECUTION)
-AT_ONCE = 2
+ITEMS = load_suite()
+TRYING = Trying(epochs=1, concurrency=2)
+GATE = GateSettings()
 
 
 @pytest.fixture(scope="module")
@@ -31,37 +38,68 @@ def sandbox() -> SandboxRunner:
         pytest.skip(str(error))
 
 
-def _shortcomings(item: EvalItem, sandbox: SandboxRunner) -> list[str]:
-    """Reasons of the checks that the oracle's answers fail."""
-    with open_trial(item, sandbox) as trial:
-        while (request := trial.request) is not None:
-            trial.answer(oracle(item, request))
-        return [f"{item.id}: {result.reason}" for result in trial.results() if not result.passed]
+@pytest.fixture(scope="module")
+def tasks(sandbox: SandboxRunner) -> list[SuiteTask]:
+    """All items, each with the sandbox that it may need."""
+    return [SuiteTask(item, sandbox) for item in ITEMS]
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_a_perfect_oracle_passes_every_item(category: Category, sandbox: SandboxRunner) -> None:
-    items = [item for item in ITEMS if item.category is category]
+def _objections(
+    tasks: Sequence[SuiteTask],
+    model: Answerer,
+    results: Sequence[EvalResult],
+    *,
+    nulls: Mapping[str, Outcomes],
+) -> list[str]:
+    """What the gate says of a model's results, by the report that the registry is given."""
+    plan = TRYING.plan("roles", tasks, model)
+    bars = Bars(GATE.threshold, GATE.category_threshold)
+    report = build_report(plan, tasks, results, nulls=nulls, bars=bars)
+    return list(objections(evaluation_of(report, nulls), GATE, role="polecat"))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda item: _shortcomings(item, sandbox), items))
 
-    assert [reason for reasons in found for reason in reasons] == []
-    assert len(items) >= 40
+def test_a_perfect_oracle_passes_every_item_and_the_gate(tasks: list[SuiteTask]) -> None:
+    model = Oracle(ITEMS)
+
+    results = EvalRunner(tasks, TRYING).run(model)
+
+    reasons = [f"{one.item}: {check.reason}" for one in results for check in one.checks if not check.passed]
+    assert reasons == []
+    assert len(results) == len(ITEMS) == 206
+    assert min(len(items) for items in outcomes_of(results).values()) >= 40
+    assert _objections(tasks, model, results, nulls={}) == []
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_models_that_know_nothing_fail_nearly_everywhere(category: Category, sandbox: SandboxRunner) -> None:
-    tasks = [SuiteTask(item, sandbox) for item in ITEMS if item.category is category]
-    models = null_models()
-    trying = Trying(epochs=1, concurrency=AT_ONCE)
-
-    results = [
-        result
-        for number, model in enumerate(models)
-        for result in EvalRunner(tasks[number :: len(models)], trying).run(model)
-    ]
+@pytest.mark.parametrize("model", null_models(), ids=lambda model: model.name)
+def test_a_model_that_knows_nothing_passes_nothing_and_no_category_of_the_gate(
+    model: NullModel, tasks: list[SuiteTask]
+) -> None:
+    results = EvalRunner(tasks, TRYING).run(model)
 
     passed = [result.item for result in results if result.passed]
-    assert len(results) == len(tasks)
-    assert len(passed) <= 0.1 * len(tasks), passed
+    refused = _objections(tasks, model, results, nulls={model.name: outcomes_of(results)})
+    assert passed == []
+    assert len(results) == len(ITEMS)
+    for category in Category:
+        [told] = [line for line in refused if line.startswith(f"{category} scores 0.0%")]
+        assert "inconclusive" not in told
+    assert [line for line in refused if "measures nothing" in line] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "def squares(values):\n    return [value * value for value in values]\n",
+        "def squares(values):\n    values = iter(values)\n    yield next(values) ** 2\n"
+        "    yield from [value * value for value in values]\n",
+    ],
+    ids=["a list", "a list but for its first value"],
+)
+def test_a_list_is_no_answer_to_endless_iterables(wrong: str, sandbox: SandboxRunner) -> None:
+    [item] = [item for item in ITEMS if item.id == "refactor-generator"]
+
+    with open_trial(item, sandbox) as trial:
+        trial.answer(called("Write", file_path="lazy.py", content=wrong))
+        [result] = trial.results()
+
+    assert not result.passed
