@@ -19,10 +19,11 @@ from node0.commands.common_options import (
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.eval import compare_versions, run_suite
+    from node0.commands.eval import compare_versions, export_suite, run_suite
     from node0.finetune.eval.running import eval_runner
 else:
     compare_versions = when_called("node0.commands.eval.compare_versions")
+    export_suite = when_called("node0.commands.eval.export_suite")
     run_suite = when_called("node0.commands.eval.run_suite")
     eval_runner = when_called("node0.finetune.eval.running.eval_runner")
 
@@ -34,6 +35,9 @@ ReportArgument = Annotated[
 AgainstOption = Annotated[
     str | None, typer.Option("--against", help="Show this version's or directory's report beside it.")
 ]
+
+CategoryOption = Annotated[list[str] | None, typer.Option(help="Of this category only. Repeatable.")]
+ItemsOfRoleOption = Annotated[str | None, typer.Option("--role", help="Items of this role only.")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,8 +55,8 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
         Path | None,
         typer.Option(help="promptfoo's YAML, or a directory of items; default: the shipped suite."),
     ] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Of this category only. Repeatable.")] = None,
-    role: Annotated[str | None, typer.Option(help="Items of this role only.")] = None,
+    category: CategoryOption = None,
+    role: ItemsOfRoleOption = None,
     epochs: Annotated[int, typer.Option(min=1, help="Trials of each item.")] = 5,
     seed: Annotated[int, typer.Option(help="Decides every answer that is drawn.")] = 0,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy; needs --epochs 1.")] = 1.0,
@@ -131,6 +135,22 @@ def report(
 ) -> None:
     """Print a report; of a directory, its page is written again."""
     compare_versions.show_report(name, town, against=against, as_json=as_json)
+
+
+@app.command()
+def export(
+    *,
+    inspect: Annotated[
+        Path, typer.Option(help="New directory for a task file of inspect-ai and its datasets.")
+    ],
+    suite: Annotated[
+        Path | None, typer.Option(help="A directory of items; default: the shipped suite.")
+    ] = None,
+    category: CategoryOption = None,
+    role: ItemsOfRoleOption = None,
+) -> None:
+    """Write a suite as tasks that inspect-ai runs, judged by the same checks in the same sandbox."""
+    export_suite.export_for_inspect(inspect, suite, categories=tuple(category or ()), role=role)
 
 
 @app.command("list")

@@ -4,16 +4,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from node0.errors import ConfigError
 from node0.finetune.eval.promptfoo.promptfoo_suite import read_promptfoo
 from node0.finetune.eval.running.task import Task
+from node0.finetune.eval.suite.item import EvalItem
 from node0.finetune.eval.suite.load import load_suite
 from node0.finetune.eval.suite.suite_task import suite_tasks
 from node0.settings import nearest
 
 SHIPPED = "roles"
 "Name of the suite that is shipped."
+
+_OF_PROMPTFOO = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,14 @@ class ChosenTasks:
     "Whether nothing of the suite was left out."
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenItems:
+    """Items with the name of their suite."""
+
+    suite: str
+    items: Sequence[EvalItem]
+
+
 def choose_tasks(suite: Path | None, *, categories: Sequence[str], role: str | None) -> ChosenTasks:
     """The tasks of a suite that are in one of these categories (none: all) and of this role (None: all).
 
@@ -33,26 +45,56 @@ def choose_tasks(suite: Path | None, *, categories: Sequence[str], role: str | N
         ConfigError: the suite cannot be read, or nothing of it is left.
         SandboxUnavailable: an item runs something, and nothing here can contain it.
     """
-    name, every = _read(suite)
-    known = sorted({task.category for task in every})
+    if suite is not None and suite.suffix in _OF_PROMPTFOO:
+        name, every = suite.stem, read_promptfoo(suite)
+        tasks: Sequence[Task] = _chosen(name, every, categories=categories, role=role)
+        return ChosenTasks(name, tasks, is_whole=len(tasks) == len(every))
+    name, items = _read_items(suite)
+    left = _chosen(name, items, categories=categories, role=role)
+    return ChosenTasks(name, suite_tasks(left), is_whole=len(left) == len(items))
+
+
+def choose_items(suite: Path | None, *, categories: Sequence[str], role: str | None) -> ChosenItems:
+    """The same of a suite that has items, without a sandbox: nothing is asked of them here.
+
+    Raises:
+        ConfigError: the suite cannot be read, is promptfoo's, or nothing of it is left.
+    """
+    if suite is not None and suite.suffix in _OF_PROMPTFOO:
+        raise ConfigError(f"--suite {suite} is promptfoo's; give a directory of items, or none")
+    name, items = _read_items(suite)
+    return ChosenItems(name, _chosen(name, items, categories=categories, role=role))
+
+
+class _Listed(Protocol):
+    @property
+    def category(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+
+_L = TypeVar("_L", bound=_Listed)
+
+
+def _chosen(name: str, every: Sequence[_L], *, categories: Sequence[str], role: str | None) -> list[_L]:
+    known = sorted({str(each.category) for each in every})
     for category in categories:
         if category not in known:
             raise ConfigError(f"suite {name} has no category {category!r}{nearest(category, known)}")
-    tasks = [
-        task
-        for task in every
-        if (not categories or task.category in categories) and role in (None, task.role)
+    found = [
+        each
+        for each in every
+        if (not categories or each.category in categories) and role in (None, each.role)
     ]
-    if not tasks:
-        roles = ", ".join(sorted({task.role for task in every}))
+    if not found:
+        roles = ", ".join(sorted({each.role for each in every}))
         raise ConfigError(f"suite {name} has no task of role {role}; its roles are: {roles}")
-    return ChosenTasks(name, tasks, is_whole=len(tasks) == len(every))
+    return found
 
 
-def _read(suite: Path | None) -> tuple[str, Sequence[Task]]:
-    if suite is not None and suite.suffix in (".yaml", ".yml"):
-        return suite.stem, read_promptfoo(suite)
+def _read_items(suite: Path | None) -> tuple[str, list[EvalItem]]:
     items = load_suite(suite)
     if not items:
         raise ConfigError(f"--suite {suite} holds no items; give promptfoo's YAML, or a directory of items")
-    return (SHIPPED if suite is None else suite.name), suite_tasks(items)
+    return SHIPPED if suite is None else suite.name, items

@@ -85,3 +85,17 @@ def test_what_cannot_be_evaluated_is_one_line(
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert main(["run", base, "--suite", str(tmp_path)]) == 1
     assert "holds no items; give promptfoo's YAML" in capsys.readouterr().err
+
+
+def test_a_suite_is_exported_for_inspect_and_for_nothing_else(tmp_path: Path, capsys: Printed) -> None:
+    given = ["export", "--category", "planning", "--category", "git_workflow"]
+
+    assert main([*given, "--inspect", str(tmp_path / "out")]) == 0
+    assert {file.name for file in (tmp_path / "out").glob("*.jsonl")} == {
+        "planning.jsonl",
+        "git_workflow.jsonl",
+    }
+    assert main([*given, "--inspect", str(tmp_path / "out")]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert main(given) == 2
+    assert "--inspect" in capsys.readouterr().err

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.commands.eval.eval_tasks import choose_tasks
+from node0.commands.eval.eval_tasks import choose_items, choose_tasks
 from node0.errors import ConfigError
 
 
@@ -33,6 +33,22 @@ def test_a_directory_of_items_is_a_suite_of_its_name(tmp_path: Path) -> None:
     assert (found.suite, [task.id for task in found.tasks]) == ("own", ["plan-a"])
     with pytest.raises(ConfigError, match="its roles are: polecat"):
         choose_tasks(tmp_path / "own", categories=(), role="mayor")
+
+
+def test_items_are_chosen_without_a_sandbox_and_never_of_promptfoo(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own" / "planning").mkdir(parents=True)
+    (tmp_path / "own" / "planning" / "one.yaml").write_text(ITEMS)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    found = choose_items(None, categories=("git_workflow",), role=None)
+    own = choose_items(tmp_path / "own", categories=(), role="polecat")
+
+    assert (found.suite, len(found.items)) == ("roles", 40)
+    assert (own.suite, [item.id for item in own.items]) == ("own", ["plan-a"])
+    with pytest.raises(ConfigError, match="is promptfoo's; give a directory of items"):
+        choose_items(suite, categories=(), role=None)
 
 
 ITEMS = """
