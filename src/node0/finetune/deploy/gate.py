@@ -2,6 +2,7 @@
 """The gate: whether a version may be put to work for its role."""
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,8 +12,9 @@ from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.statistics.power import ALPHA, items_to_decide
 from node0.finetune.statistics.regression import MARGIN, Compared, Outcomes, compare
-from node0.finetune.statistics.tallies import Estimate, Tally, estimate
+from node0.finetune.statistics.tallies import Estimate, estimate
 from node0.finetune.statistics.verdict import Verdict, against
+from node0.finetune.statistics.wilson import wilson
 
 STOPS = (DeploymentStatus.FLAGGED, DeploymentStatus.HOLDS_ROLLOUT, DeploymentStatus.DEGRADED)
 FORCE = "or override with --force-deploy --reason TEXT"
@@ -26,13 +28,13 @@ class GateSettings(BaseModel):
     threshold: float = Field(default=0.8, ge=0, le=1)
     "Score that a version must reach, with its lower bound where one was measured."
 
-    thresholds: dict[str, float] = Field(default_factory=dict)
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     "The same for single roles."
 
-    category_threshold: float = Field(default=0.6, ge=0, le=1)
+    category_threshold: float = Field(default=0.6, gt=0, le=1)
     "What the lower bound of each category of a suite must reach, so that none hides behind the others."
 
-    category_thresholds: dict[str, float] = Field(default_factory=dict)
+    category_thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     "The same for single roles."
 
     alpha: float = Field(default=ALPHA, gt=0, lt=1)
@@ -125,11 +127,11 @@ def objections(
 def _null_models_that_pass(last: Evaluation, detail: EvaluationDetail, threshold: float) -> Iterator[str]:
     for name, categories in detail.nulls.items():
         for category, (passes, items) in categories.items():
-            found = estimate([Tally(int(number < passes), 1) for number in range(items)])
-            if against(found, threshold) is not Verdict.FAIL:
+            _, high = wilson(passes, items)
+            if high >= threshold:
                 yield (
                     f"suite {last.suite} measures nothing in {category}: null model {name!r} passes {passes} "
-                    f"of {items} items there, up to {found.high:.1%} where {threshold:.1%} is asked. "
+                    f"of {items} items there, up to {high:.1%} where {threshold:.1%} is asked. "
                     f"Mend the suite {FORCE}."
                 )
 

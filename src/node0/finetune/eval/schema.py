@@ -17,6 +17,7 @@ class CheckOutcome(BaseModel):
     check: str
     passed: bool
     reason: str
+    "One line for a person, also where it passed."
 
 
 class EvalResult(BaseModel):

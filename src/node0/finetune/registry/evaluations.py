@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.finetune.registry.model_events import now
-from node0.finetune.statistics.tallies import Tally
+from node0.finetune.statistics.regression import Outcomes, read_outcomes
 from node0.store.history_tables import append_evaluation_row, list_evaluations
 from node0.store.transactions import Transaction
 
@@ -25,12 +25,9 @@ class EvaluationDetail(BaseModel):
     nulls: Mapping[str, Mapping[str, tuple[int, int]]] = Field(default_factory=dict)
     "Passes and items by null model and category."
 
-    def tallies(self) -> Mapping[str, Mapping[str, Tally]]:
+    def tallies(self) -> Outcomes:
         """The outcomes as tallies."""
-        return {
-            category: {item: Tally(*pair) for item, pair in items.items()}
-            for category, items in self.outcomes.items()
-        }
+        return read_outcomes(self.outcomes)
 
 
 class Evaluation(BaseModel):

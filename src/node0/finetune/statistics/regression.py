@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare two versions category by category, on the items that both of them did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node0.finetune.statistics.paired import bootstrap, differences, holm, sign_flips
@@ -45,6 +45,13 @@ class Compared:
     def delta(self) -> float:
         """New less old."""
         return self.new - self.old
+
+
+def read_outcomes(kept: Mapping[str, Mapping[str, Sequence[int]]]) -> Outcomes:
+    """Outcomes as JSON keeps them: passes and trials by category and item."""
+    return {
+        category: {item: Tally(*pair) for item, pair in items.items()} for category, items in kept.items()
+    }
 
 
 def compare(old: Outcomes, new: Outcomes, *, alpha: float = ALPHA, margin: float = MARGIN) -> list[Compared]:

@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 
 import pytest
+from pydantic import ValidationError
 
 from node0.errors import GateRefused
 from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, counting, objections
@@ -114,6 +115,12 @@ def test_a_suite_that_a_null_model_does_not_fail_is_refused_first() -> None:
     # 17 of 40 reach up to 57.8 %, below what is asked of a category.
     check_gate(ENTRY, [_suite(40, nulls=17)], GateSettings(), holds=())
     assert "measures nothing" in _refusal(ENTRY, _suite(40, nulls=18))
+
+
+@pytest.mark.parametrize("settings", [{"category_threshold": 0}, {"category_thresholds": {"deacon": 0}}])
+def test_a_category_threshold_that_a_null_model_reaches_is_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="greater than 0"):
+        GateSettings.model_validate(settings)
 
 
 def test_a_category_that_fell_against_the_version_at_work_is_refused() -> None:

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from node0.finetune.statistics.paired import mcnemar
-from node0.finetune.statistics.regression import chances, compare
+from node0.finetune.statistics.regression import chances, compare, read_outcomes
 from node0.finetune.statistics.tallies import Tally
 from node0.finetune.statistics.verdict import Verdict
 
@@ -81,3 +81,7 @@ def test_equal_models_are_rarely_said_to_have_fallen() -> None:
 
     alarms = sum(min(chances(draw(), draw()).values()) < 0.05 for _ in range(300))
     assert alarms / 300 <= 0.08
+
+
+def test_outcomes_are_read_as_json_keeps_them() -> None:
+    assert read_outcomes({"git": {"a": [3, 5]}}) == {"git": {"a": Tally(3, 5)}}

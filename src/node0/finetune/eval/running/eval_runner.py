@@ -14,8 +14,8 @@ from node0.finetune.eval.running.answerer import Answerer, PromptAnswerer, Sampl
 from node0.finetune.eval.running.kept_answers import keeping
 from node0.finetune.eval.running.run_files import ANSWERS, EvalDirectory, EvalPlan
 from node0.finetune.eval.running.task import Task, suite_digest
-from node0.finetune.eval.schema import CheckOutcome, EvalResult, outcomes_of
-from node0.finetune.statistics.tallies import estimate
+from node0.finetune.eval.schema import EvalResult, outcomes_of
+from node0.finetune.statistics.tallies import Estimate, composite, estimate
 from node0.loglines import EVAL_SCORE
 
 logger = logging.getLogger(__name__)
@@ -95,10 +95,8 @@ class EvalRunner:
         Raises:
             ValueError: the weights of these categories add up to nothing.
         """
-        given = {name: 1.0 if weights is None else weights.get(name, 0.0) for name in scores}
-        if (total := sum(given.values())) <= 0:
-            raise ValueError("no category has a weight above 0")
-        return sum(given[name] * score for name, score in scores.items()) / total
+        parts = {name: Estimate(score, score, score, 1) for name, score in scores.items()}
+        return composite(parts, weights).score
 
     def _try_all(
         self, answerer: Answerer, known: Iterable[EvalResult], record: Callable[[EvalResult], None]
@@ -165,9 +163,7 @@ class EvalRunner:
             role=task.role,
             epoch=epoch,
             passed=all(result.passed for result in results),
-            checks=tuple(
-                CheckOutcome(check=one.check, passed=one.passed, reason=one.reason) for one in results
-            ),
+            checks=tuple(results),
             answers=tuple(said),
         )
 

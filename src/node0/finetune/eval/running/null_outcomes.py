@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node0.files import make_directory, write_atomically
@@ -11,8 +11,7 @@ from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
 from node0.finetune.eval.running.null_models import null_models
 from node0.finetune.eval.running.task import Task, suite_digest
 from node0.finetune.eval.schema import EvalResult, outcomes_of
-from node0.finetune.statistics.regression import Outcomes
-from node0.finetune.statistics.tallies import Tally
+from node0.finetune.statistics.regression import Outcomes, read_outcomes
 
 
 def null_outcomes(
@@ -31,7 +30,8 @@ def null_outcomes(
     """
     file = kept_in / _file_name(tasks) if kept_in is not None else None
     if file is not None and file.is_file():
-        return _read(json.loads(file.read_text("utf-8")))
+        kept = json.loads(file.read_text("utf-8"))
+        return {name: read_outcomes(outcomes) for name, outcomes in kept.items()}
     runner = EvalRunner(tasks, Trying(epochs=1, concurrency=concurrency), on_result)
     found = {model.name: outcomes_of(runner.run(model)) for model in null_models()}
     if file is not None:
@@ -43,13 +43,3 @@ def null_outcomes(
 def _file_name(tasks: Sequence[Task]) -> str:
     asked = "\n".join([suite_digest(tasks), *(model.digest for model in null_models())])
     return f"null-models-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
-
-
-def _read(kept: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]) -> dict[str, Outcomes]:
-    return {
-        name: {
-            category: {item: Tally(*pair) for item, pair in items.items()}
-            for category, items in categories.items()
-        }
-        for name, categories in kept.items()
-    }

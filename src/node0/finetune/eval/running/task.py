@@ -7,22 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from node0.finetune.chat.messages import Block, Request
-
-
-class Judged(Protocol):
-    """What one check says of a trial."""
-
-    @property
-    def check(self) -> str:
-        """Its name."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it holds."""
-
-    @property
-    def reason(self) -> str:
-        """Why, in a line, also where it holds."""
+from node0.finetune.eval.schema import CheckOutcome
 
 
 class Conversation(Protocol):
@@ -35,7 +20,7 @@ class Conversation(Protocol):
     def answer(self, blocks: Sequence[Block]) -> None:
         """Take the model's answer."""
 
-    def results(self) -> Sequence[Judged]:
+    def results(self) -> Sequence[CheckOutcome]:
         """What the checks say of it."""
 
 

@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Check` and `CheckResult`: one question about a trial, and its answer with the reason."""
+"""`Check`: one question about a trial, answered with the reason."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """Whether a check passed, and why."""
-
-    check: str
-    passed: bool
-    reason: str
-    "One line for a person, also where it passed."
 
 
 class Check(BaseModel, ABC):
@@ -31,17 +21,17 @@ class Check(BaseModel, ABC):
     check: str
 
     @abstractmethod
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Answer the question; never raises for what a model wrote."""
 
-    def passed(self, reason: str) -> CheckResult:
+    def passed(self, reason: str) -> CheckOutcome:
         """A yes."""
-        return CheckResult(self.check, True, reason)
+        return CheckOutcome(check=self.check, passed=True, reason=reason)
 
-    def failed(self, reason: str) -> CheckResult:
+    def failed(self, reason: str) -> CheckOutcome:
         """A no."""
-        return CheckResult(self.check, False, reason)
+        return CheckOutcome(check=self.check, passed=False, reason=reason)
 
-    def held(self, holds: bool, reason: str, otherwise: str) -> CheckResult:
+    def held(self, holds: bool, reason: str, otherwise: str) -> CheckOutcome:
         """A yes with `reason`, or a no with `otherwise`."""
         return self.passed(reason) if holds else self.failed(otherwise)

@@ -2,6 +2,7 @@
 """`SuiteTask`: an item of the suite as a runner takes it, with the sandbox that its trials need."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ class SuiteTask:
 
     @property
     def digest(self) -> str:
-        """The sha256 of all that the item says."""
-        return hashlib.sha256(self.item.model_dump_json().encode()).hexdigest()
+        """The sha256 of all that the item says, and of all that a model is asked for it."""
+        asked = json.dumps(self.item.request(), sort_keys=True)
+        return hashlib.sha256(f"{self.item.model_dump_json()}\n{asked}".encode()).hexdigest()
 
     def open(self) -> AbstractContextManager[Trial]:
         """Begin a trial."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from node0.errors import SandboxUnavailable
 from node0.finetune.chat.messages import Block, Message, Request, ToolResultBlock
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence, NoPlace, Place, Ran
 from node0.finetune.eval.suite.item import EvalItem
-from node0.finetune.eval.suite.judging import CheckResult
 from node0.finetune.eval.suite.place import bead_rows, open_place
 from node0.finetune.eval.suite.proposals import Outcome, carry_out
 
@@ -49,7 +49,7 @@ class Trial:
         goes_on = bool(outcomes) and len(self._answers) < self.item.turns
         self._request = _next(self._request, blocks, outcomes) if goes_on else None
 
-    def results(self) -> list[CheckResult]:
+    def results(self) -> list[CheckOutcome]:
         """Every check's result, in the item's order."""
         evidence = Evidence(
             self.item.role, self._answers, self._ran, bead_rows(self.item.setup.beads), self._place

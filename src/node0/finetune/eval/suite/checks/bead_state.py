@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.dependencies import Dependencies
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 STORE = ".beads/store.json"
 "Where `programs/bd.py` keeps beads; a model's commands may write it too."
@@ -71,7 +72,7 @@ class ABead(Check):
     id: str
     now: Wanted
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Compare the bead with what is wanted."""
         kept = _kept(evidence)
         if self.id not in kept["beads"]:
@@ -92,7 +93,7 @@ class NewBead(Check):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.rstrip("_"))
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Look for it among the new ones."""
         kept = _kept(evidence)
         new = _new(evidence, kept)
@@ -116,7 +117,7 @@ class NewBeads(Check):
     parallelism: float = 0.0
     depth: int | None = None
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Count them, and look at the graph of those that are no epics."""
         kept = _kept(evidence)
         new = _new(evidence, kept)
@@ -142,7 +143,7 @@ class OthersUntouched(Check):
     new: bool = False
     "Whether new beads may be there."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Compare before and after."""
         kept = _kept(evidence)
         for name, before in evidence.beads.items():

@@ -10,8 +10,9 @@ import importlib.resources
 import secrets
 from typing import Literal
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 TESTS = ".checks/tests_of_item.py"
 DRIVER = ".checks/run_tests.py"
@@ -31,7 +32,7 @@ class CodeTests(Check):
     kept: tuple[str, ...] = ()
     "Tests that passed before and must not break."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Run them all and read the marked lines."""
         place = evidence.place
         source = importlib.resources.files("node0.finetune.eval.suite.programs").joinpath("run_tests.py")

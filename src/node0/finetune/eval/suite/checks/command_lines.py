@@ -4,8 +4,9 @@
 import re
 from typing import Literal
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 from node0.finetune.eval.suite.shell import simple_commands
 
 
@@ -24,7 +25,7 @@ class Runs(Check):
     most: int | None = None
     "Simple commands of the longest proposal that passes."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Match every simple command of every turn."""
         lines = [" ".join(each) for command in evidence.commands for each in simple_commands(command)]
         if not lines:
@@ -64,7 +65,7 @@ class Worked(Check):
     check: Literal["worked"]
     failures: int = 0
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Look at the exit codes."""
         if not evidence.ran:
             return self.failed("nothing was run")

@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from node0.finetune.chat.messages import Block
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.checks.role_rules import OVERSEERS, violations
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 from node0.finetune.eval.suite.shell import simple_commands
 
 NO_CODE = OVERSEERS | {"refinery", "dog"}
@@ -26,7 +27,7 @@ class ConventionsKept(Check):
     inside: str | None = None
     "The directory of this agent; files elsewhere are not written."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Look at each command and call; the first that breaks a rule is the reason."""
         calls = [block for answer in evidence.answers for block in answer if block["type"] == "tool_use"]
         lines = [" ".join(each) for command in evidence.commands for each in simple_commands(command)]

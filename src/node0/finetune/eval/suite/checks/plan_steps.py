@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import object_of
 from node0.finetune.eval.suite.dependencies import Dependencies
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 
 class Plan(Check):
@@ -33,7 +34,7 @@ class Plan(Check):
     sizes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     "Name to the values of `size` that are right for it."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Parse the plan and look at its graph."""
         try:
             steps = _steps(object_of(evidence.answer))

@@ -4,9 +4,10 @@
 import re
 from typing import Literal
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import changes_of
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 
 class Wrote(Check):
@@ -16,7 +17,7 @@ class Wrote(Check):
     path: str
     has: tuple[str, ...] = ()
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Look at the last change of the path."""
         changes = [change for answer in evidence.answers for change in changes_of(answer)]
         texts = [change.text for change in changes if change.path == self.path]

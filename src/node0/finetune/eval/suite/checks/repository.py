@@ -4,8 +4,9 @@
 import re
 from typing import Literal
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 
 class Probe(Check):
@@ -22,7 +23,7 @@ class Probe(Check):
     tells: str
     "What it means where it is not so, for the reason."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Run it and compare."""
         ran = evidence.place.run(self.run)
         output = ran.output.strip()
@@ -48,7 +49,7 @@ class AFile(Check):
     gone: bool = False
     "Whether there must be no such file."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Read it and look for each pattern."""
         text = evidence.place.read(self.path)
         if self.gone:

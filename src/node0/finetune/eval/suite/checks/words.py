@@ -4,9 +4,10 @@
 import re
 from typing import Any, Literal
 
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import object_of
 from node0.finetune.eval.suite.evidence import Evidence
-from node0.finetune.eval.suite.judging import Check, CheckResult
+from node0.finetune.eval.suite.judging import Check
 
 
 class Says(Check):
@@ -18,7 +19,7 @@ class Says(Check):
     longest: int | None = None
     "Characters of the longest answer that passes."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Look for each pattern."""
         words = evidence.words
         if missing := [each for each in self.all if not _finds(each, words)]:
@@ -38,7 +39,7 @@ class Fields(Check):
     also: tuple[str, ...] = ()
     "Fields that must hold something."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Compare field by field."""
         given = object_of(evidence.answer)
         if given is None:
@@ -61,7 +62,7 @@ class Decides(Check):
     because: tuple[str, ...] = ()
     "Patterns of which the reason must hold one: what in the situation decides."
 
-    def judge(self, evidence: Evidence) -> CheckResult:
+    def judge(self, evidence: Evidence) -> CheckOutcome:
         """Compare action, target and reason."""
         given = object_of(evidence.answer)
         if given is None:
