@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import random
+from collections.abc import Sequence
 from itertools import product
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from node0.finetune.statistics import paired
 from node0.finetune.statistics.paired import bootstrap, differences, holm, mcnemar, sign_flips
 from node0.finetune.statistics.tallies import Tally
 
@@ -29,17 +32,57 @@ def test_flips_of_single_trials_are_mcnemar(changes: list[int]) -> None:
     assert sign_flips(changes) == pytest.approx(mcnemar(changes.count(1), changes.count(-1)))
 
 
-@settings(max_examples=60)
-@given(st.lists(st.integers(-5, 5), max_size=9))
-def test_flips_count_every_choice_of_signs(changes: list[int]) -> None:
-    sums = [
-        sum(sign * change for sign, change in zip(signs, changes, strict=True))
-        for signs in product((-1, 1), repeat=len(changes))
-    ]
+def _further_out(changes: Sequence[int], sign: int) -> float:
+    """The share of all signs that are as far out: a sum as far, and of equal ones over as few items."""
 
-    seen = sum(changes)
-    assert sign_flips(changes).worse == pytest.approx(sum(total <= seen for total in sums) / len(sums))
-    assert sign_flips(changes).better == pytest.approx(sum(total >= seen for total in sums) / len(sums))
+    def place(signed: Sequence[int]) -> tuple[int, int]:
+        return -sign * sum(signed), sum(sign * one > 0 for one in signed)
+
+    every = [
+        [flip * one for flip, one in zip(flips, changes, strict=True)]
+        for flips in product((-1, 1), repeat=len(changes))
+    ]
+    return sum(place(signed) <= place(changes) for signed in every) / len(every)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.integers(-5, 5).filter(bool), max_size=9))
+def test_flips_count_every_choice_of_signs(changes: list[int]) -> None:
+    assert sign_flips(changes).worse == pytest.approx(_further_out(changes, -1))
+    assert sign_flips(changes).better == pytest.approx(_further_out(changes, 1))
+
+
+@given(st.lists(st.integers(-5, 5), max_size=40), st.integers(1, 8))
+def test_no_chance_depends_on_the_unit_or_on_what_did_not_change(changes: list[int], unit: int) -> None:
+    assert sign_flips([0, *(change * unit for change in changes), 0]) == sign_flips(changes)
+
+
+def test_of_equal_sums_the_one_over_fewer_items_is_further_out() -> None:
+    assert sign_flips([-2, 1, 1]) == (4 / 8, 5 / 8)
+    assert sign_flips([2, -1, -1]) == (5 / 8, 4 / 8)
+
+
+def test_ordered_ties_make_no_chance_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)
+    drawn = [[chance.randint(-5, 5) for _ in range(chance.randint(1, 60))] for _ in range(200)]
+
+    ordered = [sign_flips(changes) for changes in drawn]
+    monkeypatch.setattr(paired, "MOST_UNTIED", 0)
+    tied = [sign_flips(changes) for changes in drawn]
+
+    pairs = list(zip(ordered, tied, strict=True))
+    assert all(one.worse <= other.worse and one.better <= other.better for one, other in pairs)
+    assert sum(one.worse < other.worse for one, other in pairs) > 150
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([100, 101, 400]))
+def test_the_chance_of_many_items_is_near_the_normal_one(seed: int, items: int) -> None:
+    chance = random.Random(seed)
+    changes = [chance.choice((-1, 1)) * chance.randint(1, 5) for _ in range(items)]
+
+    far = sum(changes) / sum(change * change for change in changes) ** 0.5
+    assert sign_flips(changes).worse == pytest.approx(NormalDist().cdf(far), abs=0.02)
 
 
 def test_differences_are_shares_times_both_numbers_of_trials() -> None:
