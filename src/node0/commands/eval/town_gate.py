@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gate of a town would say of an evaluation, before anybody deploys."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from node0.commands.model.open_registry import open_registry
 from node0.errors import NotFound
-from node0.finetune.deploy.gate import GateSettings, counting, objections, stops
-from node0.finetune.registry.deployment_log import DeploymentLog
+from node0.finetune.deploy.at_work import at_work
+from node0.finetune.deploy.gate import GateSettings, objections, stops
 from node0.finetune.registry.evaluations import Evaluation
-from node0.finetune.registry.store import ModelRegistry
 from node0.settings import read_block
 from node0.town import Town
 
@@ -35,13 +33,6 @@ def refusals(
         return list(objections(found, gate, role=role))
     with open_registry(root) as (registry, _):
         entry = registry.require(spelled)
-        active = counting(_at_work(registry, entry.role))
+        active = at_work(registry, entry)
         lines = [*stops(entry, registry.holding(entry))]
         return lines + list(objections(found, gate, role=entry.role, active=active))
-
-
-def _at_work(registry: ModelRegistry, role: str) -> Sequence[Evaluation]:
-    """Evaluations of the version that is at work for a role."""
-    stack = DeploymentLog(registry.store).stack(role)
-    entry = registry.get(stack[-1].spelled) if stack else None
-    return registry.evaluations(entry) if entry else ()

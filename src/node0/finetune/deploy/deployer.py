@@ -17,6 +17,7 @@ from node0.files import try_locked
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, claude_agent
+from node0.finetune.deploy.at_work import at_work
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.gate import GateSettings, check_gate
 from node0.finetune.registry.deployment_log import DeploymentLog
@@ -204,9 +205,7 @@ class Deployer:
         entry = plan.entry
         settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
         found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
-        stack = self._log.stack(entry.role, plan.rigs) or self._log.stack(entry.role)
-        at_work = self._registry.get(stack[-1].spelled) if stack else None
-        active = self._registry.evaluations(at_work) if at_work else ()
+        active = at_work(self._registry, entry, rigs=plan.rigs)
         check_gate(entry, found, settings=settings, holds=holds, active=active)
         for check in self._checks:
             check(entry)

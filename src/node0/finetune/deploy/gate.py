@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate: whether a version may be put to work for its role."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import GateRefused
+from node0.finetune.deploy.at_work import AtWork
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.statistics.power import ALPHA, items_to_decide
 from node0.finetune.statistics.regression import MARGIN, Compared, Outcomes, compare
+from node0.finetune.statistics.settling import More, Unsettled, unsettled
 from node0.finetune.statistics.tallies import Estimate, estimate
 from node0.finetune.statistics.verdict import Verdict, against
 from node0.finetune.statistics.wilson import wilson
+
+logger = logging.getLogger(__name__)
 
 STOPS = (DeploymentStatus.FLAGGED, DeploymentStatus.HOLDS_ROLLOUT, DeploymentStatus.DEGRADED)
 FORCE = "or override with --force-deploy --reason TEXT"
@@ -75,26 +80,34 @@ def check_gate(
     settings: GateSettings,
     *,
     holds: Sequence[str],
-    active: Sequence[Evaluation] = (),
+    active: AtWork | None = None,
 ) -> None:
     """Nothing where the version may be deployed.
 
     Args:
         evaluations: of this version, oldest first.
         holds: versions of this model that hold every later one back.
-        active: evaluations of the version that is at work now, oldest first.
+        active: the version that this one would take the place of.
 
     Raises:
         GateRefused: it was never evaluated, its suite measures nothing, its score or one of a category is
-            too low or not known well enough, a category fell, or its state forbids it.
+            too low or not known well enough, it fell against the active version or is not shown to be as
+            good, or its state forbids it.
     """
     for line in stops(entry, holds):
         raise GateRefused(line)
     last = counting(evaluations)
     if last is None:
         raise GateRefused(f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}")
-    for objection in objections(last, settings, role=entry.role, active=counting(active)):
+    for objection in objections(last, settings, role=entry.role, active=active):
         raise GateRefused(objection)
+    if active is not None and (worst := _not_excluded(last, settings, active)):
+        logger.info(
+            "against %s no category was seen to fall by more than %.1f %%; not excluded by so few trials: %s",
+            active.spelled,
+            100 * settings.margin,
+            ", ".join(worst),
+        )
 
 
 def stops(entry: ModelRegistryEntry, holds: Sequence[str]) -> Iterator[str]:
@@ -106,7 +119,7 @@ def stops(entry: ModelRegistryEntry, holds: Sequence[str]) -> Iterator[str]:
 
 
 def objections(
-    last: Evaluation, settings: GateSettings, *, role: str, active: Evaluation | None = None
+    last: Evaluation, settings: GateSettings, *, role: str, active: AtWork | None = None
 ) -> Iterator[str]:
     """Everything that keeps a measurement from passing, each in a line that says what to do."""
     if last.detail is not None:
@@ -114,14 +127,8 @@ def objections(
     yield from _too_low(last, settings.of(role))
     if last.detail is not None:
         yield from _categories_too_low(last.detail, settings.of_category(role))
-    if active is not None:
-        for one in settings.compare(active, last):
-            if one.verdict is Verdict.FAIL:
-                yield (
-                    f"{one.category} fell from {one.old:.1%} to {one.new:.1%} against the version at work "
-                    f"({one.losses} items worse, {one.gains} better; p = {one.chance:.4f}). "
-                    f"Look at both with node0 eval compare {FORCE}."
-                )
+        if active is not None:
+            yield from _worse(last, last.detail, settings, active)
 
 
 def _null_models_that_pass(last: Evaluation, detail: EvaluationDetail, threshold: float) -> Iterator[str]:
@@ -165,6 +172,56 @@ def _categories_too_low(detail: EvaluationDetail, threshold: float) -> Iterator[
                 f"{category} scores {found.score:.1%}, between {found.low:.1%} and {found.high:.1%}, where "
                 f"{threshold:.1%} is asked of each category{more}. Run eval suite again {FORCE}."
             )
+
+
+def _worse(
+    last: Evaluation, detail: EvaluationDetail, settings: GateSettings, active: AtWork
+) -> Iterator[str]:
+    """Where it fell against the version at work, and what is not settled."""
+    before = active.of_suite(detail.suite_digest)
+    if before is None:
+        yield (
+            f"{active.spelled}, which is at work, never did these items of suite {last.suite}: inconclusive, "
+            f"nothing shows this version to be as good. Run node0 eval run {active.spelled} on them {FORCE}."
+        )
+        return
+    compared = settings.compare(before, last)
+    for one in compared:
+        if one.verdict is Verdict.FAIL:
+            yield (
+                f"{one.category} fell from {one.old:.1%} to {one.new:.1%} against the version at work "
+                f"({one.losses} items worse, {one.gains} better; p = {one.chance:.4f}). "
+                f"Look at both with node0 eval compare {FORCE}."
+            )
+    yield from map(_unsettled, unsettled(compared, alpha=settings.alpha, margin=settings.margin))
+
+
+def _not_excluded(last: Evaluation, settings: GateSettings, active: AtWork) -> list[str]:
+    """Categories that may have fallen by more than the margin, with how far, though none was seen to."""
+    before = active.of_suite(last.detail.suite_digest) if last.detail is not None else None
+    compared = settings.compare(before, last) if before is not None else []
+    return [f"{one.category} (-{-one.low:.1%})" for one in compared if one.verdict is not Verdict.PASS]
+
+
+def _unsettled(one: Unsettled) -> str:
+    if one.category is None:
+        seen = (
+            f"All categories together may be {-one.low:.1%} below the version at work ({one.delta:+.1%} seen)"
+        )
+        return f"{seen}: inconclusive, {_settled_by(one.more, 'in all')} {FORCE}."
+    seen = f"{one.category} is {-one.delta:.1%} below the version at work, which may be chance"
+    return f"{seen}: inconclusive, {_settled_by(one.more, 'of it')} {FORCE}."
+
+
+def _settled_by(more: More | None, which: str) -> str:
+    if more is None:
+        return "and no number of items would settle it, so near is it to the margin. Look at both"
+    if more.trials is None:
+        return f"about {more.items} items {which} would settle it. Evaluate both on more"
+    return (
+        f"about {more.trials} trials an item would settle it. Evaluate both with node0 eval run "
+        f"--epochs {more.trials}"
+    )
 
 
 def _more(found: Estimate, threshold: float) -> str:

@@ -3,8 +3,9 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, variance
+from statistics import NormalDist
 
+from node0.finetune.statistics.spread import spread
 from node0.finetune.statistics.tallies import Tally
 from node0.finetune.statistics.wilson import wilson
 
@@ -34,12 +35,12 @@ def smallest_fall(
     least = math.ceil(math.log2(1 / level)) / items
     if items < 2:
         return min(1.0, least)
-    spread = variance(after.share - before.share for before, after in zip(old, new, strict=True))
+    found = spread(old, new)
     fall = least
     for _ in range(ROUNDS):
         # The test measures against zero, so the fall itself adds to the spread that it sees.
-        seen = _QUANTILE(1 - level) * math.sqrt((spread + fall * fall) / items)
-        fall = max(least, seen + _QUANTILE(power) * math.sqrt(spread / items))
+        seen = _QUANTILE(1 - level) * math.sqrt((found + fall * fall) / items)
+        fall = max(least, seen + _QUANTILE(power) * math.sqrt(found / items))
     return min(1.0, fall)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from node0.finetune.statistics.paired import bootstrap, differences, holm, sign_flips
 from node0.finetune.statistics.power import ALPHA, smallest_fall
+from node0.finetune.statistics.spread import noise, spread
 from node0.finetune.statistics.tallies import Tally
 from node0.finetune.statistics.verdict import Verdict
 
@@ -37,6 +38,15 @@ class Compared:
 
     detectable: float
     "The smallest fall that so many items would show nine times of ten."
+
+    trials: int
+    "The fewest that an item had."
+
+    spread: float
+    "Variance of the difference in share, from item to item."
+
+    noise: float
+    "Of that, what is due to chance in single trials, so that more of them would take it away."
 
     verdict: Verdict
     "Pass: it fell by less than the margin, if at all. Fail: else, where it fell. Else too little was seen."
@@ -117,5 +127,8 @@ def _compared(
         losses=sum(change < 0 for change in changes),
         chance=chance,
         detectable=smallest_fall(before, after, looks=looks, alpha=alpha),
+        trials=min(tally.trials for tally in (*before, *after)),
+        spread=spread(before, after),
+        noise=noise(before, after),
         verdict=verdict_of(low, chance, alpha=alpha, margin=margin),
     )

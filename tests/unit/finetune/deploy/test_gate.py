@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from collections.abc import Mapping
 
 import pytest
 from pydantic import ValidationError
 
 from node0.errors import GateRefused
+from node0.finetune.deploy.at_work import AtWork
 from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, counting, objections
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.statistics.regression import MARGIN
 from node0.finetune.statistics.tallies import Tally, composite, estimate
 
 ENTRY = ModelRegistryEntry(name="dm", role="deacon", version=2, artifact_path="/x")
@@ -123,21 +126,93 @@ def test_a_category_threshold_that_a_null_model_reaches_is_refused(settings: dic
         GateSettings.model_validate(settings)
 
 
+def _active(*found: Evaluation) -> AtWork:
+    return AtWork("dm:1", found)
+
+
+def _held(new: Evaluation, active: AtWork, *, margin: float = MARGIN) -> str:
+    """The one line that holds it, which is not for its own score."""
+    settings = GateSettings(threshold=0.5, category_threshold=0.3, margin=margin)
+    (line,) = objections(new, settings, role="deacon", active=active)
+    with pytest.raises(GateRefused) as caught:
+        check_gate(ENTRY, [new], settings, holds=(), active=active)
+    assert str(caught.value) == line
+    assert line.endswith(f"{FORCE}.")
+    return line
+
+
 def test_a_category_that_fell_against_the_version_at_work_is_refused() -> None:
     old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 31})
 
     with pytest.raises(GateRefused, match=r"git_workflow fell from 100.0% to 77.5%.*9 items worse"):
-        check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[old])
-    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[])
+        check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=_active(old))
+    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=None)
 
 
-def test_versions_that_did_different_suites_are_not_compared() -> None:
-    old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 31}, digest="s2")
-
-    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=[old])
-
-
-def test_a_fall_that_chance_explains_is_none() -> None:
+def test_a_fall_that_chance_may_explain_holds_with_what_would_settle_it() -> None:
     old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 37})
 
-    check_gate(ENTRY, [new], GateSettings(), holds=(), active=[old])
+    line = _held(new, _active(old))
+
+    assert line.startswith(
+        "git_workflow is 7.5% below the version at work, which may be chance: inconclusive"
+    )
+    assert re.search(r"about \d+ (trials an item|items of it) would settle it", line)
+    check_gate(ENTRY, [new], GateSettings(margin=0.08), holds=(), active=_active(old))
+
+
+@pytest.mark.parametrize("passed", [36, 40])
+@pytest.mark.parametrize("fewer", [0, 1, 2])
+def test_a_version_that_did_as_well_passes(passed: int, fewer: int) -> None:
+    five = (*CATEGORIES, "planning", "convention_adherence")
+    old = _suite(dict.fromkeys(five, passed))
+    new = _suite({**dict.fromkeys(five, passed), "git_workflow": passed - fewer})
+
+    check_gate(ENTRY, [new], GateSettings(threshold=0.7), holds=(), active=_active(old))
+
+
+def test_what_so_few_items_cannot_exclude_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "node0.finetune.deploy")
+    five = dict.fromkeys((*CATEGORIES, "planning", "convention_adherence"), 40)
+
+    check_gate(ENTRY, [_suite(five)], GateSettings(), holds=(), active=_active(_suite(five)))
+    check_gate(ENTRY, [_suite(five)], GateSettings(margin=0.1), holds=(), active=_active(_suite(five)))
+
+    (told,) = caplog.messages
+    assert told.startswith("against dm:1 no category was seen to fall by more than 5.0 %; not excluded")
+    assert "planning (-8.8%)" in told
+
+
+def test_so_few_items_that_any_fall_may_hide_hold() -> None:
+    few = _suite(10, items=10)
+
+    line = _held(few, _active(few))
+
+    assert line.startswith("All categories together may be 16.0% below the version at work (+0.0% seen)")
+    assert "items in all would settle it. Evaluate both on more or override" in line
+
+
+def test_a_fall_of_just_the_margin_is_settled_by_nothing() -> None:
+    line = _held(_suite(38), _active(_suite(40)), margin=0.05)
+
+    assert "may be" in line
+    assert "no number of items would settle it, so near is it to the margin" in line
+
+
+def test_a_version_is_compared_on_the_items_that_both_did() -> None:
+    old, new = _suite(40), _suite({**dict.fromkeys(CATEGORIES, 40), "git_workflow": 31})
+    later = _suite(40, digest="s2")
+
+    assert "git_workflow fell from 100.0%" in _held(new, _active(old, later))
+
+
+@pytest.mark.parametrize("found", [(), (_measured(0.9),), (_suite(40, digest="s2"),)])
+def test_a_version_at_work_that_never_did_the_suite_holds_until_it_did(found: tuple[Evaluation, ...]) -> None:
+    line = _held(_suite(40), _active(*found))
+
+    assert line.startswith("dm:1, which is at work, never did these items of suite roles: inconclusive")
+    assert "Run node0 eval run dm:1 on them" in line
+
+
+def test_a_bare_score_is_compared_with_nothing() -> None:
+    check_gate(ENTRY, [_measured(0.9)], GateSettings(), holds=(), active=_active(_suite(40)))
