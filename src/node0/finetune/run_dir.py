@@ -7,6 +7,7 @@ registered, published or sent anywhere:
     .lock               held by the process that trains
     training_state/     step_N: weights and optimizer (`pipeline/`), and `trainer.json`
     checkpoints/        step_N: each stage's shard
+    reference.jsonl     what DPO's reference makes of each pair
     runs/               TensorBoard's events
     swarm/              keys, sockets and logs of stages that the trainer started itself
     gathered/ whole/    shards that came from a swarm's stages, and checkpoints put together from them
@@ -115,6 +116,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Shards of each stage, one directory a step."""
         return self.root / "checkpoints"
+
+    @property
+    def reference_file(self) -> Path:
+        """What DPO's reference model makes of each pair; good for every run of the same model."""
+        return self.root / "reference.jsonl"
 
     @property
     def events(self) -> Path:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from node0.errors import NonFiniteGradients
@@ -18,7 +18,7 @@ from node0.finetune.run_dir import PIPELINE, RunDirectory
 from node0.finetune.training.engines.cluster import refuse_mismatched_ranks
 from node0.finetune.training.engines.placement import IN_PROCESS, Placement
 from node0.finetune.training.engines.run_engine import Engine
-from node0.finetune.training.evaluate import Reference, pair_loss, token_loss
+from node0.finetune.training.evaluate import Validation, validate_pairs, validate_tokens
 from node0.finetune.training.hooks import StepHook, report_end
 from node0.finetune.training.interrupt import Interrupt, watch_signals
 from node0.finetune.training.output.checkpoint_writer import CheckpointWriter, NullCheckpointWriter
@@ -32,6 +32,7 @@ from node0.finetune.training.output.resume import (
 )
 from node0.finetune.training.output.run_lock import hold, refuse_unusable
 from node0.finetune.training.plan.run_plan import RunPlan, make_plan, refuse_oversize_plan
+from node0.finetune.training.reference import KeptScores, Reference, learn_reference, reference_model
 from node0.finetune.training.schedule import Schedule
 from node0.loglines import RESUME_TRIGGERED
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
@@ -165,7 +166,7 @@ class Trainer:
             self.state = read_state(found)
         refuse_mismatched_ranks(self.ranks, self.plan, self.state.step)
         if self.plan.config.mode == "dpo" and not self.preference.reference_free:
-            self.reference = self._make_reference()
+            self.reference = self._learn_reference()
         if found is None:
             self.checkpoints.clear()
             return
@@ -187,7 +188,7 @@ class Trainer:
         """
         self.hook.entered(JobState.TRAINING, f"from step {self.state.step} to {self.plan.total_steps}")
         if self.state.step == 0 and self.plan.data.held_out:
-            _write(metrics, StepRecord(step=0, val_loss=self._validate()))
+            _write(metrics, StepRecord(step=0).validated(self._validate()))
         while self.state.step < self.plan.total_steps and not self._is_stale():
             self._one_step(metrics)
             if any(self.ranks.gather(interrupt.requested)):
@@ -224,11 +225,10 @@ class Trainer:
         self.state.tokens += tokens
         seconds = time.monotonic() - started
         is_last = self.state.step == self.plan.total_steps
-        val_loss = self._validate_if_due(is_last=is_last)
+        validation = self._validate_if_due(is_last=is_last)
         record = StepRecord(
             step=self.state.step,
             loss=_finite(result.loss_sum / max(1, result.n_tokens)),
-            val_loss=val_loss,
             lr=step.lr,
             grad_norm=_finite(result.grad_norm),
             n_tokens=result.n_tokens,
@@ -236,7 +236,7 @@ class Trainer:
             tokens_per_second=round(tokens / max(seconds, 1e-9), 1),
             skipped=result.skipped,
         )
-        _write(metrics, record)
+        _write(metrics, record if validation is None else record.validated(validation))
         self._count_skips(result)
         is_best = self.state.best_step == self.state.step and self.plan.config.keep_best
         is_due = self.state.step % self.plan.config.checkpoint_every_n_steps == 0
@@ -251,7 +251,7 @@ class Trainer:
             seed=config.seed,
             loss="dpo" if config.mode == "dpo" else "sft",
             preference=self.preference,
-            reference_logps=None if reference is None else reference.logps(microbatches, self.ranks.share),
+            reference_logps=None if reference is None else reference.logps(microbatches),
         )
 
     def _count_skips(self, result: StepResult) -> None:
@@ -274,24 +274,24 @@ class Trainer:
             f"saved in {self.run.root}; lower lr (now {self.plan.config.lr:g}) or look at the data"
         )
 
-    def _validate_if_due(self, *, is_last: bool) -> float | None:
+    def _validate_if_due(self, *, is_last: bool) -> Validation | None:
         config, state = self.plan.config, self.state
         if not self.plan.data.held_out or not (is_last or state.step % config.eval_every_n_steps == 0):
             return None
-        loss = self._validate()
-        state.last_val_loss = loss
+        validation = self._validate()
+        state.last_val_loss = loss = validation.loss
         if state.best_val_loss is None or loss < state.best_val_loss:
             state.best_step, state.best_val_loss, state.stale_evaluations = state.step, loss, 0
         else:
             state.stale_evaluations += 1
-        return loss
+        return validation
 
-    def _validate(self) -> float:
+    def _validate(self) -> Validation:
         pipeline, held_out, ranks = self.engine.pipeline, self.plan.data.held_out, self.ranks
         with self._phase(JobState.EVALUATING):
             if self.plan.config.mode != "dpo":
-                return token_loss(pipeline, held_out, ranks=ranks)
-            return pair_loss(
+                return validate_tokens(pipeline, held_out, ranks=ranks)
+            return validate_pairs(
                 pipeline, held_out, preference=self.preference, reference=self.reference, ranks=ranks
             )
 
@@ -299,14 +299,18 @@ class Trainer:
         patience = self.plan.config.early_stopping_patience
         return patience is not None and self.state.stale_evaluations >= patience
 
-    def _make_reference(self) -> Reference:
-        """Before any weight moves: without a fresh adapter to switch off, every pair is scored now."""
+    def _learn_reference(self) -> Reference:
+        """Before any weight moves: the scores of every pair that the run will meet."""
         config, data = self.plan.config, self.plan.data
-        if config.lora is not None and config.init_adapter is None:
-            return Reference(self.engine.pipeline)
-        reference = Reference(self.engine.pipeline, adapter=True)
-        reference.learn(chain(data.steps.epoch(), data.held_out), self.ranks)
-        return reference
+        first = islice(data.steps.epoch(), self.plan.total_steps * config.microbatches_per_step)
+        return learn_reference(
+            self.engine.pipeline,
+            chain(first, data.held_out),
+            KeptScores(self.run.reference_file, reference_model(self.plan)),
+            # Without a fresh adapter to switch off, the reference is the model itself as it starts.
+            adapter=config.lora is None or config.init_adapter is not None,
+            ranks=self.ranks,
+        )
 
     def _save(self) -> None:
         self.state.data = self.plan.data.steps.state()

@@ -5,15 +5,22 @@ import json
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from node0.files import narrow, open_to_append
 from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.evaluate import Validation
 from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.loglines import TRAINING_LOSS
+
+SCALARS = (
+    "loss", "val_loss", "val_margin", "val_accuracy", "val_chosen_logp", "lr", "grad_norm",
+    "tokens_per_second",
+)  # fmt: skip
+"Fields of a record that TensorBoard draws."
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +38,15 @@ class StepRecord:
     val_loss: float | None = None
     "The same over the held-out sessions, on steps that validate."
 
+    val_margin: float | None = None
+    "Of held-out pairs: mean log probability of the chosen answer less that of the rejected one, in nats."
+
+    val_accuracy: float | None = None
+    "Of held-out pairs: share whose margin is above the reference's."
+
+    val_chosen_logp: float | None = None
+    "Of held-out pairs: mean log probability of the chosen answer, in nats."
+
     lr: float | None = None
     grad_norm: float | None = None
     n_tokens: int = 0
@@ -41,6 +57,16 @@ class StepRecord:
 
     tokens_per_second: float | None = None
     skipped: bool = False
+
+    def validated(self, found: Validation) -> "StepRecord":
+        """The record with what a validation after the step has found."""
+        return replace(
+            self,
+            val_loss=found.loss,
+            val_margin=found.margin,
+            val_accuracy=found.accuracy,
+            val_chosen_logp=found.chosen_logp,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that have a value."""
@@ -90,7 +116,7 @@ class Metrics:
         if record.step:
             logger.info(TRAINING_LOSS.write(math.nan if record.loss is None else record.loss))
         if self._events is not None:
-            for name in ("loss", "val_loss", "lr", "grad_norm", "tokens_per_second"):
+            for name in SCALARS:
                 value = getattr(record, name)
                 if value is not None:
                     self._events.add_scalar(name, value, record.step)

@@ -2,6 +2,7 @@
 import logging
 
 from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.evaluate import Validation
 from node0.finetune.training.output.metrics import Metrics, StepRecord
 
 
@@ -44,3 +45,21 @@ def test_a_step_that_was_skipped_has_no_loss_and_is_still_logged(tmp_path, caplo
 
     assert "Training loss: nan" in caplog.messages
     assert RunDirectory(tmp_path).metrics()[0]["skipped"] is True
+
+
+def test_what_a_validation_has_found_stands_in_the_record_of_its_step():
+    found = Validation(loss=0.5, margin=2.0, accuracy=0.75, chosen_logp=-3.0)
+    record = StepRecord(step=3, loss=1.0).validated(found)
+
+    assert record.to_dict() == {
+        "step": 3,
+        "loss": 1.0,
+        "val_loss": 0.5,
+        "val_margin": 2.0,
+        "val_accuracy": 0.75,
+        "val_chosen_logp": -3.0,
+        "n_tokens": 0,
+        "tokens": 0,
+        "skipped": False,
+    }
+    assert "val_margin" not in StepRecord(step=3).validated(Validation(loss=0.5)).to_dict()
