@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thirty preferences on a real Dolt server: two branches each, the difference between them, the pairs."""
+"""Preferences on a real Dolt server: thirty comparisons of two branches each, and pairs of a corpus."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from dpo_registry import fill, session
 from integration.dolt_server import find_dolt
+from mined_corpus import draw_corpus
 
+from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.dpo.exporter import DPOExporter
+from node0.finetune.dpo.mined_log import Kept, MinedLog
+from node0.finetune.dpo.mining import mine
 from node0.finetune.dpo.preference_log import PreferenceLog
 from node0.finetune.dpo.router import DPORouter
 from node0.finetune.registry.store import ModelRegistry
@@ -90,6 +94,29 @@ def test_transcripts_are_copied_to_dolt_and_from_its_branches(server: OwnDolt, t
     ]
     assert counts["dpo_transcripts"] == 4
     assert list(DPOExporter(last).pairs("polecat")) == pairs
+
+
+def test_mined_pairs_wait_on_dolt_and_each_verdict_is_a_commit(server: OwnDolt, tmp_path: Path) -> None:
+    corpus = CorpusStore(tmp_path / "corpus")
+    corpus.add_all(one.entry for one in draw_corpus(1, sessions=30))
+    with closing(_store(server, "mined")) as store:
+        log = MinedLog(store)
+        found = mine(corpus)
+        kept = log.keep(found.pairs)
+        first, second, *rest = log.list()
+        log.decide(first.id, "accepted")
+        log.decide(second.id, "dropped")
+        again = log.keep(mine(corpus).pairs)
+        exported = list(DPOExporter(store, corpus).pairs("deacon"))
+        commits = [row["message"] for row in store.log()]
+        counts = copy_store(store, open_store(tmp_path / "copy.sqlite"))
+
+    assert kept == Kept(new=len(found.pairs), waiting=0, decided=0, gone=0)
+    assert again == Kept(new=0, waiting=len(rest), decided=2, gone=0)
+    assert sorted(one.id for one in (first, second, *rest)) == sorted(one.id for one in found.pairs)
+    assert [pair.id for pair in exported] == [f"dpo-{first.id}"]
+    assert f"{first.id} is accepted" in commits and f"{second.id} is dropped" in commits
+    assert counts["dpo_mined_pairs"] == len(found.pairs)
 
 
 def _compare(store: Store, bead: str, mark: str) -> None:

@@ -203,6 +203,22 @@ dpo_transcripts = Table(
 )
 "What each version did, `a` or `b`, as a corpus entry; on Dolt each side lies on its comparison's own branch."
 
+dpo_mined_pairs = Table(
+    "dpo_mined_pairs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("role", String(32), nullable=False),
+    Column("situation", String(64), nullable=False),
+    Column("chosen", JSON, nullable=False),
+    Column("rejected", JSON, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("found_at", TIME, nullable=False),
+    Column("decided_at", TIME),
+)
+"One row an answer that failed in a situation, with a better one of the corpus, and what a person said."
+
 contributions = Table(
     "contributions",
     metadata,

@@ -59,11 +59,11 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store.sqlite")
 
     with pytest.raises(RuntimeError), store.write("test") as connection:
-        connection.execute(insert(store_migrations), [_row(7)])
+        connection.execute(insert(store_migrations), [_row(9998)])
         raise RuntimeError
 
     with store.read() as connection:
-        assert 7 not in set(connection.scalars(select(store_migrations.c.number)))
+        assert 9998 not in set(connection.scalars(select(store_migrations.c.number)))
 
 
 def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:

@@ -2,12 +2,11 @@
 """Commands that compare versions: compare, attach, show, record, list, export."""
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from node0 import console
+from node0.commands.dpo.side_by_side import show_beside
 from node0.commands.model.cells import NOTHING
 from node0.commands.model.open_registry import open_registry
 from node0.errors import ConfigError
@@ -17,9 +16,6 @@ from node0.finetune.dpo.exporter import DPOExporter
 from node0.finetune.dpo.preference_log import SIDES, Preference, PreferenceLog
 from node0.finetune.dpo.router import DPORouter
 from node0.finetune.role import ROLE_RULE, is_role_name
-
-CELL = 2000
-"Characters of one turn that are shown; `--json` has all."
 
 
 def compare(bead: str, model_a: str, model_b: str, town: Path | None) -> None:
@@ -51,12 +47,11 @@ def show(bead: str, town: Path | None, *, as_json: bool) -> None:
     if as_json:
         console.emit([preference.model_dump() | {"a": messages["a"], "b": messages["b"]}], as_json=True)
         return
-    alike, rows = _beside(messages["a"], messages["b"])
-    if not rows:
+    if not (messages["a"] or messages["b"]):
         console.note(f"nothing to compare yet: node0 dpo attach {bead} ENTRY --side a, and --side b")
         return
     titles = (f"a: {preference.model_a}", f"b: {preference.model_b}")
-    console.emit([dict(zip(titles, row, strict=True)) for row in rows], as_json=False, title=bead)
+    alike = show_beside(messages["a"], messages["b"], titles=titles, about=bead, before=0)
     console.note(f"{alike} turns before these are the same; better is: {preference.winner or 'not decided'}")
 
 
@@ -86,8 +81,8 @@ def export(role: str, output: Path, town: Path | None, *, unpaired: bool) -> Non
     """Write pairs or labelled sessions."""
     if not is_role_name(role):
         raise ConfigError(f"no role {role!r}; {ROLE_RULE}")
-    with open_registry(town) as (registry, _):
-        exporter = DPOExporter(registry.store)
+    with open_registry(town) as (registry, place):
+        exporter = DPOExporter(registry.store, CorpusStore(place))
         count = _write_unpaired(exporter, role, output) if unpaired else exporter.export_pairs(role, output)
     what = "labelled sessions" if unpaired else "pairs"
     console.note(f"{count} {what} of {role} in {output}")
@@ -99,23 +94,6 @@ def _write_unpaired(exporter: DPOExporter, role: str, output: Path) -> int:
     lines = [json.dumps(row, ensure_ascii=False) for row in exporter.unpaired(role)]
     write_atomically(output, "".join(f"{line}\n" for line in lines))
     return len(lines)
-
-
-def _beside(
-    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
-) -> tuple[int, list[tuple[str, str]]]:
-    """How many turns both begin with, and the turns after them in pairs."""
-    pairs = list(zip_longest(first, second))
-    alike = next((at for at, (one, other) in enumerate(pairs) if one != other), len(pairs))
-    return alike, [(_turn(one), _turn(other)) for one, other in pairs[alike:]]
-
-
-def _turn(message: Mapping[str, Any] | None) -> str:
-    if message is None:
-        return ""
-    content = message["content"]
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    return f"{message['role']}: {text[:CELL]}"
 
 
 def _row(one: Preference) -> dict[str, Any]:

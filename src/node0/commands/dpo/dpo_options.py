@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 dpo`: compare two versions on tasks, and make what was preferred into training pairs."""
+"""`node0 dpo`: compare versions on tasks, mine the corpus, and make training pairs of what was preferred."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,16 @@ from node0.commands.common_options import JsonOption, OfRoleOption, TownOption, 
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
+    from node0.commands.dpo import choose_winners, review_pairs
     from node0.commands.dpo import compare_models as work
 else:
+    choose_winners = when_called("node0.commands.dpo.choose_winners")
+    review_pairs = when_called("node0.commands.dpo.review_pairs")
     work = when_called("node0.commands.dpo.compare_models")
 
 app = command_app(
-    help="Compare two versions on the same task, keep which did better, and train on that.", is_group=True
+    help="Say which of two answers is better: of two versions on one task, or of two recorded sessions.",
+    is_group=True,
 )
 
 BeadArgument = Annotated[str, typer.Argument(metavar="BEAD", help="The task that both versions do.")]
@@ -65,6 +69,51 @@ def record(
 ) -> None:
     """Keep which side did better; said again, the last word counts."""
     work.record(bead, town, winner=winner, reason=reason)
+
+
+@app.command()
+def choose(
+    bead: Annotated[
+        str | None, typer.Argument(metavar="[BEAD]", help="Default: every task that nobody has decided.")
+    ] = None,
+    *,
+    role: OfRoleOption = None,
+    town: TownOption = None,
+) -> None:
+    """Look at both sides of a task, which are not named, and say which did better."""
+    choose_winners.choose(bead, town, role=role)
+
+
+@app.command()
+def mine(
+    *,
+    role: OfRoleOption = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", help="Deployment profile: what the model will meet.")
+    ] = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look in the corpus for situations in which one session went on to succeed and another one to fail."""
+    review_pairs.mine_corpus(town, role=role, profile=profile, as_json=as_json)
+
+
+@app.command()
+def review(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """Look at mined pairs side by side, and accept, swap or drop each; --json lists them."""
+    review_pairs.review(town, role=role, as_json=as_json)
+
+
+@app.command()
+def decide(
+    verdict: Annotated[str, typer.Argument(help="accept, swap or drop.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Mined pairs; see `review --json`.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the pair.")] = "",
+    town: TownOption = None,
+) -> None:
+    """Say the same of several mined pairs; said again, the last word counts."""
+    review_pairs.decide(ids, verdict, town, reason=reason)
 
 
 @app.command("list")

@@ -60,8 +60,11 @@ class RetractList:
         self._digests = {known.content_digest for known in self.entries.values()}
 
     def holds(self, entry: CorpusEntry) -> bool:
-        """Whether this entry, or one with the same content, was retracted."""
-        return entry.id in self.entries or (entry.content_digest or entry.digest()) in self._digests
+        """Whether this entry, one with the same content, or one that it was made of, was retracted."""
+        made_of = entry.origin.entries if entry.origin is not None else ()
+        return not self.entries.keys().isdisjoint((entry.id, *made_of)) or (
+            (entry.content_digest or entry.digest()) in self._digests
+        )
 
     def refuses(self, entry: CorpusEntry) -> bool:
         """Whether it may not even be stored."""

@@ -30,6 +30,22 @@ class RecordedCall(BaseModel):
     "The request was rebuilt from a log and proven by its hash."
 
 
+class Origin(BaseModel):
+    """What a pair of answers was made of, and who said which is better."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    how: Literal["compared", "mined"]
+    "Two versions did one task, or two recorded sessions were in the same situation."
+
+    entries: list[str]
+    "Ids of the sessions' entries, the preferred one first."
+
+    decided_by: str
+    decided_at: str
+    "ISO 8601, UTC."
+
+
 class CorpusEntry(BaseModel):
     """One bead window of one conversation, a curated example, or a document.
 
@@ -65,6 +81,9 @@ class CorpusEntry(BaseModel):
 
     tools: list[dict[str, Any]] = Field(default_factory=list)
     "The tool list of an entry without recorded calls."
+
+    origin: Origin | None = None
+    "Of a pair that was made of other entries."
 
     quality: float | None = Field(default=None, ge=0, le=1)
     quarantined: bool = False

@@ -231,6 +231,7 @@ def _telling_fields(entry: CorpusEntry) -> Iterable[str]:
     """Fields that were not made nameless."""
     facts: dict[str, Any] = {
         "a bead": entry.bead_id,
+        "what it was made of": entry.origin,
         "a day": not entry.created_at.endswith("-01T00:00:00Z"),
         "a rig": len(entry.rig) != RIG_DIGITS or set(entry.rig) - set("0123456789abcdef"),
     }

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -140,6 +140,18 @@ class CorpusStore:
         """The roles that have entries, sorted."""
         return sorted({path.parent.name for path in self.paths(None)})
 
+    def made_of(self, ids: Collection[str]) -> set[str]:
+        """Ids of the pairs that were made of one of these entries.
+
+        Raises:
+            BadCorpus: an entry cannot be read.
+        """
+        return {
+            entry.id
+            for entry in self.entries()
+            if entry.origin is not None and not set(ids).isdisjoint(entry.origin.entries)
+        }
+
     def delete(self, entry_id: str) -> None:
         """Remove an entry.
 
@@ -220,6 +232,8 @@ def _tokens(entry: CorpusEntry) -> int:
 
 def _file_text(entry: CorpusEntry) -> str:
     content = entry.model_dump(mode="json")
+    if entry.origin is None:  # files of entries without one stay as they were before there was any
+        del content["origin"]
     head = {name: content.pop(name) for name in SCALARS}
     return _dumps(head)[:-1] + ",\n" + _dumps(content)[1:] + "\n"
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`DPOExporter`: decided comparisons as corpus entries: an explicit prompt and two answers to it."""
+"""`DPOExporter`: preferences of persons as corpus entries: an explicit prompt and two answers to it.
+
+They come of comparisons of two versions, and of mined pairs that were accepted.
+"""
 
 import hashlib
 import logging
@@ -7,8 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from node0.errors import BadCorpus, NotFound
 from node0.files import write_atomically
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.schema import CorpusEntry, Origin
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.dpo.mined_log import MinedLog
+from node0.finetune.dpo.mined_pair import TAKEN, pair_entry
 from node0.finetune.dpo.preference_log import SIDES, Preference, PreferenceLog
 from node0.store.transactions import Store
 
@@ -18,26 +25,33 @@ Messages = Sequence[dict[str, Any]]
 
 
 class DPOExporter:
-    """Reads comparisons of one store."""
+    """Reads comparisons and mined pairs of one store.
 
-    def __init__(self, store: Store) -> None:
-        self._log = PreferenceLog(store)
+    Args:
+        store: where they are kept.
+        corpus: of the sessions that pairs were mined from; without one there are no mined pairs.
+    """
+
+    def __init__(self, store: Store, corpus: CorpusStore | None = None) -> None:
+        self._log, self._mined, self._corpus = PreferenceLog(store), MinedLog(store), corpus
 
     def export_pairs(self, role: str, output_path: Path) -> int:
         """Write the pairs of a role, an entry a line, for `node0 corpus add`; how many.
 
-        What cannot be a pair is told in the log: a side without a transcript, or two that begin alike and
-        where one goes no further.
+        What cannot be a pair is told in the log: a side without a transcript, two that begin alike and
+        where one goes no further, or a mined pair whose sessions are gone or have changed.
         """
         entries = list(self.pairs(role))
         write_atomically(output_path, "".join(f"{entry.model_dump_json()}\n" for entry in entries))
         return len(entries)
 
     def pairs(self, role: str) -> Iterator[CorpusEntry]:
-        """The pairs of a role, oldest decision first."""
+        """The pairs of a role: those of comparisons, then mined ones that were accepted; oldest first."""
         for preference in self._log.list(role=role):
             if preference.winner is not None and (pair := self._pair(preference)) is not None:
                 yield pair
+        if self._corpus is not None:
+            yield from self._accepted(role, self._corpus)
 
     def unpaired(self, role: str) -> Iterator[dict[str, Any]]:
         """Each transcript of a decided comparison by itself, in TRL's unpaired preference form.
@@ -54,6 +68,13 @@ class DPOExporter:
                         "completion": entry.messages[cut:],
                         "label": side == preference.winner,
                     }
+
+    def _accepted(self, role: str, corpus: CorpusStore) -> Iterator[CorpusEntry]:
+        for pair in self._mined.list(role=role, verdicts=TAKEN):
+            try:
+                yield pair_entry(pair, corpus)
+            except (NotFound, BadCorpus) as error:
+                logger.warning("%s: %s; left out", pair.id, error)
 
     def _pair(self, preference: Preference) -> CorpusEntry | None:
         sides = {side: self._log.transcript(preference, side) for side in SIDES}
@@ -83,6 +104,12 @@ class DPOExporter:
                 "systems": {},
                 "content_digest": "",
                 "tokens": None,
+                "origin": Origin(
+                    how="compared",
+                    entries=[chosen.id, rejected.id],
+                    decided_by=preference.actor,
+                    decided_at=preference.decided_at or "",
+                ),
             }
         )
 

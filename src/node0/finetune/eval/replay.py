@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from node0.finetune.chat.messages import Block, Message, Request
+from node0.finetune.chat.same_calls import calls_of, equivalent
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.eval.held_out import spread
-from node0.finetune.eval.same_calls import equivalent
-from node0.finetune.eval.tool_calls import MeasuredTurn, calls_of, recorded_turns
+from node0.finetune.eval.tool_calls import MeasuredTurn, recorded_turns
 from node0.finetune.statistics.tallies import Tally, estimate
 
 NOTE = (

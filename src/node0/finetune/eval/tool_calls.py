@@ -11,21 +11,19 @@ the calls do not count.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from node0.finetune.chat.harness import result_text
 from node0.finetune.chat.messages import Block, Message, Request, Tool, blocks, text_of, tool_uses
+from node0.finetune.chat.same_calls import Call, calls_of
 from node0.finetune.corpus.schema import CorpusEntry
 
 MIN_WORD = 3
 "Shorter words say too little to tell where they come from."
 
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:[-./][A-Za-z0-9_]+)*")
-
-Call = tuple[str, str]
-"Name and canonical input."
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,6 @@ class CallScore:
     def commonest_share(self) -> float:
         """Share that always giving the commonest answer gets."""
         return self.commonest / self.turns if self.turns else 0.0
-
-
-def calls_of(content: Iterable[Block]) -> tuple[Call, ...]:
-    """The calls among an answer's blocks, in a form that compares."""
-    return tuple(
-        (block["name"], json.dumps(block["input"], sort_keys=True, ensure_ascii=False))
-        for block in content
-        if block["type"] == "tool_use"
-    )
 
 
 def measured_turns(

@@ -8,7 +8,7 @@ import pytest
 from node0 import run_corpus
 from node0.errors import BadCorpus
 from node0.finetune.corpus.retract_list import RetractList
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.schema import CorpusEntry, Origin
 from node0.finetune.corpus.store import Added, CorpusStore
 
 Printed = pytest.CaptureFixture[str]
@@ -47,6 +47,19 @@ def test_a_retracted_entry_is_known_by_id_and_by_content(town: Path) -> None:
     assert known.holds(entry("one", "grown"))
     assert known.holds(entry("copy", "one"))
     assert not known.holds(store.get("two"))
+
+
+def test_a_pair_is_retracted_with_each_entry_that_it_was_made_of(town: Path) -> None:
+    store = store_of(town)
+    origin = Origin(how="mined", entries=["one", "two"], decided_by="me", decided_at="")
+    store.add(entry("pair", "both").model_copy(update={"origin": origin}))
+    assert not store.retracted().holds(store.get("pair"))
+
+    store.retracted().add([store.get("two")])
+
+    assert store.retracted().holds(store.get("pair"))
+    assert store.made_of(["two"]) == store.made_of(["one", "three"]) == {"pair"}
+    assert store.made_of(["three"]) == set()
 
 
 def test_what_was_deleted_is_not_collected_again_until_it_is_undone(town: Path, capsys: Printed) -> None:

@@ -204,12 +204,16 @@ def test_an_approval_is_recorded_with_the_digest_of_what_was_read(place: Place) 
     assert approval.sha256 == hashlib.sha256(place.output.read_bytes()).hexdigest()
 
 
+ORIGIN = {"how": "mined", "entries": ["one"], "decided_by": "rosa", "decided_at": "2026-01-05"}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
         ("bead_id", "hb-7x2k9", "a bead"),
         ("created_at", "2026-01-05T06:17:00Z", "a day"),
         ("rig", "harbor", "a rig"),
+        ("origin", ORIGIN, "what it was made of"),
         ("messages", [{"role": "user", "content": "see harbor"}], "rig"),
         ("messages", [{"role": "user", "content": f"use {SECRET}"}], "github-token"),
         ("messages", [{"role": "user", "content": 'password: "dolphinswim"'}], "quarantine"),

@@ -35,6 +35,9 @@ def test_a_pair_has_the_shared_turns_as_prompt(registry: ModelRegistry, tmp_path
     assert entry.chosen == [{"role": "assistant", "content": "I oil it."}]
     assert entry.rejected == [{"role": "assistant", "content": "I kick it."}]
     assert (entry.bead_id, entry.tools) == ("gt-abc12", [TOOL])
+    assert entry.origin is not None
+    assert (entry.origin.how, entry.origin.entries) == ("compared", ["two", "one"])
+    assert entry.origin.decided_at
 
 
 def test_the_dataset_learns_only_the_answers_after_the_prompt(registry: ModelRegistry) -> None:

@@ -27,14 +27,15 @@ class Retraction:
 
 
 def list_runs(ids: Sequence[str], town: Path | None, *, run_dirs: Sequence[Path], as_json: bool) -> None:
-    """Print the runs that saw these entries, or without ids those that saw anything retracted.
+    """Print the runs that saw these entries or pairs of them, or without ids those of all that is retracted.
 
     run_dirs: where runs lie besides the town's checkpoints and models.
     """
     place, store = open_store(town)
     retracted = store.retracted()
     places = [place.checkpoints, place.models, *run_dirs]
-    uses = runs_that_saw(retracted, ids or sorted(retracted.entries), places)
+    wanted = {*(ids or retracted.entries)}
+    uses = runs_that_saw(retracted, wanted | store.made_of(wanted), places)
     console.emit([use._asdict() for use in uses], as_json=as_json)
 
 

@@ -34,6 +34,7 @@ def pseudonymized(entry: CorpusEntry, salt: str) -> CorpusEntry:
             "session_id": pseudonym(entry.session_id, salt, ID_DIGITS) if entry.session_id else None,
             "rig": "",
             "bead_id": None,
+            "origin": None,
             "created_at": f"{entry.created_at[:7]}-01T00:00:00Z",
             "systems": {systems[name]: text for name, text in entry.systems.items()},
             "toolsets": {toolsets[name]: tools for name, tools in entry.toolsets.items()},

@@ -31,6 +31,20 @@ CREATE TABLE deployments (
   PRIMARY KEY (number)
 );
 
+CREATE TABLE dpo_mined_pairs (
+  id VARCHAR(64) NOT NULL,
+  `role` VARCHAR(32) NOT NULL,
+  situation VARCHAR(64) NOT NULL,
+  chosen JSON NOT NULL,
+  rejected JSON NOT NULL,
+  verdict VARCHAR(16) NOT NULL,
+  reason VARCHAR(1024) NOT NULL,
+  actor VARCHAR(128) NOT NULL,
+  found_at VARCHAR(32) NOT NULL,
+  decided_at VARCHAR(32),
+  PRIMARY KEY (id)
+);
+
 CREATE TABLE dpo_preferences (
   id VARCHAR(64) NOT NULL,
   task_bead_id VARCHAR(64) NOT NULL,

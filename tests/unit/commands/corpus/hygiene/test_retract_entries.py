@@ -6,6 +6,7 @@ import pytest
 
 from node0.commands.corpus.hygiene.retract_entries import Retraction, list_runs, retract_entries
 from node0.errors import NotFound
+from node0.finetune.corpus.schema import Origin
 from node0.finetune.corpus.store import CorpusStore
 
 Printed = pytest.CaptureFixture[str]
@@ -55,3 +56,18 @@ def test_runs_that_saw_an_entry_are_listed_wherever_they_lie(
     text = capsys.readouterr().out
     assert len(json.loads(text)) == 2
     assert "elsewhere" in text
+
+
+def test_a_run_that_saw_a_pair_of_an_entry_is_listed_for_the_entry(town: Path, capsys: Printed) -> None:
+    store = CorpusStore(town / ".corpus")
+    origin = Origin(how="mined", entries=["one"], decided_by="me", decided_at="")
+    answer = [{"role": "assistant", "content": "other"}]
+    pair = store.get("one").model_copy(update={"id": "pair", "origin": origin, "chosen": answer})
+    store.add(pair)
+    place = town / ".checkpoints" / "a"
+    place.mkdir(parents=True)
+    (place / "entries.jsonl").write_text(json.dumps({"id": "pair", "split": "train"}) + "\n")
+
+    list_runs(["one"], town, run_dirs=[], as_json=True)
+
+    assert [use["id"] for use in json.loads(capsys.readouterr().out)] == ["pair"]

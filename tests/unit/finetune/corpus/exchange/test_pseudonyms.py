@@ -13,6 +13,7 @@ ENTRY = CorpusEntry(
     created_at="2026-01-05T06:17:00Z", bead_id="hb-7x2k9", session_id="session-1",
     messages=[{"role": "user", "content": "go"}, {"role": "assistant", "content": "gone"}],
     systems={"digest-of-a-secret": "You work."}, toolsets={"digest-of-tools": []},
+    origin={"how": "mined", "entries": ["hb-7x2k9-two"], "decided_by": "rosa", "decided_at": "2026-01-05"},
     requests=[{"n_messages": 1, "system": "digest-of-a-secret", "tools": "digest-of-tools"}],
 )  # fmt: skip
 
@@ -32,7 +33,9 @@ def test_an_entry_keeps_its_words_and_loses_what_tells_whose_it_is() -> None:
 
     told = entry.model_dump_json()
     assert [
-        word for word in ("hb-7x2k9", "harbor", "session-1", "digest-of", "2026-01-05") if word in told
+        word
+        for word in ("hb-7x2k9", "harbor", "session-1", "digest-of", "2026-01-05", "rosa")
+        if word in told
     ] == []
     assert entry.messages == ENTRY.messages
     assert [entry.systems[call.system] for call in entry.requests] == ["You work."]

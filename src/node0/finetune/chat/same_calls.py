@@ -5,10 +5,13 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from node0.finetune.eval.tool_calls import Call
+from node0.finetune.chat.messages import Block
+
+Call = tuple[str, str]
+"Name and canonical input."
 
 WORDLESS = frozenset({"description", "timeout"})
 "Fields of a call that say something about it and change nothing that it does."
@@ -17,6 +20,15 @@ _QUOTES_MATTER = re.compile(r"[\n$`*?~!\\\[{#]|<<|\d[<>]|(['\"])[();<>|&]+\1")
 "Where quotes or a space may decide what is done: expansions, patterns, numbered files, quoted operators."
 
 PATHS = frozenset({"file_path", "path", "notebook_path"})
+
+
+def calls_of(content: Iterable[Block]) -> tuple[Call, ...]:
+    """The calls among an answer's blocks, in a form that compares."""
+    return tuple(
+        (block["name"], json.dumps(block["input"], sort_keys=True, ensure_ascii=False))
+        for block in content
+        if block["type"] == "tool_use"
+    )
 
 
 def equivalent(one: Sequence[Call], other: Sequence[Call]) -> bool:

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from node0.finetune.eval.same_calls import equivalent
+from node0.finetune.chat.same_calls import equivalent
 
 
 def _bash(command: str, **more: object) -> tuple[str, str]:
