@@ -20,7 +20,7 @@
         ├── BadCheckpoint            weights, adapter or state cannot be used
         ├── BadCorpus                nothing to train on, or an entry cannot be read
         ├── VocabMismatch            tokenizer and model do not fit
-        ├── DoesNotFit               the run needs more memory than is free
+        ├── DoesNotFit               the run needs more memory, or room on the disk, than is free
         ├── SharingDisabled          the operator has not switched sharing on
         ├── ExportFailed             an exported file is not what it was made from
         ├── HubUnavailable           a hub id could not be resolved or fetched
@@ -116,7 +116,7 @@ class VocabMismatch(NonRetriableError):
 
 
 class DoesNotFit(NonRetriableError):
-    """The run needs more memory than is free."""
+    """The run needs more memory, or more room on its disk, than is free."""
 
 
 class SharingDisabled(NonRetriableError):

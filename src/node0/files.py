@@ -133,6 +133,26 @@ def try_locked(path: Path, *, busy: Exception) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on `path`, a file that is there. Nothing is written."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def existing_parent(path: Path) -> Path:
+    """The path, or the nearest one above it that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+def free_disk(path: Path) -> int:
+    """Bytes that this user may still write where `path` lies or will lie."""
+    return shutil.disk_usage(existing_parent(path)).free
+
+
 def make_directory(path: Path) -> None:
     """Make what is missing of `path`, for the owner alone; what is there stays as it is."""
     for place in reversed([path, *path.parents]):

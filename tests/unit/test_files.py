@@ -11,6 +11,9 @@ import pytest
 from node0.errors import ConfigError
 from node0.files import (
     copy_file,
+    existing_parent,
+    free_disk,
+    is_locked,
     locked,
     make_directory,
     narrow,
@@ -255,3 +258,23 @@ def test_an_output_that_is_there_is_refused_before_the_work(tmp_path: Path) -> N
 
     with pytest.raises(ConfigError, match=r"out is there already"), whole_output(tmp_path / "out"):
         raise AssertionError("the work began")
+
+
+def test_a_lock_is_seen_while_it_is_held_and_not_after(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        held = is_locked(tmp_path / "lock")
+
+    assert held
+    assert not is_locked(tmp_path / "lock")
+    with try_locked(tmp_path / "lock", busy=ConfigError("looking took it")):
+        pass
+
+
+def test_the_disk_of_a_directory_that_is_not_there_yet_is_that_of_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert existing_parent(tmp_path / "a" / "b") == tmp_path
+    assert existing_parent(tmp_path / "file" / "b") == tmp_path / "file"
+    assert (
+        0 < free_disk(tmp_path / "a" / "b") <= os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
+    )

@@ -13,6 +13,7 @@ registered, published or sent anywhere:
     gathered/ whole/    shards that came from a swarm's stages, and checkpoints put together from them
 """
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from node0.errors import NotFound
-from node0.files import private_directory
+from node0.files import is_locked, private_directory
 from node0.finetune.manifest import read_manifest, verify_manifest, write_manifest
 from node0.json_lines import read_json_lines, require_json_lines, write_json_lines
 from node0.model_files import (
@@ -147,6 +148,23 @@ class RunDirectory:
         """Whether a tokenizer lies beside the weights."""
         return (self.root / TOKENIZER).is_file()
 
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here: it leaves its lock first and its settings next."""
+        return self.config_file.is_file() or (self.lock.is_file() and _is_lock(self.lock))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run here has ended, and its model is whole."""
+        return self.manifest_file.is_file() and self.config_file.is_file()
+
+    @property
+    def process(self) -> str | None:
+        """`running` or `dead`, by the lock of whoever began to train here; None where nothing tells."""
+        if not self.lock.is_file():
+            return None
+        return "running" if is_locked(self.lock) else "dead"
+
     def make(self) -> None:
         """Make the directory, or take one that is there from everybody but its owner."""
         private_directory(self.root)
@@ -269,6 +287,12 @@ class RunDirectory:
         """Remove what writers that were killed left; only for who holds the lock."""
         for path in self.root.glob(".*.part"):
             path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether the file is as `hold` writes it: the number of a process, or nothing yet."""
+    with path.open("rb") as file:
+        return re.fullmatch(rb"\d*\n?", file.read(32)) is not None
 
 
 def find_runs(places: Iterable[Path]) -> Iterator[RunDirectory]:

@@ -2,7 +2,7 @@
 """Train a role's adapter, or all weights, as a job of its town; or show the plan of that."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,23 @@ from node0.finetune.training.engines.placement import OpenEngine, Placement
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.output.progress import watching
 from node0.finetune.training.output.resume import Resume
-from node0.finetune.training.output.run_lock import refuse_unusable
+from node0.finetune.training.output.run_lock import hold, refuse_unusable
+from node0.finetune.training.output.run_result import (
+    RunResult,
+    finished_result,
+    next_run_directory,
+    unused_settings,
+)
+from node0.finetune.training.plan.run_place import refuse_misplaced
 from node0.finetune.training.plan.run_plan import (
     RunPlan,
     describe,
     make_plan,
+    refuse_full_disk_of,
     refuse_oversize_plan,
     warnings,
 )
-from node0.finetune.training.trainer import RunResult, run_plan
+from node0.finetune.training.trainer import run_plan
 from node0.pipeline.ranks import ALONE, Ranks
 from node0.settings import Resolved
 
@@ -44,42 +52,63 @@ Entered = Callable[[JobState, str], None]
 
 def show_plan(request: TrainingRequest, resolved: Resolved[FineTuneConfig], *, as_json: bool) -> None:
     """Print what a training would do; nothing is written."""
-    plan = _plan(resolved.values, console.torchrun())
+    config = resolved.values
+    refuse_unusable(config.checkpoint_dir)
+    if (finished := finished_result(config.checkpoint_dir, _resume(request.resume))) is not None:
+        _show(_summary(finished, finished.steps), as_json=as_json)
+        _tell_finished(finished, resolved)
+        return
+    plan = _plan(config, console.torchrun())
     console.emit(describe(plan), as_json=as_json, title="Plan")
     _refuse_oversize(plan, request)
     _warn(plan)
 
 
 def train(request: TrainingRequest, resolved: Resolved[FineTuneConfig], *, as_json: bool) -> None:
-    """Train, register the result where that is asked for, and print where it lies."""
-    job = console.torchrun()
+    """Train, register the result where that is asked for, and print where it lies.
+
+    The records of a run that has ended stay as they are; what was asked for and not used is told.
+    """
+    job, run_dir = console.torchrun(), resolved.values.checkpoint_dir
+    leads = job is None or job.rank == 0
+    with hold(run_dir) if leads else nullcontext():
+        finished = finished_result(run_dir, _resume(request.resume))
+        result, total = _train(request, resolved, job) if finished is None else (finished, finished.steps)
+    if not leads:
+        return
+    summary = _summary(result, total)
+    if request.register is not None and result.finished:
+        summary["registered"] = _registered(result, request)
+    _show(summary, as_json=as_json)
+    if finished is not None:
+        _tell_finished(finished, resolved)
+
+
+def _train(
+    request: TrainingRequest, resolved: Resolved[FineTuneConfig], job: console.Torchrun | None
+) -> tuple[RunResult, int]:
+    """What the run left behind, and of how many steps it is."""
     with _recorded(request, resolved.values, job) as entered:
         plan = _plan(resolved.values, job)
         _refuse_oversize(plan, request)
         entered(JobState.READY, f"{plan.total_steps} steps on {plan.data.kept} entries")
         hook = _Progress(lambda: _banner(resolved, plan), entered)
-        result = _run(plan, request, resolved, hook, job)
-    if job is not None and job.rank:
-        return
-    summary = _summary(result, plan, request)
-    rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
-    console.emit(rows, as_json=as_json)
+        return _run(plan, request, resolved, hook, job), plan.total_steps
 
 
 def _plan(config: FineTuneConfig, job: console.Torchrun | None) -> RunPlan:
+    refuse_misplaced(config)
     if job is None:
-        refuse_unusable(config.checkpoint_dir)
         return make_plan(config)
-    if job.rank == 0:
-        refuse_unusable(config.checkpoint_dir)
     prepare(job, config)
     return make_plan(config, processes=job.local_world_size)
 
 
 def _refuse_oversize(plan: RunPlan, request: TrainingRequest) -> None:
-    """Refuse a run that does not fit, unless the stages of a swarm share the model."""
+    """Refuse a run that does not fit: in memory, unless the stages of a swarm share the model, or on disk."""
     if not request.remote.swarm:
         refuse_oversize_plan(plan)
+    refuse_full_disk_of(plan)
 
 
 def _recorded(
@@ -88,8 +117,6 @@ def _recorded(
     """The run as a job of its town, which one process of it keeps."""
     if job is not None and job.rank:
         return nullcontext(lambda state, reason: None)
-    # A job that another process is at work on is not touched.
-    refuse_unusable(config.checkpoint_dir)
     return job_of_run(
         config.checkpoint_dir,
         corpus=config.corpus_path,
@@ -170,23 +197,40 @@ def _warn(plan: RunPlan) -> None:
         console.note(f"note: {line}")
 
 
-def _summary(result: RunResult, plan: RunPlan, request: TrainingRequest) -> dict[str, Any]:
-    summary: dict[str, Any] = {
+def _summary(result: RunResult, total: int) -> dict[str, Any]:
+    return {
         "run_dir": str(result.run_dir),
         "steps": result.steps,
-        "of": plan.total_steps,
+        "of": total,
         "best_step": result.best_step,
         "val_loss": result.val_loss,
         "finished": result.finished,
     }
-    if request.register is not None and result.finished:
-        with open_registry(request.town, create=True) as (registry, town):
-            entry = publish(
-                registry,
-                result.run_dir,
-                name=request.register,
-                models=town.models,
-                conventions=conventions_of(town),
-            ).entry
-        summary["registered"] = entry.spelled
-    return summary
+
+
+def _show(summary: Mapping[str, Any], *, as_json: bool) -> None:
+    rows = [summary] if as_json else [{"result": name, "value": value} for name, value in summary.items()]
+    console.emit(rows, as_json=as_json)
+
+
+def _tell_finished(finished: RunResult, resolved: Resolved[FineTuneConfig]) -> None:
+    """Say that nothing was trained, which settings were not used, and how to go on."""
+    run_dir = finished.run_dir
+    unused = ", ".join(f"{name}={value}" for name, value in unused_settings(run_dir, resolved).items())
+    note = f"; these settings were not used: {unused}" if unused else ""
+    console.note(
+        f"{run_dir} is already finished ({finished.steps} steps){note}. To go on from it: --resume {run_dir} "
+        f"--checkpoint-dir {next_run_directory(run_dir)}; to train it anew: --resume never"
+    )
+
+
+def _registered(result: RunResult, request: TrainingRequest) -> str:
+    """The version that the result is registered as."""
+    with open_registry(request.town, create=True) as (registry, town):
+        return publish(
+            registry,
+            result.run_dir,
+            name=request.register,
+            models=town.models,
+            conventions=conventions_of(town),
+        ).entry.spelled

@@ -9,8 +9,9 @@ from typing import Any
 from node0 import console
 from node0.errors import ConfigError
 from node0.finetune.jobs.job import Job
-from node0.finetune.jobs.job_states import JobState
+from node0.finetune.jobs.job_states import AT_WORK, JobState
 from node0.finetune.jobs.job_store import JobStore
+from node0.finetune.run_dir import RunDirectory
 from node0.town import Town
 
 
@@ -19,7 +20,7 @@ def list_jobs(town: Path | None, *, state: str | None, as_json: bool) -> None:
     with _jobs(town) as jobs:
         found = jobs.list(_state(state))
     if as_json:
-        console.emit([job.model_dump(mode="json") for job in found], as_json=True)
+        console.emit([_fields(job) for job in found], as_json=True)
     elif found:
         console.emit([_row(job) for job in found], as_json=False)
     else:
@@ -32,7 +33,7 @@ def show_job(name: str, town: Path | None, *, as_json: bool) -> None:
     with _jobs(town) as jobs:
         job = jobs.require(name)
         transitions = [transition.model_dump(mode="json") for transition in jobs.transitions(job.id)]
-    fields = job.model_dump(mode="json")
+    fields = _fields(job)
     if as_json:
         console.emit([fields | {"transitions": transitions}], as_json=True)
         return
@@ -58,12 +59,26 @@ def _state(name: str | None) -> JobState | None:
     return JobState(name)
 
 
+def _fields(job: Job) -> dict[str, Any]:
+    """A job, with whether the process that it says is at work lives: `running`, `dead` or None."""
+    at_work = job.state in AT_WORK
+    return {
+        **job.model_dump(mode="json"),
+        "process": RunDirectory(Path(job.run_dir)).process if at_work else None,
+    }
+
+
+def _state_of(job: Job) -> str:
+    """The state as a person reads it: one that its process died in is no longer its state."""
+    return f"dead in {job.state}" if _fields(job)["process"] == "dead" else job.state.value
+
+
 def _row(job: Job) -> dict[str, Any]:
     return {
         "JOB": job.id,
         "ROLE": job.role,
         "MODE": job.mode,
         "BEAD": job.bead_id or "-",
-        "STATE": job.state.value,
+        "STATE": _state_of(job),
         "SINCE": job.updated_at[:19],
     }

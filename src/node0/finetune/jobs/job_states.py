@@ -4,12 +4,13 @@
     corpus-validating ─► ready ─► training ─┬► syncing        stages go to a common state
                            ▲        ▲   │   ├► checkpointing
                            └────────┤   │   ├► evaluating
-                        interrupted │   │   └► degraded       steps are skipped
+            stopped on request      │   │   └► degraded       steps are skipped
                                     └───┼──── (each back)
-                                        └► done | failed
+                                        └► done | failed | interrupted
 
 A stage may be lost while states are saved or sessions are scored: `syncing` follows these too.
-`done`, `failed` and `ready` may start over at `corpus-validating`: the run directory is trained in again.
+`done`, `failed`, `interrupted` and `ready` may start over at `corpus-validating`: the run directory is
+trained in again.
 """
 
 from enum import StrEnum
@@ -20,7 +21,7 @@ class JobState(StrEnum):
 
     CORPUS_VALIDATING = "corpus-validating"
     READY = "ready"
-    "Checked and not started, or stopped; may go on."
+    "Checked and not started, or stopped where `--stop-after` said; may go on."
 
     TRAINING = "training"
     SYNCING = "syncing"
@@ -33,19 +34,27 @@ class JobState(StrEnum):
     DEGRADED = "degraded"
     "Steps are skipped."
 
+    INTERRUPTED = "interrupted"
+    "Ended by Ctrl-C or SIGTERM before it was done; may go on."
+
 
 _S = JobState
+_ENDS = frozenset({_S.FAILED, _S.INTERRUPTED})
+"How a job may end wherever it is."
+
 LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
-    _S.CORPUS_VALIDATING: frozenset({_S.READY, _S.FAILED}),
-    _S.READY: frozenset({_S.CORPUS_VALIDATING, _S.TRAINING, _S.SYNCING, _S.FAILED}),
-    _S.TRAINING: frozenset(
-        {_S.READY, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING, _S.DEGRADED, _S.DONE, _S.FAILED}
-    ),
-    _S.SYNCING: frozenset({_S.READY, _S.TRAINING, _S.DEGRADED, _S.FAILED}),
-    _S.CHECKPOINTING: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.EVALUATING, _S.DONE, _S.FAILED}),
-    _S.EVALUATING: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.DONE, _S.FAILED}),
-    _S.DEGRADED: frozenset({_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING, _S.FAILED}),
+    _S.CORPUS_VALIDATING: _ENDS | {_S.READY},
+    _S.READY: _ENDS | {_S.CORPUS_VALIDATING, _S.TRAINING, _S.SYNCING},
+    _S.TRAINING: _ENDS | {_S.READY, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING, _S.DEGRADED, _S.DONE},
+    _S.SYNCING: _ENDS | {_S.READY, _S.TRAINING, _S.DEGRADED},
+    _S.CHECKPOINTING: _ENDS | {_S.READY, _S.TRAINING, _S.SYNCING, _S.EVALUATING, _S.DONE},
+    _S.EVALUATING: _ENDS | {_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.DONE},
+    _S.DEGRADED: _ENDS | {_S.READY, _S.TRAINING, _S.SYNCING, _S.CHECKPOINTING, _S.EVALUATING},
     _S.DONE: frozenset({_S.CORPUS_VALIDATING}),
     _S.FAILED: frozenset({_S.CORPUS_VALIDATING}),
+    _S.INTERRUPTED: frozenset({_S.CORPUS_VALIDATING}),
 }
 "Which states may follow each."
+
+AT_WORK = frozenset(_S) - {_S.READY, _S.DONE, _S.FAILED, _S.INTERRUPTED}
+"States that a living process is in."

@@ -45,7 +45,9 @@ class JobStore:
         directory = run_dir.expanduser().resolve()
         with self._store.write(f"Begin job {directory.name}") as transaction:
             job = _find(transaction, job_id(directory))
-            fresh = _job(directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None))
+            fresh = new_job(
+                directory, role=role, mode=mode, bead_id=bead_id or (job.bead_id if job else None)
+            )
             if job is None:
                 insert_job(transaction, fresh.model_dump())
                 _append(transaction, fresh, JobState.CORPUS_VALIDATING, "started")
@@ -73,6 +75,11 @@ class JobStore:
                 )
             _append(transaction, job, state, reason)
             return _require(transaction, job.id)
+
+    def of_run(self, run_dir: Path) -> Job | None:
+        """The job of a run directory; None where no run in it was recorded."""
+        with self._store.read() as transaction:
+            return _find(transaction, job_id(run_dir.expanduser().resolve()))
 
     def require(self, name: str) -> Job:
         """The job with this id, or the newest one of this bead.
@@ -109,7 +116,12 @@ def job_id(run_dir: Path) -> str:
     return f"{name}-{hashlib.sha256(str(run_dir).encode()).hexdigest()[:8]}"
 
 
-def _job(directory: Path, *, role: str, mode: str, bead_id: str | None) -> Job:
+def new_job(directory: Path, *, role: str, mode: str, bead_id: str | None) -> Job:
+    """The job of a run that begins now; nothing is written.
+
+    Raises:
+        ConfigError: `bead_id` is no id of a bead.
+    """
     now = _now()
     try:
         return Job(

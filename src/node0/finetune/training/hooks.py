@@ -28,7 +28,7 @@ def report_end(hook: StepHook, step: Callable[[], int]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        hook.entered(JobState.READY, f"interrupted at step {step()}")
+        hook.entered(JobState.INTERRUPTED, f"interrupted at step {step()}")
         raise
     except Exception as error:  # whatever it is, listeners hear of it; it is raised again
         logger.error(JOB_FAILED.write(step()))

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handle Ctrl-C and SIGTERM: let the step finish, then end the run."""
+"""Handle Ctrl-C and SIGTERM: say what happens, let the step finish, then end the run."""
 
+import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+
+from node0 import console
+from node0.finetune.run_dir import RunDirectory
+from node0.step_directories import step_numbers
+
+logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,6 +23,11 @@ class Interrupt:
     """Whether someone asked the run to stop."""
 
     requested: bool = False
+    hurried: bool = False
+    "Whether the run is left in the middle of a step."
+
+    step: Callable[[], int] | None = None
+    "The step that is being made."
 
     def request(self, number: int, frame: FrameType | None) -> None:
         """Note the first signal; a Ctrl-C after it ends the run at once.
@@ -24,14 +36,28 @@ class Interrupt:
         """
         del frame
         if self.requested and number == signal.SIGINT:
+            self.hurried = True
             raise KeyboardInterrupt
-        self.requested = True
+        if not self.requested:
+            self.requested = True
+            self._announce(number)
+
+    def _announce(self, number: int) -> None:
+        if self.step is None:
+            return
+        again = "; again to quit without" if number == signal.SIGINT else ""
+        # A write that the signal interrupted cannot be entered a second time.
+        with suppress(RuntimeError):
+            console.note(f"finishing step {self.step()}, then saving{again}")
 
 
 @contextmanager
-def watch_signals() -> Iterator[Interrupt]:
-    """Note SIGINT and SIGTERM instead of dying of them. Outside the main thread nothing is noted."""
-    interrupt = Interrupt()
+def watch_signals(step: Callable[[], int] | None = None) -> Iterator[Interrupt]:
+    """Note SIGINT and SIGTERM instead of dying of them. Outside the main thread nothing is noted.
+
+    step: the number of the step that is being made, for what is said at once.
+    """
+    interrupt = Interrupt(step=step)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
@@ -41,3 +67,16 @@ def watch_signals() -> Iterator[Interrupt]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def telling_what_is_kept(interrupt: Interrupt, run: RunDirectory) -> Iterator[None]:
+    """Say which step can be gone on from when the block is left in a hurry."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if interrupt.hurried:
+            steps = step_numbers(run.training_state)
+            kept = f"step {steps[-1]} is kept; run again to go on from it" if steps else "no step is kept"
+            logger.warning("left without saving; %s", kept)
+        raise

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from node0.finetune.training.engines.placement import IN_PROCESS, Placement
 from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.evaluate import Validation, validate_pairs, validate_tokens
 from node0.finetune.training.hooks import StepHook, report_end
-from node0.finetune.training.interrupt import Interrupt, watch_signals
+from node0.finetune.training.interrupt import Interrupt, telling_what_is_kept, watch_signals
 from node0.finetune.training.output.checkpoint_writer import CheckpointWriter, NullCheckpointWriter
 from node0.finetune.training.output.metrics import Metrics, StepRecord
 from node0.finetune.training.output.resume import (
@@ -30,8 +29,16 @@ from node0.finetune.training.output.resume import (
     read_state,
     refuse_other_run,
 )
-from node0.finetune.training.output.run_lock import hold, refuse_unusable
-from node0.finetune.training.plan.run_plan import RunPlan, make_plan, refuse_oversize_plan
+from node0.finetune.training.output.run_lock import hold
+from node0.finetune.training.output.run_result import RunResult, finished_result
+from node0.finetune.training.plan.disk_estimate import telling_need
+from node0.finetune.training.plan.run_place import refuse_misplaced
+from node0.finetune.training.plan.run_plan import (
+    RunPlan,
+    make_plan,
+    refuse_full_disk_of,
+    refuse_oversize_plan,
+)
 from node0.finetune.training.reference import KeptScores, Reference, learn_reference, reference_model
 from node0.finetune.training.schedule import Schedule
 from node0.loglines import RESUME_TRIGGERED
@@ -45,24 +52,6 @@ Watch = Callable[[StepRecord, int], None]
 "Called with each record and the number of steps of the run."
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run left behind."""
-
-    run_dir: Path
-    best_step: int
-    "The step whose weights lie in the run directory."
-
-    val_loss: float | None
-    "Validation loss of those weights."
-
-    steps: int
-    "Optimizer steps done."
-
-    finished: bool = True
-    "False after `stop_after`: the weights are not exported yet."
-
-
 def train(
     config: FineTuneConfig,
     sources: Mapping[str, str],
@@ -71,7 +60,7 @@ def train(
     resume: Resume = "auto",
     stop_after: int | None = None,
 ) -> RunResult:
-    """Train as `config` says and leave the artefacts in its run directory.
+    """Train as `config` says and leave the artefacts in its run directory; a finished run stays as it is.
 
     Args:
         config: the run.
@@ -82,14 +71,19 @@ def train(
 
     Raises:
         RunInUse: another process trains in this directory.
-        DoesNotFit: the run needs more memory than is free.
+        ConfigError: the run directory is that of something else.
+        DoesNotFit: the run needs more memory, or more room on its disk, than is free.
         NonFiniteGradients: too many skipped steps in a row; the last state is kept.
         KeyboardInterrupt: interrupted; the state is saved.
     """
-    refuse_unusable(config.checkpoint_dir)
-    plan = make_plan(config)
-    refuse_oversize_plan(plan)
-    return run_plan(plan, sources, progress=progress, resume=resume, stop_after=stop_after)
+    with hold(config.checkpoint_dir):
+        if (finished := finished_result(config.checkpoint_dir, resume)) is not None:
+            return finished
+        refuse_misplaced(config)
+        plan = make_plan(config)
+        refuse_oversize_plan(plan)
+        refuse_full_disk_of(plan)
+        return run_plan(plan, sources, progress=progress, resume=resume, stop_after=stop_after)
 
 
 def run_plan(
@@ -104,11 +98,12 @@ def run_plan(
 ) -> RunResult:
     """`train`, from a plan that was checked. `hook` is told what the run does.
 
-    Each of the ranks calls this with the same run directory; the one that leads holds and writes it.
+    Each of the ranks calls this with the same run directory; the one that leads writes it, and holds its
+    lock (`run_lock.hold`) from before the plan was made.
     """
     hook = hook or StepHook()
     run, ranks = RunDirectory(plan.config.checkpoint_dir), placement.ranks
-    with hold(run.root) if ranks.leads else nullcontext(), ExitStack() as stack:
+    with ExitStack() as stack:
         ranks.wait()
         found = find_state(run, resume)
         if found is not None:
@@ -116,13 +111,20 @@ def run_plan(
         engine = stack.enter_context(placement.open(plan))
         engine.follow(hook)
         trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)
-        with report_end(hook, lambda: trainer.state.step):
+        with (
+            report_end(hook, lambda: trainer.state.step),
+            telling_need(run.root, plan.disk.total),
+        ):
             trainer.begin(found)
             hook.started()
             if ranks.leads:
                 write_atomically(run.config_file, Resolved(plan.config, dict(sources)).to_yaml())
             watch = None if progress is None else lambda record: progress(record, plan.total_steps)
-            with _metrics(plan, ranks, watch) as metrics, watch_signals() as interrupt:
+            with (
+                _metrics(plan, ranks, watch) as metrics,
+                watch_signals(lambda: trainer.state.step + 1) as interrupt,
+                telling_what_is_kept(interrupt, run),
+            ):
                 finished = trainer.loop(metrics, interrupt)
             result = trainer.end(finished=finished)
             ranks.wait()

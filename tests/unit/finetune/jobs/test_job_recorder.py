@@ -148,3 +148,48 @@ def test_a_store_that_fails_later_costs_the_record_and_not_the_run(
 
     assert "job state training was not written" in caplog.text
     assert _states(town_root) == ["corpus-validating", "ready"]
+
+
+@pytest.mark.parametrize("ended", ["done", "ready", "interrupted"])
+def test_a_refused_start_of_a_job_that_may_go_on_leaves_no_trace(town_root: Path, ended: str) -> None:
+    with _run(town_root / "run", town=town_root, asked=True) as entered:
+        for state in map(JobState, ("ready", "training", ended)):
+            entered(state, ended)
+    before = _rows(town_root)
+
+    with pytest.raises(BadCorpus), _run(town_root / "run", town=town_root, asked=True) as entered:
+        entered(JobState.READY, "planned")
+        entered(JobState.FAILED, "no entry is left")
+        raise BadCorpus("no entry is left")
+
+    assert _rows(town_root) == before
+
+
+def test_a_start_that_trains_is_written_with_what_came_before(town_root: Path) -> None:
+    for last in ("done", "failed"):
+        with _run(town_root / "run", town=town_root, asked=True) as entered:
+            for state in map(JobState, ("ready", "training", last)):
+                entered(state, f"because of {state}")
+
+    once = ["corpus-validating", "ready", "training"]
+    assert _states(town_root) == [*once, "done", *once, "failed"]
+    assert _rows(town_root)[5].reason == "because of ready"
+
+
+def test_a_bead_that_is_none_is_refused_before_a_second_start_too(town_root: Path) -> None:
+    with _run(town_root / "run", town=town_root, asked=True) as entered:
+        for state in map(JobState, ("ready", "training", "done")):
+            entered(state, "")
+
+    with (
+        pytest.raises(ConfigError, match="no id of a bead"),
+        _run(town_root / "run", town=town_root, asked=True, bead_id="no bead"),
+    ):
+        pass
+
+
+def test_an_interruption_before_training_is_no_death(town_root: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), _run(town_root / "run", town=town_root, asked=True):
+        raise KeyboardInterrupt
+
+    assert _states(town_root) == ["corpus-validating", "interrupted"]

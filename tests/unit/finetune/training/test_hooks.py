@@ -22,7 +22,7 @@ def test_an_interrupted_run_may_go_on(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(KeyboardInterrupt), report_end(listener, lambda: 3):
         raise KeyboardInterrupt
 
-    assert (listener.phases, listener.reasons) == (["ready"], ["interrupted at step 3"])
+    assert (listener.phases, listener.reasons) == (["interrupted"], ["interrupted at step 3"])
     assert caplog.text == ""
 
 

@@ -3,7 +3,8 @@ import signal
 
 import pytest
 
-from node0.finetune.training.interrupt import watch_signals
+from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.interrupt import telling_what_is_kept, watch_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -32,3 +33,43 @@ def test_the_handlers_are_put_back():
         pass
 
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "finishing step 8, then saving; again to quit without\n"),
+        (signal.SIGTERM, "finishing step 8, then saving\n"),
+    ],
+)
+def test_the_first_signal_is_answered_at_once_and_once(number, said, capsys):
+    with watch_signals(lambda: 8):
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("steps", "kept"), [([3, 12], "step 12 is kept"), ([], "no step is kept")])
+def test_leaving_in_a_hurry_tells_the_step_that_is_kept(steps, kept, tmp_path, caplog):
+    run = RunDirectory(tmp_path)
+    for step in steps:
+        run.state(step).mkdir(parents=True)
+
+    with pytest.raises(KeyboardInterrupt), watch_signals() as interrupt, telling_what_is_kept(interrupt, run):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    assert kept in caplog.text
+
+
+def test_leaving_after_the_step_was_saved_tells_nothing_more(tmp_path, caplog):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        watch_signals() as interrupt,
+        telling_what_is_kept(interrupt, RunDirectory(tmp_path)),
+    ):
+        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
+
+    assert caplog.text == ""

@@ -162,7 +162,7 @@ def test_an_interruption_is_told_as_a_run_that_may_go_on(tmp_path, caplog):
     with pytest.raises(KeyboardInterrupt), report_end(listener, lambda: trainer.state.step):
         run(trainer, interrupted=True)
 
-    assert listener.phases == ["training", "checkpointing", "training", "ready"]
+    assert listener.phases == ["training", "checkpointing", "training", "interrupted"]
     assert listener.reasons[-1] == "interrupted at step 1"
     assert "Training job failed" not in caplog.text
 

@@ -9,9 +9,16 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from node0.errors import ConfigError
+from node0.files import free_disk
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.training.plan.base_label import base_label
+from node0.finetune.training.plan.disk_estimate import (
+    DiskEstimate,
+    bytes_below,
+    estimate_disk,
+    refuse_full_disk,
+)
 from node0.finetune.training.plan.load_data import load_data
 from node0.finetune.training.plan.memory_estimate import (
     GIB,
@@ -57,6 +64,13 @@ class RunPlan:
     "Bytes."
 
     graph_budget: int | None
+
+    @property
+    def disk(self) -> DiskEstimate:
+        """What the run directory takes at most, but for what a swarm gathers into it."""
+        config = self.config
+        kept = config.keep_last + (1 if config.keep_best and config.val_split else 0)
+        return estimate_disk(self.trained_parameters, kept=kept, steps=self.total_steps)
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -159,6 +173,12 @@ def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
     )
 
 
+def refuse_full_disk_of(plan: RunPlan) -> None:
+    """Raise `DoesNotFit` when the disk of the run directory has no room for the run."""
+    run_dir = plan.config.checkpoint_dir
+    refuse_full_disk(run_dir, plan.disk.total, held=bytes_below(run_dir))
+
+
 def refuse_oversize_plan(plan: RunPlan) -> None:
     """Raise `DoesNotFit` when the run needs more memory than is free."""
     refuse_oversize(plan.memory, plan.free, budget_given=plan.config.graph_budget_mb is not None)
@@ -183,6 +203,8 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
         ("base precision", str(plan.dtype).removeprefix("torch.")),
         ("memory estimate (GiB)", round(plan.memory.total / GIB, 2)),
         ("memory free (GiB)", round(plan.free / GIB, 2)),
+        ("disk estimate (GiB)", round(plan.disk.total / GIB, 2)),
+        ("disk free (GiB)", round(free_disk(config.checkpoint_dir) / GIB, 2)),
         ("bytes on the wire", 0),
         ("bytes on the wire a step, one machine a stage", plan.wire_bytes),
         ("run directory", str(config.checkpoint_dir)),
