@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from node0 import completion as completing
 from node0 import console
 
 
@@ -60,12 +61,18 @@ COMMANDS = {
     "infer": Command("node0.commands.infer.infer_options", "Answer prompts from standard input."),
     "chat": Command("node0.commands.chat.chat_options", "Talk with a model on a terminal."),
     "serve": Command("node0.commands.serve.serve_options", "Answer agent harnesses over HTTP."),
+    "completion": Command(
+        "node0.commands.completion.completion_options", "Print the completion script of a shell."
+    ),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Hand over to the named command; its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if (asked := console.completion(completing.ASKED_BY)) is not None:
+        modules = {name: command.module for name, command in available().items()}
+        return completing.complete(*asked, listing=_listing, modules=modules)
     name = next((argument for argument in arguments if argument != "--debug"), "")
     if name in available():
         arguments.remove(name)

@@ -118,6 +118,15 @@ def torchrun() -> Torchrun | None:
     )
 
 
+def completion(variable: str) -> tuple[str, str] | None:
+    """What a shell's completion asks in `variable`, and the words so far; None when none does."""
+    instruction = os.environ.get(variable)
+    if not instruction:
+        return None
+    # zsh and fish have typer's own variable for the words.
+    return instruction, os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+
+
 @contextmanager
 def muted() -> Iterator[None]:
     """Say and print nothing inside."""

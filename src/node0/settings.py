@@ -91,11 +91,12 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def flag_layer(named: Mapping[str, object], settings: Sequence[str]) -> dict[str, Any]:
-    """The layer of the command line: flags by the setting each is for, where given, and `--set` texts."""
-    return {
-        **assignments(settings),
-        **{name: value for name, value in named.items() if value is not None},
-    }
+    """The layer of the command line: flags by the dotted setting of each, where given, and `--set` texts."""
+    tree = assignments(settings)
+    for name, value in named.items():
+        if value is not None:
+            _merge(tree, _nested(name, value), {}, name="")
+    return tree
 
 
 def read_tree(path: Path) -> dict[str, Any]:

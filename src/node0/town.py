@@ -176,6 +176,12 @@ class Town:
         rigs = _read_json(self.rigs_file).get("rigs", {})
         return sorted(rigs) if isinstance(rigs, dict) else []
 
+    def own_roles(self) -> list[str]:
+        """Roles that the town or a rig defines for itself, or gives an agent; sorted."""
+        homes = [self.root, *(self.root / rig for rig in self.rigs())]
+        files = {path.stem for home in homes for path in (home / "roles").glob("*.toml")}
+        return sorted(files | set(_part(self.read_settings(), "role_agents")))
+
     def claude_dirs(self, given: Sequence[Path] = ()) -> list[Path]:
         """Claude configuration directories that hold session files.
 

@@ -315,3 +315,18 @@ def test_a_long_table_looks_as_a_short_one(
     assert capsys.readouterr().out == short
     assert console._long_table(rows, 12) is None
     assert console._long_table([{"A": "two\nlines"}], 80) is None
+
+
+@pytest.mark.parametrize("rows", [3, 300], ids=["short", "long"])
+def test_a_table_of_many_wide_columns_stays_within_eighty(
+    rows: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = {f"COLUMN {number}": f"value-{number}-" * number for number in range(1, 9)}
+
+    console.emit([wide] * rows, as_json=False, title="Wide")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "".join("".join(line.split("│")) for line in lines).replace(" ", "")
+    assert "value-8-" in text

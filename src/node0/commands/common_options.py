@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from node0.finetune.role import Role
+
 TownOption = Annotated[
     Path | None, typer.Option("--town", help="Root of the town; default: found from here.")
 ]
@@ -38,7 +40,15 @@ TopKOption = Annotated[int, typer.Option("--top-k", help="Draw from this many li
 MaxTokensOption = Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer, in tokens.")]
 AnswerSeedOption = Annotated[int | None, typer.Option("--seed", help="Makes answers repeatable.")]
 
-OfRoleOption = Annotated[str | None, typer.Option("--role", help="Of this role only.")]
+
+def known_roles(incomplete: str) -> list[str]:
+    """The roles of Gas Town that begin so, for a shell that completes."""
+    return [role.value for role in Role if role.value.startswith(incomplete)]
+
+
+OfRoleOption = Annotated[
+    str | None, typer.Option("--role", help="Of this role only.", autocompletion=known_roles)
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
 BaseModelOption = Annotated[str | None, typer.Option("--base-model", help="Directory or hub id of the base.")]
@@ -47,10 +57,12 @@ ConfigOption = Annotated[
     str | None, typer.Option("--config", "-c", help="YAML file, or the name of a shipped one.")
 ]
 CorpusPathOption = Annotated[
-    str | None, typer.Option("--corpus-path", help="Corpus, or one role's directory in it.")
+    str | None,
+    typer.Option("--corpus-path", help="Corpus, or one role's directory in it; default: the town's."),
 ]
 TrainedRoleOption = Annotated[
-    str | None, typer.Option("--role", help="Role to train for; all takes every role.")
+    str | None,
+    typer.Option("--role", help="Role to train for; all takes every role.", autocompletion=known_roles),
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Any setting: lora.rank=8. Repeatable.")]
 

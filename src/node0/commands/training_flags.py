@@ -2,8 +2,10 @@
 """Flags of training settings, shared by the commands that take them."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from node0 import console
+from node0.finetune.training.plan.training_settings import places_of
 
 
 def refuse_missing(flags: Mapping[str, object], needed: Iterable[str]) -> None:
@@ -11,6 +13,12 @@ def refuse_missing(flags: Mapping[str, object], needed: Iterable[str]) -> None:
     missing = [f"--{name.replace('_', '-')}" for name in needed if name not in flags]
     if missing:
         console.misused(f"missing {', '.join(missing)}; give them, or --config FILE")
+
+
+def needed(names: Iterable[str], town: Path | None) -> list[str]:
+    """Those of the settings that no town gives a default for."""
+    found = places_of("a role", town)
+    return [name for name in names if name not in found]
 
 
 def warn_of_local_mode() -> None:

@@ -42,7 +42,11 @@ def require_known_role(role: str, others: Iterable[str] = ()) -> None:
     """
     known = sorted(KNOWN_ROLES | set(others))
     if role not in known:
-        raise NotFound(f"no role {role!r}{nearest(role, known)}")
+        hint = nearest(role, known)
+        raise NotFound(
+            f"no role {role!r}{hint}{'' if hint.endswith('?') else '.'} A role of your own has a file "
+            "roles/NAME.toml in the town, or an agent under role_agents in settings/config.json"
+        )
 
 
 def is_role_name(text: str) -> bool:

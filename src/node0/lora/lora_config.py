@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hyperparameters of a LoRA adapter (Hu et al. 2021, arXiv:2106.09685)."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ATTENTION = ("wq", "wk", "wv", "wo")
 ALL_LINEAR = (*ATTENTION, "w1", "w2", "w3")
@@ -16,10 +19,17 @@ class LoRAConfig(BaseModel):
     "Rows of A and columns of B."
 
     alpha: float = Field(128.0, gt=0)
-    "Scale numerator."
+    "Scale numerator; twice the rank where it is not given."
 
     dropout: float = Field(0.05, ge=0, lt=1)
     "Probability that an input feature of A is dropped in training."
 
     target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION), min_length=1)
     "Names of the linear layers to adapt: wq wk wv wo w1 w2 w3."
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("rank"), int) and data.get("alpha") is None:
+            return {**data, "alpha": 2.0 * data["rank"]}
+        return data

@@ -7,15 +7,14 @@ from typing import Any
 
 from node0 import console
 from node0.commands.dpo.side_by_side import show_beside
+from node0.commands.known_role import require_role
 from node0.commands.model.cells import NOTHING
 from node0.commands.model.open_registry import open_registry
-from node0.errors import ConfigError
 from node0.files import write_atomically
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.dpo.exporter import DPOExporter
 from node0.finetune.dpo.preference_log import SIDES, Preference, PreferenceLog
 from node0.finetune.dpo.router import DPORouter
-from node0.finetune.role import ROLE_RULE, is_role_name
 
 
 def compare(bead: str, model_a: str, model_b: str, town: Path | None) -> None:
@@ -67,7 +66,8 @@ def record(bead: str, town: Path | None, *, winner: str, reason: str) -> None:
 
 def list_comparisons(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print a row a comparison."""
-    with open_registry(town) as (registry, _):
+    with open_registry(town) as (registry, place):
+        require_role(role, place, (entry.role for entry in registry.list()))
         found = PreferenceLog(registry.store).list(role=role)
     if as_json:
         console.emit([one.model_dump() for one in found], as_json=True)
@@ -79,9 +79,8 @@ def list_comparisons(town: Path | None, *, role: str | None, as_json: bool) -> N
 
 def export(role: str, output: Path, town: Path | None, *, unpaired: bool) -> None:
     """Write pairs or labelled sessions."""
-    if not is_role_name(role):
-        raise ConfigError(f"no role {role!r}; {ROLE_RULE}")
     with open_registry(town) as (registry, place):
+        require_role(role, place, (entry.role for entry in registry.list()))
         exporter = DPOExporter(registry.store, CorpusStore(place))
         count = _write_unpaired(exporter, role, output) if unpaired else exporter.export_pairs(role, output)
     what = "labelled sessions" if unpaired else "pairs"

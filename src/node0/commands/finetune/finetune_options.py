@@ -2,6 +2,7 @@
 """`node0-finetune`: on what and how a role's model is trained, and what becomes of it."""
 
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,12 +25,13 @@ from node0.commands.lazy import when_called
 from node0.swarm.transport.guard import die_with_parent
 
 if TYPE_CHECKING:
-    from node0.commands.finetune import remote_flags, train_role, training_request
+    from node0.commands.finetune import remote_flags, train_role, training_request, typed_flags
     from node0.finetune.training.engines import cluster
 else:
     remote_flags = when_called("node0.commands.finetune.remote_flags")
     train_role = when_called("node0.commands.finetune.train_role")
     training_request = when_called("node0.commands.finetune.training_request")
+    typed_flags = when_called("node0.commands.finetune.typed_flags")
     cluster = when_called("node0.finetune.training.engines.cluster")
 
 app = command_app()
@@ -42,7 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         die_with_parent(signal.SIGTERM)
     job = console.torchrun()
     within = nullcontext() if job is None else cluster.report_once(job)
-    return console.run(app, argv, name="node0-finetune", within=within)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--help" not in arguments:
+        arguments = typed_flags.as_settings(arguments, _own_flags())
+    return console.run(app, arguments, name="node0-finetune", within=within)
+
+
+def _own_flags() -> set[str]:
+    return {flag for parameter in typer.main.get_command(app).params for flag in parameter.opts}
 
 
 @app.command()
@@ -50,10 +59,21 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     *,
     config: ConfigOption = None,
     corpus_path: CorpusPathOption = None,
-    checkpoint_dir: Annotated[str | None, typer.Option(help="Run directory.")] = None,
+    checkpoint_dir: Annotated[
+        str | None, typer.Option(help="Run directory; default: the role's in the town's .checkpoints.")
+    ] = None,
     role: TrainedRoleOption = None,
     base_model: BaseModelOption = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Tokens that pass the model at once: lower takes less memory.")
+    ] = None,
+    lora_rank: Annotated[
+        int | None, typer.Option(help="Rank of the adapter; its alpha is twice that unless set.")
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(help="Longest row, in tokens.")] = None,
     settings: SetOption = None,
     run_config: Annotated[str | None, typer.Option(help="run.json; beats the YAML file.")] = None,
     resume: Annotated[str, typer.Option(help="auto, never, or a run or state directory.")] = "auto",
@@ -91,8 +111,9 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
 ) -> int:
     """Train, and leave weights, card and metrics in the run directory.
 
-    Settings come from flags, then run.json, then the YAML file, then defaults. Running the same
-    command again goes on where the last one stopped.
+    Settings come from flags, then run.json, then the YAML file, then defaults; any of them may be typed
+    as a flag, also by the name that other trainers give it, as --learning_rate. Running the same command
+    again goes on where the last one stopped.
     """
     request = training_request.TrainingRequest(
         flags={
@@ -102,6 +123,11 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
             "base_model": base_model,
             "device": device,
             "num_stages": local_swarm,
+            "lr": lr,
+            "epochs": epochs,
+            "tokens_per_microbatch": batch_tokens,
+            "lora.rank": lora_rank,
+            "max_length": max_length,
         },
         settings=tuple(settings or ()),
         config=config,

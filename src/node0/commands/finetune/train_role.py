@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a role's adapter, or all weights, as a job of its town; or show the plan of that."""
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -82,6 +83,18 @@ def train(request: TrainingRequest, resolved: Resolved[FineTuneConfig], *, as_js
     _show(summary, as_json=as_json)
     if finished is not None:
         _tell_finished(finished, resolved)
+    elif not as_json:
+        console.note(f"next: {_next(result, resolved.values, summary.get('registered'))}")
+
+
+def _next(result: RunResult, config: FineTuneConfig, registered: str | None) -> str:
+    run_dir = shlex.quote(str(result.run_dir))
+    if not result.finished:
+        return "the same command without --stop-after goes on"
+    if registered is None:
+        return f"node0 model register {run_dir} --name {config.role}"
+    base = [shlex.quote(config.base_model)] if config.base_model else []
+    return f"node0 measure {' '.join([*base, registered])} --run {run_dir}"
 
 
 def _train(

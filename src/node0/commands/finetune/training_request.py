@@ -9,7 +9,7 @@ from typing import Any
 
 from node0 import console
 from node0.commands.finetune.remote_flags import RemoteFlags
-from node0.commands.training_flags import refuse_missing, warn_of_local_mode
+from node0.commands.training_flags import needed, refuse_missing, warn_of_local_mode
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.registry.schema import NAME
@@ -60,7 +60,7 @@ def resolve(request: TrainingRequest) -> Resolved[FineTuneConfig]:
     flags = flag_layer(request.flags, request.settings)
     config = request.config or request.remote.config
     if config is None and request.run_config is None:
-        refuse_missing(flags, NEEDED)
+        refuse_missing(flags, needed(NEEDED, request.town))
     resolved, local = resolve_training(flags, config=config, run_config=request.run_config, town=request.town)
     _announce_local(
         request.local_mode or bool(local.get("local_mode")), request.local_stage or local.get("local_stage")

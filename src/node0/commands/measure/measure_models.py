@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
+from node0.commands.known_role import require_role
 from node0.commands.measure.keep_measured import keep_measured, registered_as
 from node0.finetune.eval.held_out import held_out_of, measure_model
 from node0.finetune.inference.loading import load_model
@@ -40,6 +41,7 @@ def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bo
     """
     run = RunDirectory(request.run)
     settings = run.require_settings()
+    require_role(request.role, request.town, [str(settings.get("role"))])
     entries = held_out_of(run, request.corpus_path)
     rows: list[dict[str, Any]] = []
     for name in names:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that change what is kept: register, promote, prune, remove, note."""
 
+import shlex
 from pathlib import Path
 
 from node0 import console
@@ -11,6 +12,7 @@ from node0.finetune.registry.pruning import remove as remove_model
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import Alias
+from node0.finetune.run_dir import RunDirectory
 
 
 def register(
@@ -29,6 +31,18 @@ def register(
     said = "registered" if is_new else "nothing new, these files are"
     files = f"{len(entry.artefacts)} files, {size:,} bytes"
     console.note(f"{said} {entry.spelled} for {entry.role}: {files} in {entry.artifact_path}")
+    console.note(f"next: {_next(directory, entry)}")
+
+
+def _next(directory: Path, entry: ModelRegistryEntry) -> str:
+    """How to learn how good a version is: on what its run held out, where there is such a run."""
+    run = RunDirectory(directory)
+    held_out = run.entries_file.is_file() and run.held_out()
+    if not held_out:
+        return f"node0 eval run {entry.spelled}"
+    base = run.settings().get("base_model")
+    models = [*([shlex.quote(str(base))] if base else []), entry.spelled]
+    return f"node0 measure {' '.join(models)} --run {shlex.quote(str(directory))}"
 
 
 def promote(name: str, town: Path | None, *, reason: str) -> None:

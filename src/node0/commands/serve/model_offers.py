@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node0.commands.known_role import require_role
 from node0.commands.serve.retrieval_places import NOWHERE, RetrievalPlaces
 from node0.errors import ConfigError, NotFound
 from node0.finetune.inference.loading import find_source, load_speech
@@ -93,10 +94,12 @@ def served_model(offer: Offer, choice: SourceChoice, *, context: int | None = No
     """The model as clients see it; `context` where it is not the model's own.
 
     Raises:
-        NotFound: it has no tokenizer.
+        NotFound: it has no tokenizer, or nobody has the role that it is to answer as.
     """
     source = offer.source
     speech = load_speech(source, role=choice.role, profile=choice.profile)
+    if choice.profile is None:
+        require_role(choice.role, choice.town, [source.role] if source.role else [])
     tokenizer, args = speech.tokenizer, source.base.args
     if tokenizer is None or speech.renderer is None:
         raise NotFound(f"model {source.name} has no tokenizer; put its tokenizer.json beside the weights")

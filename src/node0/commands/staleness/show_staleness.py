@@ -7,7 +7,7 @@ from typing import Any
 
 from node0 import console
 from node0.commands.model.cells import NOTHING
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import entries_of, open_registry
 from node0.errors import GateRefused
 from node0.finetune.corpus.staleness import ConventionStalenessTracker, Staleness
 from node0.finetune.registry.schema import ModelRegistryEntry
@@ -39,7 +39,7 @@ def _chosen(registry: ModelRegistry, names: Sequence[str], role: str | None) -> 
     if names:
         return [registry.require(name) for name in names]
     newest: dict[str, ModelRegistryEntry] = {}
-    for entry in registry.list(role):
+    for entry in entries_of(registry, role):
         newest.setdefault(entry.name, entry)
     return list(newest.values())
 

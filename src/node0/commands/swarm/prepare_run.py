@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
-from node0.commands.training_flags import refuse_missing
+from node0.commands.training_flags import needed, refuse_missing
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.plan.run_plan import choose_model
 from node0.finetune.training.plan.training_settings import absolute, resolve_training
@@ -68,7 +68,7 @@ def _resolve(flags: Mapping[str, Any], request: NewRun) -> Resolved[FineTuneConf
     The trainer's run directory lies in the swarm's, unless flags or the file name one.
     """
     if request.config is None:
-        refuse_missing(flags, NEEDED)
+        refuse_missing(flags, needed(NEEDED, request.town))
     kept = {"checkpoint_dir": str(request.directory / TRAINING)}
     resolved, _ = resolve_training(flags, config=request.config, town=request.town, defaults=kept)
     return absolute(resolved)

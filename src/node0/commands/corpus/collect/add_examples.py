@@ -17,7 +17,7 @@ def add_examples(
 
     role: for examples that name none.
     """
-    place, store = open_store(town)
+    place, store = open_store(town, role)
     scrubber = make_scrubber(deny, town=place)
     # Everything is read before anything is stored, so that a bad file adds nothing.
     entries = [scrubber.scrub_entry(entry) for file in files for entry in read_curated(file, role=role)]

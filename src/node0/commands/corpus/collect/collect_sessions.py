@@ -12,8 +12,10 @@ from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.errors import Node0Error
 from node0.finetune.corpus.collect.collection_report import CollectionReport
 from node0.finetune.corpus.collector import CorpusCollector
+from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.timestamps import timestamp_of
+from node0.finetune.role import EVERY_ROLE
 from node0.town import Town
 
 
@@ -44,7 +46,7 @@ class CollectRequest:
 
 def collect(request: CollectRequest, *, as_json: bool) -> None:
     """Collect what is asked for, and print what came of it."""
-    town, store = open_store(request.town)
+    town, store = open_store(request.town, request.role)
     scrubber = make_scrubber(request.deny, town=town)
     beads = _beads(town, request.beads) if request.session is None else None
     collector = CorpusCollector(store, scrubber, min_tokens=request.min_tokens, beads=beads)
@@ -55,6 +57,18 @@ def collect(request: CollectRequest, *, as_json: bool) -> None:
     if request.documents:
         reports["documents"] = collector.collect_documents(town)
     _show(reports, as_json=as_json)
+    if not as_json:
+        _say_next(store)
+
+
+def _say_next(store: CorpusStore) -> None:
+    """What to do with the role that has most entries."""
+    counts = {role: len(store.paths(role)) for role in store.roles() if role != EVERY_ROLE}
+    if counts:
+        role = max(counts, key=lambda name: counts[name])
+        console.note(
+            f"next: node0 corpus stats, then node0 finetune --role {role} --base-model DIR --dry-run"
+        )
 
 
 def _beads(town: Town, backup: Path | None) -> Outcomes | None:

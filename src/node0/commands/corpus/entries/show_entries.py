@@ -15,7 +15,7 @@ def list_entries(town: Path | None, *, role: str | None, limit: int, as_json: bo
 
     limit: how many entries the table has; 0 shows all.
     """
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     headers = store.headers(role)
     retracted = store.retracted().entries
     if as_json:

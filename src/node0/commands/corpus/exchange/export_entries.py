@@ -51,7 +51,7 @@ def write_entries(choice: Export, town: Path | None, output: Path, *, as_json: b
 
 def _lines(choice: Export, town: Path | None, skipped: Counter[str]) -> Iterator[str]:
     """The lines, one by one; what is left out is counted by reason in `skipped`."""
-    _, store = open_store(town)
+    _, store = open_store(town, choice.role)
     entries = (store.get(name) for name in choice.ids) if choice.ids else store.entries(choice.role)
     retracted = store.retracted().holds
     return (

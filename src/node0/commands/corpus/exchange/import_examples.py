@@ -18,7 +18,7 @@ def import_examples(
 
     role: for examples that name none.
     """
-    place, store = open_store(town)
+    place, store = open_store(town, role)
     scrubber = make_scrubber(deny, town=place)
     # Everything is read before anything is stored, so that a bad file adds nothing.
     entries = [

@@ -11,7 +11,7 @@ from node0.finetune.corpus.quality.near_duplicates import duplicates
 
 def list_duplicates(town: Path | None, *, role: str | None, threshold: float, as_json: bool) -> None:
     """Print entries that repeat an older one, exactly or with at least this similarity."""
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     found = duplicates(store.entries(role), threshold=threshold)
     console.emit([repeat._asdict() for repeat in found], as_json=as_json)
     exact = sum(repeat.exact for repeat in found)
@@ -23,7 +23,7 @@ def list_contaminated(town: Path | None, *, role: str | None, against: Path, as_
 
     against: JSON lines of prompts.
     """
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     prompts = Prompts(against)
     found = [overlap for entry in store.entries(role) for overlap in prompts.overlaps(entry)]
     console.emit([overlap._asdict() for overlap in found], as_json=as_json)

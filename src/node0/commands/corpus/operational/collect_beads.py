@@ -30,15 +30,15 @@ class BeadSource:
     user: str | None = None
     "None of these three asks the server as it was started."
 
-    def open(self) -> tuple[Town, CorpusStore, DoltServer]:
-        """The town, its corpus, and the server of its beads."""
-        place, store = open_store(self.town)
+    def open(self, role: str | None) -> tuple[Town, CorpusStore, DoltServer]:
+        """The town, which has the role, its corpus, and the server of its beads."""
+        place, store = open_store(self.town, role)
         return place, store, place.dolt_server(host=self.host, port=self.port, user=self.user)
 
 
 def list_outcomes(source: BeadSource, *, role: str | None, as_json: bool) -> None:
     """Print how every bead ended, and why; nothing is stored."""
-    town, _, server = source.open()
+    town, _, server = source.open(role)
     found = read_beads(town, source.backup, server)
     console.emit(_table(found, role), as_json=as_json)
     _note(found)
@@ -51,7 +51,7 @@ def collect_beads(
 
     logs: files that name convoys; None takes the town's.
     """
-    town, store, server = source.open()
+    town, store, server = source.open(role)
     collector = OperationalDataCollector(store, make_scrubber(deny, town=town))
     found = read_beads(town, source.backup, server)
     rows = _collect(collector, found, kind, role)

@@ -15,7 +15,7 @@ BAR = 40
 
 def count_entries(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print the counts, and a histogram of lengths."""
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     headers = store.headers(role)
     retracted = store.retracted().entries.keys()
     rows, bars = groups(headers, retracted), histogram(headers)

@@ -10,7 +10,7 @@ from node0.finetune.corpus.quality.entry_validation import problems_in
 
 def validate_entries(town: Path | None, *, role: str | None, as_json: bool) -> int:
     """Print what is wrong with digest, turns and recorded calls; 1 when anything is."""
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     paths = store.paths(role)
     found = [
         {"file": path.relative_to(store.root).as_posix(), "problem": problem}

@@ -15,7 +15,7 @@ def watch_entries(town: Path | None, *, role: str | None, interval: float, as_js
 
     interval: seconds between looks.
     """
-    _, store = open_store(town)
+    _, store = open_store(town, role)
     console.note(f"watching {store.root}, {len(store.paths(role))} entries so far; Ctrl-C ends")
     for arrival in arrivals(store, role, wait=lambda: time.sleep(interval)):
         console.write(_json_line(arrival)) if as_json else console.show(_line(arrival))

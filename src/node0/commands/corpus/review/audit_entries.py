@@ -14,7 +14,7 @@ def audit_entries(town: Path | None, *, role: str | None, strict: bool, as_json:
 
     strict: also what waits in quarantine or was accepted in review.
     """
-    place, store = open_store(town)
+    place, store = open_store(town, role)
     report = audit(store, make_scrubber((), town=place), role=role, strict=strict)
     path = write_report(report, store.root)
     if as_json:

@@ -12,7 +12,7 @@ from node0.finetune.corpus.quality.review_queue import ReviewQueue
 
 def list_waiting(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print each uncertain value with what stands around it."""
-    rows = [one._asdict() for one in _queue(town).waiting(role)]
+    rows = [one._asdict() for one in _queue(town, role).waiting(role)]
     if rows or as_json:
         console.emit(rows, as_json=as_json)
     else:
@@ -49,6 +49,6 @@ def _settled(queue: ReviewQueue) -> list[dict[str, str]]:
     return [{"id": entry_id, "did": "settled too"} for entry_id in queue.settle()]
 
 
-def _queue(town: Path | None) -> ReviewQueue:
-    place, store = open_store(town)
+def _queue(town: Path | None, role: str | None = None) -> ReviewQueue:
+    place, store = open_store(town, role)
     return ReviewQueue(store, make_scrubber((), town=place))

@@ -12,7 +12,7 @@ from node0.finetune.corpus.sharing import CorpusSharingExporter, Staged, read_st
 
 def stage(role: str, output: Path, town: Path | None, *, as_json: bool) -> None:
     """Write a role's entries without what tells whose they are, and say where they lie."""
-    place, store = open_store(town)
+    place, store = open_store(town, role)
     staged = CorpusSharingExporter(place).stage(store, role, output)
     _tell(staged, as_json=as_json)
 

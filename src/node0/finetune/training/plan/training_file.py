@@ -13,6 +13,7 @@ from typing import Any
 
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.setting_aliases import in_our_names
 from node0.settings import nearest, read_tree
 
 FINETUNE_CLASS = "node0.finetune.config.FineTuneConfig"
@@ -27,7 +28,8 @@ def read_training_file(path: Path) -> dict[str, Any]:
     Raises `ConfigError` for a file that cannot be read, an unknown section, or a setting given twice.
     """
     tree = read_tree(path)
-    flat = {key: value for key, value in tree.items() if key not in SECTIONS}
+    others = {key: value for key, value in tree.items() if key not in SECTIONS}
+    flat = in_our_names(others, source=path.name)
     _refuse_unknown(flat, path)
     parts = [flat, _optimizer(tree, path), _finetune(tree, path)]
     if "model_config" in tree:
@@ -48,13 +50,14 @@ def _optimizer(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if "optim_config" not in tree:
         return {}
     section = _section(tree, "optim_config", path)
+    arguments = in_our_names(section["init_args"], source=path.name)
     if section["class_name"] != OPTIMIZER_CLASS:
         raise ConfigError(f"optim_config in {path.name} names {section['class_name']}; use {OPTIMIZER_CLASS}")
-    for key in section["init_args"]:
+    for key in arguments:
         if key not in OPTIMIZER_ARGUMENTS:
             hint = nearest(str(key), list(OPTIMIZER_ARGUMENTS))
             raise ConfigError(f"unknown setting 'optim_config.init_args.{key}' from {path.name}{hint}")
-    return dict(section["init_args"])
+    return arguments
 
 
 def _finetune(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def _finetune(tree: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"finetune_config in {path.name} names {section['class_name']}; use {FINETUNE_CLASS}"
         )
-    return dict(section["init_args"])
+    return in_our_names(section["init_args"], source=path.name)
 
 
 def _section(tree: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:

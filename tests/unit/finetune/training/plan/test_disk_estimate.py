@@ -48,9 +48,10 @@ def test_what_the_run_holds_already_needs_no_room(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_write_that_finds_no_room_tells_what_is_missing(tmp_path: Path, number: int) -> None:
-    with pytest.raises(DoesNotFit, match=f"the disk of {tmp_path} is too full: 3.0 MiB"):  # noqa: SIM117
-        with telling_need(tmp_path, 3 << 20):
-            raise OSError(number, "no room", str(tmp_path / "state" / "file"))
+    said = f"the disk of {tmp_path} is too full: 3.0 MiB"
+
+    with pytest.raises(DoesNotFit, match=said), telling_need(tmp_path, 3 << 20):
+        raise OSError(number, "no room", str(tmp_path / "state" / "file"))
 
 
 def test_another_error_and_another_disk_are_left_alone(tmp_path: Path) -> None:
