@@ -28,6 +28,9 @@ COMMANDS = {
     "finetune": Command(
         "node0.commands.finetune.finetune_options", "Train an adapter, or a whole model, on a corpus."
     ),
+    "dataset": Command(
+        "node0.commands.dataset.dataset_options", "Freeze, show and compare the entries of a training."
+    ),
     "measure": Command(
         "node0.commands.measure.measure_options", "Measure a model on sessions that it has not seen."
     ),

@@ -88,6 +88,9 @@ class WorkSettings(BaseModel):
     profile: Path | None = None
     "Deployment profile, or a directory of them by role; None takes the shipped one of the role."
 
+    dataset: Path | None = None
+    "List of entries to train on, as `node0 dataset freeze` writes it, or a run's; None selects them."
+
     select: SelectConfig = SelectConfig()
     "Which entries are trained on."
 

@@ -20,7 +20,7 @@ from node0.finetune.training.engines.cluster import joined, prepare
 from node0.finetune.training.engines.placement import OpenEngine, Placement
 from node0.finetune.training.hooks import StepHook
 from node0.finetune.training.output.progress import watching
-from node0.finetune.training.output.resume import Resume
+from node0.finetune.training.output.resume import Resume, entries_begun_with
 from node0.finetune.training.output.run_lock import hold, refuse_unusable
 from node0.finetune.training.output.run_result import (
     RunResult,
@@ -59,7 +59,7 @@ def show_plan(request: TrainingRequest, resolved: Resolved[FineTuneConfig], *, a
         _show(_summary(finished, finished.steps), as_json=as_json)
         _tell_finished(finished, resolved)
         return
-    plan = _plan(config, console.torchrun())
+    plan = _plan(config, console.torchrun(), _resume(request.resume))
     console.emit(describe(plan), as_json=as_json, title="Plan")
     _refuse_oversize(plan, request)
     _warn(plan)
@@ -102,19 +102,20 @@ def _train(
 ) -> tuple[RunResult, int]:
     """What the run left behind, and of how many steps it is."""
     with _recorded(request, resolved.values, job) as entered:
-        plan = _plan(resolved.values, job)
+        plan = _plan(resolved.values, job, _resume(request.resume))
         _refuse_oversize(plan, request)
         entered(JobState.READY, f"{plan.total_steps} steps on {plan.data.kept} entries")
         hook = _Progress(lambda: _banner(resolved, plan), entered)
         return _run(plan, request, resolved, hook, job), plan.total_steps
 
 
-def _plan(config: FineTuneConfig, job: console.Torchrun | None) -> RunPlan:
+def _plan(config: FineTuneConfig, job: console.Torchrun | None, resume: Resume) -> RunPlan:
     refuse_misplaced(config)
+    frozen = entries_begun_with(config, resume)
     if job is None:
-        return make_plan(config)
+        return make_plan(config, frozen=frozen)
     prepare(job, config)
-    return make_plan(config, processes=job.local_world_size)
+    return make_plan(config, processes=job.local_world_size, frozen=frozen)
 
 
 def _refuse_oversize(plan: RunPlan, request: TrainingRequest) -> None:

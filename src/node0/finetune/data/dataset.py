@@ -19,8 +19,7 @@ from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.rows import EntryRows, OverLength, Pair, Row, RowMaker
-from node0.finetune.data.select import Mode, Selection, select
-from node0.finetune.role import EVERY_ROLE
+from node0.finetune.data.select import Mode, selected
 from node0.pipeline.protocol import IGNORE
 
 RowCache = dict[tuple[str, ...], EntryRows]
@@ -34,8 +33,8 @@ class DatasetOptions:
     mode: Mode = "sft"
     "sft supervises answers, dpo makes pairs, pretrain supervises every token."
 
-    select: SelectConfig = field(default_factory=SelectConfig)
-    "Which entries are taken."
+    select: SelectConfig | None = field(default_factory=SelectConfig)
+    "Which entries are taken; None takes all that are given."
 
     profile_for: Callable[[str], DeploymentProfile | None] = load_profile
     "Role -> profile that its requests are rewritten to; None leaves them as recorded."
@@ -89,7 +88,7 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
         self.max_length = max_length
         self._cache = {} if cache is None else cache
         self._makers: dict[str, RowMaker] = {}
-        chosen = selected(entries, role, self.options)
+        chosen = selected(entries, role, self.options.select, mode=self.options.mode)
         self.dropped: Counter[str] = Counter(chosen.dropped)
         self.entries: list[CorpusEntry] = []
         "Entries that gave at least one row."
@@ -175,25 +174,6 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
             self.entries.append(entry)
         self.rows += found.rows
         self.owners += [entry.id] * len(found.rows)
-
-
-def selected(entries: CorpusStore | Iterable[CorpusEntry], role: str, options: DatasetOptions) -> Selection:
-    """The entries of a role that are trained on; those that a store's retract list names are not.
-
-    Raises:
-        BadCorpus: an entry or the retract list cannot be read.
-    """
-    found = of_role(entries, role)
-    if isinstance(entries, CorpusStore):
-        return select(found, options.select, mode=options.mode, retracted=entries.retracted().holds)
-    return select(found, options.select, mode=options.mode)
-
-
-def of_role(entries: CorpusStore | Iterable[CorpusEntry], role: str) -> list[CorpusEntry]:
-    """The entries of a role, and those of role `all`."""
-    if isinstance(entries, CorpusStore):
-        entries = entries.list() if role == EVERY_ROLE else [*entries.list(role), *entries.list(EVERY_ROLE)]
-    return [entry for entry in entries if role in (EVERY_ROLE, entry.role) or entry.role == EVERY_ROLE]
 
 
 def _sides(row: Row | Pair) -> tuple[Row, ...]:

@@ -11,6 +11,8 @@ from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.quality.contamination import Prompts
 from node0.finetune.corpus.quality.near_duplicates import THRESHOLD, duplicates
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.role import EVERY_ROLE
 
 Mode = Literal["sft", "dpo", "pretrain"]
 
@@ -54,6 +56,31 @@ def select(
         else:
             dropped[reason] += 1
     return Selection(kept, dropped)
+
+
+def selected(
+    entries: CorpusStore | Iterable[CorpusEntry], role: str, config: SelectConfig | None, *, mode: Mode
+) -> Selection:
+    """The entries of a role that are trained on; those that a store's retract list names are not.
+
+    config: None takes every entry of the role.
+
+    Raises:
+        BadCorpus: an entry or the retract list cannot be read.
+    """
+    found = of_role(entries, role)
+    if config is None:
+        return Selection(sorted(found, key=lambda entry: (entry.created_at, entry.id)))
+    if isinstance(entries, CorpusStore):
+        return select(found, config, mode=mode, retracted=entries.retracted().holds)
+    return select(found, config, mode=mode)
+
+
+def of_role(entries: CorpusStore | Iterable[CorpusEntry], role: str) -> list[CorpusEntry]:
+    """The entries of a role, and those of role `all`."""
+    if isinstance(entries, CorpusStore):
+        entries = entries.list() if role == EVERY_ROLE else [*entries.list(role), *entries.list(EVERY_ROLE)]
+    return [entry for entry in entries if role in (EVERY_ROLE, entry.role) or entry.role == EVERY_ROLE]
 
 
 def _unclean(entries: Sequence[CorpusEntry], config: SelectConfig) -> dict[str, str]:

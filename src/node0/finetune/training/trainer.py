@@ -25,6 +25,7 @@ from node0.finetune.training.output.metrics import Metrics, StepRecord
 from node0.finetune.training.output.resume import (
     Resume,
     TrainerState,
+    entries_begun_with,
     find_state,
     read_state,
     refuse_other_run,
@@ -80,7 +81,7 @@ def train(
         if (finished := finished_result(config.checkpoint_dir, resume)) is not None:
             return finished
         refuse_misplaced(config)
-        plan = make_plan(config)
+        plan = make_plan(config, frozen=entries_begun_with(config, resume))
         refuse_oversize_plan(plan)
         refuse_full_disk_of(plan)
         return run_plan(plan, sources, progress=progress, resume=resume, stop_after=stop_after)
@@ -119,6 +120,8 @@ def run_plan(
             hook.started()
             if ranks.leads:
                 write_atomically(run.config_file, Resolved(plan.config, dict(sources)).to_yaml())
+            # From here on the run is one of these entries, whatever the corpus becomes.
+            trainer.checkpoints.write_entries()
             watch = None if progress is None else lambda record: progress(record, plan.total_steps)
             with (
                 _metrics(plan, ranks, watch) as metrics,

@@ -30,8 +30,8 @@ STORE_TIMEOUT = timedelta(seconds=10)
 "How long an error waits for torchrun's store to say which rank reports it."
 
 MAY_DIFFER = {
-    "base_model", "base_revision", "checkpoint_dir", "corpus_path", "device", "init_adapter", "profile",
-    "select", "tensorboard", "tokenizer",
+    "base_model", "base_revision", "checkpoint_dir", "corpus_path", "dataset", "device", "init_adapter",
+    "profile", "select", "tensorboard", "tokenizer",
 }  # fmt: skip
 "Settings that may differ between machines, or that the run's fingerprint covers."
 

@@ -32,7 +32,7 @@ class CheckpointWriter:
         self.engine.spread(state.step, (saved / TRAINER).read_text(encoding="utf-8"))
         self._saved_step = state.step
         self.run.keep_checkpoints(state.best_step if self.config.keep_best else None, self.config.keep_last)
-        self._write_entries()
+        self.write_entries()
 
     def discard_after(self, step: int) -> None:
         """Remove metrics and checkpoints of steps that will be done again."""
@@ -48,23 +48,27 @@ class CheckpointWriter:
 
     def stop(self) -> None:
         """Leave the directory of a run that will go on."""
-        self._write_entries()
+        self.write_entries()
         self.draw()
 
     def finish(self, state: TrainerState, *, best: int, val_loss: float | None) -> None:
         """Export the weights of step `best` and everything that belongs to them."""
-        self._write_entries()
+        self.write_entries()
         if best != state.step:
             self.restore_weights(best)
         self.engine.refresh()
         export(self.plan, self.engine, state, exported_step=best, val_loss=val_loss)
 
-    def _write_entries(self) -> None:
+    def write_entries(self) -> None:
+        """List the entries of the run, and how often each was seen so far."""
         self.run.write_entries(self.plan.data.entries, self.plan.data.steps.seen())
 
 
 class NullCheckpointWriter(CheckpointWriter):
     """Writes nothing: another process of the run does."""
+
+    def write_entries(self) -> None:
+        """Nothing."""
 
     def clear(self) -> None:
         """Nothing."""

@@ -14,10 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import make_directory, whole_directory, write_atomically
-from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.data.frozen import read_list
+from node0.finetune.run_dir import PIPELINE, TRAINER, EntryUse, RunDirectory
 from node0.pipeline.protocol import Pipeline
 
 Resume = Literal["auto", "never"] | Path
+
+CHOOSING = ("mode", "role", "select", "val_split")
+"Settings by which entries are chosen and parted."
 
 
 class TrainerState(BaseModel):
@@ -87,6 +92,32 @@ def read_state(directory: Path) -> TrainerState:
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise BadCheckpoint(f"cannot read training state {path}: {reason}; use an older step") from None
+
+
+def entries_begun_with(config: FineTuneConfig, resume: Resume) -> list[EntryUse] | None:
+    """The list of the run that is gone on with; None where none is, or where nothing of it is kept.
+
+    Raises:
+        ConfigError: entries would be chosen by other settings than those that the run was begun with.
+        BadCorpus: the list cannot be read.
+    """
+    if resume == "never":
+        return None
+    run = RunDirectory(config.checkpoint_dir if resume == "auto" else _run_of(resume))
+    if not run.entries_file.is_file():
+        return None
+    mine, begun = config.model_dump(mode="json"), run.settings()
+    before = {name: begun.get(name, mine[name]) for name in CHOOSING}
+    if run.newest_state() is not None:
+        refuse_other_run(before, {name: mine[name] for name in CHOOSING})
+    elif any(before[name] != mine[name] for name in CHOOSING):
+        return None
+    return read_list(run.root)
+
+
+def _run_of(resume: Path) -> Path:
+    """The run of a state, or the run itself."""
+    return resume.resolve().parent.parent if (resume / TRAINER).is_file() else resume
 
 
 def refuse_other_run(saved: dict[str, Any], mine: dict[str, Any]) -> None:

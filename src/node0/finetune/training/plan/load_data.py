@@ -1,30 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load the corpus of a run as training steps and held-out microbatches."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from transformers import PreTrainedTokenizerFast
 
 from node0.errors import NotFound
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.config import FineTuneConfig
-from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore, hash_of
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions
+from node0.finetune.data.frozen import Parted, read_list, thaw, uses_of
 from node0.finetune.data.microbatches import MicrobatchSource
-from node0.finetune.data.train_val import make_datasets
+from node0.finetune.data.select import selected, split_by_session
+from node0.finetune.data.train_val import datasets_of
 from node0.finetune.run_dir import EntryUse
 from node0.finetune.training.plan.training_data import TrainingData
 
 
-def load_data(config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast) -> TrainingData:
+def load_data(
+    config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast, frozen: Sequence[EntryUse] | None = None
+) -> TrainingData:
     """Select, render and split the entries that `config` names.
+
+    frozen: the entries that the run began with; None selects them.
 
     Raises:
         NotFound: the corpus directory does not exist.
-        BadCorpus: nothing is left to train on.
+        BadCorpus: nothing is left to train on, or a frozen entry is no longer what it was.
     """
     options = DatasetOptions(
         mode=config.mode,
@@ -32,12 +36,10 @@ def load_data(config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast) -> Tra
         profile_for=lambda role: load_profile(role, config.profile),
         over_length=config.over_length,
     )
-    store = CorpusStore(corpus_root(config))
-    datasets = make_datasets(
-        store, config.role, tokenizer, config.max_length, options=options, val_split=config.val_split
-    )
+    parted, left_out = _parted(config, frozen)
+    datasets = datasets_of(parted, config.role, tokenizer, config.max_length, options=options)
     train, val = datasets.train.report, datasets.val.report
-    entries = [*_uses(datasets.train.entries, "train"), *_uses(datasets.val.entries, "val")]
+    entries = [*uses_of(datasets.train.entries, "train"), *uses_of(datasets.val.entries, "val")]
     return TrainingData(
         steps=_source(config, datasets.train),
         held_out=list(_source(config, datasets.val, shuffle=False).epoch()) if len(datasets.val) else [],
@@ -48,7 +50,24 @@ def load_data(config: FineTuneConfig, tokenizer: PreTrainedTokenizerFast) -> Tra
         tokens=train.tokens,
         supervised=train.rows if config.mode == "dpo" else train.supervised,
         corpus_hash=hash_of(entries),
+        left_out=left_out,
     )
+
+
+def _parted(config: FineTuneConfig, frozen: Sequence[EntryUse] | None) -> tuple[Parted, int]:
+    """The entries of both sides, and how many more would be taken were none frozen."""
+    store = CorpusStore(corpus_root(config))
+    whose = "this run"
+    if frozen is None and config.dataset is not None:
+        frozen, whose = read_list(config.dataset), str(config.dataset)
+    chosen = selected(store, config.role, config.select, mode=config.mode)
+    if frozen is None:
+        train, val = split_by_session(chosen.kept, config.val_split)
+        return Parted(train, val, chosen.dropped), 0
+    thawed, listed = thaw(store, frozen, of=whose), {entry.id for entry in frozen}
+    # An entry that gave no row is on no list of a run; nothing came of it then, nor does now.
+    left_out = sum(entry.id not in listed for entry in chosen.kept)
+    return Parted(thawed.train, thawed.val, chosen.dropped), left_out
 
 
 def corpus_root(config: FineTuneConfig) -> Path:
@@ -73,7 +92,3 @@ def _source(config: FineTuneConfig, dataset: CorpusDataset, *, shuffle: bool = T
         seed=config.seed,
         shuffle=shuffle,
     )
-
-
-def _uses(entries: Iterable[CorpusEntry], split: Literal["train", "val"]) -> list[EntryUse]:
-    return [EntryUse(entry.id, entry.content_digest, entry.scrub_version, split) for entry in entries]

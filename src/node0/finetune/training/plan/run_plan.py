@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made before anything is loaded or written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from node0.errors import ConfigError
 from node0.files import free_disk
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.run_dir import EntryUse
 from node0.finetune.training.plan.base_label import base_label
 from node0.finetune.training.plan.disk_estimate import (
     DiskEstimate,
@@ -136,14 +138,17 @@ def choose_model(config: FineTuneConfig) -> ChosenModel:
     return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
 
 
-def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
+def make_plan(
+    config: FineTuneConfig, *, processes: int = 1, frozen: Sequence[EntryUse] | None = None
+) -> RunPlan:
     """Check every setting against base, tokenizer, corpus and machine. Loads no weights, writes nothing.
 
     processes: those of this run on this machine, which share its memory unless each has its own GPU.
+    frozen: the entries that the run began with; None selects them.
 
     Raises:
         ConfigError: settings contradict each other or name something absent.
-        BadCorpus: nothing is left to train on.
+        BadCorpus: nothing is left to train on, or a frozen entry is no longer what it was.
         VocabMismatch: the tokenizer has ids that the model lacks.
     """
     device = pick_device(config.device)
@@ -153,7 +158,7 @@ def make_plan(config: FineTuneConfig, *, processes: int = 1) -> RunPlan:
     tokenizer = load_tokenizer(
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
     )
-    data = load_data(config, tokenizer)
+    data = load_data(config, tokenizer, frozen)
     free = free_bytes(device) // (1 if device == "cuda" else processes)
     memory = estimate(args, _memory_factors(config, dtype, None))
     budget = _graph_budget(config, memory, free)
@@ -219,6 +224,11 @@ def warnings(plan: RunPlan) -> list[str]:
         lines.append(
             f"the run ends in its warm-up: {plan.total_steps} steps, and lr reaches {config.lr:g} after "
             f"{config.num_warmup_steps}; lower num_warmup_steps, or raise epochs or max_steps"
+        )
+    if plan.data.left_out:
+        lines.append(
+            f"the run keeps to the {plan.data.kept} entries that it began with; "
+            f"{plan.data.left_out} others are left out"
         )
     if config.val_split and not plan.data.held_out:
         lines.append(

@@ -58,3 +58,5 @@ class TrainingData:
     "Of them, those whose prediction is trained; pairs for DPO."
 
     corpus_hash: str
+    left_out: int = 0
+    "Entries that would be taken too, had the run not begun with a list without them."

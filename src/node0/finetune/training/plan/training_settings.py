@@ -18,7 +18,7 @@ from node0.town import HOME_TOWN, Town
 RUN_JSON_FLAGS = ("local_mode", "local_stage")
 "Keys of run.json that are no settings of the training."
 
-_PATHS = ("corpus_path", "checkpoint_dir", "init_adapter", "profile")
+_PATHS = ("corpus_path", "checkpoint_dir", "dataset", "init_adapter", "profile")
 _NAMES = ("base_model", "tokenizer")
 "Directories or hub ids."
 
