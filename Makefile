@@ -45,6 +45,7 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/generate_vs_transformers.py
 	$(BIN)/python bench/serve.py
+	PYTHONPATH=examples $(BIN)/python bench/long_prompt.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
 	$(BIN)/python bench/registry.py

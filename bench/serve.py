@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serving: streams beside each other, many requests, a long prompt twice, aborts; ours, and another engine.
+"""Serving: streams beside each other, many requests, aborts; ours, and another engine.
 
 Every figure goes through the engine protocol, token ids both ways; another engine is asked the same ids
 over HTTP. Ratios are of one run on one machine; those of streams are of medians of three. Run it on an idle
@@ -46,15 +46,6 @@ FRESH = LlamaArguments(
     ffn_dim=1376,
     vocab_size=16000,
     max_seq_len=2048,
-)
-LONG = LlamaArguments(
-    hidden_dim=128,
-    n_heads=4,
-    n_kv_heads=2,
-    num_hidden_layers=3,
-    ffn_dim=384,
-    vocab_size=2368,
-    max_seq_len=24576,
 )
 TINY = LlamaArguments(
     hidden_dim=16, n_heads=2, n_kv_heads=1, num_hidden_layers=1, ffn_dim=32, vocab_size=64, max_seq_len=512
@@ -116,7 +107,6 @@ async def _all(options: argparse.Namespace) -> None:
     ):
         found[name] = await _on_own(make, vocab, partial(streams, name=name))
     await _on_own(lambda: fresh_engine(FRESH, 256), FRESH.vocab_size, many)
-    await _on_own(lambda: fresh_engine(LONG, 1024), LONG.vocab_size, long_prompt)
     await _on_own(
         lambda: fresh_engine(TINY, 128), TINY.vocab_size, lambda bench: aborts(bench, options.aborts)
     )
@@ -182,26 +172,6 @@ async def many(bench: Bench, *, count: int = 200, at_once: int = 16) -> None:
             f"cache: {figures.cache_bytes / (1 << 20):.0f} MiB in {figures.cache_blocks} blocks, "
             f"held now {figures.cache_blocks_held}, preempted {figures.preempted}"
         )
-
-
-async def long_prompt(bench: Bench) -> None:
-    """A system prompt with tool schemas of 20,000 ids, asked twice with another last turn."""
-    system = bench.request(20_000, 1).prompt
-
-    async def first_id(turn: int) -> float:
-        request = GenerationRequest(bench.model, (*system, *range(turn, turn + 50)), 4)
-        began = time.perf_counter()
-        stream = await bench.engine.open(request)
-        await anext(stream)
-        seconds = time.perf_counter() - began
-        await stream.aclose()
-        return seconds
-
-    first, again = await first_id(0), statistics.median([await first_id(100 * turn) for turn in (1, 2, 3)])
-    print(
-        f"20,000 ids: first id after {first:.2f} s, again after {again * 1000:.0f} ms, "
-        f"{first / again:.0f} times as fast"
-    )
 
 
 async def aborts(bench: Bench, count: int) -> None:
