@@ -6,6 +6,7 @@ Such a model writes noise: whatever is JSON, or a call, is so because nothing el
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -16,6 +17,7 @@ from tiny_run import make_base
 
 pytestmark = pytest.mark.integration
 
+BASE = Path(__file__).parents[2] / "examples" / "base"
 ASK: dict[str, Any] = {"model": "tiny", "max_tokens": 400, "messages": [{"role": "user", "content": "Look."}]}
 SEEDED: dict[str, Any] = {**ASK, "temperature": 1.0, "seed": 3}
 SHAPE: dict[str, Any] = {
@@ -81,6 +83,22 @@ def test_a_call_that_is_required_comes_and_is_of_the_tools_schema(server: Served
             said = client.messages.create(**ASK, tools=[TOOL], tool_choice=choice)
             assert [block.type for block in said.content] == ["tool_use"]
             assert (said.stop_reason, set(said.content[0].input)) == ("tool_use", {"command"})
+
+
+def test_calls_keep_their_form_where_a_tag_is_one_id_of_the_tokenizer() -> None:
+    asked: dict[str, Any] = {**ASK, "tools": [TOOL]}
+    with serving("--model", f"tiny={BASE}") as served, anthropic_client(served) as client:
+        for choice in ({"type": "any"}, {"type": "tool", "name": "Bash"}):
+            one = {**choice, "disable_parallel_tool_use": True}
+            said = client.messages.create(**asked, tool_choice=one, extra_body={"temperature": 0})
+            assert [block.type for block in said.content] == ["tool_use"]
+            assert len(said.content[0].input["command"]) <= 8
+        strict = {**ASK, "max_tokens": 100, "tools": [{**TOOL, "strict": True}]}
+        whole = client.messages.create(**strict, extra_body={"temperature": 0})
+
+    assert whole.usage.output_tokens > 1
+    calls = [block for block in whole.content if block.type == "tool_use"]
+    assert all(len(call.input["command"]) <= 8 for call in calls)
 
 
 def test_a_schema_that_cannot_be_followed_is_a_bad_request(server: Served) -> None:

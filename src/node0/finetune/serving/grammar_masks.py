@@ -33,9 +33,7 @@ class GrammarMasks:
         """
         from llguidance import LLMatcher  # most servers never need it
 
-        if problem := LLMatcher.validate_grammar(grammar, self._tokenizer):
-            said = " ".join(problem.split())[:200]
-            raise ConfigError(f"the schema cannot be followed here ({said}); make it simpler")
+        check_grammar(grammar, self._tokenizer)
         return GrammarMask(LLMatcher(self._tokenizer, grammar), self._stop_ids)
 
     @cached_property
@@ -47,6 +45,19 @@ class GrammarMasks:
             raise ConfigError("constraints need a tokenizer.json and an end token; leave them out")
         file = {**json.loads(backend.to_str()), "padding": None, "truncation": None}
         return LLTokenizer(json.dumps(file), n_vocab=self._vocab_size, eos_token=self._stop_ids)
+
+
+def check_grammar(grammar: str, tokenizer: "LLTokenizer | None" = None) -> None:
+    """See whether the grammar can be followed, by a tokenizer or by any.
+
+    Raises:
+        ConfigError: it holds a schema that cannot be.
+    """
+    from llguidance import LLMatcher  # as above
+
+    if problem := LLMatcher.validate_grammar(grammar, tokenizer):
+        said = " ".join(problem.split())[:200]
+        raise ConfigError(f"the schema cannot be followed here ({said}); make it simpler")
 
 
 class GrammarMask:

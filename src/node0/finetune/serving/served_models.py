@@ -11,8 +11,8 @@ from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Request
 from node0.finetune.chat.render import Renderer
 from node0.finetune.inference.text import Decode
-from node0.finetune.serving.constraint import Constraint, call_form, grammar
-from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks
+from node0.finetune.serving.constraint import MARKS, AnswerForm, Constraint, call_form, grammar
+from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks, check_grammar
 
 T = TypeVar("T")
 
@@ -77,8 +77,25 @@ class ServedModel:
         Raises:
             ConfigError: it cannot be followed.
         """
-        text = grammar(constraint, call_form(self.renderer.template))
-        return await self._in_thread(lambda: self.masks.mask(text))
+        return await self._in_thread(lambda: self.masks.mask(grammar(self._form(constraint))))
+
+    async def form(self, constraint: Constraint) -> AnswerForm:
+        """What an answer under this constraint may be, for an engine that makes masks of its own.
+
+        Raises:
+            ConfigError: no engine can follow it.
+        """
+        return await self._in_thread(lambda: self._checked_form(constraint))
+
+    def _checked_form(self, constraint: Constraint) -> AnswerForm:
+        form = self._form(constraint)
+        check_grammar(grammar(form))
+        return form
+
+    def _form(self, constraint: Constraint) -> AnswerForm:
+        added = self.renderer.tokenizer.added_tokens_decoder
+        marks = {token.content: number for number, token in added.items() if token.content in MARKS}
+        return AnswerForm(constraint, call_form(self.renderer.template), marks)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)

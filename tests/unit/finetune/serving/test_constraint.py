@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
 from typing import Any
 
 import pytest
 from llguidance import LLMatcher
 from serving_parts import END, TOKENIZER, decode, encode
+from tiny_chat import tiny_tokenizer
 
 from node0.errors import ConfigError
 from node0.finetune.chat.parse import parse_answer
-from node0.finetune.serving.constraint import CallForm, Constraint, call_form, grammar
-from node0.finetune.serving.grammar_masks import GrammarMasks
+from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.serving.constraint import MARKS, AnswerForm, CallForm, Constraint, call_form, grammar
+from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks
 
+ROOT = Path(__file__).parents[4]
 COMMAND: dict[str, Any] = {
     "type": "object",
     "properties": {"command": {"type": "string"}},
@@ -31,10 +35,15 @@ TAG, END_TAG = "<tool_call>", "</tool_call>"
 MASKS = GrammarMasks(TOKENIZER, vocab_size=len(TOKENIZER), stop_ids=[END])
 
 
-def allows(constraint: Constraint, text: str, form: CallForm = "tagged") -> bool:
+def allows(constraint: Constraint, text: str, form: CallForm = "tagged", *, compact: bool = False) -> bool:
     """Whether a whole answer may be this text."""
-    mask = MASKS.mask(grammar(constraint, form))
-    for token_id in [*encode(text), END]:
+    mask = MASKS.mask(grammar(AnswerForm(constraint, form), compact=compact))
+    return follows(mask, [*encode(text), END])
+
+
+def follows(mask: GrammarMask, ids: list[int]) -> bool:
+    """Whether each of these ids may come where it stands."""
+    for token_id in ids:
         allowed = mask.allowed()
         if token_id >= len(allowed) or not allowed[token_id]:
             return False
@@ -90,6 +99,40 @@ def test_json_of_a_schema_may_be_indented_but_not_without_end() -> None:
     assert allows(Constraint(schema=COUNT, tools=TOOLS), f"{TAG}{BASH}{END_TAG}")
 
 
+def test_compact_json_has_a_blank_after_its_signs_at_most() -> None:
+    shaped = Constraint(schema=COUNT)
+
+    assert allows(shaped, '{"n": 3}', compact=True) and allows(shaped, '{"n":3}', compact=True)
+    assert not allows(shaped, '{\n  "n": 3\n}', compact=True) and not allows(shaped, '{"n":3 }', compact=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "forced", "free"),
+    [
+        (f"{TAG}{BASH}{END_TAG}", True, True),
+        (f"{TAG}\n{BASH}\n{END_TAG}", True, True),
+        (f"{TAG}{COUNTED}{END_TAG}{TAG}\n{BASH}\n{END_TAG}", True, True),
+        (f"{TAG}\n" + BASH.replace('"ls"', "3") + END_TAG, False, False),
+        (f"{TAG}" + BASH.replace('"ls"', "3") + END_TAG, False, False),
+        (f"I look. {TAG}{BASH}{END_TAG} And then {TAG}\n{COUNTED}\n{END_TAG}", False, True),
+        (f"I look. {TAG}\n" + BASH.replace("Bash", "Read") + END_TAG, False, False),
+        ("Only words, 1 < 2 and <tool.", False, True),
+    ],
+)
+def test_tags_that_are_one_id_of_a_tokenizer_are_that_id_too(text: str, forced: bool, free: bool) -> None:
+    tokenizer = load_tokenizer(ROOT / "examples" / "base")
+    marks = {mark: tokenizer.get_vocab()[mark] for mark in MARKS[:2]}
+    end = tokenizer.eos_token_id
+    masks = GrammarMasks(tokenizer, vocab_size=len(tokenizer), stop_ids=[end])
+    ids = [*tokenizer(text, add_special_tokens=False)["input_ids"], end]
+
+    assert (
+        follows(masks.mask(grammar(AnswerForm(Constraint(tools=TOOLS, forced=True), "tagged", marks))), ids)
+        == forced
+    )
+    assert follows(masks.mask(grammar(AnswerForm(Constraint(tools=TOOLS), "tagged", marks))), ids) == free
+
+
 @pytest.mark.parametrize(
     ("form", "text"),
     [
@@ -102,7 +145,18 @@ def test_calls_in_other_templates_forms_are_what_the_parser_reads(form: CallForm
     assert [block["type"] for block in parse_answer(text)] == ["tool_use"] * text.count("Bash")
     assert not allows(Constraint(tools=TOOLS, forced=True), f"{TAG}{BASH}{END_TAG}", form)
     with pytest.raises(ConfigError, match="leave strict out"):
-        grammar(Constraint(tools=TOOLS), form)
+        grammar(AnswerForm(Constraint(tools=TOOLS), form))
+
+
+def test_a_list_of_calls_may_begin_with_the_one_id_of_its_tag() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[TOOL_CALLS]"]})
+    tag = tokenizer.get_vocab()["[TOOL_CALLS]"]
+    masks = GrammarMasks(tokenizer, vocab_size=len(tokenizer), stop_ids=[END])
+    form = AnswerForm(Constraint(tools=TOOLS, forced=True), "list", {"[TOOL_CALLS]": tag})
+
+    assert follows(masks.mask(grammar(form)), [tag, *encode(f"[{BASH}]"), END])
+    assert not follows(masks.mask(grammar(form)), [*encode(f"[{BASH}]"), END])
 
 
 def test_the_form_is_the_templates() -> None:
@@ -114,7 +168,8 @@ def test_the_form_is_the_templates() -> None:
 
 
 def test_a_walk_along_the_mask_always_ends_in_what_was_asked_for() -> None:
-    mask = MASKS.mask(grammar(Constraint(tools=TOOLS[:1], forced=True, one_call=True), "tagged"))
+    one = Constraint(tools=TOOLS[:1], forced=True, one_call=True)
+    mask = MASKS.mask(grammar(AnswerForm(one, "tagged")))
     ids: list[int] = []
     while not ids or ids[-1] != END:
         allowed = mask.allowed().nonzero().flatten().tolist()

@@ -8,8 +8,8 @@ from serving_parts import END, TOKENIZER, encode
 from tiny_chat import tiny_tokenizer
 
 from node0.errors import ConfigError
-from node0.finetune.serving.constraint import Constraint, grammar
-from node0.finetune.serving.grammar_masks import GrammarMasks
+from node0.finetune.serving.constraint import AnswerForm, Constraint, grammar
+from node0.finetune.serving.grammar_masks import GrammarMasks, check_grammar
 
 
 def masks(tokenizer: Any = TOKENIZER, stop_ids: tuple[int, ...] = (END,)) -> GrammarMasks:
@@ -17,7 +17,7 @@ def masks(tokenizer: Any = TOKENIZER, stop_ids: tuple[int, ...] = (END,)) -> Gra
 
 
 def json_of(schema: Any) -> str:
-    return grammar(Constraint(schema=schema), "tagged")
+    return grammar(AnswerForm(Constraint(schema=schema), "tagged"))
 
 
 def test_only_what_may_come_next_is_allowed_and_at_the_end_only_a_stop_id() -> None:
@@ -49,10 +49,15 @@ def test_every_stop_id_may_end_an_answer() -> None:
     ],
 )
 def test_a_schema_that_cannot_be_followed_is_refused_in_one_line(schema: Any, words: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be followed here") as refused:
-        masks().mask(json_of(schema))
+    for look in (masks().mask, check_grammar):
+        with pytest.raises(ConfigError, match="cannot be followed here") as refused:
+            look(json_of(schema))
 
-    assert words in str(refused.value) and "\n" not in str(refused.value)
+        assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_grammar_is_checked_without_a_tokenizer() -> None:
+    check_grammar(json_of({"const": 1}))
 
 
 def test_without_an_end_or_a_fast_tokenizer_there_are_no_masks() -> None:

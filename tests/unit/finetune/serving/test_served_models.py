@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from serving_parts import served
+from serving_parts import TOKENIZER, served
 from tiny_chat import user
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.profile import DeploymentProfile
+from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 
 
@@ -87,6 +88,22 @@ def test_ids_are_those_of_the_renderer_and_a_plain_text_keeps_its_special_tokens
 
     assert rendered == model.renderer.prompt_ids(request)
     assert plain[-1] in model.renderer.stop_ids
+
+
+def test_tags_that_the_tokenizer_has_as_one_id_are_told_to_an_engine() -> None:
+    calls = Constraint(tools=(("Bash", {"type": "object"}),), forced=True)
+    plain, added = served(template="chatml"), served(template="chatml")
+    added.renderer.tokenizer.add_tokens(["<tool_call>"])
+
+    forms = [asyncio.run(model.form(calls)) for model in (plain, added)]
+
+    assert [form.marks for form in forms] == [{}, {"<tool_call>": len(TOKENIZER)}]
+    assert forms[0].calls == "tagged" and forms[0].constraint == calls
+
+
+def test_a_form_that_no_grammar_can_hold_reaches_no_engine() -> None:
+    with pytest.raises(ConfigError, match="cannot be followed here"):
+        asyncio.run(served().form(Constraint(schema={"type": "nonsense"})))
 
 
 def test_what_was_retrieved_follows_the_last_turn_and_takes_no_room_of_an_answer() -> None:
