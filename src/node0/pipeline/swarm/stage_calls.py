@@ -14,7 +14,7 @@ from node0.errors import RetriableError, SwarmTimeout
 from node0.models.stage_name import stage_names
 from node0.pipeline.protocol import Microbatch
 from node0.pipeline.swarm.host_connection import HostConnection, all_of
-from node0.pipeline.swarm.reports import raise_if_over
+from node0.pipeline.swarm.reports import Reports, raise_if_over
 from node0.pipeline.swarm.roster import Roster
 from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
@@ -33,9 +33,26 @@ class StageCalls:
     def __init__(self, roster: Roster, settings: SwarmSettings, sync: StateSync) -> None:
         self._roster, self._settings, self._sync = roster, settings, sync
 
+    @property
+    def reports(self) -> Reports[HostConnection]:
+        """What members report, in the order in which it came; for one reader at a time."""
+        return self._roster.reports
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that whatever is small may take."""
+        return self._settings.deadline
+
     def route(self) -> list[list[HostConnection]]:
         """The members of each stage; see `Roster.route`."""
         return self._roster.route()
+
+    async def admit(self) -> None:
+        """Let members take part that came since; one that cannot be made ready stays out."""
+        try:
+            await self._roster.admit()
+        except RetriableError as fault:
+            logger.debug("a late member does not take part yet: %s", fault)
 
     async def fetch_states(self, expected: int) -> dict[int, bytes]:
         """The state of every stage at a version, whole and checked.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generation at one stage: a KV cache a sequence, hidden states pushed on, ids sampled at the tail."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ class _Sequence:
 
     sampling: dict[str, Any]
     report: Callable[[Frame], None]
+    used: float
+    "When it was last extended, by the decoder's clock."
+
     turn: int = -1
     "Number of the last extension that was done."
 
@@ -28,10 +32,15 @@ class Decoder:
     """The sequences of one stage. All methods run on the compute thread."""
 
     def __init__(
-        self, executor: StageExecutor, *, push: Callable[[str, Frame], None], budget: int | None
+        self,
+        executor: StageExecutor,
+        *,
+        push: Callable[[str, Frame], None],
+        budget: int | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`budget`: bytes that all caches may hold together; None is without limit."""
-        self._executor, self._push, self._budget = executor, push, budget
+        self._executor, self._push, self._budget, self._clock = executor, push, budget, clock
         self._sequences: dict[str, _Sequence] = {}
 
     @property
@@ -59,7 +68,12 @@ class Decoder:
             )
         adapter = self._executor.adapter if frame["adapter"] else None
         self._sequences[name] = _Sequence(
-            self._executor.new_sequence(length), adapter, frame["above"], dict(frame["sampling"]), report
+            self._executor.new_sequence(length),
+            adapter,
+            frame["above"],
+            dict(frame["sampling"]),
+            report,
+            used=self._clock(),
         )
 
     def handle(self, frame: Frame) -> None:
@@ -77,7 +91,7 @@ class Decoder:
         if len(frame.tensors) != 1:
             raise FrameRefused("a decode frame brings one tensor; run one version on all peers")
         hidden = self._executor.extend(sequence.cache, frame.tensors[0], adapter=sequence.adapter)
-        sequence.turn = turn
+        sequence.turn, sequence.used = turn, self._clock()
         if sequence.above is not None:
             self._push(sequence.above, Frame("decode", frame.fields, [hidden]))
             return
@@ -92,6 +106,11 @@ class Decoder:
     def close(self, session: str) -> None:
         """Free a sequence's cache."""
         self._sequences.pop(session, None)
+
+    def expire(self, idle: float) -> None:
+        """Free the sequences that nobody has extended for so many seconds; who comes back replays them."""
+        until = self._clock() - idle
+        self._sequences = {name: found for name, found in self._sequences.items() if found.used > until}
 
     def close_all_of(self, report: Callable[[Frame], None]) -> None:
         """Free the sequences of a client that is gone."""

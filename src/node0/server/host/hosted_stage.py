@@ -52,6 +52,9 @@ class HostSpec:
     cache_budget: int | None = 2 << 30
     "Bytes for the caches of all sessions; None is without limit."
 
+    session_idle: float = 600.0
+    "Seconds after which a session that nobody extends is freed."
+
     bead_id: str | None = None
     "The bead that asked for the run."
 
@@ -136,6 +139,11 @@ class HostedStage:
             self.leader = None
             if self.worker is not None:
                 self.worker.abort()
+
+    def expire_sessions(self) -> None:
+        """Free the sessions that their clients forgot."""
+        if self.decoder is not None:
+            self.decoder.expire(self.spec.session_idle)
 
     def require_leader(self, client: Client) -> None:
         """Raise `ConfigError` where another client leads."""

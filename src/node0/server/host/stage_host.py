@@ -37,6 +37,9 @@ _PUSHED = ("activation", "gradient", "decode", "score")
 _UP = ("input", "activation", "decode", "score")
 "What is passed on to the next stage."
 
+EXPIRE_EVERY = 10.0
+"Seconds between looks for sessions that nobody extends."
+
 LONGEST_ERROR_TEXT = 500
 "Characters of an error that a client is sent."
 
@@ -54,6 +57,7 @@ class StageHost:
         self._throttle = LogThrottle()
         peer.serve(CONTROL, self._control)
         peer.serve(PUSH, self._pushed)
+        self._expiring = asyncio.run_coroutine_threadsafe(self._expire(), peer.loop)
 
     @property
     def spec(self) -> HostSpec:
@@ -87,8 +91,14 @@ class StageHost:
 
     def close(self) -> None:
         """Stop serving and free everything. The peer goes on."""
+        self._expiring.cancel()
         self.compute.close()
         self.peer.run(self.links.close(), timeout=10.0)
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY)
+            self.compute.submit(Priority.CONTROL, self.stage.expire_sessions)
 
     async def _control(self, stream: Stream) -> None:
         client, pressure = Client(stream, self.peer.loop, deadline=self.spec.deadline), Backpressure()

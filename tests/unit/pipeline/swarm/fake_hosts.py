@@ -3,14 +3,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from node0.errors import SwarmTimeout
+from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.swarm.host_connection import MemberSpec
+from node0.pipeline.swarm.retry_budget import RetryBudget
+from node0.pipeline.swarm.roster import Roster
+from node0.pipeline.swarm.stage_calls import StageCalls
+from node0.pipeline.swarm.state_sync import StateSync
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import StageTraining
 from node0.server.stage.state_file import state_digest
 from node0.swarm.transport.frames import PROTOCOL, Frame
@@ -153,3 +158,46 @@ def settings(*specs: MemberSpec, num_stages: int = 1, **changes: Any) -> SwarmSe
         return specs
 
     return SwarmSettings(num_stages, find, **{"deadline": 5.0, "patience": 5.0, **changes})
+
+
+class Stages:
+    """What a pipeline is to its sessions: stages at fake hosts. Recovery starts lost ones again."""
+
+    def __init__(
+        self,
+        peer: FakePeer,
+        *specs: MemberSpec,
+        new_host: Callable[[], FakeHost] = FakeHost,
+        **changes: Any,
+    ) -> None:
+        given = settings(*specs, **changes)
+        sync = StateSync(given, TRAINING)
+        found: Any = peer
+        self.peer, self.roster, self.recovered = peer, Roster(found, given, sync), 0
+        self.stages = StageCalls(self.roster, given, sync)
+        self.names, self._new_host = [spec.peer_id for spec in specs], new_host
+        self.run(lambda: self.roster.recover(0, Cut()))
+
+    def run(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """On the loop."""
+
+        async def awaited() -> Any:
+            return await call()
+
+        return self.peer.run(awaited(), timeout=None)
+
+    def retry_budget(self) -> RetryBudget:
+        """A long one."""
+        return RetryBudget(60.0)
+
+    def recover(self, fault: RetriableError) -> None:
+        """Go on with new hosts in place of the lost ones."""
+        self.recovered += 1
+        for name in self.names:
+            self.peer.hosts.setdefault(name, self._new_host())
+        self.run(lambda: self.roster.recover(0, Cut()))
+
+    def close(self) -> None:
+        """End all of it."""
+        self.run(self.roster.close)
+        self.peer.close()

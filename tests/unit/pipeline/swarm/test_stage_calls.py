@@ -11,6 +11,7 @@ from unit.pipeline.swarm.fake_hosts import TRAINING, FakeHost, FakePeer, setting
 
 from node0.errors import RetriableError, SwarmTimeout
 from node0.pipeline.protocol import Microbatch
+from node0.pipeline.swarm import roster as roster_module
 from node0.pipeline.swarm.host_connection import HostConnection, MemberSpec
 from node0.pipeline.swarm.reports import Reports
 from node0.pipeline.swarm.roster import Roster
@@ -155,3 +156,24 @@ def test_a_batch_is_scored_by_the_only_stage() -> None:
     peer.close()
 
     assert torch.equal(found, torch.ones(2, 4))
+
+
+def test_a_late_member_that_cannot_be_made_ready_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "WATCH_EVERY", 0.01)
+    peer, late = FakePeer(a=FakeHost()), FakeHost()
+    late.refuses["load"] = Frame("error", {"text": "the state's digest is wrong", "retriable": True})
+    roster, calls = _stages(settings(MemberSpec("a", stage=0), MemberSpec("b", stage=0)), peer)
+
+    async def admit(loads: int) -> list[str]:
+        while late.asked["load"] < loads:
+            await calls.admit()
+            await asyncio.sleep(0.01)
+        return [member.peer_id for members in calls.route() for member in members]
+
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.hosts["b"] = late
+    assert peer.run(admit(1), timeout=None) == ["a"]
+    late.refuses.clear()
+    assert peer.run(admit(late.asked["load"] + 1), timeout=None) == ["a", "b"]
+    peer.run(roster.close(), timeout=None)
+    peer.close()

@@ -23,12 +23,14 @@ class Stage:
     """A decoder of one stage, and what it sent."""
 
     def __init__(self, index: int = 0, *, num_stages: int = 1, budget: int | None = None) -> None:
+        self.now = 0.0
         self.pushed: list[tuple[str, Frame]] = []
         self.reported: list[Frame] = []
         self.decoder = Decoder(
             StageExecutor(build_stages(ARGS, num_stages, seed=1)[index]),
             push=lambda remote, frame: self.pushed.append((remote, frame)),
             budget=budget,
+            clock=lambda: self.now,
         )
 
     def hear(self, frame: Frame) -> None:
@@ -147,6 +149,25 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="session a"):
         stage.open("a")
+
+
+def test_a_sequence_that_nobody_extends_is_freed_and_asks_to_be_replayed() -> None:
+    stage = Stage()
+    stage.open("idle")
+    stage.open("used")
+    held = stage.decoder.nbytes
+    stage.now = 5.0
+    stage.extend(1, 0, [1, 2], name="used")
+    stage.now = 10.0
+
+    stage.decoder.expire(10.5)
+    assert stage.decoder.nbytes == held
+    stage.decoder.expire(10.0)
+
+    assert stage.decoder.nbytes == held // 2
+    assert stage.extend(2, 2, [3], name="used") is not None
+    with pytest.raises(RetriableError, match="session idle is not open here; replay it"):
+        stage.extend(1, 0, [1], name="idle")
 
 
 def test_sequences_of_a_client_that_is_gone_are_freed_and_no_others() -> None:

@@ -3,6 +3,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hosted import TRAINING
 
 from node0.errors import ConfigError, FrameRefused, RetriableError
+from node0.server.host import stage_host
+from node0.server.host.compute import Priority
 from node0.server.host.hosted_stage import HostSpec
 from node0.server.host.links import PUSH
 from node0.server.host.stage_host import CONTROL, LONGEST_ERROR_TEXT, StageHost, error_payload
@@ -159,6 +162,26 @@ def test_a_stage_can_be_built_before_a_trainer_asks(host: StageHost) -> None:
     host.build(StagePlace(0, 1), TRAINING)
 
     assert (host.describe()["stage"], host.describe()["version"]) == (0, 0)
+
+
+def test_a_session_that_nobody_extends_is_freed(peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_host, "EXPIRE_EVERY", 0.01)
+    made = StageHost(peer, HostSpec("solo-0", StagePlace(0, 1), None, session_idle=0.0))
+    try:
+        made.build(StagePlace(0, 1), TRAINING)
+        decoder = made.stage.decoder
+        assert decoder is not None
+        fields = {"session": "s", "max_length": 4, "adapter": True, "above": None, "sampling": {}}
+        made.compute.submit(
+            Priority.CONTROL, lambda: decoder.open(Frame("open", fields), lambda frame: None)
+        ).result(10.0)
+
+        until = time.monotonic() + 10.0
+        while decoder.nbytes and time.monotonic() < until:
+            time.sleep(0.01)
+        assert decoder.nbytes == 0
+    finally:
+        made.close()
 
 
 def test_an_error_is_sent_in_one_line_of_bounded_length() -> None:
