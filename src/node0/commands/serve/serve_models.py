@@ -3,10 +3,13 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node0 import console
+from node0.commands.finetune.remote_flags import RemoteFlags
+from node0.commands.lazy import when_called
 from node0.commands.serve.model_offers import (
     Offer,
     SourceChoice,
@@ -37,6 +40,12 @@ from node0.finetune.serving.registry_versions import RegistryVersions
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 from node0.settings import read_block
 from node0.town import Town
+
+if TYPE_CHECKING:
+    from node0.commands.serve import swarm_stages
+    from node0.finetune.serving.engines.stages_engine import StagesEngine
+else:
+    swarm_stages = when_called("node0.commands.serve.swarm_stages")  # without a swarm, without hivemind
 
 DIALECTS: Mapping[str, Callable[[], Dialect]] = {
     "vllm": VllmDialect,
@@ -75,6 +84,8 @@ class ServeRequest:
     "`[MODEL=]DIR`."
 
     rag_tokens: int = MAX_TOKENS
+    remote: RemoteFlags = field(default_factory=RemoteFlags)
+    "Stages at peers that hold the model."
 
     @property
     def choice(self) -> SourceChoice:
@@ -103,7 +114,7 @@ def serve_models(request: ServeRequest) -> None:
     names = {name for source in sources.values() if (name := registered_name(source))}
     serving = _engine(request, started, grows=bool(names))
     models = [serving.model(offer) for offer in started]
-    versions = _versions(request, serving, names, named) if names else None
+    versions = _versions(request, serving, names, named) if names and not request.remote.swarm else None
     engine = serving.engine
     catalogue = ModelCatalogue(models, versions)
     with ExitStack() as stack:
@@ -115,7 +126,7 @@ def serve_models(request: ServeRequest) -> None:
         console.note(f"listening on http://{shown}:{port}; it is ready when /ready says so; Ctrl-C ends")
         state = ServingState()
         options = ServingOptions(admission, request.max_body, request.max_seconds, quotas)
-        gateway = Gateway(catalogue, engine, follows_masks=request.engine == "own")
+        gateway = Gateway(catalogue, engine, follows_masks=isinstance(engine, LocalEngine))
         app = serving_app(gateway, options, state)
         run_until_stopped(app, listening, state, warm_up=serving.warm_up, close=engine.close)
     console.note("stopped: every answer that was begun has been given")
@@ -130,6 +141,28 @@ def _check(request: ServeRequest) -> None:
         raise ConfigError(f"--engine-url names another engine: give it with --engine {', '.join(DIALECTS)}")
     if request.engine_models and len(request.engine_models) != len(request.models):
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")
+    _check_swarm(request)
+
+
+def _check_swarm(request: ServeRequest) -> None:
+    request.remote.refuse_contradictions(is_torchrun=False)
+    if not request.remote.swarm:
+        return
+    if request.remote.run is None:
+        raise ConfigError("--swarm needs the run's directory, with its trainer's key; give --run DIR")
+    if len(request.models) != 1 or any(map(is_alias, named_models(request.models).values())):
+        raise ConfigError("the stages of a swarm hold one version of one model; give one --model NAME:VER")
+    own = {
+        "--engine": request.engine != "own",
+        "--engine-model": request.engine_models,
+        "--device": request.device != "auto",
+        "--cache-gib": request.cache_bytes,
+        "--max-loaded": request.max_loaded,
+        "--max-weights-gib": request.max_bytes,
+    }
+    given = next((flag for flag, is_given in own.items() if is_given), None)
+    if given is not None:
+        raise ConfigError(f"{given} is not for a swarm, whose stages hold weights and caches; leave it out")
 
 
 def _quota_settings(town: Path | None) -> QuotaSettings:
@@ -146,7 +179,7 @@ class _Serving:
     """An engine, and how models come to it."""
 
     choice: SourceChoice
-    engine: LocalEngine | RemoteEngine
+    engine: "LocalEngine | RemoteEngine | StagesEngine"
     weights: OwnWeights | None = None
     "None where another program has them."
 
@@ -164,8 +197,8 @@ class _Serving:
         return self.model(offer)
 
     async def warm_up(self) -> None:
-        """Load the models; another program loads its own."""
-        if isinstance(self.engine, LocalEngine):
+        """Load the models, or join the stages; another program loads its own."""
+        if not isinstance(self.engine, RemoteEngine):
             await self.engine.warm_up()
 
 
@@ -175,6 +208,8 @@ def _engine(request: ServeRequest, started: list[Offer], *, grows: bool) -> _Ser
         return _Serving(
             request.choice, RemoteEngine(request.engine_url, DIALECTS[request.engine](), token=token)
         )
+    if request.remote.swarm:
+        return _Serving(request.choice, swarm_stages.stages_engine(request, started[0]))
     weights = OwnWeights(request.choice, request.max_running)
     weights.start(started)
     sizes = [loader.nbytes for loader in weights.loaders.values()]

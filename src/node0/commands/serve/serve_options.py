@@ -12,8 +12,10 @@ from node0.commands.common_options import DeviceOption, DtypeOption, TownOption,
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
+    from node0.commands.finetune import remote_flags
     from node0.commands.serve import serve_models as work
 else:
+    remote_flags = when_called("node0.commands.finetune.remote_flags")
     work = when_called("node0.commands.serve.serve_models")
 
 app = command_app()
@@ -86,6 +88,11 @@ def serve(  # noqa: PLR0913  # one parameter a flag
         ),
     ] = None,
     rag_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of these excerpts.")] = 1500,
+    swarm: Annotated[bool, typer.Option("--swarm", help="Answer by the running stages of a swarm.")] = False,
+    run: Annotated[Path | None, typer.Option(help="The swarm's directory, made by node0 swarm init.")] = None,
+    initial_peers: Annotated[
+        list[str] | None, typer.Option(help="Full address of a running stage to join by. Repeatable.")
+    ] = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     town: TownOption = None,
@@ -120,6 +127,7 @@ def serve(  # noqa: PLR0913  # one parameter a flag
             town=town,
             rag_dirs=tuple(rag_dir or ()),
             rag_tokens=rag_tokens,
+            remote=remote_flags.RemoteFlags(swarm, run, tuple(initial_peers or ())),
         )
     )
     return 0

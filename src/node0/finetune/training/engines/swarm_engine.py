@@ -20,21 +20,14 @@ from node0.lora.trainable import make_trainable
 from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage_name import stage_names
-from node0.pipeline.swarm.host_connection import MemberSpec
+from node0.pipeline.swarm.run_leader import allowed_members, leader_settings, start_leader
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
-from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.pipeline.swarm.swarm_state import Cut
 from node0.server.host.stage_spec import training_of
 from node0.server.stage.state_file import StateReader
 from node0.server.stage.trained_weights import TrainedWeights
-from node0.swarm.peer.membership import find_members
-from node0.swarm.peer.peer import Peer, PeerSettings
-from node0.swarm.records.members import MembersValidator
-from node0.swarm.records.peer_metrics import make_validators
-from node0.swarm.run.identity import make_identity, read_identity
-from node0.swarm.run.run_file import authorizer_of, key_file
+from node0.swarm.peer.peer import Peer
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun
-from node0.swarm.transport.sockets import socket_directory
 from node0.utils.monitor import MonitorWorker, Owner, following
 
 logger = logging.getLogger(__name__)
@@ -90,31 +83,13 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
         ConfigError: the run is of another base or split than the plan.
     """
     _refuse_other(plan, run)
-    key, member = key_file(directory, TRAINER), run.trainer
-    if not key.is_file():
-        logger.warning("give stages --allow-peer %s: that is this trainer", make_identity(key).peer_id)
-    # A run without members is found by its seeds, and its stages decide whom they let in.
-    allowed = run.allowed if run.members else None
-    settings = PeerSettings(
-        socket_directory(directory, TRAINER),
-        identity_path=key,
-        host_maddrs=member.host_maddrs if member is not None else ("/ip4/127.0.0.1/tcp/0",),
-        announce_maddrs=member.announce_maddrs if member is not None else (),
-        initial_peers=run.seeds(but=member.peer_id if member is not None else None),
-        allowed=allowed,
-        authorizer=authorizer_of(run) if run.authorizer is not None else None,
-    )
-    identity = read_identity(key)
-    validators, subkey = make_validators(
-        run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
-    )
     stages = _copies(plan)
     state_bytes = max(TrainedWeights(stage).largest_state for stage in stages)
-    peer = Peer(settings, validators=[*validators, MembersValidator(run.run_id)])
+    peer, subkey = start_leader(run, directory)
     try:
         pipeline = SwarmPipeline(
             peer,
-            _swarm_settings(peer, run, allowed, state_bytes=state_bytes),
+            leader_settings(peer, run, state_bytes=state_bytes),
             training_of(
                 plan.config,
                 base_digest=plan.base_digest,
@@ -145,8 +120,8 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
 
 
 def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
-    allowed, directory = run.allowed if run.members else None, RunDirectory(plan.config.checkpoint_dir)
-    gatherer = CheckpointGatherer(directory.gathered, trust=Trust(allowed, plan.base_digest))
+    directory = RunDirectory(plan.config.checkpoint_dir)
+    gatherer = CheckpointGatherer(directory.gathered, trust=Trust(allowed_members(run), plan.base_digest))
     settings = CollectSettings(
         run.run_id,
         [str(name) for name in stage_names(run.num_stages)],
@@ -155,39 +130,6 @@ def _collector(plan: RunPlan, run: SwarmRun, peer: Peer) -> CheckpointCollector:
         timeout=run.deadlines.gather,
     )
     return CheckpointCollector(gatherer, peer, settings)
-
-
-def _swarm_settings(
-    peer: Peer, run: SwarmRun, allowed: frozenset[str] | None, *, state_bytes: int
-) -> SwarmSettings:
-    async def find() -> list[MemberSpec]:
-        """The members of the run file, and others of the allow-list that announce themselves."""
-        known = {
-            member.peer_id: MemberSpec(
-                member.peer_id,
-                [str(address) for address in member.full_addresses],
-                member.stage.index if member.stage is not None else None,
-            )
-            for member in run.members
-            if member.name != TRAINER
-        }
-        for each in await find_members(peer, run_id=run.run_id, allowed=allowed):
-            stage = each.about.get("place")
-            # What a peer says of itself may be anything; without a stage it is a spare.
-            found = MemberSpec(each.peer_id, each.addresses, stage if type(stage) is int else None)
-            if each.peer_id not in known or not known[each.peer_id].addresses:
-                known[each.peer_id] = found
-        return list(known.values())
-
-    return SwarmSettings(
-        run.num_stages,
-        find,
-        layers_per_stage=run.layers_per_stage,
-        backup_every=run.backup_every,
-        deadline=run.deadlines.microbatch,
-        patience=run.deadlines.replace,
-        state_bytes=state_bytes,
-    )
 
 
 def _refuse_other(plan: RunPlan, run: SwarmRun) -> None:

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from node0.errors import EngineBusy, EngineUnavailable, Node0Error
-from node0.finetune.serving.engines.batching.batch_engine import BatchEngine, Progress
+from node0.finetune.serving.engines.batching.batch_engine import Progress
 from node0.finetune.serving.engines.batching.sequence import Sequence
 from node0.finetune.serving.engines.queued_answer import QueuedAnswer
 from node0.finetune.serving.engines.token_engine import GenerationRequest
@@ -19,11 +20,32 @@ JOIN_SECONDS = 30.0
 "How long `close` waits for the step that is being computed."
 
 
+class SteppedBatch(Protocol):
+    """What a worker steps; one thread calls it. `BatchEngine` is one."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits or runs."""
+        ...
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a sequence; a `Node0Error` is its own affair."""
+        ...
+
+    def abort(self, sequence: Sequence) -> None:
+        """Take a sequence out, whatever it is doing."""
+        ...
+
+    def step(self) -> list[Progress]:
+        """Compute once; what it brought to whom. An error is everyone's."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lender:
     """Where a worker gets its engine."""
 
-    lend: Callable[[], AbstractContextManager[BatchEngine]]
+    lend: Callable[[], AbstractContextManager[SteppedBatch]]
     "The engine, loaded now if need be, for as long as the block lasts."
 
     wanted: Callable[[], bool]
@@ -105,7 +127,7 @@ class BatchWorker:
             self._changed.wait_for(lambda: self._new or self._closed)
             return not self._closed
 
-    def _work(self, engine: BatchEngine) -> None:
+    def _work(self, engine: SteppedBatch) -> None:
         """Step until nobody waits, or another base needs the room and all that was begun is done."""
         try:
             begun = False
@@ -122,7 +144,7 @@ class BatchWorker:
             for sequence in list(self._open):
                 engine.abort(sequence)
 
-    def _let_in(self, engine: BatchEngine) -> None:
+    def _let_in(self, engine: SteppedBatch) -> None:
         with self._changed:
             new, self._new = self._new, []
             self._open |= {sequence: place for place, sequence in new}
@@ -132,7 +154,7 @@ class BatchWorker:
             except (Node0Error, OSError) as error:  # an adapter that cannot be read is this request's affair
                 self._end(sequence, place, error)
 
-    def _let_out(self, engine: BatchEngine) -> None:
+    def _let_out(self, engine: SteppedBatch) -> None:
         """Free what those hold who left."""
         for sequence, place in list(self._open.items()):
             if place.cancelled.is_set():
