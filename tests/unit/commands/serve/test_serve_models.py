@@ -3,11 +3,13 @@ import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from tiny_run import make_base
 
+from node0.commands.finetune.remote_flags import RemoteFlags
 from node0.commands.serve import serve_models as work
 from node0.commands.serve.model_offers import Offer
 from node0.commands.serve.serve_models import ServeRequest, serve_models
@@ -39,6 +41,9 @@ REQUEST = ServeRequest(
     town=None,
 )
 
+SEED = "/ip4/127.0.0.1/tcp/4100/p2p/QmcgpsyWgH8Y8ajJz1Cu72KnS5uo2Aa2LpzU7kinSupNKC"
+RUN = Path("the run of the test")
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -57,6 +62,32 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_loaded(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         serve_models(replace(REQUEST, **changes))  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.mark.parametrize(
+    ("flags", "changes", "message"),
+    [
+        ({"initial_peers": ("x",)}, {}, "--run and --initial-peers need --swarm"),
+        ({"swarm": True}, {}, "--swarm needs the stages"),
+        ({"swarm": True, "initial_peers": (SEED,)}, {}, "give --run DIR"),
+        ({"swarm": True, "run": Path("nowhere")}, {}, "no run in nowhere"),
+        ({"swarm": True, "run": RUN}, {"models": ("a", "b")}, "one --model"),
+        ({"swarm": True, "run": RUN}, {"models": ("d=deacon@active",)}, "one --model NAME:VER"),
+        ({"swarm": True, "run": RUN}, {"cache_bytes": 1 << 20}, "--cache-gib is not for a swarm"),
+        ({"swarm": True, "run": RUN}, {"device": "cpu"}, "--device is not for a swarm"),
+        ({"swarm": True, "run": RUN}, {"engine_models": ("x",)}, "--engine-model is not for a swarm"),
+    ],
+)
+def test_flags_of_a_swarm_that_do_not_go_together_are_refused_before_anybody_is_asked(
+    flags: dict[str, Any], changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    if flags.get("run") is RUN:
+        (tmp_path / "run.json").write_text("{}")
+        flags = {**flags, "run": tmp_path}
+    plain = replace(REQUEST, cache_bytes=None, device="auto")
+
+    with pytest.raises(ConfigError, match=message):
+        serve_models(replace(plain, remote=RemoteFlags(**flags), **changes))
 
 
 def test_a_model_without_a_tokenizer_cannot_be_asked_in_words(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from node0.server.host.stage_spec import StageTraining
 from node0.server.stage.state_file import state_digest
 from node0.swarm.transport.frames import PROTOCOL, Frame
 
+REFUSED = 13
+"An id that no `CountingHost` takes."
+
 TRAINING = StageTraining(base_digest="0", seed=0, lora=None, optimizer={})
 
 
@@ -92,6 +95,36 @@ class FakeHost:
     def _score(self, frame: Frame) -> Iterator[Frame]:
         scores = self.scores.pop(0) if self.scores else torch.ones(frame.tensors[0].shape)
         yield Frame("scores", {"request": frame["request"]}, [scores])
+
+
+class CountingHost(FakeHost):
+    """Answers with the number of ids that it has of a sequence; has room for some sequences at a time."""
+
+    def __init__(self, room: int = 100) -> None:
+        super().__init__()
+        self.room, self.says_early = room, False
+        self.held: dict[str, int] = {}
+
+    def _open(self, frame: Frame) -> Iterator[Frame]:
+        if len(self.held) >= self.room:
+            yield Frame("error", {"text": "caches are full", "retriable": True})
+            return
+        self.held[frame["session"]] = 0
+        yield Frame("reply")
+
+    def _close(self, frame: Frame) -> Iterator[Frame]:
+        self.held.pop(frame["session"], None)
+        yield Frame("reply")
+
+    def _decode(self, frame: Frame) -> Iterator[Frame]:
+        name, turn, ids = frame["session"], frame["turn"], frame.tensors[0][0].tolist()
+        if REFUSED in ids:
+            yield Frame("failed", {"session": name, "text": "no such id", "retriable": False})
+            return
+        self.held[name] = frame["keep"] + len(ids)
+        yield Frame(
+            "token", {"session": name, "turn": 1 if self.says_early else turn, "token": self.held[name]}
+        )
 
 
 class FakeStream:

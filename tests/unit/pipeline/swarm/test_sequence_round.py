@@ -5,53 +5,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from unit.pipeline.swarm.fake_hosts import FakeHost, FakePeer, Stages
+from unit.pipeline.swarm.fake_hosts import REFUSED, CountingHost, FakePeer, Stages
 
 from node0.errors import NonRetriableError, RetriableError, SwarmTimeout
 from node0.pipeline.protocol import SamplingParams
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.sequence_round import play_round
 from node0.pipeline.swarm.swarm_sequence import PIECE_IDS, ROUND_PIECES, SwarmSequence
-from node0.swarm.transport.frames import Frame
-
-REFUSED = 13
-
-
-class Host(FakeHost):
-    """Answers with the number of ids that it has of a sequence; has room for some sequences at a time."""
-
-    def __init__(self, room: int = 100) -> None:
-        super().__init__()
-        self.room, self.says_early = room, False
-        self.held: dict[str, int] = {}
-
-    def _open(self, frame: Frame) -> Iterator[Frame]:
-        if len(self.held) >= self.room:
-            yield Frame("error", {"text": "caches are full", "retriable": True})
-            return
-        self.held[frame["session"]] = 0
-        yield Frame("reply")
-
-    def _close(self, frame: Frame) -> Iterator[Frame]:
-        self.held.pop(frame["session"], None)
-        yield Frame("reply")
-
-    def _decode(self, frame: Frame) -> Iterator[Frame]:
-        name, turn, ids = frame["session"], frame["turn"], frame.tensors[0][0].tolist()
-        if REFUSED in ids:
-            yield Frame("failed", {"session": name, "text": "no such id", "retriable": False})
-            return
-        self.held[name] = frame["keep"] + len(ids)
-        yield Frame(
-            "token", {"session": name, "turn": 1 if self.says_early else turn, "token": self.held[name]}
-        )
 
 
 @pytest.fixture
 def two() -> Iterator[Stages]:
     """One stage, held by two."""
     made = Stages(
-        FakePeer(a=Host(), b=Host()), MemberSpec("a", stage=0), MemberSpec("b", stage=0), new_host=Host
+        FakePeer(a=CountingHost(), b=CountingHost()),
+        MemberSpec("a", stage=0),
+        MemberSpec("b", stage=0),
+        new_host=CountingHost,
     )
     yield made
     made.close()
@@ -60,7 +30,7 @@ def two() -> Iterator[Stages]:
 @pytest.fixture
 def stuck() -> Iterator[Stages]:
     """One stage, whose host repeats its first draw."""
-    host = Host()
+    host = CountingHost()
     host.says_early = True
     made = Stages(FakePeer(a=host), MemberSpec("a", stage=0), deadline=0.2)
     yield made
