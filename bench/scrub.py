@@ -98,6 +98,15 @@ def transcript_like(size: int, rng: random.Random) -> list[str]:
     return leaves
 
 
+def table_of_people(size: int) -> str:
+    """A table with a mail address and a telephone number in each row."""
+    rows = (
+        f"{n},jane{n},jane{n}@harbor{n % 97}.net,+1 415 55{n % 10} {1000 + n % 9000}\n"
+        for n in range(size // 40)
+    )
+    return "".join(rows)[:size]
+
+
 def rate(scrubber: CorpusScrubber, leaves: list[str]) -> float:
     """Megabytes per second of processor time."""
     scrubber.scrub("warm up: +1 415 555 2671")
@@ -136,6 +145,11 @@ def main() -> None:
     measure("with voters", voters, megabytes=megabytes)
     measure("without voters", (), megabytes=megabytes)
     scrubber = CorpusScrubber(voters=voters)
+    for size in (MEGA // 4, MEGA):
+        print(
+            f"table of people {size / MEGA:4.2f} MB: {rate(scrubber, [table_of_people(size)]):5.1f} MB/s",
+            flush=True,
+        )
     for piece in HOSTILE:
         quarter, whole = (seconds(scrubber, piece * (size // len(piece))) for size in (MEGA // 4, MEGA))
         print(

@@ -33,6 +33,8 @@ def pieced(joint: str) -> Maker:
 
 
 CONTEXTS: dict[str, Maker] = {
+    "dsn of Go": within("dsn: builder:", WORD, 20, "@tcp(db.harbor.io:3306)/app"),
+    "jdbc of Oracle": within("jdbc:oracle:thin:builder/", WORD, 20, "@db.harbor.io:1521/XE"),
     "npmrc": login("//registry.example.org/:_auth="),
     "pypirc": within("[pypi]\nusername = bob\npassword = ", WORD, 20, "\n"),
     "netrc": within("machine api.harbor.io login bob password ", WORD, 24),

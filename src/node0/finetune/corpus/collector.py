@@ -82,7 +82,7 @@ class CorpusCollector:
         """
         report = CollectionReport()
         self._store.sweep()
-        state = CollectorState(self._store.root / STATE)
+        state = CollectorState(self._store.root / STATE, self._scrubber.cleaned)
         sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
         wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
@@ -169,7 +169,7 @@ class CorpusCollector:
             if entry is None:
                 report.skipped["empty document"] += 1
             else:
-                self._add(entry, report)
+                self.store_scrubbed(entry, report)
         return report
 
     def _sessions(self, events: Sequence[Event]) -> list[Session]:
@@ -226,13 +226,21 @@ class CorpusCollector:
                         continue
                     report.exact_calls += sum(call.exact for call in entry.requests)
                     report.reconstructed_calls += sum(not call.exact for call in entry.requests)
-                    self._add(entry, report)
+                    self.store_scrubbed(entry, report)
             report.skipped.update(transcript.skipped)
         return made
 
-    def _add(self, entry: CorpusEntry, report: CollectionReport) -> Added:
+    def store_scrubbed(self, entry: CorpusEntry, report: CollectionReport) -> Added:
+        """Scrub an entry and store it, as what a person has decided about it by then says."""
         scrubbed = self._scrubber.scrub_entry(entry)
         added = self._store.add(scrubbed.entry)
+        while scrubbed.entry.quarantined:
+            # Somebody may have decided about it in a review that goes on beside.
+            again = self._scrubber.scrub_entry(entry)
+            if again.entry == scrubbed.entry:
+                break
+            scrubbed = again
+            self._store.add(scrubbed.entry)
         report.entries[added.value] += 1
         report.outcomes[entry.outcome] += 1
         report.redacted += scrubbed.redacted

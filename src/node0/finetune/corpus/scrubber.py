@@ -7,7 +7,9 @@ name (`[EMAIL_1]`, `[IP_1]`, `/home/USER_1`), the same for the same value in one
 """
 
 import copy
+import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.placeholders import Placeholders
 from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.town.timestamps import timestamp_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ SCRUBBED_FIELDS = (
     "toolsets",
     "tools",
 )
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 
 
 class ScrubbedEntry(NamedTuple):
@@ -64,11 +69,35 @@ class CorpusScrubber(TextScrubber):
                 return {visit(key): visit(item, _name_of(key, value)) for key, item in value.items()}
             return [visit(item, name) for item in value] if isinstance(value, list) else value
 
-        changes = {"scrub_version": self.version, "quarantined": entry.quarantined}
+        changes = {
+            **self._header(entry),
+            "scrub_version": self.version,
+            "quarantined": entry.quarantined,
+        }
         scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **visit(content), **changes})
         logger.debug("Redacted %d items from entry %s", redacted.total(), entry.id)
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
+
+    def cleaned(self, text: str) -> str:
+        """A string that stands by itself without what the rules are sure about."""
+        return self.scrub(text)[0]
+
+    def _header(self, entry: CorpusEntry) -> dict[str, str | None]:
+        """The fields that must be an id or a time: what is neither, or holds a secret, does not stay."""
+        return {
+            "id": self._identifier(entry.id),
+            "session_id": self._identifier(entry.session_id) if entry.session_id else entry.session_id,
+            "created_at": entry.created_at if timestamp_of(entry.created_at) else "",
+        }
+
+    def _identifier(self, name: str) -> str:
+        if UUID.fullmatch(name):
+            return name
+        found = any(one.tier in (Tier.REDACT, Tier.QUARANTINE) for one in self.found_by_rules(name))
+        if IDENTIFIER.fullmatch(name) and not found:
+            return name
+        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def uncertain(self, entry: CorpusEntry, *, decided: bool = False) -> Iterator[tuple[str, str, Finding]]:
         """What a person must look at: the place in the entry, its text, and the finding in it.

@@ -24,7 +24,7 @@ from node0.files import open_to_append, private_directory, sha256_of, whole_file
 from node0.finetune.corpus.exchange.identifiers import Identifiers
 from node0.finetune.corpus.exchange.pseudonyms import ID_DIGITS, pseudonym, pseudonymized, read_salt
 from node0.finetune.corpus.exchange.town_names import gather
-from node0.finetune.corpus.quality.review_queue import read_decisions
+from node0.finetune.corpus.quality.review_queue import CurrentDecisions
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub.text_scrubber import SCRUB_RULES_VERSION
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -162,7 +162,7 @@ class CorpusSharingExporter:
 
     def _scrubber(self, store: CorpusStore) -> CorpusScrubber:
         identifiers = self._identifiers or gather(self._town, store.headers())
-        verdict = read_decisions(store.root).verdict
+        verdict = CurrentDecisions(store.root).verdict
         return town_scrubber(self._town, verdict=verdict, more=[identifiers])
 
     def _lines(

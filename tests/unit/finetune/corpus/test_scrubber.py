@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+
+import pytest
+
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
@@ -83,3 +87,40 @@ def test_an_uncertain_entry_waits_in_quarantine() -> None:
     )  # fmt: skip
 
     assert SCRUBBER.scrub_entry(entry).entry.quarantined
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "stored"),
+    [
+        ("created_at", "2026-01-05T06:17:00Z", "2026-01-05T06:17:00Z"),
+        ("created_at", f"at {SECRET}", ""),
+        ("created_at", "jane@harbor-yard.net", ""),
+        ("session_id", "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174000"),
+        ("session_id", "s1", "s1"),
+        ("session_id", None, None),
+    ],
+)
+def test_a_field_that_must_be_an_id_or_a_time_is_one(
+    field: str, value: str | None, stored: str | None
+) -> None:
+    entry = an_entry().model_copy(update={field: value})
+
+    assert getattr(SCRUBBER.scrub_entry(entry).entry, field) == stored
+
+
+@pytest.mark.parametrize("value", [SECRET, f"x {SECRET}", "jane@harbor-yard.net", "a/../b", "two words"])
+def test_what_is_no_id_leaves_only_a_digest(value: str) -> None:
+    entry = an_entry().model_copy(update={"session_id": value, "id": SECRET})
+
+    scrubbed = SCRUBBER.scrub_entry(entry).entry
+
+    assert re.fullmatch(r"[0-9a-f]{16}", scrubbed.session_id or "")
+    assert re.fullmatch(r"[0-9a-f]{16}", scrubbed.id)
+    assert SCRUBBER.scrub_entry(scrubbed).entry == scrubbed
+
+
+def an_entry() -> CorpusEntry:
+    return CorpusEntry(
+        id="a", role="polecat", rig="r", task_type="t", outcome="o", created_at="",
+        messages=[{"role": "user", "content": "look"}],
+    )  # fmt: skip

@@ -3,14 +3,15 @@
 
 Events, because gt rewrites its file and drops old ones at different ages: a session keeps its bead after the
 sling has gone. And for each session what its files looked like. Two collectors may run at once: saving
-merges.
+merges. Its strings are scrubbed as those of entries are.
 """
 
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,16 @@ KEPT = ("session_id", "role", "topic", "bead", "target", "agent", "status")
 
 
 class CollectorState:
-    """What was seen: events of the town, and sessions by their files."""
+    """What was seen: events of the town, and sessions by their files.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        scrub: Takes secrets out of a string that is going to be written.
+    """
+
+    def __init__(self, path: Path, scrub: Callable[[str], str]) -> None:
         self._path = path
+        self._scrub = cache(scrub)
         self._events: dict[str, Event] = {}
         self._sessions: dict[str, dict[str, Any]] = {}
         self._read()
@@ -41,20 +48,20 @@ class CollectorState:
         """Those of now and those remembered, each once, in order of time."""
         for event in fresh:
             if event.type in REMEMBERED:
-                self._events.setdefault(_line(event), event)
+                self._events.setdefault(self._line(event), event)
         return sorted(self._events.values(), key=lambda event: event.at)
 
     def seen(self, session: Session, mark: str) -> bool:
         """Whether exactly this was collected already."""
-        return bool(self._sessions.get(session.session_id, {}).get("mark") == mark)
+        return bool(self._sessions.get(self._scrub(session.session_id), {}).get("mark") == mark)
 
     def shrank(self, session: Session, size: int) -> bool:
         """Whether its files held more when they were last collected."""
-        return bool(self._sessions.get(session.session_id, {}).get("bytes", 0) > size)
+        return bool(self._sessions.get(self._scrub(session.session_id), {}).get("bytes", 0) > size)
 
     def remember(self, session: Session, mark: str, size: int) -> None:
         """Note a session, with the `fingerprint` and size that its files had before they were read."""
-        self._sessions[session.session_id] = {"mark": mark, "bytes": size}
+        self._sessions[self._scrub(session.session_id)] = {"mark": mark, "bytes": size}
 
     def save(self) -> None:
         """Write the memory, whole or not at all, with what others have saved since it was read."""
@@ -78,7 +85,15 @@ class CollectorState:
         except (ValueError, KeyError, TypeError):
             logger.warning("%s cannot be read: every session is collected again", self._path)
             return
-        self._events = {**{_line(event): event for event in known}, **self._events}
+        self._events = {**{self._line(event): event for event in known}, **self._events}
+
+    def _line(self, event: Event) -> str:
+        payload = {key: self._written(event.payload[key]) for key in KEPT if key in event.payload}
+        value = {"ts": event.at.isoformat(), "type": event.type, "actor": self._scrub(event.actor)}
+        return json.dumps({**value, "payload": payload}, ensure_ascii=False, default=str)
+
+    def _written(self, value: Any) -> Any:
+        return self._scrub(value) if isinstance(value, str) else value
 
 
 def fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
@@ -98,9 +113,3 @@ def readable_size(paths: Iterable[Path]) -> int:
         with path.open("rb") as file:
             total += file.seek(0, os.SEEK_END)
     return total
-
-
-def _line(event: Event) -> str:
-    payload = {key: event.payload[key] for key in KEPT if key in event.payload}
-    value = {"ts": event.at.isoformat(), "type": event.type, "actor": event.actor, "payload": payload}
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -80,12 +80,48 @@ def read_decisions(root: Path) -> Decisions:
         ) from error
 
 
+class CurrentDecisions:
+    """What has been decided in a corpus by now, also by a review that goes on beside.
+
+    Args:
+        root: The corpus directory.
+
+    Raises:
+        BadCorpus: the file of decisions cannot be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._mark: tuple[int, int] | None = None
+        self._decisions = Decisions()
+        self._refresh()
+
+    def verdict(self, value: str) -> Tier | None:
+        """What was decided about a value; None where nobody has."""
+        self._refresh()
+        return self._decisions.verdict(value)
+
+    def _refresh(self) -> None:
+        mark = _mark(self._root / DECISIONS)
+        if mark != self._mark:
+            self._decisions, self._mark = read_decisions(self._root), mark
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Another one for every file that replaces the one before."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 class ReviewQueue:
     """The entries of a store that wait, and what a person may do with each.
 
     Args:
         store: Whose entries.
-        scrubber: Made with `read_decisions(store.root).verdict`, or the queue asks again.
+        scrubber: Made with `CurrentDecisions(store.root).verdict`, or the queue asks again.
     """
 
     def __init__(self, store: CorpusStore, scrubber: CorpusScrubber) -> None:

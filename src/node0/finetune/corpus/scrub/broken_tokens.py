@@ -8,6 +8,7 @@ from itertools import pairwise
 from node0.finetune.corpus.scrub.anchors import LONGEST_ANCHOR, AnchoredText, anchors_of_joined, rule_matches
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain
+from node0.finetune.corpus.scrub.line_starts import begins_anew
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
 
 HEADER = 60
@@ -61,6 +62,12 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
             more = number <= max(odd, default=-1) or joined.cut_by_width(at, end)
         so_far = rule.pattern.match(text, context, at)
         tier = rule.judge(so_far) if so_far else None
+        # Only a rule with a prefix and a length knows where its token ends.
+        ends = not rule.compact if rule.length else so_far
+        wrapped = joined.is_wrapped_at(at)
+        words = not (rule.compact or wrapped)
+        if ends and not (rule.compact and wrapped) and begins_anew(text, at, words=words):
+            return at if tier is found.tier else found.start
         whole = tier is found.tier and (not more or text[at:end].startswith(rule.anchors))
         if whole or tier is Tier.KEEP:
             return at

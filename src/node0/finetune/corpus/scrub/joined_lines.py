@@ -77,6 +77,10 @@ class JoinedLines:
         alone = bool(self.inside(end - 1, end + 1)) or self.view.text[end : end + 1] in ("", "\n", '"', "'")
         return at in self.wide and end - at >= SHORTEST_PIECE and (self.repeated or alone)
 
+    def is_wrapped_at(self, at: int) -> bool:
+        """Whether the line before a break is one of several of the full width."""
+        return self.repeated and at in self.wide
+
     def inside(self, start: int, end: int) -> Sequence[int]:
         """The breaks that lie inside a place of the view."""
         return self.breaks[bisect_right(self.breaks, start) : bisect_right(self.breaks, end - 1)]

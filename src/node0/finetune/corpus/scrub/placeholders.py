@@ -10,6 +10,12 @@ from node0.finetune.corpus.scrub.finding import Finding
 
 NUMBER = re.compile(r"_\d")
 NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER|RIG|BEAD|PATH|HOST)_(\d{1,9})\b\]?")
+REDACTED = re.compile(r"\[REDACTED:[a-z0-9-]{1,64}\]")
+
+
+def without_placeholders(text: str) -> str:
+    """What of a text is not ours."""
+    return NUMBERED.sub("", REDACTED.sub("", text))
 
 
 @dataclass

@@ -16,7 +16,7 @@ from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 
-SCRUB_RULES_VERSION = 3
+SCRUB_RULES_VERSION = 4
 SHORTEST = 6
 "No rule matches fewer characters."
 
@@ -121,17 +121,12 @@ class TextScrubber:
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
 
     def _more_around(self, text: str, places: Sequence[int]) -> bool:
-        """Whether something else comes to light near the placeholders of a long text."""
-        done = 0
-        for place in places:
-            start, end = max(done, place - AROUND), min(len(text), place + AROUND)
-            # Whole lines, for half a word may look like something.
-            start = text.find("\n", start, place) + 1 or start
-            end = max(text.rfind("\n", place, end), end if "\n" not in text[place:end] else 0)
-            done = max(done, end - AROUND)
-            if any(finding.tier is Tier.REDACT for finding in self.findings(text[start:end])):
-                return True
-        return False
+        """Whether more comes to light near the placeholders of a long text; each part is seen once."""
+        return any(
+            finding.tier is Tier.REDACT
+            for start, end in _neighbourhoods(text, places)
+            for finding in self.findings(text[start:end])
+        )
 
     def _named(self, text: str, name: str) -> Iterator[Finding]:
         """What goes because of the field's name: of a single word, all of it."""
@@ -153,3 +148,21 @@ def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Findin
         return
     pattern = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE)
     yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))
+
+
+def _neighbourhoods(text: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The lines around places that are given in order; neighbours that touch are one."""
+    start = end = 0
+    for place in places:
+        first, last = max(0, place - AROUND), min(len(text), place + AROUND)
+        # Whole lines, for half a word may look like something.
+        first = text.find("\n", first, place) + 1 or first
+        last = max(text.rfind("\n", place, last), last if "\n" not in text[place:last] else 0)
+        if first > end > start:
+            yield start, end
+            start = first
+        elif end == start:
+            start = first
+        end = max(end, last)
+    if end > start:
+        yield start, end

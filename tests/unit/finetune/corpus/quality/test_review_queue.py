@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.quality.review_queue import DECISIONS, ReviewQueue, read_decisions
+from node0.finetune.corpus.collect.collection_report import CollectionReport
+from node0.finetune.corpus.collector import CorpusCollector
+from node0.finetune.corpus.quality.review_queue import (
+    DECISIONS,
+    CurrentDecisions,
+    ReviewQueue,
+    read_decisions,
+)
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import Added, CorpusStore
@@ -116,3 +123,34 @@ def test_decisions_that_cannot_be_read_are_refused(place: Place) -> None:
 
     with pytest.raises(BadCorpus, match="restore it"):
         place.scrubber()
+
+
+def test_a_decision_holds_for_a_collector_that_began_before_it(place: Place) -> None:
+    collecting = CorpusScrubber(voters=(), verdict=CurrentDecisions(place.store.root).verdict)
+    place.queue().redact("one")
+
+    scrubbed = collecting.scrub_entry(an_entry("one")).entry
+
+    assert not scrubbed.quarantined
+    assert "dolphinswim" not in scrubbed.model_dump_json()
+
+
+def test_a_decision_between_scrubbing_and_storing_is_not_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person decides just before the collector stores what it scrubbed earlier."""
+    scrubber = CorpusScrubber(voters=(), verdict=CurrentDecisions(place.store.root).verdict)
+    add, decided = place.store.add, []
+
+    def add_late(entry: CorpusEntry) -> Added:
+        if not decided:
+            decided.append(entry.id)
+            place.queue().redact("one")
+        return add(entry)
+
+    monkeypatch.setattr(place.store, "add", add_late)
+    CorpusCollector(place.store, scrubber).store_scrubbed(an_entry("one"), CollectionReport())
+
+    entry = place.store.get("one")
+    assert not entry.quarantined
+    assert "dolphinswim" not in entry.model_dump_json()

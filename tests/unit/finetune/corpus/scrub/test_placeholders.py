@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
+
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
+from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced, without_placeholders
+from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 
 
 def mail(name: str, start: int = 0, end: int = 1) -> Finding:
@@ -46,3 +49,37 @@ def test_findings_are_replaced_and_the_places_of_their_placeholders_told() -> No
 
 def test_without_findings_a_text_stays() -> None:
     assert replaced("as it is", [], Placeholders()) == ("as it is", [])
+
+
+@pytest.mark.parametrize(
+    "ours", ["[NAME_1]", "[EMAIL_2]", "[PHONE_3]", "USER_4", "[REDACTED:deny-list]", "[IP_5]"]
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "Author: {} <[EMAIL_1]>",
+        "author: {} <{}>",
+        "Co-authored-by: {} <noreply@harbor-yard.net>",
+        "projects/{}/x and ~{}/x",
+        "password={}",
+        'secret: "{}"',
+        "the token is {}",
+        "Authorization: Bearer {}",
+        "https://{}:{}@git.harbor-yard.net/x",
+        "mysql -u root -p{}",
+        "Cookie: session={}; theme=dark",
+        "{}@harbor-yard.net",
+        "export API_KEY={}",
+        "call {} or {}",
+    ],
+)
+def test_what_is_ours_is_never_read_as_a_value(ours: str, around: str) -> None:
+    text = around.replace("{}", ours)
+    found = TextScrubber(voters=()).findings(text)
+
+    hidden = [text[one.start : one.end] for one in found if one.tier is not Tier.KEEP]
+    assert not [value for value in hidden if ours in value]
+
+
+def test_what_is_left_without_placeholders() -> None:
+    assert without_placeholders("a [NAME_1] b USER_2 c [REDACTED:ip-v4] [x]") == "a  b  c  [x]"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
+from node0.finetune.corpus.scrub.text_scrubber import TextScrubber, _neighbourhoods
 
 SCRUBBER = TextScrubber()
 SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
@@ -291,3 +291,26 @@ def test_time_is_linear_in_hostile_text(piece: str) -> None:
     SCRUBBER.findings(text)
 
     assert time.process_time() - start < 2.0
+
+
+@given(st.lists(st.integers(0, 400_000), max_size=60).map(sorted), st.integers(1, 400))
+def test_no_part_of_a_long_text_is_looked_at_twice(places: list[int], width: int) -> None:
+    text = ("a" * width + "\n") * (400_000 // width)
+
+    looked = list(_neighbourhoods(text, places))
+
+    assert all(one[1] <= two[0] for one, two in pairwise(looked))
+    assert all(any(start <= place <= end for start, end in looked) for place in places if place < len(text))
+
+
+def test_a_long_table_of_people_is_scrubbed_as_its_parts_are() -> None:
+    rows = [
+        f"{number},jane{number}@harbor{number % 97}.net,+1 415 555 {1000 + number}\n"
+        for number in range(6000)
+    ]
+
+    scrubbed, found = SCRUBBER.scrub("".join(rows))
+
+    assert "@" not in scrubbed
+    assert len(found) == 12000
+    assert SCRUBBER.scrub(scrubbed) == (scrubbed, [])

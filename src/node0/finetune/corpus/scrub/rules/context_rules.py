@@ -15,18 +15,16 @@ from node0.finetune.corpus.scrub.rules.judges import (
     authorization,
     aws_secret,
     basic,
-    key_end,
     netrc,
     opaque,
     private_jwk,
-    private_key,
     random_token,
     token,
     url_password,
 )
+from node0.finetune.corpus.scrub.rules.key_blocks import KEY_BLOCK_RULES
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, SecretRule, make_rule
 
-KEY_WORDS = r"PRIVATE[\s\\n]{1,8}KEY(?:[\s\\n]{1,8}BLOCK)?"
 QUOTE = r"(?:\\{0,7}[\"'`])?"
 SEPARATOR = (
     rf"\s{{0,3}}(?:=>|:=|==?|:|>)(?: ?[|>][+-]?(?=\s|\\))?{GAP}{{0,12}}(?:- {{1,3}})?"
@@ -46,24 +44,7 @@ ASSIGNED = (
 "What follows the name."
 
 CONTEXT_RULES: tuple[SecretRule, ...] = (
-    make_rule(
-        "private-key",
-        "BEGIN",
-        rf"-{{0,5}}BEGIN[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS} ?-{{4,5}}"
-        r"(?=(?s:.{0,400}?)[A-Za-z0-9+/=]{16})(?s:.*?)"
-        rf"(?:-{{4,5}} ?END[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS} ?-{{4,5}}|\Z)",
-        private_key,
-        before="-",
-        reach=5,
-    ),
-    make_rule(
-        "private-key",
-        "-----END",
-        rf"[A-Za-z0-9+/=\s\\]{{16,9000}}-----END[A-Z0-9\s\\n]{{1,30}}?{KEY_WORDS}-----",
-        key_end,
-        before=LETTERS + "+/=\\\r\n",
-        reach=8192,
-    ),
+    *KEY_BLOCK_RULES,
     make_rule(
         "aws-secret-key",
         "aws secret",
@@ -142,7 +123,24 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
         token,
     ),
     make_rule(
-        "url-credentials", "://", r"://(?P<secret>[^\s/@:\"'<>\\]{0,64}:[^\s/@\"'<>\\]{1,256})@", url_password
+        "url-credentials",
+        "://",
+        r"://(?P<secret>[^\s/:\"'<>\\]{0,64}:(?:[^\s/@\"'<>\\]|@(?=[^\s/\"'<>\\]{0,256}@)){1,256})@",
+        url_password,
+    ),
+    make_rule(
+        "url-credentials",
+        "@tcp( @unix( @tcp6(",
+        r"(?P<secret>[\w.-]{1,64}:[^\s\"'`<>]{1,128}?)@(?:tcp6?|unix)\(",
+        url_password,
+        before=LETTERS + "!$%&*+,-./:;=?@^_~#",
+        reach=192,
+    ),
+    make_rule(
+        "url-credentials",
+        ":thin: :oci:",
+        r":(?:thin|oci):(?P<secret>[\w.$-]{1,64}/(?:[^\s@\"'<>\\]|@(?=[^\s\"'<>\\]{0,256}@)){1,128})@",
+        url_password,
     ),
     make_rule("url-credentials", "://", r"://(?P<secret>[\w-]{20,256})@", random_token),
     make_rule("cli-password", "-p", r"-p(?P<quote>['\"])(?P<secret>[^'\"\n]{4,128})(?P=quote)", opaque),

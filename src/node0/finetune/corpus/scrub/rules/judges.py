@@ -26,12 +26,32 @@ GAP = r"(?:\s|\\{1,4}[nrt])"
 "White space, also written out as an escape."
 
 SCHEME = re.compile(r"^(?:bearer|basic|token)(?=\W)", re.IGNORECASE)
+TEST_NAME = re.compile(
+    r"(?i:test|benchmark|example|fuzz|spec)(?=[A-Z_./:]|s/|[a-z]\d)|[\w./-]+(?:::|\.(?:py|go|js|ts|rs|java|rb)\b)"
+)
 FLAG = re.compile(r"(?:^|[\s\"'`(;|]|\\[nrt])(?:--|(?:setenv|ENV|ARG)\s{1,2})[\w-]*$")
+COOKIE_NAME = re.compile(r"^[\w.-]{1,80}=(?=\[|[A-Z]{2,10}_\d)")
 OPENING_KEY = re.compile(
     r"(?:api|access|private|signing|encryption|preshared|pre[-_]shared|auth|master|session)[-_]?$",
     re.IGNORECASE,
 )
+REFERENCE_VALUE = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]{1,20}:(?://|(?=[a-z]{2,16}://))|arn:[a-z-]{3,20}:[a-z0-9-]{2,40}:|jdbc:[a-z]"
+)
+"A URL or a resource's name: where it is. What is secret in it, other rules know."
+
+RESOURCE = re.compile(r"^[\"'=(]*arn:[a-z-]{3,20}:")
+
+TEST_STATUS = re.compile(r"(?:---|===|\u2713|\u2714)\s*$")
 MACHINE = re.compile(rf"(?:machine\s{{1,4}}(?:localhost|[\w-]+\.[\w.-]+)|default){GAP}{{1,12}}$")
+EXAMPLE_HOST = re.compile(
+    r"(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0|\[::1\]|host\.docker\.internal|(?:my)?(?:db-?)?host(?:name)?"
+    r"|(?:[\w-]{1,40}\.)?(?:example\.(?:com|org|net)|example|test|invalid))(?![\w.-])",
+    re.IGNORECASE,
+)
+EXAMPLE_PASSWORD = re.compile(
+    r"(?:my)?(?:db)?_?(?:password|passwd|pass|pwd|pw|secret|changeme)", re.IGNORECASE
+)
 KNOWN_SCHEME = re.compile(r"\W(?:bearer|basic|token|digest|negotiate)\s", re.IGNORECASE)
 
 
@@ -52,8 +72,8 @@ def random_token(match: re.Match[str]) -> Tier | None:
 
 
 def opaque(match: re.Match[str]) -> Tier | None:
-    """Anything that is not a variable or a placeholder."""
-    value = SCHEME.sub("", secret_of(match))
+    """Anything that is not a variable or a placeholder, nor the name of a cookie before one."""
+    value = COOKIE_NAME.sub("", SCHEME.sub("", secret_of(match)))
     return Tier.KEEP if stands_for_a_value(value) else Tier.REDACT
 
 
@@ -82,12 +102,25 @@ def assigned(match: re.Match[str]) -> Tier | None:
         return token(match) if _is_key_material(match.group("secret")) else None
     if match.group("flag") is not None and not FLAG.search(before):
         return None
+    if REFERENCE_VALUE.match(match.group("secret")) or RESOURCE.search(_word_before(match)):
+        return None
     name = re.split(r"[^\w-]", before)[-1] + match.group("name")
     return assigned_value_tier(name, match.group("secret"), quoted=quoted)
 
 
+def _word_before(match: re.Match[str]) -> str:
+    """What of the same word stands before the name."""
+    before = match.string[max(0, match.start() - 128) : match.start()]
+    return re.split(r"[\s=\"']", before)[-1]
+
+
 def assigned_pass(match: re.Match[str]) -> Tier | None:
-    """As `assigned`, for a name that is an ordinary word where nothing is glued to it."""
+    """As `assigned`, for a name that is a word, or how a test ended, where nothing is glued to it."""
+    before = match.string[max(0, match.start() - 8) : match.start()]
+    if match.group("name").isupper() and (
+        TEST_STATUS.search(before) or TEST_NAME.match(match.group("secret"))
+    ):
+        return None
     glued = re.search(r"\w$", match.string[max(0, match.start() - 1) : match.start()])
     return assigned(match) if glued or match.group("quote") else _unlike_words(match)
 
@@ -123,16 +156,6 @@ def _is_key_material(value: str) -> bool:
     return _is_mixed(value) and looks_random(value) and bool(re.fullmatch(r"[A-Za-z0-9+/=_-]{16,}", value))
 
 
-def private_key(match: re.Match[str]) -> Tier | None:
-    """A private key block, whole or without its end: the pattern asks for some of its content."""
-    return Tier.REDACT
-
-
-def key_end(match: re.Match[str]) -> Tier | None:
-    """The end of a private key block; its beginning may be lost."""
-    return Tier.REDACT if re.search(r"[A-Za-z0-9+/=]{16}", match.group()) else None
-
-
 def aws_secret(match: re.Match[str]) -> Tier | None:
     """Forty characters of mixed base64; git hashes are not."""
     value = match.group("secret")
@@ -147,9 +170,13 @@ def basic(match: re.Match[str]) -> Tier | None:
 
 
 def url_password(match: re.Match[str]) -> Tier | None:
-    """User and password in a URL, unless the password is a variable."""
-    login = match.group("secret")
-    return Tier.KEEP if login.startswith("[") or stands_for_a_value(login.partition(":")[2]) else Tier.REDACT
+    """User and password in a URL, unless the password is a variable, or a word at nobody's host."""
+    user, _, password = re.sub("/", ":", match.group("secret"), count=1).partition(":")
+    host = match.string[match.end() : match.end() + 80]
+    if user.startswith("[") or stands_for_a_value(password):
+        return Tier.KEEP
+    harmless = EXAMPLE_HOST.match(host) and (EXAMPLE_PASSWORD.fullmatch(password) or password == user)
+    return Tier.KEEP if harmless else Tier.REDACT
 
 
 def authorization(match: re.Match[str]) -> Tier | None:

@@ -8,11 +8,16 @@ import re
 from collections.abc import Iterator
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.placeholders import NUMBERED, without_placeholders
 from node0.finetune.corpus.scrub.rules.word_edges import is_inside_word
 
 LOCAL_PART = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
 DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])", re.ASCII)
-LOGIN = re.compile(r"://[^\s/@]*:$")
+LOGIN = re.compile(
+    r"(?:://[^\s/\"'<>]*:|:(?:thin|oci):[^\s\"'<>]*/|-u(?:ser)?[\s=]['\"]?[^\s:'\"]{1,64}:)[^\s/\"'<>]*$"
+)
+"The beginning of user and password before a host."
+
 ESCAPED_LETTER = re.compile(r"[nrt]|u00[0-9a-f]{2}")
 ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", "user", "you", "someone"})
 EXAMPLE_DOMAIN = re.compile(
@@ -41,11 +46,13 @@ def emails(text: str) -> Iterator[Finding]:
         if text[start - 1 : start] == "\\":
             escape = ESCAPED_LETTER.match(text, start, at)
             start = escape.end() if escape else start
-        login = LOGIN.search(text[max(floor, start - 64) : start])
+        login = LOGIN.search(text[max(0, start - 160) : start])
         domain = DOMAIN.match(text, at + 1) if start < at and not login else None
         if domain:
             local = text[start:at]
-            nobody = local.lower() in ROBOTS or EXAMPLE_DOMAIN.search(domain.group())
+            nobody = (
+                local.lower() in ROBOTS or EXAMPLE_DOMAIN.search(domain.group()) or NUMBERED.fullmatch(local)
+            )
             address = text[start : domain.end()]
             tier = Tier.KEEP if nobody else Tier.REDACT
             yield Finding("email", tier, start, domain.end(), address.lower())
@@ -91,7 +98,7 @@ def people(text: str) -> Iterator[Finding]:
             if match:
                 name = match.group("name").strip()
                 robot = folded.startswith(("noreply@", "no-reply@", "git@"), match.end())
-                tier = Tier.KEEP if robot or name.startswith("[NAME_") else Tier.REDACT
+                tier = Tier.KEEP if robot or not re.search(r"\w", without_placeholders(name)) else Tier.REDACT
                 start = match.start("name")
                 yield Finding("name", tier, start, start + len(name), name.lower())
             at = folded.find(word, at + len(word))

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 
 from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.placeholders import NUMBERED
+from node0.finetune.corpus.scrub.word_likeness import is_generated, reads_as_words
 
 JUDGED = 128
 "Characters of a value that are looked at."
@@ -26,6 +28,9 @@ REFERENCE = re.compile(
 EXAMPLE = re.compile(
     r"(?i:example|your[_-]|changeme|placeholder|redacted)|x{5}|X{5}|\*{3}|\.{3}$|^dummy|^DUMMY"
 )
+OURS = re.compile(rf"(?:{NUMBERED.pattern})(?:[:@](?:{NUMBERED.pattern}))*(?=[;,&]|$)")
+"A placeholder, or user and password of two."
+
 IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[._-][A-Za-z_]+)*[:.?!)]*")
 WORDS = re.compile(r"[a-z]*(?:[._-]?[A-Z][a-z]{2,}|[._-][a-z]{2,})*[:.?!)]*|[A-Z_.-]+")
 NAMES_ITSELF = re.compile(r"passw|secret|token|credential|key|field|input|label|name|value", re.IGNORECASE)
@@ -37,12 +42,25 @@ PASSWORD = re.compile(
 FIGURES = re.compile(r"[\d.,:/%-]+")
 "A number, a date, a share."
 
+UNIT = (
+    r"(?:[num\u00b5]?s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|y|years?|[kmgtp]?hz"
+    r"|[kmgtp]?i?b|[kmgtp]?bps|(?:kilo|mega|giga|kibi|mebi|gibi)?bytes?|bits?|chars?|characters?|tokens?|times|requests?|reqs?"
+    r"|rpm|rps|qps|tps|px|r?em|pt|x|%|k|v)"
+)
+QUANTITY = re.compile(
+    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?\d[\d_.,]*(?:e[+-]?\d+)?", re.IGNORECASE
+)
+"A number with its unit, a duration of several, a rate."
+
+PLACES = re.compile(r"[A-Za-z][\w.-]*(?:/[\w.{}:-]+){2,}(?:#[\w.-]+)?")
+"Where something is in a store, a tree or a cloud, where every step is a word."
+
 COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
 
 
 def stands_for_a_value(value: str) -> bool:
     """Whether this is an example, a variable or a placeholder, not a value."""
-    return bool(VARIABLE.match(value) or REFERENCE.match(value)) or is_example(value)
+    return bool(VARIABLE.match(value) or REFERENCE.match(value) or OURS.match(value)) or is_example(value)
 
 
 def is_example(value: str) -> bool:
@@ -78,16 +96,18 @@ def entropy(value: str) -> float:
 def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
     """How sure we are that `value` is a secret, given the name that it is assigned to."""
     value = value[:JUDGED].rstrip(".)]}:")
-    if len(value) < 6 or FIGURES.fullmatch(value) or COUNTER.search(name):
+    if len(value) < 6 or FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or COUNTER.search(name):
         return None
     if stands_for_a_value(value):
         return Tier.KEEP
+    if PLACES.fullmatch(value) and reads_as_words(value):
+        return None
     judge = _password_tier if PASSWORD.search(name) else _token_tier
     return judge(value, quoted=quoted)
 
 
 def _token_tier(value: str, *, quoted: bool) -> Tier | None:
-    if DIGEST.fullmatch(value):
+    if DIGEST.fullmatch(value) or (len(value) >= 8 and is_generated(value)):
         return Tier.REDACT
     if IDENTIFIER.fullmatch(value) and (entropy(value) < 4.0 or (WORDS.fullmatch(value) and not quoted)):
         return None
@@ -99,6 +119,8 @@ def _token_tier(value: str, *, quoted: bool) -> Tier | None:
 
 
 def _password_tier(value: str, *, quoted: bool) -> Tier | None:
+    if len(value) >= 8 and is_generated(value):
+        return Tier.REDACT
     if not IDENTIFIER.fullmatch(value):
         return Tier.REDACT if re.search(r"[0-9!@#$%^&*+=?]", value) or quoted else Tier.CANDIDATE
     if len(value) >= 10 and not WORDS.fullmatch(value):

@@ -35,6 +35,7 @@ def judged(judge: Judge, value: str, *, around: str = "{}") -> Tier | None:
         (judges.basic, "notbase", None),
         (judges.url_password, "jane:hunter2", Tier.REDACT),
         (judges.url_password, "jane:${PASSWORD}", Tier.KEEP),
+        (judges.url_password, "user:password", Tier.REDACT),
         (judges.argument, "3307", None),
         (judges.argument, "hunter2", Tier.REDACT),
     ],
@@ -53,6 +54,18 @@ def test_a_member_of_a_web_key_needs_its_type() -> None:
     assert judged(judges.private_jwk, "aB3dE5gH7j", around='{{"d":"{}"}}') is None
 
 
-def test_what_is_above_the_end_of_a_key_must_be_key_material() -> None:
-    assert judged(judges.key_end, "A1b2C3d4E5f6G7h8-----END PRIVATE KEY-----") is Tier.REDACT
-    assert judged(judges.key_end, "see -----END PRIVATE KEY-----") is None
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "db.example.com", "host", "dbhost"])
+@pytest.mark.parametrize("login", ["user:password", "root:root", "postgres:postgres", "app:secret"])
+def test_words_at_nobodys_host_are_an_example(login: str, host: str) -> None:
+    match = re.compile(f"://(?P<secret>{login})@").match(f"://{login}@{host}:5432/app")
+
+    assert match
+    assert judges.url_password(match) is Tier.KEEP
+
+
+@pytest.mark.parametrize("host", ["db.acme.io", "localhost.acme.io", "hosting"])
+def test_a_word_at_somebodys_host_is_a_password(host: str) -> None:
+    match = re.compile("://(?P<secret>user:password)@").match(f"://user:password@{host}/x")
+
+    assert match
+    assert judges.url_password(match) is Tier.REDACT
