@@ -59,3 +59,9 @@ def registry(town: Town, tmp_path: Path) -> ModelRegistry:
 @pytest.fixture
 def deployer(town: Town, registry: ModelRegistry) -> Deployer:
     return Deployer(town, registry, probe=lambda *_: None)
+
+
+def register(registry: ModelRegistry, name: str, evaluation: Evaluation) -> None:
+    """The next version of a model with this name, with the files of deacon:1."""
+    like = registry.require("deacon:1").model_copy(update={"name": name})
+    registry.add_evaluation(registry.register(like).spelled, evaluation)

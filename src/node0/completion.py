@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import typer
-from typer import completion as typers
+from typer.completion import completion_init as _init  # type: ignore[attr-defined]  # documented, not exported
+from typer.completion import get_completion_script as _script  # type: ignore[attr-defined]  # likewise
+from typer.completion import shell_complete
 
 PROGRAM = "node0"
 ASKED_BY = "_NODE0_COMPLETE"
@@ -14,7 +16,7 @@ ASKED_BY = "_NODE0_COMPLETE"
 
 def script_of(shell: str) -> str:
     """The script that a shell evaluates once, at its start."""
-    return typers.get_completion_script(prog_name=PROGRAM, complete_var=ASKED_BY, shell=shell)
+    return _script(prog_name=PROGRAM, complete_var=ASKED_BY, shell=shell)
 
 
 def complete(
@@ -30,10 +32,10 @@ def complete(
         listing: makes an app that knows the commands by name.
         modules: the module of each command, which has an `app`.
     """
-    typers.completion_init()
+    _init()
     group = typer.main.get_command(listing())
     named = next((word for word in words.split()[1:] if word in modules), None)
     if named is not None:
         inner = typer.main.get_command(import_module(modules[named]).app)
         group.commands[named] = inner  # type: ignore[attr-defined]  # a listing of several commands is a group
-    return typers.shell_complete(group, {}, PROGRAM, ASKED_BY, instruction)
+    return shell_complete(group, {}, PROGRAM, ASKED_BY, instruction)

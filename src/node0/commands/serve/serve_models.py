@@ -3,12 +3,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node0 import console
-from node0.commands.finetune.remote_flags import RemoteFlags
 from node0.commands.lazy import when_called
 from node0.commands.serve.model_offers import (
     Offer,
@@ -20,9 +19,8 @@ from node0.commands.serve.model_offers import (
     served_model,
 )
 from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
-from node0.commands.serve.retrieval_places import retrieval_places
+from node0.commands.serve.serve_request import ServeRequest as ServeRequest
 from node0.errors import ConfigError, NotFound
-from node0.finetune.rag.retriever import MAX_TOKENS
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.local_engine import LocalEngine
@@ -53,48 +51,6 @@ DIALECTS: Mapping[str, Callable[[], Dialect]] = {
     "sglang": SglangDialect,
 }
 "How each kind of external engine is asked, by its name in `--engine`."
-
-
-@dataclass(frozen=True, slots=True)
-class ServeRequest:
-    """What a person asked for."""
-
-    models: tuple[str, ...]
-    adapters: tuple[str, ...]
-    role: str | None
-    profile: Path | None
-    engine: str
-    engine_url: str | None
-    engine_models: tuple[str, ...]
-    engine_token_file: Path | None
-    host: str
-    port: int
-    token_file: Path | None
-    max_running: int
-    max_waiting: int
-    cache_bytes: int | None
-    max_loaded: int | None
-    max_bytes: int | None
-    max_body: int
-    max_seconds: float
-    device: str
-    dtype: str
-    town: Path | None
-    rag_dirs: tuple[str, ...] = ()
-    "`[MODEL=]DIR`."
-
-    rag_tokens: int = MAX_TOKENS
-    remote: RemoteFlags = field(default_factory=RemoteFlags)
-    "Stages at peers that hold the model."
-
-    @property
-    def choice(self) -> SourceChoice:
-        """What is chosen for every model."""
-        names = [*named_models(self.models), *named_models(self.models).values()]
-        retrieval = retrieval_places(self.rag_dirs, names, max_tokens=self.rag_tokens)
-        return SourceChoice(
-            self.adapters, self.role, self.profile, self.device, self.dtype, self.town, retrieval
-        )
 
 
 def serve_models(request: ServeRequest) -> None:

@@ -2,9 +2,9 @@
 """Serve over a swarm: one model, whose stages are those of a run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from node0.commands.serve.model_offers import Offer
+from node0.commands.serve.serve_request import ServeRequest
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.stage_states import adapter_states
 from node0.finetune.inference.loading import DTYPES
@@ -16,14 +16,11 @@ from node0.server.host.stage_spec import StageTraining
 from node0.swarm.run.run_file import read_run
 from node0.swarm.run.swarm_run import SwarmRun
 
-if TYPE_CHECKING:
-    from node0.commands.serve.serve_models import ServeRequest
-
 PLAIN = LoRAConfig(rank=1, alpha=1.0, dropout=0.0, target_modules=["wq"])
 "Where there is no adapter: a fresh one adds nothing, and freezes the base."
 
 
-def stages_engine(request: "ServeRequest", offer: Offer) -> StagesEngine:
+def stages_engine(request: ServeRequest, offer: Offer) -> StagesEngine:
     """An engine that leads the stages of the request's run and gives them this model's adapter.
 
     Raises:

@@ -74,7 +74,7 @@ def _share(ways: int, last: int, slot: int) -> float:
     """The share of the choices of signs that stand in slots up to the last."""
     upto = ways & ((1 << (last + 1) * slot) - 1)
     # The sum of a number's digits is what it leaves when divided by the base less one.
-    return upto % ((1 << slot) - 1) / 2 ** (slot - 2)
+    return upto % ((1 << slot) - 1) / (1 << (slot - 2))
 
 
 def differences(old: Sequence[Tally], new: Sequence[Tally]) -> list[int]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from deploy_town import SETTINGS
+from deploy_town import SETTINGS, register
 
 from node0.errors import (
     BadCheckpoint,
@@ -20,7 +20,7 @@ from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment
-from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.states import Alias, DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.registry.versions import change
@@ -39,19 +39,6 @@ def _deploy(deployer: Deployer, name: str, **options: object) -> Deployment:
 
 def _role(town: Town, role: str = "deacon") -> object:
     return json.loads(town.settings_file.read_text())["role_agents"].get(role)
-
-
-def _register(registry: ModelRegistry, name: str, evaluation: Evaluation) -> None:
-    """The next version of a model with this name, with the files of deacon:1."""
-    like = registry.require("deacon:1").model_copy(update={"name": name})
-    registry.add_evaluation(registry.register(like).spelled, evaluation)
-
-
-def _measured(passed: int, *, low: float | None = None) -> Evaluation:
-    """So many of a hundred items."""
-    outcomes = {"triage": {f"i{number:03}": (int(number < passed), 1) for number in range(100)}}
-    detail = EvaluationDetail(suite_digest="s", outcomes=outcomes, nulls={"echo": {"triage": (0, 100)}})
-    return Evaluation(suite="s", items=100, score=passed / 100, low=low, detail=detail)
 
 
 def _statuses(registry: ModelRegistry) -> dict[int, str]:
@@ -142,7 +129,7 @@ def test_a_version_that_was_never_at_work_is_refused(deployer: Deployer, version
 def test_a_version_number_of_two_models_is_refused_by_their_names(
     town: Town, deployer: Deployer, registry: ModelRegistry
 ) -> None:
-    _register(registry, "other", Evaluation(suite="s", items=100, score=0.95))
+    register(registry, "other", Evaluation(suite="s", items=100, score=0.95))
     for name in ("deacon:1", "other:1", "deacon:2"):
         _deploy(deployer, name)
     before = (town.settings_file.read_text(), DeploymentLog(registry.store).list())
@@ -248,49 +235,6 @@ def test_a_version_that_was_never_evaluated_is_refused(town: Town, registry: Mod
     with pytest.raises(GateRefused, match="never evaluated"):
         _deploy(Deployer(town, registry, probe=lambda *_: None), kept.spelled)
     assert town.settings_file.read_text() == SETTINGS
-
-
-@pytest.mark.parametrize(("rigs", "falls"), [(["demo"], True), (["other"], False), ([], False)])
-def test_a_version_is_compared_with_the_one_that_works_where_it_goes(
-    deployer: Deployer, registry: ModelRegistry, rigs: list[str], falls: bool
-) -> None:
-    for name, passed in {"alpha": 80, "beta": 100, "newer": 80}.items():
-        _register(registry, name, _measured(passed, low=0.9))
-    _deploy(deployer, "alpha:1")
-    deployer.deploy(deployer.plan("beta:1", rigs=["demo"], endpoint=ENDPOINT))
-
-    refused = pytest.raises(GateRefused, match=r"triage fell from 100\.0% to 80\.0%")
-    with refused if falls else nullcontext():
-        deployer.deploy(deployer.plan("newer:1", rigs=rigs, endpoint=ENDPOINT))
-    assert (registry.require("newer:1").deployment_status is DeploymentStatus.ACTIVE) is not falls
-
-
-def test_what_is_not_settled_holds_a_deployment_until_somebody_says_why(
-    town: Town, deployer: Deployer, registry: ModelRegistry
-) -> None:
-    town.model_settings_file.write_text("gate: {alpha: 0.01}\n")
-    for name, passed in {"alpha": 90, "beta": 84}.items():
-        _register(registry, name, _measured(passed, low=0.9))
-    _deploy(deployer, "alpha:1")
-    before = town.settings_file.read_text()
-
-    with pytest.raises(GateRefused, match=r"triage is 6\.0% below the version at work.*inconclusive"):
-        _deploy(deployer, "beta:1")
-    assert town.settings_file.read_text() == before
-    assert _deploy(deployer, "beta:1", force=True, reason="looked at the six").reason == "looked at the six"
-
-
-def test_a_version_is_not_compared_with_itself(
-    town: Town, deployer: Deployer, registry: ModelRegistry
-) -> None:
-    town.model_settings_file.write_text("gate: {category_threshold: 0.1, margin: 0.0}\n")
-    for name in ("alpha", "beta"):
-        _register(registry, name, _measured(90, low=0.9))
-    _deploy(deployer, "alpha:1")
-
-    assert _deploy(deployer, "alpha:1").spelled == "alpha:1"
-    with pytest.raises(GateRefused, match="All categories together"):
-        _deploy(deployer, "beta:1")
 
 
 def test_force_needs_a_reason_and_keeps_it(town: Town, deployer: Deployer, registry: ModelRegistry) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from node0.finetune.chat.messages import Block, Request, ToolResultBlock, blocks, text_of
 from node0.finetune.corpus.lone_surrogates import without_lone_surrogates
 from node0.finetune.eval.sandbox.sandbox_runner import SandboxRunner, find_sandbox
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.item import EvalItem
-from node0.finetune.eval.suite.judging import CheckResult
 from node0.finetune.eval.suite.trial import Trial, open_trial
 
 
@@ -83,7 +83,7 @@ def open_item(item: EvalItem) -> AbstractContextManager[Trial]:
     return open_trial(item, _sandbox() if item.runs else None)
 
 
-def judge(item: EvalItem, answers: Iterable[Sequence[Block]]) -> list[CheckResult]:
+def judge(item: EvalItem, answers: Iterable[Sequence[Block]]) -> list[CheckOutcome]:
     """Every check's result on these answers, carried out in a new place; those after its end are left out."""
     with open_item(item) as trial:
         for answer in answers:
