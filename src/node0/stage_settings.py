@@ -16,7 +16,7 @@ class OptimizerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
     lr: float = Field(default=3e-5, gt=0)
-    "Peak learning rate."
+    "Peak learning rate; an adapter for which none is given has one by the width of its base."
 
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     "AdamW's decay of the gradient's first and second moment."

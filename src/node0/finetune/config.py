@@ -97,7 +97,7 @@ class WorkSettings(BaseModel):
     max_steps: int | None = Field(default=None, ge=1)
     "Optimizer steps; None derives them from epochs."
 
-    epochs: float = Field(default=1.0, gt=0)
+    epochs: float = Field(default=3.0, gt=0)
     "Passes over the data when max_steps is not set."
 
     max_length: int = Field(default=2048, ge=8)
@@ -134,8 +134,11 @@ class FineTuneConfig(StageSettings, WorkSettings):
     scheduler: Literal["linear", "cosine", "constant"] = "linear"
     "Shape of the learning rate after warm-up."
 
-    num_warmup_steps: int = Field(default=100, ge=0)
-    "Steps over which the rate rises from 0."
+    warmup_share: float = Field(default=0.05, ge=0, le=1)
+    "Share of the steps over which the rate rises from 0, where num_warmup_steps is not set."
+
+    num_warmup_steps: int | None = Field(default=None, ge=0)
+    "Steps over which the rate rises from 0; None takes warmup_share of the steps."
 
     max_skipped_steps: int = Field(default=3, ge=1)
     "Skipped steps in a row that end the run."
@@ -163,6 +166,9 @@ class FineTuneConfig(StageSettings, WorkSettings):
 
     checkpoint_every_n_steps: int = Field(default=100, ge=1)
     "Steps between checkpoints."
+
+    checkpoint_every_minutes: float | None = Field(default=15.0, gt=0)
+    "Minutes after which a checkpoint is due too; None counts steps only."
 
     keep_last: int = Field(default=2, ge=1)
     "Checkpoints kept."

@@ -83,8 +83,10 @@ def train(request: TrainingRequest, resolved: Resolved[FineTuneConfig], *, as_js
     _show(summary, as_json=as_json)
     if finished is not None:
         _tell_finished(finished, resolved)
-    elif not as_json:
+    elif not (as_json or result.doubts):
         console.note(f"next: {_next(result, resolved.values, summary.get('registered'))}")
+    for line in result.doubts:
+        console.note(f"warning: {line}")
 
 
 def _next(result: RunResult, config: FineTuneConfig, registered: str | None) -> str:
@@ -219,6 +221,7 @@ def _summary(result: RunResult, total: int) -> dict[str, Any]:
         "best_step": result.best_step,
         "val_loss": result.val_loss,
         "finished": result.finished,
+        **({"doubts": "; ".join(result.doubts)} if result.doubts else {}),
     }
 
 

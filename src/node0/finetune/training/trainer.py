@@ -21,6 +21,7 @@ from node0.finetune.training.evaluate import Validation, validate_pairs, validat
 from node0.finetune.training.hooks import StepHook, report_end
 from node0.finetune.training.interrupt import Interrupt, telling_what_is_kept, watch_signals
 from node0.finetune.training.output.checkpoint_writer import CheckpointWriter, NullCheckpointWriter
+from node0.finetune.training.output.doubts import doubts
 from node0.finetune.training.output.metrics import Metrics, StepRecord
 from node0.finetune.training.output.resume import (
     Resume,
@@ -160,10 +161,11 @@ class Trainer:
         self.run = RunDirectory(config.checkpoint_dir)
         writer = CheckpointWriter if ranks.leads else NullCheckpointWriter
         self.checkpoints = writer(plan, engine)
-        self.schedule = Schedule(config.lr, config.num_warmup_steps, plan.total_steps, config.scheduler)
+        self.schedule = Schedule(config.lr, config.num_warmup_steps or 0, plan.total_steps, config.scheduler)
         self.preference = Preference(config.dpo_beta, config.reference_free)
         self.reference: Reference | None = None
         self.state = TrainerState(fingerprint=plan.fingerprint)
+        self._saved_at = time.monotonic()
 
     def begin(self, found: Path | None) -> None:
         """Start anew, or go to the state in `found`."""
@@ -201,6 +203,8 @@ class Trainer:
                 self.checkpoints.draw()
                 logger.warning("saved step %d; run again to go on", self.state.step)
                 raise KeyboardInterrupt
+            if self._is_save_due():
+                self._save()
             if self.state.step == self.stop_after:
                 self._save()
                 return self.state.step >= self.plan.total_steps
@@ -218,7 +222,8 @@ class Trainer:
         else:
             self.checkpoints.stop()
             self.hook.entered(JobState.READY, f"stopped at step {last}")
-        return RunResult(self.run.root, best, loss, last, finished=finished)
+        found = doubts(self.run.metrics(), peak=config.lr) if finished and self.ranks.leads else []
+        return RunResult(self.run.root, best, loss, last, finished=finished, doubts=tuple(found))
 
     def _one_step(self, metrics: Metrics | None) -> None:
         started = time.monotonic()
@@ -317,7 +322,15 @@ class Trainer:
             ranks=self.ranks,
         )
 
+    def _is_save_due(self) -> bool:
+        """Whether time enough has passed since the last checkpoint on any rank: all save, or none."""
+        minutes = self.plan.config.checkpoint_every_minutes
+        if minutes is None:
+            return False
+        return any(self.ranks.gather(time.monotonic() - self._saved_at >= 60 * minutes))
+
     def _save(self) -> None:
+        self._saved_at = time.monotonic()
         self.state.data = self.plan.data.steps.state()
         with self._phase(JobState.CHECKPOINTING):
             self.checkpoints.save(self.state)

@@ -40,7 +40,7 @@ def test_flags_beat_run_json_beats_the_file(tmp_path, capsys):
     assert rows["seed"] == (2, "run.json")
     assert rows["max_length"] == (64, "run.yaml")
     assert rows["role"] == ("deacon", "flag")
-    assert rows["epochs"] == (1.0, "default")
+    assert rows["epochs"] == (3.0, "default")
 
 
 def test_a_base_without_a_file_gets_an_adapter_by_default(capsys):

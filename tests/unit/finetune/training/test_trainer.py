@@ -263,3 +263,19 @@ def test_entries_are_listed_with_their_split_and_how_often_they_were_seen(tmp_pa
 
 def test_real_tokens_leave_padding_out():
     assert real_tokens(microbatch()) == 3
+
+
+def test_a_checkpoint_is_due_after_so_many_minutes_too(tmp_path):
+    every_step = make_trainer(
+        tmp_path, checkpoint_every_n_steps=100, checkpoint_every_minutes=1e-9, keep_last=9
+    )
+    run(every_step)
+    by_steps_only = tmp_path / "other"
+    by_steps_only.mkdir()
+    never = make_trainer(
+        by_steps_only, checkpoint_every_n_steps=100, checkpoint_every_minutes=None, keep_last=9
+    )
+    run(never)
+
+    assert step_numbers(every_step.run.training_state) == [1, 2, 3, 4, 5, 6]
+    assert len(step_numbers(never.run.training_state)) < 6

@@ -13,6 +13,7 @@ from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.role import EVERY_ROLE
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.run_engine import Engine
+from node0.finetune.training.output.doubts import doubts
 from node0.finetune.training.output.loss_plot import plot_loss
 from node0.finetune.training.output.model_card import CardFacts, render_card
 from node0.finetune.training.output.resume import TrainerState
@@ -85,6 +86,7 @@ def _facts(
         first_val_loss=first.get("val_loss"),
         best_val_loss=val_loss,
         last_val_loss=state.last_val_loss,
+        doubts=doubts(run.metrics(), peak=plan.config.lr),
     )
 
 

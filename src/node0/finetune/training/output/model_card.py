@@ -36,6 +36,8 @@ class CardFacts:
     first_val_loss: float | None
     best_val_loss: float | None
     last_val_loss: float | None
+    doubts: Sequence[str] = ()
+    "Why the run has probably learned nothing."
 
 
 def render_card(config: FineTuneConfig, facts: CardFacts) -> str:
@@ -47,7 +49,7 @@ def render_card(config: FineTuneConfig, facts: CardFacts) -> str:
         _intent(config, base),
         "## Training data\n\n" + _table(_data_rows(facts)),
         "## Training\n\n" + _table(_training_rows(config, facts)),
-        "## Results\n\n" + _table(_result_rows(facts)) + f"\n![loss]({LOSS_PLOT})\n",
+        "## Results\n\n" + _doubts(facts) + _table(_result_rows(facts)) + f"\n![loss]({LOSS_PLOT})\n",
         _limits(),
         _files(config),
     ]
@@ -110,7 +112,7 @@ def _training_rows(config: FineTuneConfig, facts: CardFacts) -> list[tuple[str, 
         ("tokens", facts.tokens),
         ("weights", facts.parameters),
         ("of them trained", facts.trained_parameters),
-        ("learning rate", f"{config.lr:g}, {config.scheduler}, {config.num_warmup_steps} warm-up steps"),
+        ("learning rate", f"{config.lr:g}, {config.scheduler}, {config.num_warmup_steps or 0} warm-up steps"),
         ("seed", config.seed),
         ("base digest", f"`{facts.base_digest}`"),
     ]
@@ -126,6 +128,10 @@ def _result_rows(facts: CardFacts) -> list[tuple[str, object]]:
         (f"validation loss of these weights (step {facts.best_step})", _loss(facts.best_val_loss)),
         ("validation loss of the last step", _loss(facts.last_val_loss)),
     ]
+
+
+def _doubts(facts: CardFacts) -> str:
+    return "".join(f"**Warning:** {line}.\n\n" for line in facts.doubts)
 
 
 def _limits() -> str:

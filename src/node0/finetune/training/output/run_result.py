@@ -7,6 +7,7 @@ from typing import Any
 
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.output.doubts import doubts
 from node0.finetune.training.output.resume import Resume
 from node0.settings import DEFAULT, Resolved, leaves
 
@@ -34,6 +35,9 @@ class RunResult:
     finished: bool = True
     "False after `stop_after`: the weights are not exported yet."
 
+    doubts: tuple[str, ...] = ()
+    "Why a finished run has probably learned nothing; see `doubts`."
+
 
 def finished_result(run_dir: Path, resume: Resume) -> RunResult | None:
     """What the finished run in a directory left; None where there is none, or where it is to start over.
@@ -47,7 +51,8 @@ def finished_result(run_dir: Path, resume: Resume) -> RunResult | None:
     records, step = run.metrics(), int(run.read_manifest().get("step", 0))
     measured = {record["step"]: record["val_loss"] for record in records if "val_loss" in record}
     steps = max((record["step"] for record in records), default=step)
-    return RunResult(run_dir, step, measured.get(step), steps)
+    found = doubts(records, peak=float(run.settings().get("lr", 0.0)))
+    return RunResult(run_dir, step, measured.get(step), steps, doubts=tuple(found))
 
 
 def unused_settings(run_dir: Path, resolved: Resolved[FineTuneConfig]) -> dict[str, Any]:

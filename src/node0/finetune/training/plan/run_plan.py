@@ -21,6 +21,7 @@ from node0.finetune.training.plan.disk_estimate import (
     estimate_disk,
     refuse_full_disk,
 )
+from node0.finetune.training.plan.learning_rate import with_rate
 from node0.finetune.training.plan.load_data import load_data
 from node0.finetune.training.plan.memory_estimate import (
     GIB,
@@ -66,6 +67,11 @@ class RunPlan:
     "Bytes."
 
     graph_budget: int | None
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps over which the rate rises from 0."""
+        return self.config.num_warmup_steps or 0
 
     @property
     def disk(self) -> DiskEstimate:
@@ -159,6 +165,8 @@ def make_plan(
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
     )
     data = load_data(config, tokenizer, frozen)
+    total_steps = config.max_steps or data.steps.total_steps(config.epochs)
+    config = with_rate(config, args, total_steps)
     free = free_bytes(device) // (1 if device == "cuda" else processes)
     memory = estimate(args, _memory_factors(config, dtype, None))
     budget = _graph_budget(config, memory, free)
@@ -171,7 +179,7 @@ def make_plan(
         data=data,
         device=device,
         dtype=dtype,
-        total_steps=config.max_steps or data.steps.total_steps(config.epochs),
+        total_steps=total_steps,
         memory=estimate(args, _memory_factors(config, dtype, budget)),
         free=free,
         graph_budget=budget,
@@ -202,6 +210,8 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
         ("tokens", data.tokens),
         ("pairs" if config.mode == "dpo" else "supervised tokens", data.supervised),
         ("steps", plan.total_steps),
+        ("learning rate", config.lr),
+        ("warm-up steps", plan.warmup_steps),
         ("parameters", count_parameters(plan.args)),
         ("trained parameters", plan.trained_parameters),
         ("device", plan.device),
@@ -220,10 +230,10 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
 def warnings(plan: RunPlan) -> list[str]:
     """What a person may not have meant, a line each. Nothing of it stops the run."""
     config, lines = plan.config, []
-    if plan.total_steps <= config.num_warmup_steps:
+    if plan.total_steps <= plan.warmup_steps:
         lines.append(
             f"the run ends in its warm-up: {plan.total_steps} steps, and lr reaches {config.lr:g} after "
-            f"{config.num_warmup_steps}; lower num_warmup_steps, or raise epochs or max_steps"
+            f"{plan.warmup_steps}; lower num_warmup_steps, or raise epochs or max_steps"
         )
     if plan.data.left_out:
         lines.append(

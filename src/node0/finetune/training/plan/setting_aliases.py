@@ -21,6 +21,7 @@ ALIASES = {
     "num_epochs": "epochs",
     "gradient_accumulation_steps": "microbatches_per_step",
     "warmup_steps": "num_warmup_steps",
+    "warmup_ratio": "warmup_share",
     "lr_scheduler_type": "scheduler",
     "lr_scheduler": "scheduler",
     "adam_epsilon": "eps",
