@@ -14,7 +14,7 @@ DEV_DEPS := $(VENV)/.dev-deps
 export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo base bench bench-gguf setup setup-demo town-tools engines check lint unit test integration fix docs hooks clean
+.PHONY: help demo base bench bench-gguf setup setup-demo town-tools engines release check lint unit test integration fix docs hooks clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 
 bench-gguf: setup  ## Measure every GGUF format with llama.cpp (`make engines` first)
 	PYTHONPATH=examples $(BIN)/python bench/gguf_formats.py
+
+release: setup  ## Build wheel and sdist at a tag, and check that they work elsewhere; nothing is uploaded
+	$(BIN)/python tools/release.py $(RELEASE)
 
 fix: setup  ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .

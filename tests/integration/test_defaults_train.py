@@ -68,7 +68,7 @@ def test_a_run_of_one_step_that_is_all_warm_up_says_that_nothing_was_trained(
 def test_a_rate_that_is_far_too_high_is_doubted_as_divergence(
     arguments: list[str], tmp_path: Path, capsys: Printed
 ) -> None:
-    assert main([*arguments, "--lr", "1", "--set", "lora=null", "--set", "scheduler=constant"]) == 0
+    assert main([*arguments, "--lr", "1e4", "--set", "lora=null", "--set", "scheduler=constant"]) == 0
 
     assert "warning: the run diverged" in capsys.readouterr().err.splitlines()[-1]
     assert "**Warning:** the run diverged" in (tmp_path / "run" / "README.md").read_text()

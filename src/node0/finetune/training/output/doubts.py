@@ -43,6 +43,8 @@ def _of_rate(steps: Sequence[Mapping[str, Any]], peak: float) -> Iterator[str]:
 def _of_loss(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     measured = [record["val_loss"] for record in records if record.get("val_loss") is not None]
     is_measured = len(measured) > 1
+    if not is_measured and len(steps) == 1:
+        return
     before, after = (measured[0], min(measured[1:])) if is_measured else _ends(steps)
     name = "held-out loss" if is_measured else "training loss"
     told = f"{before:.4f} -> {after:.4f}"

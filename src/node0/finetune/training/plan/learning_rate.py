@@ -10,14 +10,13 @@ import math
 from node0.finetune.config import FineTuneConfig
 from node0.models.llama.arguments import LlamaArguments
 
-ADAPTER_RATE = 2e-4
-"Of an adapter on a model of `ADAPTER_WIDTH`, as QLoRA (Dettmers et al. 2023, table 9) has it for 7B and 13B."
+ADAPTER_RATE = 5e-4
+"Of an adapter on a model of `ADAPTER_WIDTH`: Thinking Machines, LoRA Without Regret (2025), fitted on Llama."
 
-ADAPTER_WIDTH = 4096
-"Width of Llama 7B."
+ADAPTER_WIDTH = 2000
 
 WIDTH_POWER = 0.78
-"How the rate falls with the width: Thinking Machines, LoRA Without Regret (2025), fitted on Llama."
+"How the rate falls with the width, from the same fit."
 
 HIGHEST_RATE = 1e-2
 "Beyond it AdamW's steps are larger than the weights that they change."

@@ -27,6 +27,10 @@ def test_a_run_that_learned_is_not_doubted() -> None:
     assert doubts([], peak=1.0) == []
 
 
+def test_one_step_that_nothing_was_measured_after_tells_nothing() -> None:
+    assert doubts(_run([5.0]), peak=1.0) == []
+
+
 @pytest.mark.parametrize(
     ("records", "said"),
     [
