@@ -65,10 +65,15 @@ def test_a_run_of_one_step_that_is_all_warm_up_says_that_nothing_was_trained(
     assert "warning: nothing was trained" in err
 
 
-def test_a_rate_that_is_far_too_high_is_doubted_as_divergence(
+def test_a_rate_that_is_far_too_high_for_a_base_that_knows_the_work_is_doubted_as_divergence(
     arguments: list[str], tmp_path: Path, capsys: Printed
 ) -> None:
-    assert main([*arguments, "--lr", "1e4", "--set", "lora=null", "--set", "scheduler=constant"]) == 0
+    learned = str(tmp_path / "learned")
+    whole = ["--set", "lora=null", "--lr", "0.01", "--checkpoint-dir", learned]
+    assert main([*arguments, *whole]) == 0
+    capsys.readouterr()
+
+    assert main([*arguments, "--base-model", learned, "--lr", "2", "--set", "scheduler=constant"]) == 0
 
     assert "warning: the run diverged" in capsys.readouterr().err.splitlines()[-1]
     assert "**Warning:** the run diverged" in (tmp_path / "run" / "README.md").read_text()

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import release
 
 pytestmark = pytest.mark.integration
@@ -48,7 +49,7 @@ def test_packages_that_would_not_work_are_refused(
 ) -> None:
     _packages(tmp_path, *names, sources=sources)
 
-    with pytest.raises(ValueError, match="x-1.2.3") as caught:
+    with pytest.raises(ValueError, match=r"x-1\.2\.3") as caught:
         release.check_files(tmp_path, version)
     assert said in str(caught.value)
 
