@@ -15,6 +15,7 @@ from tiny_chat import tiny_tokenizer
 
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.render import Renderer
+from node0.finetune.inference.text import BROKEN
 from node0.finetune.serving.engines.token_engine import (
     EngineFigures,
     GeneratedToken,
@@ -236,16 +237,24 @@ class ScriptedHttpEngine:
         limit = body.get("max_tokens", body.get("n_predict"))
         ids = [*encode(self.texts.pop(0) if self.texts else ""), END][:limit]
         read = body["prompt"] if self.prompt_read is None else self.prompt_read
-        for number, token_id in enumerate(ids):
-            if path == "/completion":
-                yield {"content": "x", "tokens": [token_id], "stop": False}
-            else:
-                told = {"prompt_token_ids": read} if number == 0 else {}
-                yield {"choices": [{"index": 0, "text": "x", "token_ids": [token_id], **told}]}
         if path == "/completion":
-            yield {"content": "", "tokens": [], "stop": True, "tokens_evaluated": len(read)}
-        else:
-            yield {"choices": [{"index": 0, "text": "", "token_ids": [], "finish_reason": "stop"}]}
+            yield from self._of_llama_server(ids, read)
+            return
+        for number, token_id in enumerate(ids):
+            told = {"prompt_token_ids": read} if number == 0 else {}
+            yield {"choices": [{"index": 0, "text": "x", "token_ids": [token_id], **told}]}
+        yield {"choices": [{"index": 0, "text": "", "token_ids": [], "finish_reason": "stop"}]}
+
+    def _of_llama_server(self, ids: list[int], read: list[int]) -> Iterator[dict[str, Any]]:
+        """Of the ids within a character only the last is sent, with the text of all."""
+        unsent: list[int] = []
+        for number, token_id in enumerate(ids, start=1):
+            unsent.append(token_id)
+            if not (text := decode(unsent)).endswith(BROKEN):
+                yield {"content": text, "tokens": [token_id], "stop": False, "tokens_predicted": number}
+                unsent = []
+        ended = {"stop_type": "eos" if END in ids else "limit", "tokens_predicted": len(ids)}
+        yield {"content": "", "tokens": [], "stop": True, "tokens_evaluated": len(read), **ended}
 
     def _of_sglang(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """All ids so far in each event; the count that stands beside them may be of a moment before."""

@@ -51,6 +51,12 @@ class TextStream:
             self._slide(held)
         return self._release(piece)
 
+    def push_text(self, text: str) -> str:
+        """The same for whole characters whose ids are not known; those before them still give context."""
+        rest = self.decode(self._window)[self._printed :] if self._window else ""
+        self._settled, self._printed = len(self._window), self._printed + len(rest)
+        return self._release(rest + text)
+
     def finish(self) -> str:
         """The rest: half characters and the beginning of a stop string that never came."""
         rest = self.decode(self._window)[self._printed :] if self._window else ""

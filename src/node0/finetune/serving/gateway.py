@@ -13,6 +13,7 @@ from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks, Piece
 from node0.finetune.serving.constraint import Constraint
 from node0.finetune.serving.engines.token_engine import (
+    HELD_BACK,
     Engine,
     GeneratedToken,
     GenerationRequest,
@@ -82,7 +83,7 @@ class Answer:
                 if token.id in self.stop_ids:
                     break
                 self.tokens.append(token)
-                for piece in self._certain(self.text.push(token.id)):
+                for piece in self._certain(self._spelled(token)):
                     yield piece
                 if self.text.stopped or len(self.tokens) >= self.limit:
                     self.ending = "stop_string" if self.text.stopped else "length"
@@ -97,6 +98,12 @@ class Answer:
     async def aclose(self) -> None:
         """Cancel what is still computed."""
         await self.stream.aclose()
+
+    def _spelled(self, token: GeneratedToken) -> str:
+        """The text that has become certain with this token."""
+        if token.id == HELD_BACK:
+            return ""
+        return self.text.push(token.id) if token.text is None else self.text.push_text(token.text)
 
     def _certain(self, text: str) -> list[Piece]:
         if not text:

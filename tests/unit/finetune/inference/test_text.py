@@ -73,6 +73,22 @@ def test_a_piece_keeps_its_leading_space() -> None:
     assert _stream(_metaspace(), [1, 2, 3, 1, 4, 5]) == ["the", " bead", "s", " the", " ", "!", ""]
 
 
+def test_a_text_without_ids_stands_where_it_came_and_a_space_after_it_stays() -> None:
+    words = _metaspace()
+    stream = TextStream(lambda ids: words.decode(ids, skip_special_tokens=True))
+
+    pieces = [stream.push(1), stream.push_text("ö"), stream.push(2), stream.push(3), stream.push_text("ß")]
+
+    assert "".join([*pieces, stream.finish()]) == "theö beadsß"
+
+
+def test_a_stop_string_is_found_in_a_text_without_ids_too() -> None:
+    stream = TextStream(lambda ids: BYTES.decode(ids), ["ö!"])
+    (sign,) = BYTES.encode("!").ids
+
+    assert [stream.push_text("aö"), stream.push(sign), stream.stopped_by] == ["a", "", "ö!"]
+
+
 def test_ascii_text_never_waits() -> None:
     pieces = _stream(BYTES, BYTES.encode("hello beads").ids)
 

@@ -3,11 +3,20 @@ import asyncio
 from typing import Any
 
 import pytest
-from serving_parts import END, ScriptedEngine, encode, served
+from serving_parts import (
+    END,
+    ScriptedEngine,
+    ScriptedHttpEngine,
+    encode,
+    scripted_http_engine,
+    served,
+)
 from tiny_chat import BASH, user
 
 from node0.errors import ConfigError
 from node0.finetune.serving.constraint import Constraint
+from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
+from node0.finetune.serving.engines.remote_engine import RemoteEngine
 from node0.finetune.serving.gateway import Answer, Drawing, Gateway
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 
@@ -47,6 +56,23 @@ def test_ids_become_words_and_calls_and_the_stop_id_is_neither() -> None:
     assert "".join(piece for piece in pieces if isinstance(piece, str)) == "I look."
     assert [piece["input"] for piece in pieces if not isinstance(piece, str)] == [{"command": "ls"}]
     assert (answer.ending, answer.called, answer.ids) == ("end", True, encode(f"I look.{call}"))
+
+
+def test_text_that_an_engine_tells_without_its_ids_stands_in_the_answer_and_is_counted() -> None:
+    async def run(http: ScriptedHttpEngine, limit: int) -> tuple[str, Answer]:
+        model, engine = served(), RemoteEngine(http.url, LlamaServerDialect())
+        try:
+            answer = await Gateway(ModelCatalogue([model]), engine).ask(model, REQUEST, Drawing(limit))
+            return "".join([str(piece) async for piece in answer.pieces()]), answer
+        finally:
+            await engine.close()
+
+    with scripted_http_engine("Größe 🙂 da", "Größe 🙂 da") as http:
+        whole, answer = asyncio.run(run(http, 99))
+        cut, short = asyncio.run(run(http, 5))
+
+    assert (whole, len(answer.tokens), answer.ending) == ("Größe 🙂 da", len("Größe 🙂 da".encode()), "end")
+    assert (cut, len(short.tokens), short.ending) == ("Grö", 5, "length")
 
 
 def test_without_tools_what_looks_like_a_call_stays_text() -> None:

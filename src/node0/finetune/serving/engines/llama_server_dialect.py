@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node0.errors import EngineUnavailable
-from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
+from node0.finetune.serving.engines.token_engine import HELD_BACK, GeneratedToken, GenerationRequest
 
 
 class LlamaServerDialect:
@@ -37,7 +37,7 @@ class LlamaServerDialect:
     def tokens(
         self, event: Mapping[str, Any], request: GenerationRequest, seen: int
     ) -> Sequence[GeneratedToken]:
-        """The new ids; the last event also counts the prompt's."""
+        """The new ids; the last event also counts the prompt's, and those of a character that was cut off."""
         if event.get("stop"):
             read = event.get("tokens_evaluated", len(request.prompt))
             if read != len(request.prompt):
@@ -45,13 +45,24 @@ class LlamaServerDialect:
                     f"the engine read {read} ids of the {len(request.prompt)} it was sent; "
                     "it must take them unchanged"
                 )
-            return ()
-        ids = event.get("tokens")
-        if not ids and event.get("content"):
+            cut = event.get("tokens_predicted", 0) - seen if event.get("stop_type") == "limit" else 0
+            return [GeneratedToken(HELD_BACK)] * cut
+        ids, text = event.get("tokens") or [], event.get("content") or ""
+        if not ids and text:
             raise EngineUnavailable("the engine sends no tokens; use a newer llama-server")
+        held = max(0, event.get("tokens_predicted", 0) - seen - len(ids))
+        if held and ids and not text.isascii():
+            return _after_held(held, ids, text, request)
         if request.logprobs is None:
-            return [GeneratedToken(token_id) for token_id in ids or ()]
-        return _with_logprobs(ids or (), event.get("completion_probabilities") or [], request.logprobs)
+            return [GeneratedToken(token_id) for token_id in ids]
+        return _with_logprobs(ids, event.get("completion_probabilities") or [], request.logprobs)
+
+
+def _after_held(held: int, ids: Sequence[int], text: str, request: GenerationRequest) -> list[GeneratedToken]:
+    """The id at which a character ended, after ids of which the engine sends their text alone."""
+    if request.logprobs is not None:
+        raise EngineUnavailable("the engine tells no log probability within a character; leave logprobs out")
+    return [GeneratedToken(HELD_BACK)] * (held + len(ids) - 1) + [GeneratedToken(ids[-1], text=text)]
 
 
 def _with_logprobs(ids: Sequence[int], told: Sequence[Mapping[str, Any]], count: int) -> list[GeneratedToken]:

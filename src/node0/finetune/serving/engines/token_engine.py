@@ -9,6 +9,9 @@ from torch import Tensor
 
 from node0.pipeline.protocol import SamplingParams
 
+HELD_BACK = -1
+"Stands for an id that an engine told no more of than its part of a later one's text."
+
 
 class TokenMask(Protocol):
     """Which ids may come next; one object an answer, asked and told in turn by one thread."""
@@ -32,6 +35,9 @@ class GeneratedToken:
 
     top: tuple[tuple[int, float], ...] = ()
     "The likeliest ids with theirs, in falling order."
+
+    text: str | None = None
+    "What it spells with those HELD_BACK before it, as the engine says; None leaves that to the tokenizer."
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from node0.errors import EngineUnavailable
 from node0.finetune.chat.messages import ToolUseBlock
 from node0.finetune.serving.answer_blocks import Piece
+from node0.finetune.serving.engines.token_engine import HELD_BACK
 from node0.finetune.serving.gateway import Answer
 from node0.finetune.serving.protocols.openai_logprobs import chat_logprobs, text_logprobs
 
@@ -145,4 +147,7 @@ def _reason(answer: Answer) -> str:
 def _ids(answer: Answer, start: int, *, first: bool) -> Chunk:
     """As vLLM gives them."""
     prompt = {"prompt_token_ids": list(answer.prompt_ids)} if first else {}
-    return {"token_ids": [token.id for token in answer.tokens[start:]], **prompt}
+    ids = [token.id for token in answer.tokens[start:]]
+    if HELD_BACK in ids:
+        raise EngineUnavailable("the engine tells only the text of some ids; leave return_token_ids out")
+    return {"token_ids": ids, **prompt}

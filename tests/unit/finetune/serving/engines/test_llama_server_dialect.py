@@ -5,7 +5,7 @@ import pytest
 
 from node0.errors import EngineUnavailable
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
-from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
+from node0.finetune.serving.engines.token_engine import HELD_BACK, GeneratedToken, GenerationRequest
 from node0.pipeline.protocol import SamplingParams
 
 REQUEST = GenerationRequest("deacon", (1, 2), 9, (7,), SamplingParams(0, 1.0, 0, 1 << 40))
@@ -24,8 +24,23 @@ def test_an_event_brings_ids_and_the_last_one_none() -> None:
 
     assert dialect.tokens({"content": "x", "tokens": [4], "stop": False}, REQUEST, 0) == [GeneratedToken(4)]
     assert (
-        dialect.tokens({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST, 0) == ()
+        dialect.tokens({"content": "", "tokens": [], "stop": True, "tokens_evaluated": 2}, REQUEST, 0) == []
     )
+
+
+def test_ids_within_a_character_are_counted_and_told_as_its_text() -> None:
+    event = {"content": "ö", "tokens": [5], "stop": False, "tokens_predicted": 4}
+
+    assert LlamaServerDialect().tokens(event, REQUEST, 2) == [
+        GeneratedToken(HELD_BACK),
+        GeneratedToken(5, text="ö"),
+    ]
+    assert LlamaServerDialect().tokens(event, REQUEST, 3) == [GeneratedToken(5)]
+    last = {"tokens": [], "stop": True, "stop_type": "limit", "tokens_predicted": 9}
+    assert LlamaServerDialect().tokens(last, REQUEST, 7) == [GeneratedToken(HELD_BACK)] * 2
+    assert LlamaServerDialect().tokens({**last, "stop_type": "eos"}, REQUEST, 7) == []
+    with pytest.raises(EngineUnavailable, match="leave logprobs out"):
+        LlamaServerDialect().tokens(event, replace(REQUEST, logprobs=0), 2)
 
 
 @pytest.mark.parametrize(("count", "n_probs"), [(0, 1), (2, 2)])

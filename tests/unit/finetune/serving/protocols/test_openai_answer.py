@@ -4,10 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from serving_parts import END, OnlyCut, ScriptedStream, decode, encode
 
+from node0.errors import EngineUnavailable
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks
+from node0.finetune.serving.engines.token_engine import HELD_BACK, GeneratedToken
 from node0.finetune.serving.gateway import Answer
 from node0.finetune.serving.protocols import openai_answer
 from node0.finetune.serving.protocols.openai_answer import Framing
@@ -100,3 +103,11 @@ def test_a_piece_costs_no_look_at_all_tokens_before_it() -> None:
     chunks = collected(openai_answer.text_chunks([given], TEXT, n=1, with_ids=True, with_usage=False))
 
     assert [token_id for chunk in chunks for token_id in chunk["choices"][0]["token_ids"]] == encode("abc")
+
+
+def test_ids_of_which_only_the_text_is_known_are_not_given_as_ids() -> None:
+    given = answer("a")
+    given.tokens = [GeneratedToken(HELD_BACK), GeneratedToken(5, text="ö")]
+
+    with pytest.raises(EngineUnavailable, match="leave return_token_ids out"):
+        asyncio.run(openai_answer.text_completion([given], TEXT, n=1, with_ids=True))
