@@ -160,6 +160,10 @@ def events(text: str) -> list[Any]:
     return [json.loads(data) if data != "[DONE]" else data for data in found]
 
 
+RULES = 'root ::= "{}"\n'
+"What the engine makes of any schema."
+
+
 class _EngineServer(ThreadingHTTPServer):
     daemon_threads = True
     engine: "ScriptedHttpEngine"
@@ -182,6 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if engine.status != 200:
             self.wfile.write(b'{"error": "no such model"}')
+            return
+        if body.get("n_predict") == 0:
+            # As llama-server does: what it was asked is told again, a schema as the rules that it made of it.
+            self.wfile.write(json.dumps({"generation_settings": {"grammar": RULES}}).encode())
             return
         try:
             self._answer(engine, engine.chunks(self.path, body))

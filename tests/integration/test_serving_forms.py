@@ -11,6 +11,11 @@ from typing import Any
 
 import openai
 import pytest
+from integration.engines.answer_forms import (
+    assert_calls_keep_their_form,
+    assert_json_keeps_its_form,
+    assert_refused,
+)
 from integration.served_process import Served, anthropic_client, openai_client, serving
 from tiny_chat import BASH
 from tiny_run import make_base
@@ -85,20 +90,11 @@ def test_a_call_that_is_required_comes_and_is_of_the_tools_schema(server: Served
             assert (said.stop_reason, set(said.content[0].input)) == ("tool_use", {"command"})
 
 
-def test_calls_keep_their_form_where_a_tag_is_one_id_of_the_tokenizer() -> None:
-    asked: dict[str, Any] = {**ASK, "tools": [TOOL]}
-    with serving("--model", f"tiny={BASE}") as served, anthropic_client(served) as client:
-        for choice in ({"type": "any"}, {"type": "tool", "name": "Bash"}):
-            one = {**choice, "disable_parallel_tool_use": True}
-            said = client.messages.create(**asked, tool_choice=one, extra_body={"temperature": 0})
-            assert [block.type for block in said.content] == ["tool_use"]
-            assert len(said.content[0].input["command"]) <= 8
-        strict = {**ASK, "max_tokens": 100, "tools": [{**TOOL, "strict": True}]}
-        whole = client.messages.create(**strict, extra_body={"temperature": 0})
-
-    assert whole.usage.output_tokens > 1
-    calls = [block for block in whole.content if block.type == "tool_use"]
-    assert all(len(call.input["command"]) <= 8 for call in calls)
+def test_forms_are_kept_where_a_tag_is_one_id_of_the_tokenizer() -> None:
+    with serving("--model", f"base={BASE}") as served:
+        assert_calls_keep_their_form(served, "base")
+        assert_json_keeps_its_form(served, "base")
+        assert_refused(served, "base", {"type": "nonsense"}, "cannot be followed here")
 
 
 def test_a_schema_that_cannot_be_followed_is_a_bad_request(server: Served) -> None:

@@ -7,6 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from integration.engines.answer_forms import (
+    assert_calls_keep_their_form,
+    assert_json_keeps_its_form,
+    assert_refused,
+)
 from integration.engines.conftest import Theirs
 from integration.engines.engine_process import programs, running
 from integration.engines.sample_deacon import (
@@ -17,6 +22,7 @@ from integration.engines.sample_deacon import (
     assert_likelihoods,
     likelihoods,
 )
+from integration.served_process import anthropic_client, serving
 
 from node0.errors import EndpointUnfit
 from node0.finetune.checkpoint.exporter import export_to_gguf
@@ -81,6 +87,26 @@ def test_a_deployment_takes_this_endpoint_for_what_it_serves(merged: str) -> Non
         probe(endpoint, Wanted(model="witness", context_window=CONTEXT))
     with pytest.raises(EndpointUnfit, match=f"{CONTEXT} tokens, the profile promises {CONTEXT + 1}"):
         probe(endpoint, Wanted(model=MERGED, context_window=CONTEXT + 1))
+
+
+def test_characters_of_several_ids_arrive_whole(merged: str) -> None:
+    form = {"output_config": {"format": {"type": "json_schema", "schema": {"const": "Größe 🙂 日本"}}}}
+    flags = ("--engine", "llama-server", "--engine-url", merged, "--engine-model", MERGED)
+    with serving("--model", f"base={BASE}", *flags) as served, anthropic_client(served) as client:
+        turn: Any = {"role": "user", "content": "Look."}
+        said = client.messages.create(model="base", max_tokens=60, messages=[turn], extra_body=form)
+
+    assert said.content[0].text == '"Größe 🙂 日本"'
+    assert said.usage.output_tokens >= len(said.content[0].text)
+
+
+def test_answers_keep_their_form(merged: str) -> None:
+    flags = ("--engine", "llama-server", "--engine-url", merged, "--engine-model", MERGED)
+    with serving("--model", f"base={BASE}", *flags) as served:
+        assert_calls_keep_their_form(served, "base")
+        assert_json_keeps_its_form(served, "base")
+        assert_refused(served, "base", {"type": "nonsense"}, "cannot be followed here")
+        assert_refused(served, "base", {"type": "string", "pattern": "^a*$"}, "does not follow 'pattern'")
 
 
 def test_both_ways_to_a_k_quant_give_one_file_and_its_line_serves_it(

@@ -7,6 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from integration.engines.answer_forms import (
+    assert_calls_keep_their_form,
+    assert_json_keeps_its_form,
+    assert_refused,
+)
 from integration.engines.conftest import Theirs
 from integration.engines.engine_process import programs, running
 from integration.engines.sample_deacon import (
@@ -17,6 +22,7 @@ from integration.engines.sample_deacon import (
     assert_likelihoods,
     likelihoods,
 )
+from integration.served_process import serving
 
 from node0.errors import EndpointUnfit
 from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
@@ -73,6 +79,14 @@ def _ids(client: httpx.Client, model: str, prompt: tuple[int, ...]) -> list[int]
     (choice,) = client.post("/v1/completions", json=body).raise_for_status().json()["choices"]
     assert choice["prompt_token_ids"] == list(prompt)
     return list(choice["token_ids"])
+
+
+def test_answers_keep_their_form(url: str) -> None:
+    flags = ("--engine", "vllm", "--engine-url", url, "--engine-model", EXPORT)
+    with serving("--model", f"base={BASE}", *flags) as served:
+        assert_calls_keep_their_form(served, "base")
+        assert_json_keeps_its_form(served, "base")
+        assert_refused(served, "base", {"type": "nonsense"}, "cannot be followed here")
 
 
 def test_a_deployment_takes_this_endpoint_for_what_it_serves(url: str) -> None:

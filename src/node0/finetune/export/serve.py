@@ -14,6 +14,9 @@ _HOST = "127.0.0.1"
 VLLM_ALONE = (("HF_HUB_OFFLINE", "1"), ("VLLM_NO_USAGE_STATS", "1"), ("DO_NOT_TRACK", "1"))
 "Everything that it needs is on disk, and nobody is told of its use."
 
+VLLM_GRAMMARS = ("--structured-outputs-config.backend", "guidance")
+"One backend serves all requests, and a client that asks vLLM itself would have it choose another."
+
 
 @dataclass(frozen=True, slots=True)
 class ServeCommand:
@@ -53,7 +56,7 @@ def vllm_command(
         "--max-model-len",
         str(context),
     ]
-    argv += ["--dtype", str(dtype).removeprefix("torch.")]
+    argv += ["--dtype", str(dtype).removeprefix("torch."), *VLLM_GRAMMARS]
     if adapter is None:
         argv += ["--served-model-name", name]
     else:

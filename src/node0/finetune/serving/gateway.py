@@ -3,7 +3,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from node0.errors import ConfigError
@@ -17,7 +17,6 @@ from node0.finetune.serving.engines.token_engine import (
     Engine,
     GeneratedToken,
     GenerationRequest,
-    TokenMask,
     TokenStream,
 )
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
@@ -115,7 +114,7 @@ class Gateway:
     """Renders with our renderer, parses with our parser, whatever engine computes."""
 
     def __init__(self, models: ModelCatalogue, engine: Engine, *, follows_masks: bool = True) -> None:
-        """Serve these models by an engine, which may follow masks of ids."""
+        """Serve these models by an engine, which follows masks of ids or makes its own of a form."""
         self.models = models
         self.engine = engine
         self._follows_masks = follows_masks
@@ -147,10 +146,11 @@ class Gateway:
         sampling = drawing.sampling(number)
         limit = self._limit(model, ids, drawing.max_tokens)
         stop_ids = model.renderer.stop_ids
-        mask = await self._mask(model, drawing.constraint)
         request = GenerationRequest(
-            model.engine_name, tuple(ids), limit, stop_ids, sampling, drawing.logprobs, mask
+            model.engine_name, tuple(ids), limit, stop_ids, sampling, drawing.logprobs
         )
+        if drawing.constraint.binds:
+            request = await self._bound(model, request, drawing.constraint)
         return Answer(
             prompt_ids=request.prompt,
             limit=limit,
@@ -160,10 +160,13 @@ class Gateway:
             blocks=blocks,
         )
 
-    async def _mask(self, model: ServedModel, constraint: Constraint) -> TokenMask | None:
-        """None where anything may come, and where an engine that follows no mask is asked to prefer calls."""
-        calls = constraint.tools and self._follows_masks
-        return await model.mask(constraint) if calls or constraint.schema is not None else None
+    async def _bound(
+        self, model: ServedModel, request: GenerationRequest, constraint: Constraint
+    ) -> GenerationRequest:
+        """The request for an answer that the constraint allows."""
+        if self._follows_masks:
+            return replace(request, mask=await model.mask(constraint))
+        return replace(request, form=await model.form(constraint))
 
     def _limit(self, model: ServedModel, ids: Sequence[int], wanted: int | None) -> int:
         room = model.context - len(ids)

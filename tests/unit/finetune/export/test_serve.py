@@ -11,7 +11,7 @@ def test_a_merged_model_is_served_under_its_name() -> None:
     assert str(vllm_command("deacon", Path("/m"), context=2048, dtype=torch.bfloat16)) == (
         "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 "
         "vllm serve /m --host 127.0.0.1 --port 8000 --max-model-len 2048 --dtype bfloat16 "
-        "--served-model-name deacon"
+        "--structured-outputs-config.backend guidance --served-model-name deacon"
     )
 
 

@@ -136,13 +136,21 @@ def test_a_constraint_becomes_a_mask_of_each_answers_own() -> None:
     assert allowed is not None and allowed.nonzero().flatten().tolist() == encode("{")
 
 
-def test_without_a_constraint_nothing_is_masked_and_an_engine_without_masks_is_only_asked() -> None:
-    calls = Constraint(tools=(("Bash", {}),), forced=True)
-    plain, without = ScriptedEngine("x"), ScriptedEngine("x")
-    answered(plain, Drawing())
-    answered(without, Drawing(constraint=calls), follows_masks=False)
+def test_without_a_constraint_nothing_is_asked_of_an_answer() -> None:
+    engines = ScriptedEngine("x"), ScriptedEngine("x")
+    for engine, follows in zip(engines, (True, False), strict=True):
+        answered(engine, Drawing(constraint=Constraint(one_call=True)), follows_masks=follows)
 
-    assert [plain.requests[0].mask, without.requests[0].mask] == [None, None]
+    assert [(engine.requests[0].mask, engine.requests[0].form) for engine in engines] == [(None, None)] * 2
+
+
+def test_an_engine_that_makes_masks_of_its_own_is_told_the_form() -> None:
+    engine, calls = ScriptedEngine("x"), Constraint(tools=(("Bash", {}),), forced=True)
+    answered(engine, Drawing(constraint=calls), follows_masks=False)
+
+    (request,) = engine.requests
+    assert request.mask is None and request.form is not None
+    assert (request.form.constraint, request.form.calls) == (calls, "tagged")
 
 
 def test_after_the_one_call_that_was_allowed_the_engine_is_closed() -> None:

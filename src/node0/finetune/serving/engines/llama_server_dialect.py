@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """llama-server's `/completion` with an array of token ids, and `return_tokens`."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from node0.errors import EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm
+from node0.finetune.serving.engines.llama_grammar import llama_grammar
+from node0.finetune.serving.engines.llama_schema import check_schema
+from node0.finetune.serving.engines.remote_engine import Ask
 from node0.finetune.serving.engines.token_engine import HELD_BACK, GeneratedToken, GenerationRequest
+
+REMEMBERED = 500
+"Schemas whose rules are kept; a tool's is the same in each request."
 
 
 class LlamaServerDialect:
@@ -13,6 +22,11 @@ class LlamaServerDialect:
 
     path = "/completion"
     health = "/health"
+    advice = "make the schema simpler"
+
+    def __init__(self) -> None:
+        self._rules: dict[str, str] = {}
+        "Of schemas, as the engine told them."
 
     def body(self, request: GenerationRequest) -> dict[str, Any]:
         """Ids in, ids out; its own samplers that the request does not name are off."""
@@ -33,6 +47,42 @@ class LlamaServerDialect:
             # It tells nothing for 0, and the id's own comes with any other number.
             body["n_probs"] = max(1, request.logprobs)
         return body if sampling.seed is None else {**body, "seed": sampling.seed % (1 << 32)}
+
+    async def binding(self, form: AnswerForm, request: GenerationRequest, ask: Ask) -> Mapping[str, Any]:
+        """A schema as it is; around calls a grammar of ours, within them the engine's own of schemas."""
+        constraint = form.constraint
+        schemas = [schema for _, schema in constraint.tools]
+        for schema in [*schemas, *([constraint.schema] if constraint.schema is not None else [])]:
+            check_schema(schema)
+        if not schemas:
+            return {"json_schema": constraint.schema}
+        learn = partial(self._learnt, request, ask)
+        answer = await learn(constraint.schema) if constraint.schema is not None else None
+        return {
+            "grammar": llama_grammar(form, answer=answer, arguments=[await learn(each) for each in schemas])
+        }
+
+    async def _learnt(self, request: GenerationRequest, ask: Ask, schema: Mapping[str, Any]) -> str:
+        """The rules of a schema: the engine tells them with what it was asked, before it answers anything.
+
+        What it computes for that is the prompt, which it keeps for the request itself.
+        """
+        name = json.dumps(schema)
+        if name not in self._rules:
+            body = {
+                "prompt": list(request.prompt),
+                "n_predict": 0,
+                "cache_prompt": True,
+                "json_schema": schema,
+            }
+            told = await ask(body)
+            rules = (told.get("generation_settings") or {}).get("grammar")
+            if not isinstance(rules, str) or "root ::=" not in rules:
+                raise EngineUnavailable("the engine tells no grammar of a schema; use a newer llama-server")
+            while len(self._rules) >= REMEMBERED:
+                del self._rules[next(iter(self._rules))]
+            self._rules[name] = rules
+        return self._rules[name]
 
     def tokens(
         self, event: Mapping[str, Any], request: GenerationRequest, seen: int

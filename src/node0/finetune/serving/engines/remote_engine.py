@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """External engines over HTTP: ids go out, a stream of server-sent events brings ids back."""
 
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
 
-from node0.errors import ConfigError, EngineUnavailable
+from node0.errors import ConfigError, EngineUnavailable, Node0Error
+from node0.finetune.serving.constraint import AnswerForm
 from node0.finetune.serving.engines.token_engine import EngineFigures, GeneratedToken, GenerationRequest
 from node0.finetune.serving.sent_events import SentEvents
 from node0.finetune.serving.server_url import server_url
@@ -22,6 +25,10 @@ SAID = 300
 "Characters of a refusal that are passed on."
 
 
+Ask = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"Posts a body that wants no stream, and returns the object that answers it."
+
+
 class Dialect(Protocol):
     """How one kind of engine is asked and understood."""
 
@@ -31,8 +38,19 @@ class Dialect(Protocol):
     health: str
     "Of the endpoint that answers 200 when the engine can be asked."
 
+    advice: str
+    "What to do where it refuses the form of an answer."
+
     def body(self, request: GenerationRequest) -> dict[str, Any]:
         """What is posted."""
+        ...
+
+    async def binding(self, form: AnswerForm, request: GenerationRequest, ask: Ask) -> Mapping[str, Any]:
+        """What is posted besides, so that the answer is of the form.
+
+        Raises:
+            ConfigError: this engine cannot hold an answer to it.
+        """
         ...
 
     def tokens(
@@ -70,19 +88,11 @@ class RemoteEngine:
             raise ConfigError(
                 "another engine takes no mask of ids; leave the constraint out, or use --engine own"
             )
-        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
         body = self._dialect.body(request)
-        post = self._client.build_request(
-            "POST", self._url + self._dialect.path, json=body, headers=self._headers, timeout=timeout
-        )
-        try:
-            response = await self._client.send(post, stream=True)
-        except httpx.HTTPError as error:
-            raise EngineUnavailable(
-                f"the engine at {self._url} does not answer ({type(error).__name__}); see whether it runs"
-            ) from None
-        if response.status_code != httpx.codes.OK:
-            raise await self._refusal(response)
+        if request.form is not None:
+            bound = await self._dialect.binding(request.form, request, partial(self._ask, request))
+            body = {**body, **bound}
+        response = await self._post(request, body)
         self._open[request.model] += 1
         return RemoteAnswer(self, request, response)
 
@@ -113,27 +123,52 @@ class RemoteEngine:
     ) -> Sequence[GeneratedToken]:
         """The ids that an event brings after `seen` others; for `RemoteAnswer`."""
         if "error" in event:
-            error = event["error"]
-            said = error.get("message", "") if isinstance(error, dict) else error
-            raise EngineUnavailable(f"the engine reports an error ({str(said)[:SAID]}); see its log")
+            error = event["error"] if isinstance(event["error"], dict) else {"message": event["error"]}
+            said = f"the engine reports an error ({_words(str(error.get('message', '')))})"
+            raise self._refused(request, said, status=error.get("code"))
         return self._dialect.tokens(event, request, seen)
 
     def left(self, request: GenerationRequest) -> None:
         """Count an answer that ended; for `RemoteAnswer`."""
         self._open[request.model] -= 1
 
-    async def _refusal(self, response: httpx.Response) -> EngineUnavailable:
-        said = b""
-        with suppress(httpx.HTTPError):
-            async for piece in response.aiter_bytes():
-                said += piece
-                if len(said) >= SAID:
-                    break
-        await response.aclose()
-        words = " ".join(said[:SAID].decode(errors="replace").split())
-        return EngineUnavailable(
-            f"the engine at {self._url} answers {response.status_code} ({words}); see its log"
+    async def _ask(self, request: GenerationRequest, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The object that answers a body without a stream; for the dialect."""
+        response = await self._post(request, body)
+        try:
+            found = json.loads(await response.aread())
+        except (httpx.HTTPError, ValueError, RecursionError):
+            found = None
+        finally:
+            await response.aclose()
+        if not isinstance(found, dict):
+            raise EngineUnavailable(f"the engine at {self._url} sends what is no JSON object; see its log")
+        return found
+
+    async def _post(self, request: GenerationRequest, body: Mapping[str, Any]) -> httpx.Response:
+        """A response that has begun well."""
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        post = self._client.build_request(
+            "POST", self._url + self._dialect.path, json=body, headers=self._headers, timeout=timeout
         )
+        try:
+            response = await self._client.send(post, stream=True)
+        except httpx.HTTPError as error:
+            raise EngineUnavailable(
+                f"the engine at {self._url} does not answer ({type(error).__name__}); see whether it runs"
+            ) from None
+        if response.status_code == httpx.codes.OK:
+            return response
+        said = f"the engine at {self._url} answers {response.status_code} ({await _said(response)})"
+        raise self._refused(request, said, status=response.status_code)
+
+    def _refused(self, request: GenerationRequest, said: str, *, status: object) -> Node0Error:
+        """What becomes of a request that the engine did not take."""
+        if request.form is None:
+            return EngineUnavailable(f"{said}; see its log")
+        if status == httpx.codes.BAD_REQUEST:
+            return ConfigError(f"{said} to a request for an answer of a form; {self._dialect.advice}")
+        return EngineUnavailable(f"{said}; see its log; for an answer of a form {self._dialect.advice}")
 
 
 class RemoteAnswer:
@@ -174,6 +209,22 @@ class RemoteAnswer:
             ) from None
         finally:
             await self.aclose()
+
+
+async def _said(response: httpx.Response) -> str:
+    """The first words of a refusal."""
+    said = b""
+    with suppress(httpx.HTTPError):
+        async for piece in response.aiter_bytes():
+            said += piece
+            if len(said) >= SAID:
+                break
+    await response.aclose()
+    return _words(said.decode(errors="replace"))
+
+
+def _words(said: str) -> str:
+    return " ".join(said[:SAID].split())
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:

@@ -4,7 +4,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from node0.errors import EngineUnavailable
+from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm
+from node0.finetune.serving.engines.remote_engine import Ask
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 
@@ -16,6 +18,7 @@ class SglangDialect:
 
     path = "/generate"
     health = "/health"
+    advice = "leave the form out"
 
     def body(self, request: GenerationRequest) -> dict[str, Any]:
         """Ids in, ids out; what a model's generation_config.json might change is named."""
@@ -40,6 +43,13 @@ class SglangDialect:
             body |= {"return_logprob": True, "top_logprobs_num": request.logprobs}
         adapter = request.model.partition(":")[2]
         return {**body, "lora_path": adapter} if adapter else body
+
+    async def binding(self, form: AnswerForm, request: GenerationRequest, ask: Ask) -> Mapping[str, Any]:
+        """Refused: its grammars are not ours, and none was tried."""
+        raise ConfigError(
+            "behind SGLang no answer is held to a form; leave out response_format, strict and tool_choice, "
+            "or serve by --engine own, vllm or llama-server"
+        )
 
     def tokens(
         self, event: Mapping[str, Any], request: GenerationRequest, seen: int

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from node0.finetune.serving.constraint import AnswerForm
 from node0.pipeline.protocol import SamplingParams
 
 HELD_BACK = -1
@@ -58,6 +59,9 @@ class GenerationRequest:
 
     mask: TokenMask | None = None
     "What may come next; None is anything."
+
+    form: AnswerForm | None = None
+    "The same for an engine that makes masks of its own."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node0.errors import EngineUnavailable
+from node0.finetune.serving.constraint import LLGUIDANCE, AnswerForm, grammar
+from node0.finetune.serving.engines.remote_engine import Ask
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 
@@ -13,6 +15,7 @@ class VllmDialect:
 
     path = "/v1/completions"
     health = "/health"
+    advice = "make the schema simpler, or start vLLM with --structured-outputs-config.backend guidance"
 
     def body(self, request: GenerationRequest) -> dict[str, Any]:
         """Ids in, ids out, and nothing of the engine's own rendering."""
@@ -34,6 +37,13 @@ class VllmDialect:
         if request.logprobs is not None:
             body |= {"logprobs": request.logprobs, "return_tokens_as_token_ids": True}
         return body if sampling.seed is None else {**body, "seed": sampling.seed}
+
+    async def binding(self, form: AnswerForm, request: GenerationRequest, ask: Ask) -> Mapping[str, Any]:
+        """The grammar that our own engine follows: vLLM's backend `guidance` is the same library.
+
+        The line before it keeps `xgrammar` away, which reads the notation and drops parts of schemas.
+        """
+        return {"structured_outputs": {"grammar": f"{LLGUIDANCE}\n{grammar(form, compact=True)}"}}
 
     def tokens(
         self, event: Mapping[str, Any], request: GenerationRequest, seen: int

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from node0.errors import EngineUnavailable
+from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm, Constraint
+from node0.finetune.serving.engines import llama_server_dialect
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.token_engine import HELD_BACK, GeneratedToken, GenerationRequest
 from node0.pipeline.protocol import SamplingParams
@@ -71,3 +76,64 @@ def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int, n_prob
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
         LlamaServerDialect().tokens(event, REQUEST, 0)
+
+
+class Telling:
+    """Tells the rules of a schema as the engine does."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.bodies: list[Mapping[str, Any]] = []
+        self.settings = settings or {"grammar": 'root ::= "{" n "}"\nn ::= [0-9]\n'}
+
+    async def __call__(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.bodies.append(body)
+        return {"generation_settings": self.settings}
+
+
+def bound(dialect: LlamaServerDialect, telling: Telling, constraint: Constraint) -> Mapping[str, Any]:
+    return asyncio.run(dialect.binding(AnswerForm(constraint, "tagged"), REQUEST, telling))
+
+
+def calls(*schemas: dict[str, Any]) -> Constraint:
+    return Constraint(tools=tuple((f"t{at}", schema) for at, schema in enumerate(schemas)), forced=True)
+
+
+def test_json_of_a_schema_is_left_to_the_engine() -> None:
+    telling, schema = Telling(), {"type": "object"}
+
+    assert bound(LlamaServerDialect(), telling, Constraint(schema=schema)) == {"json_schema": schema}
+    assert telling.bodies == []
+
+
+def test_rules_of_a_schema_are_asked_for_once_with_the_prompt_that_comes_next() -> None:
+    dialect, telling = LlamaServerDialect(), Telling()
+    given = [bound(dialect, telling, calls({"type": "object"}, {})) for _ in range(2)]
+
+    assert given[0] == given[1] and "given-1-n ::= [0-9]" in given[0]["grammar"]
+    assert [body["json_schema"] for body in telling.bodies] == [{"type": "object"}, {}]
+    assert {(*body["prompt"], body["n_predict"]) for body in telling.bodies} == {(1, 2, 0)}
+
+
+def test_no_more_rules_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama_server_dialect, "REMEMBERED", 2)
+    dialect, telling = LlamaServerDialect(), Telling()
+
+    for number in (1, 2, 3, 3, 1):
+        bound(dialect, telling, calls({"const": number}))
+
+    assert [body["json_schema"]["const"] for body in telling.bodies] == [1, 2, 3, 1]
+
+
+def test_a_schema_of_which_the_engine_would_drop_a_part_is_refused() -> None:
+    telling = Telling()
+
+    for constraint in (Constraint(schema={"pattern": "^a$"}), calls({}, {"pattern": "^a$"})):
+        with pytest.raises(ConfigError, match="does not follow 'pattern'"):
+            bound(LlamaServerDialect(), telling, constraint)
+    assert telling.bodies == []
+
+
+@pytest.mark.parametrize("settings", [{"grammar": ""}, {"grammar": "%llguidance {}\nstart: x"}, {"other": 1}])
+def test_an_engine_that_tells_no_rules_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(EngineUnavailable, match="tells no grammar"):
+        bound(LlamaServerDialect(), Telling(**settings), calls({}))

@@ -10,6 +10,7 @@ import pytest
 from serving_parts import END, encode, scripted_http_engine
 
 from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm, Constraint
 from node0.finetune.serving.engines.llama_server_dialect import LlamaServerDialect
 from node0.finetune.serving.engines.remote_engine import Dialect, RemoteEngine
 from node0.finetune.serving.engines.sglang_dialect import SglangDialect
@@ -65,6 +66,56 @@ def test_a_mask_of_ids_is_refused_before_anything_is_sent() -> None:
     with scripted_http_engine("Well.") as http, pytest.raises(ConfigError, match="takes no mask"):
         with_engine(http.url, VllmDialect(), lambda engine: engine.open(replace(REQUEST, mask=All())))
     assert not http.bodies
+
+
+FORM = AnswerForm(Constraint(tools=(("Bash", {"type": "object"}),), forced=True), "tagged")
+
+
+def test_an_answer_of_a_form_is_asked_for_with_what_binds_it() -> None:
+    bound = replace(REQUEST, form=FORM)
+    with scripted_http_engine("Well.", "Well.") as http:
+        for dialect in (VllmDialect(), LlamaServerDialect()):
+            with_engine(http.url, dialect, lambda engine: engine.open(bound))
+
+    vllm, learnt, llama = http.bodies
+    assert vllm["structured_outputs"]["grammar"].startswith("%llguidance")
+    assert (learnt["json_schema"], learnt["n_predict"]) == ({"type": "object"}, 0)
+    assert llama["grammar"].startswith("root ::= calls") and llama["stream"]
+
+
+@EACH
+def test_a_form_that_the_engine_refuses_is_the_requests_fault(dialect: Dialect) -> None:
+    bound = replace(REQUEST, form=FORM)
+    with scripted_http_engine() as http:
+        http.status = 400
+        with pytest.raises(ConfigError, match=r"answers 400 .*make the schema simpler|behind SGLang"):
+            with_engine(http.url, dialect, lambda engine: engine.open(bound))
+
+
+@pytest.mark.parametrize(("code", "error"), [(400, ConfigError), (500, EngineUnavailable)])
+def test_a_form_that_is_refused_within_the_answer_comes_with_advice(
+    code: int, error: type[Exception]
+) -> None:
+    engine = RemoteEngine("http://127.0.0.1:9", VllmDialect())
+
+    with pytest.raises(error, match=r"\(bad grammar\).*backend guidance"):
+        engine.new_tokens({"error": {"message": "bad grammar", "code": code}}, replace(REQUEST, form=FORM), 0)
+    asyncio.run(engine.close())
+
+
+def test_an_engine_that_tells_no_object_is_refused() -> None:
+    async def run(body: bytes) -> None:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+        client = httpx.AsyncClient(transport=transport)
+        engine = RemoteEngine("http://127.0.0.1:9", LlamaServerDialect(), client=client)
+        try:
+            await engine.open(replace(REQUEST, form=FORM))
+        finally:
+            await engine.close()
+
+    for body in (b"[]", b"{torn", b"\xff"):
+        with pytest.raises(EngineUnavailable, match="no JSON object"):
+            asyncio.run(run(body))
 
 
 def test_closing_an_answer_closes_the_connection() -> None:

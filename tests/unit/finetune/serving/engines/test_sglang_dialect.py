@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from node0.errors import EngineUnavailable
+from node0.errors import ConfigError, EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm, Constraint
 from node0.finetune.serving.engines.sglang_dialect import SglangDialect
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 from node0.pipeline.protocol import SamplingParams
@@ -97,3 +101,11 @@ def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int, increm
 def test_an_engine_that_does_not_keep_to_ids_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
         SglangDialect().tokens(wrong, REQUEST, 2)
+
+
+def test_an_answer_of_a_form_is_refused() -> None:
+    async def ask(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise AssertionError(body)
+
+    with pytest.raises(ConfigError, match=r"leave out response_format, strict and tool_choice, or serve by"):
+        asyncio.run(SglangDialect().binding(AnswerForm(Constraint(schema={}), "bare"), REQUEST, ask))

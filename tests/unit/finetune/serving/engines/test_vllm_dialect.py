@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from llguidance import LLMatcher
 
 from node0.errors import EngineUnavailable
+from node0.finetune.serving.constraint import AnswerForm, Constraint
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 from node0.finetune.serving.engines.vllm_dialect import VllmDialect
 from node0.pipeline.protocol import SamplingParams
@@ -59,3 +64,17 @@ def test_log_probabilities_come_with_the_ids_that_they_are_of(count: int) -> Non
 def test_an_engine_that_does_not_keep_to_ids_is_refused(event: dict[str, object], message: str) -> None:
     with pytest.raises(EngineUnavailable, match=message):
         VllmDialect().tokens(event, REQUEST, 0)
+
+
+def test_an_answer_of_a_form_is_bound_by_a_grammar_that_one_library_alone_reads() -> None:
+    async def ask(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise AssertionError(body)
+
+    form = AnswerForm(Constraint(tools=(("Bash", {"type": "object"}),), forced=True), "tagged")
+    bound = asyncio.run(VllmDialect().binding(form, REQUEST, ask))
+
+    (given,) = bound["structured_outputs"].values()
+    assert list(bound["structured_outputs"]) == ["grammar"] and given.startswith(
+        "%llguidance {}\nstart: calls\n"
+    )
+    assert not LLMatcher.validate_grammar(given, None)
