@@ -25,6 +25,7 @@ class WordTask:
     tags: Sequence[str] = ("word",)
     actions: Sequence[str] = ()
     turns: int = 1
+    by_checks: bool = False
 
     @property
     def prompt(self) -> str:

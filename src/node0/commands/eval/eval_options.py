@@ -76,6 +76,9 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
     replay_limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many recorded calls, evenly spread.")
     ] = None,
+    replay_only: Annotated[
+        bool, typer.Option("--replay-only", help="Answer those sessions alone, and no suite.")
+    ] = False,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep it with the version, where MODEL is registered.")
     ] = True,
@@ -91,6 +94,8 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
     """
     if temperature == 0 and epochs > 1:
         console.misused("--temperature 0 gives every trial of an item the same answer; add --epochs 1")
+    if replay_only and (replay is None or suite or category or role):
+        console.misused("--replay-only needs --replay RUN, and neither --suite, --category nor --role")
     trying = eval_runner.Trying(epochs, seed, temperature, max_tokens, concurrency)
     request = run_suite.EvalRequest(
         model,
@@ -104,6 +109,7 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
         against=against,
         replay=replay,
         replay_limit=replay_limit,
+        replay_only=replay_only,
         store=store,
         device=device,
         dtype=dtype,

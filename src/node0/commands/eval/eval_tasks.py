@@ -8,10 +8,12 @@ from typing import Protocol, TypeVar
 
 from node0.errors import ConfigError
 from node0.finetune.eval.promptfoo.promptfoo_suite import read_promptfoo
+from node0.finetune.eval.running.null_models import NullModel
 from node0.finetune.eval.running.task import Task
 from node0.finetune.eval.suite.item import EvalItem
 from node0.finetune.eval.suite.load import load_suite
 from node0.finetune.eval.suite.suite_task import suite_tasks
+from node0.finetune.registry.evaluations import REPLAY
 from node0.settings import nearest
 
 SHIPPED = "roles"
@@ -26,8 +28,11 @@ class ChosenTasks:
 
     suite: str
     tasks: Sequence[Task]
-    is_whole: bool
+    is_whole: bool = True
     "Whether nothing of the suite was left out."
+
+    nulls: Sequence[NullModel] = ()
+    "Null models beside those of every suite."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ def choose_tasks(suite: Path | None, *, categories: Sequence[str], role: str | N
         ConfigError: the suite cannot be read, or nothing of it is left.
         SandboxUnavailable: an item runs something, and nothing here can contain it.
     """
+    if suite is not None and suite.stem == REPLAY:
+        raise ConfigError(f"--suite {suite}: {REPLAY} is what --replay is called; rename it")
     if suite is not None and suite.suffix in _OF_PROMPTFOO:
         name, every = suite.stem, read_promptfoo(suite)
         tasks: Sequence[Task] = _chosen(name, every, categories=categories, role=role)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from node0.errors import NotFound
 from node0.files import sha256_of
-from node0.finetune.chat.messages import Block, Request
+from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.chat.parse import parse_answer
 from node0.finetune.chat.render import Renderer
 from node0.finetune.eval.running.answerer import Sampling
@@ -29,9 +29,9 @@ class ModelAnswerer:
         # One sequence at a time: what runs beside it is the sandbox.
         self._alone = threading.Lock()
 
-    def replayed(self) -> MeasuredModel:
-        """The same model for a replay: greedy, and recorded requests in the form of its own profile."""
-        return MeasuredModel(self._loaded)
+    def replaying(self) -> "ReplayAnswerer":
+        """The same model for a replay."""
+        return ReplayAnswerer(MeasuredModel(self._loaded), digest=self.digest, alone=self._alone)
 
     def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
         """What it generates; nothing where the request does not fit its context."""
@@ -47,6 +47,25 @@ class ModelAnswerer:
         numbers = iter(range(len(text) + 1))
         # Ids of its calls are counted: random ones would be another request each time.
         return parse_answer(text, new_id=lambda: f"call_{turn}_{next(numbers)}")
+
+
+class ReplayAnswerer:
+    """A loaded model for recorded requests: greedy, in the form of its own profile."""
+
+    def __init__(self, model: MeasuredModel, *, digest: str, alone: threading.Lock) -> None:
+        profile = model.profile.model_dump_json() if model.profile is not None else ""
+        self._model, self._alone = model, alone
+        self.name = model.name
+        self.digest = hashlib.sha256(f"{digest}\n{profile}".encode()).hexdigest()
+
+    def reduce(self, message: Message) -> Message | None:
+        """A recorded message as the model would give it; None where it would not."""
+        return self._model.reduce(message)
+
+    def answer(self, task: Task, request: Request, sampling: Sampling) -> list[Block]:
+        """What it generates; nothing where the request does not fit its context."""
+        with self._alone:
+            return self._model.answer(request, max_tokens=sampling.max_tokens)
 
 
 @contextmanager

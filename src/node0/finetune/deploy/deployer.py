@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from node0.errors import ConfigError, DeployInUse, Node0Error, NotFound
+from node0.errors import ConfigError, DeployInUse, GateRefused, Node0Error, NotFound
 from node0.files import try_locked
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.deploy import settings_edits
@@ -93,7 +93,7 @@ class Deployer:
         entry = plan.entry
         self._registry.require_whole(entry)
         if not force:
-            self._check_gate(plan)
+            self._pass_gate(plan)
         with self._alone():
             self._repair()
             plan = self.plan(entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
@@ -200,6 +200,14 @@ class Deployer:
             else:
                 self._log.finish_rollback(row, reason="finished after its process ended")
         return rows
+
+    def _pass_gate(self, plan: Plan) -> None:
+        """Nothing where the gate lets it pass; what it refused stays in the version's history."""
+        try:
+            self._check_gate(plan)
+        except GateRefused as refusal:
+            self._registry.add_refusal(plan.entry.spelled, str(refusal))
+            raise
 
     def _check_gate(self, plan: Plan) -> None:
         entry = plan.entry

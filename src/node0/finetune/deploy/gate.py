@@ -2,19 +2,21 @@
 """The gate: whether a version may be put to work for its role."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import GateRefused
 from node0.finetune.deploy.at_work import AtWork
-from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.deploy.counted import counted, not_done
+from node0.finetune.deploy.unsettled_words import in_words
+from node0.finetune.registry.evaluations import REPLAY, Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.statistics.power import ALPHA, items_to_decide
 from node0.finetune.statistics.regression import MARGIN, Compared, Outcomes, compare
-from node0.finetune.statistics.settling import More, Unsettled, unsettled
+from node0.finetune.statistics.settling import unsettled
 from node0.finetune.statistics.tallies import Estimate, estimate
 from node0.finetune.statistics.verdict import Verdict, against
 from node0.finetune.statistics.wilson import wilson
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 STOPS = (DeploymentStatus.FLAGGED, DeploymentStatus.HOLDS_ROLLOUT, DeploymentStatus.DEGRADED)
 FORCE = "or override with --force-deploy --reason TEXT"
+
+SuiteThresholds = Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
 
 
 class GateSettings(BaseModel):
@@ -42,6 +46,9 @@ class GateSettings(BaseModel):
     category_thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     "The same for single roles."
 
+    suites: dict[str, SuiteThresholds] = Field(default_factory=dict)
+    "For single roles: the suites that a version must have done, and what the lower bound of each must reach."
+
     alpha: float = Field(default=ALPHA, gt=0, lt=1)
     "Chance, over all categories, of saying that one fell where none did."
 
@@ -51,6 +58,20 @@ class GateSettings(BaseModel):
     def of(self, role: str) -> float:
         """The threshold of a role."""
         return self.thresholds.get(role, self.threshold)
+
+    def bars(self, role: str, suite: str, *, categories: int) -> tuple[float, float]:
+        """What the composite of a suite, and each of so many categories in it, must reach.
+
+        A suite that is asked for and has one category is that category.
+        """
+        threshold = self.asked_of(role).get(suite)
+        if threshold is None:
+            return self.of(role), self.of_category(role)
+        return threshold, threshold if categories == 1 else self.of_category(role)
+
+    def asked_of(self, role: str) -> Mapping[str, float]:
+        """The suites that a version for a role must have done; where there are none, any one will do."""
+        return self.suites.get(role, {})
 
     def of_category(self, role: str) -> float:
         """The threshold of each category for a role."""
@@ -65,13 +86,6 @@ class GateSettings(BaseModel):
     def compare_outcomes(self, old: Outcomes, new: Outcomes) -> list[Compared]:
         """The same of bare outcomes, which are of one suite."""
         return compare(old, new, alpha=self.alpha, margin=self.margin)
-
-
-def counting(evaluations: Sequence[Evaluation]) -> Evaluation | None:
-    """The evaluation that counts: the last one of a suite, or where there is none the last measurement."""
-    of_suites = [one for one in evaluations if one.detail is not None]
-    found = of_suites or list(evaluations)
-    return found[-1] if found else None
 
 
 def check_gate(
@@ -96,18 +110,19 @@ def check_gate(
     """
     for line in stops(entry, holds):
         raise GateRefused(line)
-    last = counting(evaluations)
-    if last is None:
-        raise GateRefused(f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}")
-    for objection in objections(last, settings, role=entry.role, active=active):
-        raise GateRefused(objection)
-    if active is not None and (worst := _not_excluded(last, settings, active)):
-        logger.info(
-            "against %s no category was seen to fall by more than %.1f %%; not excluded by so few trials: %s",
-            active.spelled,
-            100 * settings.margin,
-            ", ".join(worst),
-        )
+    for line in missing(entry, evaluations, settings):
+        raise GateRefused(line)
+    for last in counted(evaluations, settings.asked_of(entry.role)):
+        for objection in objections(last, settings, role=entry.role, active=active):
+            raise GateRefused(objection)
+        if active is not None and (worst := _not_excluded(last, settings, active)):
+            logger.info(
+                "against %s no category was seen to fall by more than %.1f %%; "
+                "not excluded by so few trials: %s",
+                active.spelled,
+                100 * settings.margin,
+                ", ".join(worst),
+            )
 
 
 def stops(entry: ModelRegistryEntry, holds: Sequence[str]) -> Iterator[str]:
@@ -118,17 +133,37 @@ def stops(entry: ModelRegistryEntry, holds: Sequence[str]) -> Iterator[str]:
         yield f"{holds[0]} holds the rollout of {entry.name}; look at it first, {FORCE}"
 
 
+def missing(
+    entry: ModelRegistryEntry, evaluations: Sequence[Evaluation], settings: GateSettings
+) -> Iterator[str]:
+    """Each suite that the version has still to do, in a line that says how."""
+    asked = settings.asked_of(entry.role)
+    if not asked and not evaluations:
+        yield f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}"
+    for suite in not_done(evaluations, asked):
+        how = " --replay RUN --replay-only" if suite == REPLAY else ""
+        yield (
+            f"{entry.spelled} has not done suite {suite}, which the gate asks of {entry.role}. "
+            f"Run node0 eval run {entry.spelled}{how}, {FORCE}"
+        )
+
+
 def objections(
     last: Evaluation, settings: GateSettings, *, role: str, active: AtWork | None = None
 ) -> Iterator[str]:
     """Everything that keeps a measurement from passing, each in a line that says what to do."""
+    categories = len(last.detail.outcomes) if last.detail is not None else 0
+    threshold, of_category = settings.bars(role, last.suite, categories=categories)
     if last.detail is not None:
-        yield from _null_models_that_pass(last, last.detail, settings.of_category(role))
-    yield from _too_low(last, settings.of(role))
-    if last.detail is not None:
-        yield from _categories_too_low(last.detail, settings.of_category(role))
-        if active is not None:
-            yield from _worse(last, last.detail, settings, active)
+        yield from _null_models_that_pass(last, last.detail, of_category)
+    yield from _too_low(last, threshold)
+    if last.detail is None:
+        return
+    # The bounds of a single category are those of the whole.
+    if categories > 1 or of_category > threshold:
+        yield from _categories_too_low(last, last.detail, of_category)
+    if active is not None:
+        yield from _worse(last, last.detail, settings, active)
 
 
 def _null_models_that_pass(last: Evaluation, detail: EvaluationDetail, threshold: float) -> Iterator[str]:
@@ -158,16 +193,19 @@ def _undecided(last: Evaluation, threshold: float) -> str:
     """What it would take, where the threshold lies between the bounds."""
     if last.low is None or last.high is None or last.high < threshold:
         return ""
-    more = _more(Estimate(last.score, last.low, last.high, last.items), threshold)
+    found = Estimate(last.score, last.low, last.high, last.items)
+    more = _more(found, threshold, has_epochs=last.suite != REPLAY)
     return f", but the upper one {last.high:.1%} is not: inconclusive, {more}"
 
 
-def _categories_too_low(detail: EvaluationDetail, threshold: float) -> Iterator[str]:
+def _categories_too_low(last: Evaluation, detail: EvaluationDetail, threshold: float) -> Iterator[str]:
     for category, items in sorted(detail.tallies().items()):
         found = estimate(list(items.values()))
         verdict = against(found, threshold)
         if verdict is not Verdict.PASS:
-            more = f": inconclusive, {_more(found, threshold)}" if verdict is Verdict.INCONCLUSIVE else ""
+            more = ""
+            if verdict is Verdict.INCONCLUSIVE:
+                more = f": inconclusive, {_more(found, threshold, has_epochs=last.suite != REPLAY)}"
             yield (
                 f"{category} scores {found.score:.1%}, between {found.low:.1%} and {found.high:.1%}, where "
                 f"{threshold:.1%} is asked of each category{more}. Run eval suite again {FORCE}."
@@ -193,7 +231,8 @@ def _worse(
                 f"({one.losses} items worse, {one.gains} better; p = {one.chance:.4f}). "
                 f"Look at both with node0 eval compare {FORCE}."
             )
-    yield from map(_unsettled, unsettled(compared, alpha=settings.alpha, margin=settings.margin))
+    for open_still in unsettled(compared, alpha=settings.alpha, margin=settings.margin):
+        yield f"{in_words(open_still, has_epochs=last.suite != REPLAY)} {FORCE}."
 
 
 def _not_excluded(last: Evaluation, settings: GateSettings, active: AtWork) -> list[str]:
@@ -203,29 +242,8 @@ def _not_excluded(last: Evaluation, settings: GateSettings, active: AtWork) -> l
     return [f"{one.category} (-{-one.low:.1%})" for one in compared if one.verdict is not Verdict.PASS]
 
 
-def _unsettled(one: Unsettled) -> str:
-    if one.category is None:
-        seen = (
-            f"All categories together may be {-one.low:.1%} below the version at work ({one.delta:+.1%} seen)"
-        )
-        return f"{seen}: inconclusive, {_settled_by(one.more, 'in all')} {FORCE}."
-    seen = f"{one.category} is {-one.delta:.1%} below the version at work, which may be chance"
-    return f"{seen}: inconclusive, {_settled_by(one.more, 'of it')} {FORCE}."
-
-
-def _settled_by(more: More | None, which: str) -> str:
-    if more is None:
-        return "and no number of items would settle it, so near is it to the margin. Look at both"
-    if more.trials is None:
-        return f"about {more.items} items {which} would settle it. Evaluate both on more"
-    return (
-        f"about {more.trials} trials an item would settle it. Evaluate both with node0 eval run "
-        f"--epochs {more.trials}"
-    )
-
-
-def _more(found: Estimate, threshold: float) -> str:
+def _more(found: Estimate, threshold: float, *, has_epochs: bool) -> str:
     needed = items_to_decide(found.score, threshold, items=found.items)
     if needed is None:
         return "and no number of items would decide, so near is it"
-    return f"needs about {max(1, needed - found.items)} more items, or more epochs"
+    return f"needs about {max(1, needed - found.items)} more items{', or more epochs' if has_epochs else ''}"

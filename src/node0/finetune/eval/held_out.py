@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from node0.errors import NotFound
+from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.eval.tool_calls import CallScore, MeasuredTurn, measured_turns, score
+from node0.finetune.registry.seen_entries import trained_on
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
 
 
@@ -115,6 +117,22 @@ def held_out_entries(run: RunDirectory, corpus: Path, *, role: str) -> list[Corp
             f"are not in {corpus}; give the corpus it was trained on with --corpus-path"
         )
     return found
+
+
+def require_unseen(registry: ModelRegistry, name: str, entries: Sequence[CorpusEntry]) -> None:
+    """Nothing where a registered version learned from none of these entries.
+
+    Raises:
+        NotFound: there is no such version.
+        ConfigError: it, or a version that it was trained from, learned from some.
+    """
+    entry = registry.require(name)
+    seen = trained_on(entry, registry.list(), {one.id for one in entries})
+    if seen:
+        raise ConfigError(
+            f"{entry.spelled} was trained on {len(seen)} of these {len(entries)} held-out entries, such as "
+            f"{min(seen)}; measure it on a run that held out what it has not seen"
+        )
 
 
 def spread(turns: list[MeasuredTurn], limit: int | None) -> list[MeasuredTurn]:

@@ -1,37 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replay a town's own sessions: at each recorded call the model is asked with the recorded context.
 
-An answer is exact when it makes the recorded calls, equivalent when it makes calls that do the same
-(`same_calls`), else wrong. Nothing is run: the next request is the recorded one, whatever was answered.
+A session is a task and each of its calls a check. An answer is exact when it makes the recorded calls,
+equivalent when it makes calls that do the same (`same_calls`), else wrong. Nothing is run: the next request
+is the recorded one, whatever was answered.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
 
-from node0.finetune.chat.messages import Block, Message, Request
-from node0.finetune.chat.same_calls import calls_of, equivalent
+from node0.finetune.chat.messages import Block, Message, Request, text_of
+from node0.finetune.chat.same_calls import Call, calls_of, equivalent
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.eval.held_out import spread
+from node0.finetune.eval.running.null_models import NullModel
+from node0.finetune.eval.running.task import Conversation
+from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.tool_calls import MeasuredTurn, recorded_turns
-from node0.finetune.statistics.tallies import Tally, estimate
-
-NOTE = (
-    "At each recorded call the model was asked with the recorded context. Equivalent: the same calls after "
-    "normalising. Shown: calls that hold a word only a tool result showed. Bounds take a session as one item."
-)
-EVERY = "all"
-
-
-class ReplayedModel(Protocol):
-    """What a replay asks of a model."""
-
-    def reduce(self, message: Message) -> Message | None:
-        """A recorded message as the model would meet it; None where it would not."""
-
-    def answer(self, request: Request, *, max_tokens: int) -> list[Block]:
-        """Its greedy answer; nothing where the request does not fit."""
+from node0.finetune.registry.evaluations import REPLAY
 
 
 class Agreement(StrEnum):
@@ -43,70 +34,124 @@ class Agreement(StrEnum):
 
 
 @dataclass(frozen=True)
-class ReplayedTurn:
-    """One recorded call and what the model made of it."""
+class ReplayTask:
+    """The recorded calls of one session, in order; at least one."""
 
-    turn: MeasuredTurn
-    agreement: Agreement
+    turns: Sequence[MeasuredTurn]
+    content_digest: str
+    "Of the corpus entry."
+
+    difficulty: str = ""
+    actions: Sequence[str] = ()
+    by_checks: bool = True
 
     @property
-    def agrees(self) -> bool:
-        """Whether the model does what was done."""
-        return self.agreement is not Agreement.WRONG
+    def id(self) -> str:
+        """The corpus entry's."""
+        return self.turns[0].entry_id
+
+    @property
+    def category(self) -> str:
+        """The suite's one."""
+        return REPLAY
+
+    @property
+    def role(self) -> str:
+        """Whose session it was."""
+        return self.turns[0].role
+
+    @property
+    def task_type(self) -> str:
+        """What the session was about."""
+        return self.turns[0].task_type
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """The task type, where it is known."""
+        return (self.task_type,) if self.task_type else ()
+
+    @property
+    def prompt(self) -> str:
+        """What stood before the first call, without results of tools."""
+        return "\n\n".join(filter(None, map(text_of, self.turns[0].request["messages"])))
+
+    @property
+    def digest(self) -> str:
+        """Another one where the session, the calls that are asked, or the calls that are right are others."""
+        asked = [[len(turn.request["messages"]), turn.calls] for turn in self.turns]
+        return hashlib.sha256(json.dumps([self.id, self.content_digest, asked]).encode()).hexdigest()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Conversation]:
+        """Begin to replay it."""
+        yield _Replay(self.turns)
 
 
-def replay(
-    model: ReplayedModel,
+class _Replay:
+    def __init__(self, turns: Sequence[MeasuredTurn]) -> None:
+        self._turns = turns
+        self._judged: list[CheckOutcome] = []
+
+    @property
+    def request(self) -> Request | None:
+        over = len(self._judged) == len(self._turns)
+        return None if over else self._turns[len(self._judged)].request
+
+    def answer(self, blocks: Sequence[Block]) -> None:
+        turn = self._turns[len(self._judged)]
+        found = agreement(calls_of(blocks), turn.calls)
+        recorded = "; ".join(f"{name} {given}" for name, given in turn.calls)
+        self._judged.append(
+            CheckOutcome(
+                check=found.value, passed=found is not Agreement.WRONG, reason=f"recorded was {recorded}"
+            )
+        )
+
+    def results(self) -> Sequence[CheckOutcome]:
+        return self._judged
+
+
+def replay_tasks(
     entries: Iterable[CorpusEntry],
     *,
-    max_tokens: int,
+    reduce: Callable[[Message], Message | None] = lambda message: message,
     limit: int | None = None,
-    on_turn: Callable[[], None] = lambda: None,
-) -> list[ReplayedTurn]:
-    """Ask at every recorded call of these sessions, or at `limit` of them, evenly spread."""
-    turns = [turn for entry in entries for turn in recorded_turns(entry, reduce=model.reduce)]
-    found = []
+) -> list[ReplayTask]:
+    """The sessions of these entries that hold calls.
+
+    Args:
+        entries: what the model has not seen.
+        reduce: a recorded message as the deployed model would give it; None where it would not.
+        limit: ask at most so many calls, evenly spread.
+    """
+    digests = {entry.id: entry.content_digest for entry in entries}
+    turns = [turn for entry in entries for turn in recorded_turns(entry, reduce=reduce)]
+    sessions: dict[str, list[MeasuredTurn]] = {}
     for turn in spread(turns, limit):
-        answer = model.answer(turn.request, max_tokens=max_tokens)
-        found.append(ReplayedTurn(turn, _agreement(turn, answer)))
-        on_turn()
-    return found
+        sessions.setdefault(turn.entry_id, []).append(turn)
+    return [ReplayTask(found, digests[name]) for name, found in sessions.items()]
 
 
-def replay_rows(turns: Sequence[ReplayedTurn]) -> list[dict[str, Any]]:
-    """Figures of all turns, then by role and task type; nothing of no turns."""
-    if not turns:
-        return []
-    groups: dict[tuple[str, str], list[ReplayedTurn]] = {}
-    for one in turns:
-        groups.setdefault((one.turn.role, one.turn.task_type), []).append(one)
-    return [_row(EVERY, EVERY, turns), *(_row(*key, group) for key, group in sorted(groups.items()))]
-
-
-def _row(role: str, task_type: str, turns: Sequence[ReplayedTurn]) -> dict[str, Any]:
-    shown = [one for one in turns if one.turn.depends]
-    counts = {kind.value: sum(one.agreement is kind for one in turns) for kind in Agreement}
-    sessions: dict[str, Tally] = {}
-    for one in turns:
-        passes, trials = sessions.get(one.turn.entry_id, Tally(0, 0))
-        sessions[one.turn.entry_id] = Tally(passes + one.agrees, trials + 1)
-    found = estimate(list(sessions.values()))
-    return {
-        "role": role,
-        "task_type": task_type,
-        "sessions": len(sessions),
-        "turns": len(turns),
-        **counts,
-        "score": round(found.score, 4),
-        "low": round(found.low, 4),
-        "high": round(found.high, 4),
-        "shown": len(shown),
-        "shown_agree": sum(one.agrees for one in shown),
-    }
-
-
-def _agreement(turn: MeasuredTurn, answer: Sequence[Block]) -> Agreement:
-    calls = calls_of(answer)
-    if calls == turn.calls:
+def agreement(calls: Sequence[Call], recorded: Sequence[Call]) -> Agreement:
+    """How these calls stand to the recorded ones."""
+    if list(calls) == list(recorded):
         return Agreement.EXACT
-    return Agreement.EQUIVALENT if equivalent(calls, turn.calls) else Agreement.WRONG
+    return Agreement.EQUIVALENT if equivalent(calls, recorded) else Agreement.WRONG
+
+
+def commonest_answer(tasks: Iterable[ReplayTask]) -> NullModel:
+    """A null model that always makes the calls that were recorded most often.
+
+    Raises:
+        ValueError: there are no tasks.
+    """
+    counted = Counter(turn.calls for task in tasks for turn in task.turns)
+    if not counted:
+        raise ValueError("no recorded calls")
+    # The first of equals in order of their text, whatever order the tasks have.
+    calls = min(counted, key=lambda each: (-counted[each], each))
+    answer: list[Block] = [
+        {"type": "tool_use", "id": f"call_{number}", "name": name, "input": json.loads(given)}
+        for number, (name, given) in enumerate(calls)
+    ]
+    return NullModel("commonest-call", lambda task, request: answer)

@@ -36,6 +36,16 @@ class EvalResult(BaseModel):
     answers: tuple[str, ...]
     "What the model said and called, turn by turn, as text."
 
+    by_checks: bool = False
+    "Whether each check counts as a trial, as the calls of a replayed session do."
+
+    @property
+    def tally(self) -> Tally:
+        """What it adds to its item's passes and trials."""
+        if self.by_checks:
+            return Tally(sum(check.passed for check in self.checks), len(self.checks))
+        return Tally(int(self.passed), 1)
+
     @property
     def score(self) -> float:
         """The share of checks that passed."""
@@ -48,5 +58,5 @@ def outcomes_of(results: Iterable[EvalResult]) -> Outcomes:
     for result in results:
         items = found.setdefault(result.category, {})
         passes, trials = items.get(result.item, Tally(0, 0))
-        items[result.item] = Tally(passes + result.passed, trials + 1)
+        items[result.item] = Tally(passes + result.tally.passes, trials + result.tally.trials)
     return found

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep an evaluation with its version, and look at once whether the version fell behind the one before."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 from node0.finetune.deploy.gate import GateSettings
 from node0.finetune.eval.report.eval_report import Report, outcomes_of_report
 from node0.finetune.eval.reversion import CorpusReversionDetector
-from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.registry.evaluations import REPLAY, Evaluation, EvaluationDetail
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.statistics.regression import Compared, Outcomes
-
-REPLAY = "replay"
-"Beside the categories and no part of the composite: how far the town's own sessions went as recorded."
+from node0.finetune.statistics.tallies import Tally
 
 
 def update_registry_with_scores(
@@ -55,10 +55,7 @@ def evaluation_of(report: Report, nulls: Mapping[str, Outcomes]) -> Evaluation:
         suite_digest=report["plan"]["suite_digest"],
         outcomes=outcomes_of_report(report),
         nulls={
-            name: {
-                category: (sum(tally.passes for tally in items.values()), len(items))
-                for category, items in outcomes.items()
-            }
+            name: {category: (_passed(items.values()), len(items)) for category, items in outcomes.items()}
             for name, outcomes in nulls.items()
         },
     )
@@ -74,3 +71,9 @@ def evaluation_of(report: Report, nulls: Mapping[str, Outcomes]) -> Evaluation:
         by_category=scores,
         detail=detail,
     )
+
+
+def _passed(tallies: Iterable[Tally]) -> int:
+    """As how many items these count that passed; a part of one as a whole one."""
+    shares = sum(Fraction(tally.passes, tally.trials) for tally in tallies)
+    return math.ceil(shares)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.chat.parse import parse_answer
-from node0.finetune.chat.profile import rewrite
+from node0.finetune.chat.profile import DeploymentProfile, rewrite
 from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.data.dataset import CorpusDataset, DatasetOptions
@@ -30,6 +30,11 @@ class MeasuredModel:
     def name(self) -> str:
         """What it is called in a table."""
         return self._loaded.name
+
+    @property
+    def profile(self) -> DeploymentProfile | None:
+        """The form in which it is asked; None where recorded requests are put to it as they are."""
+        return self._renderer.profile
 
     def answer_loss(self, entries: Sequence[CorpusEntry]) -> tuple[float, int, int]:
         """Mean cross-entropy over the tokens of answers, how many these are, and in how many entries.

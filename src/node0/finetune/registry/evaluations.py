@@ -10,6 +10,9 @@ from node0.finetune.statistics.regression import Outcomes, read_outcomes
 from node0.store.history_tables import append_evaluation_row, list_evaluations
 from node0.store.transactions import Transaction
 
+REPLAY = "replay"
+"The suite that a town's own held-out sessions are."
+
 
 class EvaluationDetail(BaseModel):
     """What a suite found out item by item: enough to judge it again, and against another version."""

@@ -26,7 +26,7 @@ class ModelEvent(BaseModel):
     name: str
     version: int
     event: str
-    "registered, evaluated, status, alias, note, deployed, rolled back, exported, removed."
+    "registered, evaluated, status, alias, note, refused, deployed, rolled back, exported, removed."
 
     reason: str
     detail: dict[str, Any]

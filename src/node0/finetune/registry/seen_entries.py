@@ -58,6 +58,18 @@ def sightings(
     return found
 
 
+def trained_on(
+    entry: ModelRegistryEntry, others: Iterable[ModelRegistryEntry], ids: Collection[str]
+) -> set[str]:
+    """Which of these entries a version learned from, by itself or through a parent.
+
+    others: versions, among which its parents are looked for.
+    """
+    every = {other.spelled: other for other in others}
+    line = [entry, *(every[name] for name in _ancestors(entry, every) if name in every)]
+    return {row.entry_id for each in line for row in seen_entries(each, ids) if row.split == "train"}
+
+
 def _ancestors(entry: ModelRegistryEntry, every: Mapping[str, ModelRegistryEntry]) -> list[str]:
     found: list[str] = []
     while entry.parent and entry.parent not in (*found, entry.spelled):

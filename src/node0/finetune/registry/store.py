@@ -185,10 +185,15 @@ class ModelRegistry:
         Raises:
             NotFound: there is no such version.
         """
-        entry = self.require(name)
-        with self.store.write(f"Note on {entry.spelled}") as transaction:
-            model_events.append_event(transaction, entry.name, entry.version, "note", reason=text)
-        return entry
+        return self._remember(name, "note", text)
+
+    def add_refusal(self, name: str, reason: str) -> ModelRegistryEntry:
+        """Write into the history of a version that the gate did not let it pass, and why; the entry.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        return self._remember(name, "refused", reason)
 
     def holding(self, entry: ModelRegistryEntry) -> Sequence[str]:
         """Earlier versions that hold the rollout of this one."""
@@ -230,6 +235,12 @@ class ModelRegistry:
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()
+
+    def _remember(self, name: str, event: str, reason: str) -> ModelRegistryEntry:
+        entry = self.require(name)
+        with self.store.write(f"{event.capitalize()}: {entry.spelled}") as transaction:
+            model_events.append_event(transaction, entry.name, entry.version, event, reason=reason)
+        return entry
 
     def _row_problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
         trusted = trusted_keys(self.town) if self.town is not None else self._trusted

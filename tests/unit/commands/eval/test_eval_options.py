@@ -69,12 +69,19 @@ def test_two_runs_are_compared_and_listed_and_shown(
         (["--temperature", "0"], "--epochs 1"),
         (["--epochs", "0"], "--epochs"),
         (["--concurrency", "0"], "--concurrency"),
+        (["--replay-only", "--replay", "run"], "--suite"),
     ],
 )
 def test_flags_that_make_no_sense_are_a_usage_error(flags: list[str], told: str, capsys: Printed) -> None:
     assert main(["run", "x", "--suite", "y.yaml", *flags]) == 2
 
     assert told in capsys.readouterr().err
+
+
+def test_a_replay_alone_needs_a_run(capsys: Printed) -> None:
+    assert main(["run", "x", "--replay-only"]) == 2
+
+    assert "--replay-only needs --replay RUN" in capsys.readouterr().err
 
 
 def test_what_cannot_be_evaluated_is_one_line(

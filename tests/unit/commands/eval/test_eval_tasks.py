@@ -60,3 +60,10 @@ ITEMS = """
   checks: [{check: says, all: ["yes"]}]
   reference: [{say: "yes"}]
 """
+
+
+def test_a_suite_is_not_called_as_the_replay_is(tmp_path: Path) -> None:
+    (tmp_path / "replay.yaml").write_text("{prompts: [hi], tests: [{assert: [{type: equals, value: hi}]}]}\n")
+
+    with pytest.raises(ConfigError, match="replay is what --replay is called; rename it"):
+        choose_tasks(tmp_path / "replay.yaml", categories=(), role=None)

@@ -39,3 +39,14 @@ def test_no_model_is_no_answerer(tmp_path: object) -> None:
         loaded_answerer("./nowhere", town=None, device="cpu", dtype="float32"),
     ):
         pass
+
+
+def test_a_replay_is_greedy_and_of_its_own_digest(base: str) -> None:
+    with loaded_answerer(base, town=None, device="cpu", dtype="float32") as model:
+        replaying = model.replaying()
+        one, other = (replaying.answer(TASK, ASKED, Sampling(seed, 1.0, 12)) for seed in (1, 2))
+
+        assert one == other
+        assert replaying.name == model.name
+        assert replaying.digest != model.digest
+        assert replaying.reduce({"role": "user", "content": "go"}) == {"role": "user", "content": "go"}

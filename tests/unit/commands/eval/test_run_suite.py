@@ -4,14 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from endpoint_server import serving
 
 from node0.commands.eval.eval_tasks import choose_tasks
 from node0.commands.eval.run_suite import EvalRequest, run_suite
 from node0.errors import ConfigError, NotFound
-from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.eval.running.eval_runner import Trying
 from node0.finetune.eval.running.task import suite_digest
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
@@ -19,19 +16,10 @@ from node0.finetune.registry.publish import publish
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
 from node0.finetune.registry.store import ModelRegistry
-from node0.finetune.run_dir import EntryUse, RunDirectory
 from node0.town import Town
 
 Printed = pytest.CaptureFixture[str]
 TRYING = Trying(epochs=1, max_tokens=6)
-
-
-@pytest.fixture
-def registry(base: str, town_root: Path) -> ModelRegistry:
-    """A town where the base is dm:1."""
-    registry = ModelRegistry(Town(town_root))
-    publish(registry, Path(base), name="dm", role="deacon", models=Town(town_root).models)
-    return registry
 
 
 def test_an_evaluation_of_a_registered_version_is_kept_with_it(
@@ -116,22 +104,6 @@ def test_a_version_that_falls_is_held_at_once_and_would_not_pass(
     assert "the gate would refuse: dm:2 is holds_rollout" in capsys.readouterr().err
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run that held one session with one call out."""
-    call = {"type": "tool_use", "id": "1", "name": "Bash", "input": {"command": "bd list"}}
-    turns = [{"role": "user", "content": "go"}, {"role": "assistant", "content": [call]}]
-    facts = {"role": "deacon", "rig": "hq", "task_type": "patrol", "outcome": "success"}
-    entry = {"id": "a", "created_at": "2026-01-05T00:00:00Z", "messages": turns}
-    CorpusStore(tmp_path / ".corpus").add(CorpusEntry.model_validate(facts | entry))
-    directory = RunDirectory(tmp_path / "run")
-    directory.make()
-    directory.write_entries([EntryUse("a", "d", "1", "val")], {})
-    settings = {"role": "deacon", "corpus_path": str(tmp_path / ".corpus")}
-    directory.config_file.write_text(yaml.safe_dump(settings))
-    return directory.root
-
-
 def test_the_towns_own_sessions_are_a_figure_of_their_own(
     registry: ModelRegistry, suite: Path, run: Path, town_root: Path, tmp_path: Path, capsys: Printed
 ) -> None:
@@ -146,6 +118,57 @@ def test_the_towns_own_sessions_are_a_figure_of_their_own(
     assert registry.require("dm").eval_scores_by_category["replay"] == 0.0
     assert 'id="replay"' in (tmp_path / "out" / "report.html").read_text()
     assert "replay: 1 recorded calls, 0 exact, 0 equivalent, 1 wrong" in capsys.readouterr().err
+
+
+def test_what_is_replayed_beside_a_suite_has_a_report_and_an_evaluation_of_its_own(
+    registry: ModelRegistry, suite: Path, run: Path, town_root: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run_suite(
+        EvalRequest("dm", suite, TRYING, output=out, replay=run, device="cpu", town=town_root), as_json=True
+    )
+
+    first, second = registry.evaluations(registry.require("dm:1"))
+    report = json.loads((out / "replay" / "report.json").read_text())
+    assert (first.suite, second.suite) == ("replay", "patrol")
+    assert first.detail is not None
+    assert first.detail.outcomes == {"replay": {"a": (0, 1)}}
+    assert first.detail.nulls["commonest-call"] == {"replay": (1, 1)}
+    assert report["categories"].keys() == {"replay"}
+    assert report["items"][0]["tried"][0]["checks"][0]["check"] == "wrong"
+    assert "failure" in (out / "replay" / "report.html").read_text()
+
+
+def test_a_replay_alone_tries_no_suite_and_is_what_the_gate_judges(
+    registry: ModelRegistry, run: Path, town_root: Path, capsys: Printed
+) -> None:
+    Town(town_root).model_settings_file.write_text("gate: {suites: {deacon: {replay: 0.7}}}\n")
+    request = EvalRequest("dm", None, TRYING, replay=run, replay_only=True, device="cpu", town=town_root)
+
+    run_suite(request, as_json=True)
+
+    printed = capsys.readouterr()
+    (kept,) = registry.evaluations(registry.require("dm:1"))
+    (place,) = (town_root / ".models" / "evals").glob("dm-1-replay-*/report.json")
+    bars = json.loads(place.read_text())["bars"]
+    assert (kept.suite, kept.items, kept.score) == ("replay", 1, 0.0)
+    assert [row["category"] for row in json.loads(printed.out)] == ["replay", "composite"]
+    assert bars == {"composite": 0.7, "category": 0.7}
+    assert "null model 'commonest-call' passes 1 of 1 items" in printed.err
+
+
+def test_a_replay_stands_beside_that_of_another_version(
+    base: str, registry: ModelRegistry, run: Path, town_root: Path, tmp_path: Path
+) -> None:
+    publish(registry, Path(base), name="other", role="deacon", models=Town(town_root).models)
+    for name, beside in (("dm", None), ("other", "dm:1")):
+        request = EvalRequest(
+            name, None, TRYING, replay=run, replay_only=True, against=beside, device="cpu", town=town_root
+        )
+        run_suite(request, as_json=True)
+
+    (page,) = (town_root / ".models" / "evals").glob("other-1-replay-*/report.html")
+    assert "Against dm:1" in page.read_text()
 
 
 @pytest.mark.parametrize("url", [True, False])

@@ -36,19 +36,19 @@ def registry(town_root: Path) -> ModelRegistry:
 
 
 def test_a_fall_against_the_version_at_work_is_a_refusal(registry: ModelRegistry, town_root: Path) -> None:
-    found = refusals(_evaluation(50), LOW, spelled="dm:2", role="", root=town_root)
+    found = refusals([_evaluation(50)], LOW, spelled="dm:2", role="", root=town_root)
 
     assert [line.split(" (")[0] for line in found] == [
         "git fell from 100.0% to 50.0% against the version at work"
     ]
-    assert refusals(_evaluation(100), LOW, spelled="dm:2", role="", root=town_root) == []
-    assert refusals(_evaluation(50), LOW, spelled=None, role="", root=None) == []
+    assert refusals([_evaluation(100)], LOW, spelled="dm:2", role="", root=town_root) == []
+    assert refusals([_evaluation(50)], LOW, spelled=None, role="", root=None) == []
 
 
 def test_a_version_that_was_flagged_since_is_refused(registry: ModelRegistry, town_root: Path) -> None:
     CorpusReversionDetector(registry).hold_rollout("dm:2")
 
-    (line,) = refusals(_evaluation(100), LOW, spelled="dm:2", role="", root=town_root)
+    (line,) = refusals([_evaluation(100)], LOW, spelled="dm:2", role="", root=town_root)
 
     assert line.startswith("dm:2 is holds_rollout")
 
@@ -56,10 +56,10 @@ def test_a_version_that_was_flagged_since_is_refused(registry: ModelRegistry, to
 def test_a_role_may_have_a_threshold_of_its_own(registry: ModelRegistry, town_root: Path) -> None:
     gate = LOW.model_copy(update={"thresholds": {"deacon": 0.9}})
 
-    (line,) = refusals(_evaluation(100), gate, spelled="dm:2", role="polecat", root=town_root)
+    (line,) = refusals([_evaluation(100)], gate, spelled="dm:2", role="polecat", root=town_root)
 
     assert "below deployment threshold 90.0%" in line
-    assert refusals(_evaluation(100), gate, spelled=None, role="polecat", root=None) == []
+    assert refusals([_evaluation(100)], gate, spelled=None, role="polecat", root=None) == []
 
 
 def test_the_gate_is_the_towns(town_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from node0.errors import GateRefused
 from node0.finetune.deploy.at_work import AtWork
-from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, counting, objections
+from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, objections
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
@@ -74,10 +74,7 @@ def test_the_last_measurement_counts() -> None:
 
 
 def test_a_suite_counts_also_where_something_else_was_measured_since() -> None:
-    suite = _suite(10)
-
-    assert counting([suite, _measured(1.0)]) is suite
-    assert "below deployment threshold" in _refusal(ENTRY, suite, _measured(1.0))
+    assert "below deployment threshold" in _refusal(ENTRY, _suite(10), _measured(1.0))
 
 
 def test_a_role_may_have_a_threshold_of_its_own() -> None:
@@ -216,3 +213,77 @@ def test_a_version_at_work_that_never_did_the_suite_holds_until_it_did(found: tu
 
 def test_a_bare_score_is_compared_with_nothing() -> None:
     check_gate(ENTRY, [_measured(0.9)], GateSettings(), holds=(), active=_active(_suite(40)))
+
+
+REPLAYS = GateSettings(suites={"deacon": {"replay": 0.5}})
+
+
+def _replay(agree: int, *, sessions: int = 40, nulls: int = 0, digest: str = "r1") -> Evaluation:
+    """So many of the ten calls of each session agree."""
+    found = estimate([Tally(agree, 10)] * sessions)
+    detail = EvaluationDetail(
+        suite_digest=digest,
+        outcomes={"replay": {f"s{number:03}": (agree, 10) for number in range(sessions)}},
+        nulls={"commonest-call": {"replay": (nulls, sessions)}},
+    )
+    return Evaluation(
+        suite="replay", items=sessions, score=found.score, low=found.low, high=found.high, detail=detail
+    )
+
+
+def test_a_role_is_gated_on_the_suites_that_it_names_and_on_no_other() -> None:
+    check_gate(ENTRY, [_replay(8), _suite(1), _measured(0.1)], REPLAYS, holds=())
+
+    with pytest.raises(GateRefused, match=r"score 35.2% below deployment threshold 50.0%, but the upper one"):
+        check_gate(ENTRY, [_suite(40), _replay(5)], REPLAYS, holds=())
+
+
+def test_a_suite_that_is_asked_for_and_was_not_done_is_refused_with_the_way_to_do_it() -> None:
+    both = GateSettings(suites={"deacon": {"roles": 0.8, "replay": 0.5}})
+
+    for done, told in (
+        ([], "has not done suite roles, which the gate asks of deacon. Run node0 eval run dm:2, or"),
+        ([_suite(40)], "has not done suite replay, .* Run node0 eval run dm:2 --replay RUN --replay-only, or"),
+        ([_measured(1.0), _replay(9)], "has not done suite roles"),
+    ):
+        with pytest.raises(GateRefused, match=told):
+            check_gate(ENTRY, done, both, holds=())
+    check_gate(ENTRY, [_suite(40), _replay(9)], both, holds=())
+
+
+def test_each_suite_that_is_asked_for_is_compared_with_the_version_at_work() -> None:
+    both = GateSettings(suites={"deacon": {"roles": 0.8, "replay": 0.5}})
+
+    with pytest.raises(GateRefused, match="replay fell from 90.0% to 70.0%"):
+        check_gate(ENTRY, [_suite(40), _replay(7)], both, holds=(), active=_active(_suite(40), _replay(9)))
+    with pytest.raises(GateRefused, match="never did these items of suite replay"):
+        check_gate(
+            ENTRY,
+            [_suite(40), _replay(9)],
+            both,
+            holds=(),
+            active=_active(_suite(40), _replay(9, digest="other sessions")),
+        )
+
+
+def test_a_suite_of_one_category_has_one_threshold() -> None:
+    low = GateSettings(suites={"deacon": {"replay": 0.3}})
+
+    assert list(objections(_replay(5), low, role="deacon")) == []
+    assert len(list(objections(_replay(2), low, role="deacon"))) == 1
+    (line,) = objections(_replay(9, nulls=9), low, role="deacon")
+    assert "suite replay measures nothing in replay: null model 'commonest-call' passes 9 of 40" in line
+
+
+def test_recorded_calls_are_not_tried_more_often() -> None:
+    (line,) = objections(_replay(5), REPLAYS, role="deacon")
+
+    assert "inconclusive, and no number of items would decide" in line
+    assert "epochs" not in "".join(objections(_replay(6), REPLAYS, role="deacon"))
+    assert "epochs" in "".join(objections(_suite(32), GateSettings(), role="deacon"))
+
+
+@pytest.mark.parametrize("suites", [{"deacon": {}}, {"deacon": {"replay": 0}}, {"deacon": {"replay": 1.1}}])
+def test_a_gate_that_asks_for_nothing_is_refused(suites: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ValidationError):
+        GateSettings(suites=suites)

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from node0.errors import NotFound
+from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Block, Message, Request
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
-from node0.finetune.eval.held_out import held_out_entries, measure_model
+from node0.finetune.eval.held_out import held_out_entries, measure_model, require_unseen
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import EntryUse, RunDirectory
+from node0.town import Town
 
 
 @dataclass
@@ -55,6 +58,17 @@ def _entry(name: str, agent: str) -> CorpusEntry:
             {"role": "assistant", "content": [_use(f"gt nudge harbor/{agent}")]},
         ],
     )
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    """A version that held e0 out and learned from e1 and e2."""
+    uses = [EntryUse("e0", "d", "1", "val"), *(EntryUse(name, "d", "1", "train") for name in ("e1", "e2"))]
+    RunDirectory(tmp_path / "run").make()
+    RunDirectory(tmp_path / "run").write_entries(uses, {"e1": 1, "e2": 1})
+    registry = ModelRegistry(Town(tmp_path))
+    registry.register(ModelRegistryEntry(name="deacon", role="deacon", artifact_path=str(tmp_path / "run")))
+    return registry
 
 
 ENTRIES = [_entry(f"e{number}", agent) for number, agent in enumerate(["nux", "slit", "nux", "toast"])]
@@ -139,3 +153,12 @@ def test_what_cannot_be_measured_on_is_refused_with_what_to_do(corpus: Path, tmp
         held_out_entries(_run(tmp_path, "e1"), Path("nowhere"), role="deacon")
     with pytest.raises(NotFound, match=r"1 of 2 held-out entries of .* are not in"):
         held_out_entries(_run(tmp_path, "e1", "gone"), corpus, role="deacon")
+
+
+def test_what_a_version_was_trained_on_is_no_measure_of_it(tmp_path: Path, registry: ModelRegistry) -> None:
+    require_unseen(registry, "deacon:1", ENTRIES[:1])
+
+    with pytest.raises(
+        ConfigError, match=r"deacon:1 was trained on 2 of these 4 held-out entries, such as e1"
+    ):
+        require_unseen(registry, "deacon:1", ENTRIES)

@@ -1,109 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable
-from typing import Any
+import json
 
-from node0.finetune.chat.messages import Block, Message, Request, blocks
-from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.eval.replay import Agreement, replay, replay_rows
+import pytest
+from replayed_sessions import Ruled, call, perfect, session
 
+from node0.finetune.eval.replay import Agreement, agreement, commonest_answer, replay_tasks
+from node0.finetune.eval.running.answerer import Sampling
+from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
+from node0.finetune.eval.running.task import suite_digest
+from node0.finetune.eval.schema import EvalResult, outcomes_of
+from node0.finetune.statistics.tallies import Tally
 
-def _call(command: str) -> dict[str, Any]:
-    return {"type": "tool_use", "id": "1", "name": "Bash", "input": {"command": command}}
-
-
-def _entry(name: str, role: str = "deacon", task_type: str = "patrol") -> CorpusEntry:
-    """Two calls: the second one holds an id that the first one's result showed."""
-    result = {"type": "tool_result", "tool_use_id": "1", "content": f"open: {name}-77"}
-    return CorpusEntry.model_validate(
-        {
-            "id": name,
-            "role": role,
-            "rig": "hq",
-            "task_type": task_type,
-            "outcome": "success",
-            "created_at": "2026-01-05T00:00:00Z",
-            "messages": [
-                {"role": "user", "content": "look after the beads"},
-                {"role": "assistant", "content": [_call("bd list --status=open")]},
-                {"role": "user", "content": [result]},
-                {"role": "assistant", "content": [_call(f"bd close {name}-77")]},
-                {"role": "user", "content": "thanks"},
-                {"role": "assistant", "content": "nothing else"},
-            ],
-        }
-    )
+TRYING = Trying(epochs=1, temperature=0.0)
 
 
-class _Model:
-    """Answers each request as a function of its last message."""
-
-    def __init__(self, rule: Callable[[str], str]) -> None:
-        self._rule = rule
-        self.asked: list[Request] = []
-
-    def reduce(self, message: Message) -> Message | None:
-        return message
-
-    def answer(self, request: Request, *, max_tokens: int) -> list[Block]:
-        self.asked.append(request)
-        last = blocks(request["messages"][-1])[0]
-        return [_call(self._rule(str(last.get("content") or last.get("text"))))]  # type: ignore[list-item]  # as JSON has it
-
-
-def _perfect(last: str) -> str:
-    return f"bd close {last.removeprefix('open: ')}" if last.startswith("open") else "bd list --status=open"
+def _replay(model: Ruled, *names: str) -> list[EvalResult]:
+    return EvalRunner(replay_tasks([session(name) for name in names]), TRYING).run(model)
 
 
 def test_each_recorded_call_is_asked_with_the_recorded_context() -> None:
-    model = _Model(lambda last: "wrong")
+    model = Ruled(lambda last: "wrong")
 
-    found = replay(model, [_entry("gt-a")], max_tokens=9)
+    [found] = _replay(model, "gt-a")
 
     assert [len(request["messages"]) for request in model.asked] == [1, 3]
-    assert [one.agreement for one in found] == [Agreement.WRONG] * 2
-    assert [one.turn.depends for one in found] == [False, True]
+    assert [check.check for check in found.checks] == [Agreement.WRONG] * 2
+    assert found.checks[1].reason == 'recorded was Bash {"command": "bd close gt-a-77"}'
+    assert found.answers == ('Bash {"command": "wrong"}',) * 2
 
 
 def test_the_same_command_written_otherwise_is_equivalent() -> None:
-    model = _Model(lambda last: _perfect(last).replace("--status=open", "--status  open"))
+    model = Ruled(lambda last: perfect(last).replace("--status=open", "--status  open"))
 
-    found = replay(model, [_entry("gt-a")], max_tokens=9)
+    [found] = _replay(model, "gt-a")
 
-    assert [one.agreement for one in found] == [Agreement.EQUIVALENT, Agreement.EXACT]
-
-
-def test_figures_are_counted_by_role_and_task_type() -> None:
-    entries = [_entry("gt-a"), _entry("gt-b", task_type="mail"), _entry("gt-c", role="witness")]
-    # Knows the first call, and of the ids that are shown one alone.
-    model = _Model(lambda last: _perfect(last) if "gt-a" in last or "open" not in last else "bd close x")
-
-    every, mail, patrol, witness = replay_rows(replay(model, entries, max_tokens=9))
-
-    assert (every["role"], every["turns"], every["sessions"], every["exact"], every["wrong"]) == (
-        "all",
-        6,
-        3,
-        4,
-        2,
-    )
-    assert (every["shown"], every["shown_agree"]) == (3, 1)
-    assert (mail["task_type"], mail["score"]) == ("mail", 0.5)
-    assert (patrol["exact"], patrol["wrong"]) == (2, 0)
-    assert (witness["role"], witness["shown_agree"]) == ("witness", 0)
-    assert every["low"] < every["score"] < every["high"]
+    assert [check.check for check in found.checks] == [Agreement.EQUIVALENT, Agreement.EXACT]
+    assert found.passed
 
 
-def test_a_limit_asks_so_many_turns_evenly_spread() -> None:
-    told: list[int] = []
-    model = _Model(_perfect)
+def test_the_calls_of_a_session_are_the_trials_of_one_item() -> None:
+    knows_the_first = Ruled(lambda last: "bd list --status=open")
 
-    found = replay(
-        model, [_entry(f"gt-{n}") for n in range(5)], max_tokens=9, limit=5, on_turn=lambda: told.append(1)
-    )
+    found = _replay(knows_the_first, "gt-a", "gt-b")
 
-    assert len(found) == len(told) == 5
-    assert len({one.turn.entry_id for one in found}) == 5
+    assert outcomes_of(found) == {"replay": {"gt-a": Tally(1, 2), "gt-b": Tally(1, 2)}}
 
 
-def test_no_turns_are_no_rows() -> None:
-    assert replay_rows([]) == []
+def test_a_limit_asks_so_many_calls_evenly_spread() -> None:
+    model = Ruled()
+    tasks = replay_tasks([session(f"gt-{number}") for number in range(5)], limit=5)
+
+    results = EvalRunner(tasks, TRYING).run(model)
+
+    assert len(model.asked) == 5
+    assert len(results) == len({result.item for result in results}) == 5
+
+
+def test_what_a_model_would_not_meet_is_no_call_to_replay() -> None:
+    tasks = replay_tasks([session("gt-a")], reduce=lambda message: None)
+
+    assert tasks == []
+
+
+def test_another_session_or_another_call_is_another_suite() -> None:
+    one = suite_digest(replay_tasks([session("gt-a")]))
+    changed = session("gt-a")
+    changed.messages[1]["content"] = [call("bd ready")]
+    rescrubbed = session("gt-a").model_copy(update={"content_digest": "d2"})
+    others = [
+        suite_digest(replay_tasks([entry], limit=limit))
+        for entry, limit in (
+            (session("gt-b"), None),
+            (changed, None),
+            (rescrubbed, None),
+            (session("gt-a"), 1),
+        )
+    ]
+
+    assert suite_digest(replay_tasks([session("gt-a")])) == one
+    assert len({one, *others}) == 5
+
+
+def test_the_commonest_call_is_a_null_model() -> None:
+    tasks = replay_tasks([session("gt-b"), session("gt-a")])
+    model = commonest_answer(tasks)
+
+    answer = model.answer(tasks[0], tasks[0].turns[0].request, Sampling(0, 0.0, 9))
+
+    assert [block["type"] for block in answer] == ["tool_use"]
+    assert json.dumps(answer[0]).count("bd list --status=open") == 1
+    with pytest.raises(ValueError, match="no recorded calls"):
+        commonest_answer([])
+
+
+@pytest.mark.parametrize(
+    ("calls", "found"),
+    [
+        ([("Bash", '{"command": "bd list"}')], Agreement.EXACT),
+        ([("Bash", '{"command": "bd  list", "description": "look"}')], Agreement.EQUIVALENT),
+        ([("Bash", '{"command": "bd ready"}')], Agreement.WRONG),
+        ([], Agreement.WRONG),
+    ],
+)
+def test_calls_agree_or_do_not(calls: list[tuple[str, str]], found: Agreement) -> None:
+    assert agreement(calls, (("Bash", '{"command": "bd list"}'),)) is found

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 from eval_fakes import Guesser, words
+from replayed_sessions import Ruled, session
 
 from node0.finetune.deploy.gate import GateSettings, objections
+from node0.finetune.eval.replay import commonest_answer, replay_tasks
 from node0.finetune.eval.report.eval_report import Bars, Report, build_report, outcomes_of_report
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
 from node0.finetune.eval.running.null_outcomes import null_outcomes
@@ -98,3 +100,19 @@ def test_a_null_model_fails_the_gate_in_every_category() -> None:
     assert "lower bound of the score 0.0% below deployment threshold 80.0%" in composite
     assert [line.split()[0] for line in categories] == sorted(CATEGORIES)
     assert not [line for line in categories if "inconclusive" in line]
+
+
+def test_a_null_model_of_replayed_sessions_is_counted_in_sessions() -> None:
+    tasks = replay_tasks([session(f"gt-{number}") for number in range(6)])
+    null, trying = commonest_answer(tasks), Trying(epochs=1)
+    nulls = null_outcomes(tasks, concurrency=1, more=[null])
+    results = EvalRunner(tasks, trying).run(Ruled())
+    plan = trying.plan("replay", tasks, Ruled())
+
+    found = evaluation_of(build_report(plan, tasks, results, nulls=nulls, bars=Bars(0.8, 0.8)), nulls)
+
+    assert found.detail is not None
+    # Half of the calls of each of six sessions.
+    assert found.detail.nulls["commonest-call"] == {"replay": (3, 6)}
+    assert found.detail.outcomes["replay"]["gt-3"] == (2, 2)
+    assert (found.suite, found.items, found.score) == ("replay", 6, 1.0)

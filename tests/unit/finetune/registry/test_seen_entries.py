@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.seen_entries import Seen, counts, seen_entries, sightings
+from node0.finetune.registry.seen_entries import Seen, counts, seen_entries, sightings, trained_on
 from node0.finetune.run_dir import EntryUse, RunDirectory
 
 
@@ -52,3 +52,14 @@ def test_a_version_without_a_list_has_seen_nothing_that_is_known(tmp_path: Path)
     entry = ModelRegistryEntry(name="deacon", role="deacon", artifact_path=str(tmp_path))
 
     assert list(seen_entries(entry)) == []
+
+
+def test_a_version_was_trained_on_what_it_or_its_parents_learned(entry: ModelRegistryEntry) -> None:
+    child = ModelRegistryEntry(
+        name="child", role="deacon", version=1, artifact_path="/nowhere", parent="deacon:4"
+    )
+    stranger = child.model_copy(update={"parent": ""})
+
+    assert trained_on(entry, [entry], {"a", "c", "gone"}) == {"a"}
+    assert trained_on(child, [child, entry], {"b", "c"}) == {"b"}
+    assert trained_on(stranger, [stranger, entry], {"a", "b"}) == set()

@@ -25,6 +25,7 @@ class PromptfooTask:
     difficulty: str = ""
     tags: Sequence[str] = ()
     actions: Sequence[str] = ()
+    by_checks: bool = False
 
     @property
     def digest(self) -> str:

@@ -135,6 +135,7 @@ def _grouped(tasks: Sequence[Task], outcomes: Outcomes, key: Callable[[Task], st
 
 def _item(task: Task, results: Sequence[EvalResult]) -> dict[str, Any]:
     trials = [result for result in results if (result.category, result.item) == (task.category, task.id)]
+    tally = outcomes_of(trials)[task.category][task.id]
     return {
         "id": task.id,
         "category": task.category,
@@ -142,8 +143,8 @@ def _item(task: Task, results: Sequence[EvalResult]) -> dict[str, Any]:
         "difficulty": task.difficulty,
         "tags": list(task.tags),
         "prompt": task.prompt,
-        "passes": sum(trial.passed for trial in trials),
-        "trials": len(trials),
+        "passes": tally.passes,
+        "trials": tally.trials,
         "checks": _round(sum(trial.score for trial in trials) / len(trials)),
         "tried": [
             {

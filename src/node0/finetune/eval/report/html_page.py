@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node0.finetune.deploy.gate import GateSettings
-from node0.finetune.eval.replay import NOTE
+from node0.finetune.eval.replay_figures import NOTE
 from node0.finetune.eval.report.eval_report import Report, compared_rows, outcomes_of_report
 from node0.finetune.eval.report.page_parts import bar, percent, table, tag, trials, verdict, words
 from node0.finetune.eval.report.page_style import STYLE
@@ -47,8 +47,8 @@ def _summary(report: Report, title: str) -> str:
         f"confidence; the gate asks for {percent(report['bars']['composite'])}: "
     )
     how = (
-        f"{len(report['items'])} items, {plan['epochs']} trials each at temperature {plan['temperature']}, "
-        f"seed {plan['seed']}; suite {plan['suite_digest'][:12]}"
+        f"{len(report['items'])} items, {sum(item['trials'] for item in report['items'])} trials at "
+        f"temperature {plan['temperature']}, seed {plan['seed']}; suite {plan['suite_digest'][:12]}"
     )
     failed = sum(item["passes"] < item["trials"] for item in report["items"])
     links = [("categories", "Categories"), ("nulls", "Null models"), ("failures", f"Failures ({failed})")]

@@ -165,6 +165,7 @@ class EvalRunner:
             passed=all(result.passed for result in results),
             checks=tuple(results),
             answers=tuple(said),
+            by_checks=task.by_checks,
         )
 
 

@@ -56,6 +56,10 @@ class Task(Protocol):
         """Actions that the prompt allows, in its order; none where it asks for something else."""
 
     @property
+    def by_checks(self) -> bool:
+        """Whether each check counts as a trial, as the calls of a replayed session do."""
+
+    @property
     def digest(self) -> str:
         """Another one where the task is another."""
 

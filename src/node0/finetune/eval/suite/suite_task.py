@@ -18,6 +18,7 @@ class SuiteTask:
 
     item: EvalItem
     sandbox: SandboxRunner | None
+    by_checks: bool = False
 
     @property
     def id(self) -> str:

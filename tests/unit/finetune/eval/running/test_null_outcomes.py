@@ -5,6 +5,7 @@ import pytest
 from eval_fakes import words
 
 from node0.finetune.eval.running import null_models
+from node0.finetune.eval.running.null_models import NullModel
 from node0.finetune.eval.running.null_outcomes import null_outcomes
 from node0.finetune.eval.schema import EvalResult
 from node0.finetune.statistics.tallies import Tally
@@ -37,3 +38,14 @@ def test_what_was_kept_of_other_rules_is_not_taken(tmp_path: Path, monkeypatch: 
     null_outcomes(words(count=3), concurrency=1, kept_in=tmp_path, on_result=seen.append)
 
     assert len(seen) == 12 + 12
+
+
+def test_tasks_may_have_null_models_of_their_own(tmp_path: Path) -> None:
+    tasks = words(count=2)
+    knows_one = NullModel("knows-one", lambda task, request: [{"type": "text", "text": "word-00"}])
+
+    found = null_outcomes(tasks, concurrency=1, more=[knows_one], kept_in=tmp_path)
+    without = null_outcomes(tasks, concurrency=1, kept_in=tmp_path)
+
+    assert found["knows-one"]["words"] == {"word-00": Tally(1, 1), "word-01": Tally(0, 1)}
+    assert "knows-one" not in without
