@@ -1,41 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: sessions of a sample town become a model that answers.
+"""`make demo`: sessions of a sample town become a model that answers, and that works while it is good.
 
 Everything is written below `build/demo`. Each stage runs the command that a user would type; the demo
-fails when one of the figures that it promises is missed.
+fails when one of the figures that it promises is missed. The second half is in `gated`.
 """
 
 import contextlib
-import io
 import json
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from gated import Gated, agent_of
 from node0 import run_corpus, run_finetune
 from node0.commands.measure import measure_options as measure_command
 from node0.commands.model import model_options as model_command
 from node0.models.digest import base_digest
+from story import HERE, LOG, ROOT, Story, call, console, finish
 from town.generator.build import TownPlan, build_town
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent / "build" / "demo"
 TOWN = ROOT / "gt"
 PLANTED = ROOT / "planted.json"
 "Outside the town, so that it is never collected."
-
-LOG = ROOT / "demo.log"
-"What the commands say on stderr, where that is no terminal."
 
 RUN = TOWN / ".checkpoints" / "deacon"
 BASE = HERE / "base"
@@ -49,36 +40,6 @@ COMMONEST = 0.20
 GATE = "# The sample holds few turns out: even a good share has a low lower bound.\ngate: {threshold: 0.5}\n"
 
 BEACON = "[GAS TOWN] deacon <- daemon • 2026-02-02T08:00 • patrol\nRun `gt prime --hook` and begin patrol.\n"
-
-# A pipe has no width of its own; 80 columns would fold every path.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-
-
-@dataclass
-class Story:
-    """What the demo has done so far."""
-
-    started: float = field(default_factory=time.monotonic)
-    stages: list[tuple[str, str, str, float]] = field(default_factory=list)
-    "Stage, what it made, where, seconds."
-
-    broken: list[str] = field(default_factory=list)
-    "Promises that were not kept."
-
-    @contextlib.contextmanager
-    def stage(self, name: str, where: Path | str) -> Iterator[list[str]]:
-        """Time one stage; what it appends to the list is told."""
-        told: list[str] = []
-        begun = time.monotonic()
-        yield told
-        seconds = time.monotonic() - begun
-        self.stages.append((name, "; ".join(told), str(where), seconds))
-        console.print(f"[bold]{name}[/bold] {'; '.join(told)} [dim]({seconds:.1f} s)[/dim]")
-
-    def promise(self, kept: bool, what: str) -> None:
-        """Remember a promise that was not kept."""
-        if not kept:
-            self.broken.append(what)
 
 
 def main() -> int:
@@ -94,6 +55,7 @@ def main() -> int:
             hidden.enter_context(contextlib.redirect_stderr(log))
         for stage in (make_town, collect, check_base, train, measure, answer, deploy):
             stage(story)
+        Gated(story, TOWN).tell()
     return finish(story)
 
 
@@ -206,24 +168,19 @@ def deploy(story: Story) -> None:
     with story.stage("Deploy", settings) as told:
         # So few turns bound a share loosely: the default asks for a lower bound of 80 %.
         (TOWN / ".models" / "settings.yaml").write_text(GATE, encoding="utf-8")
-        _call(model_command.main, *put)
-        first = _at_work()
-        _call(model_command.main, "rollback", "--role", "deacon", "--town", TOWN)
+        call(model_command.main, *put)
+        first = agent_of(settings, "deacon")
+        call(model_command.main, "rollback", "--role", "deacon", "--town", TOWN)
         story.promise(settings.read_bytes() == before, "rolling back did not restore the settings")
-        _call(model_command.main, *put)
-        console.print(_call(model_command.main, "show", f"{NAME}@active", "--town", TOWN), markup=False)
+        call(model_command.main, *put)
+        console.print(call(model_command.main, "show", f"{NAME}@active", "--town", TOWN), markup=False)
         shown = _run(model_command.main, "show", f"{NAME}@active", "--town", TOWN, "--json")[0]
-        told.append(f"{NAME}:{shown['version']} is {shown['deployment_status']} as agent {_at_work()}")
+        now = agent_of(settings, "deacon")
+        told.append(f"{NAME}:{shown['version']} is {shown['deployment_status']} as agent {now}")
         told.append("rolled back to the byte in between")
-        story.promise(first == _at_work() == f"ft-{NAME}-v1", f"the deacon's agent is {_at_work()}")
+        story.promise(first == now == f"ft-{NAME}-v1", f"the deacon's agent is {now}")
         story.promise(shown["deployment_status"] == "active", "the registry does not say that it is at work")
         story.promise(not shown["problems"], f"show tells of problems: {shown['problems']}")
-
-
-def _at_work() -> str:
-    """The deacon's agent, as gt would read it."""
-    settings = json.loads((TOWN / "settings" / "config.json").read_text(encoding="utf-8"))
-    return str(settings.get("role_agents", {}).get("deacon"))
 
 
 def _echo(stream: Any) -> str:
@@ -236,36 +193,10 @@ def _echo(stream: Any) -> str:
     return text
 
 
-def finish(story: Story) -> int:
-    """Say what was made, where, and what was broken."""
-    table = Table(title="What the demo made", title_justify="left")
-    for column in ("stage", "what", "where", "seconds"):
-        table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
-    for name, what, where, seconds in story.stages:
-        table.add_row(name, what, where.replace(f"{HERE.parent}/", ""), f"{seconds:.1f}")
-    table.add_row("All", "", "", f"{time.monotonic() - story.started:.1f}")
-    console.print(table)
-    for what in story.broken:
-        console.print(f"[red]not kept:[/red] {what}", markup=True)
-    return 1 if story.broken else 0
-
-
 def _run(command: Callable[[Sequence[str]], int], *arguments: object) -> list[dict[str, Any]]:
     """Run a command of node0 and read the JSON that it prints."""
-    rows: list[dict[str, Any]] = json.loads(_call(command, *arguments))
+    rows: list[dict[str, Any]] = json.loads(call(command, *arguments))
     return rows
-
-
-def _call(command: Callable[[Sequence[str]], int], *arguments: object) -> str:
-    """Run a command of node0; what it prints."""
-    words = [str(argument) for argument in arguments]
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        code = command(words)
-    if code:
-        console.print(f"[red]{words[0]} ... ended with {code}[/red]; see {LOG}")
-        raise SystemExit(code)
-    return printed.getvalue()
 
 
 if __name__ == "__main__":

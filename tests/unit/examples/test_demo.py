@@ -26,19 +26,3 @@ def test_a_planted_value_in_any_file_of_the_corpus_is_found(corpus: Path) -> Non
     ]
 
     assert demo._left_in_corpus(planted) == ["escaped", "part"]
-
-
-def test_a_broken_promise_makes_the_demo_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    story = demo.Story()
-    story.promise(True, "kept")
-
-    assert demo.finish(story) == 0
-
-    story.promise(False, "held-out loss fell by 3%")
-
-    assert demo.finish(story) == 1
-
-
-def test_a_command_that_fails_ends_the_demo() -> None:
-    with pytest.raises(SystemExit):
-        demo._run(lambda arguments: 1, "collect")

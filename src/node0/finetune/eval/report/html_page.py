@@ -107,7 +107,7 @@ def _groups(report: Report) -> str:
     parts = []
     for key, title in (("by_role", "Roles"), ("by_difficulty", "Difficulty")):
         rows = [{title.lower(): name} | score for name, score in report[key].items()]
-        parts.append(tag("h2", title) + table(rows))
+        parts.append(tag("h2", title) + table(rows) if rows else "")
     return "".join(parts)
 
 
