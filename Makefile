@@ -19,7 +19,7 @@ export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: setup-demo  ## Sessions of a sample town become a model that answers
+demo: setup-demo  ## Sessions of a sample town become a model that answers, and works while it is good
 	@$(BIN)/python examples/demo.py
 
 base: setup-demo  ## Train the sample town's tiny base model and its tokenizer again

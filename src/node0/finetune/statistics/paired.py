@@ -78,11 +78,8 @@ def _share(ways: int, last: int, slot: int) -> float:
 
 
 def differences(old: Sequence[Tally], new: Sequence[Tally]) -> list[int]:
-    """New less old, item by item, in whole numbers: shares times both numbers of trials."""
-    return [
-        after.passes * before.trials - before.passes * after.trials
-        for before, after in zip(old, new, strict=True)
-    ]
+    """New less old, item by item, in whole numbers: shares times the least common multiple of the trials."""
+    return [_difference(before, after) for before, after in zip(old, new, strict=True)]
 
 
 def bootstrap(
@@ -111,3 +108,8 @@ def holm(chances: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(chances) - rank) * chances[index]))
         corrected[index] = largest
     return corrected
+
+
+def _difference(before: Tally, after: Tally) -> int:
+    common = math.lcm(before.trials, after.trials)
+    return after.passes * (common // after.trials) - before.passes * (common // before.trials)

@@ -85,8 +85,9 @@ def test_the_chance_of_many_items_is_near_the_normal_one(seed: int, items: int) 
     assert sign_flips(changes).worse == pytest.approx(NormalDist().cdf(far), abs=0.02)
 
 
-def test_differences_are_shares_times_both_numbers_of_trials() -> None:
+def test_differences_are_shares_in_the_smallest_whole_numbers() -> None:
     assert differences([Tally(1, 2), Tally(3, 3)], [Tally(2, 3), Tally(0, 1)]) == [1, -3]
+    assert differences([Tally(2, 5), Tally(90, 100)], [Tally(4, 5), Tally(70, 100)]) == [2, -20]
 
 
 def test_bootstrap_bounds_hold_the_mean_and_repeat() -> None:
