@@ -243,7 +243,10 @@ def test_a_suite_that_is_asked_for_and_was_not_done_is_refused_with_the_way_to_d
 
     for done, told in (
         ([], "has not done suite roles, which the gate asks of deacon. Run node0 eval run dm:2, or"),
-        ([_suite(40)], "has not done suite replay, .* Run node0 eval run dm:2 --replay RUN --replay-only, or"),
+        (
+            [_suite(40)],
+            "has not done suite replay, .* Run node0 eval run dm:2 --replay RUN --replay-only, or",
+        ),
         ([_measured(1.0), _replay(9)], "has not done suite roles"),
     ):
         with pytest.raises(GateRefused, match=told):
@@ -254,7 +257,7 @@ def test_a_suite_that_is_asked_for_and_was_not_done_is_refused_with_the_way_to_d
 def test_each_suite_that_is_asked_for_is_compared_with_the_version_at_work() -> None:
     both = GateSettings(suites={"deacon": {"roles": 0.8, "replay": 0.5}})
 
-    with pytest.raises(GateRefused, match="replay fell from 90.0% to 70.0%"):
+    with pytest.raises(GateRefused, match=r"replay fell from 90\.0% to 70\.0%"):
         check_gate(ENTRY, [_suite(40), _replay(7)], both, holds=(), active=_active(_suite(40), _replay(9)))
     with pytest.raises(GateRefused, match="never did these items of suite replay"):
         check_gate(
