@@ -258,14 +258,20 @@ def test_each_suite_that_is_asked_for_is_compared_with_the_version_at_work() -> 
     both = GateSettings(suites={"deacon": {"roles": 0.8, "replay": 0.5}})
 
     with pytest.raises(GateRefused, match=r"replay fell from 90\.0% to 70\.0%"):
-        check_gate(ENTRY, [_suite(40), _replay(7)], both, holds=(), active=_active(_suite(40), _replay(9)))
+        check_gate(
+            ENTRY,
+            [_suite(50, items=50), _replay(7)],
+            both,
+            holds=(),
+            active=_active(_suite(50, items=50), _replay(9)),
+        )
     with pytest.raises(GateRefused, match="never did these items of suite replay"):
         check_gate(
             ENTRY,
-            [_suite(40), _replay(9)],
+            [_suite(50, items=50), _replay(9)],
             both,
             holds=(),
-            active=_active(_suite(40), _replay(9, digest="other sessions")),
+            active=_active(_suite(50, items=50), _replay(9, digest="other sessions")),
         )
 
 
@@ -283,7 +289,7 @@ def test_recorded_calls_are_not_tried_more_often() -> None:
 
     assert "inconclusive, and no number of items would decide" in line
     assert "epochs" not in "".join(objections(_replay(6), REPLAYS, role="deacon"))
-    assert "epochs" in "".join(objections(_suite(32), GateSettings(), role="deacon"))
+    assert "epochs" in "".join(objections(_suite(33), GateSettings(), role="deacon"))
 
 
 @pytest.mark.parametrize("suites", [{"deacon": {}}, {"deacon": {"replay": 0}}, {"deacon": {"replay": 1.1}}])
