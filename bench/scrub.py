@@ -12,6 +12,7 @@ import random
 import sys
 import time
 
+from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
@@ -123,9 +124,11 @@ def seconds(scrubber: CorpusScrubber, text: str) -> float:
     return time.process_time() - begin
 
 
-def measure(name: str, voters: tuple[Voter, ...], *, megabytes: float) -> None:
+def measure(
+    name: str, voters: tuple[Voter, ...], *, megabytes: float, surrogates: Surrogates | None = None
+) -> None:
     """One row for each of two sizes, and one for the larger as a single text."""
-    scrubber = CorpusScrubber(voters=voters)
+    scrubber = CorpusScrubber(voters=voters, surrogates=surrogates)
     for size in (megabytes, 10 * megabytes):
         leaves = transcript_like(int(size * MEGA), random.Random(0))
         print(
@@ -144,7 +147,8 @@ def main() -> None:
     voters = make_voters()
     measure("with voters", voters, megabytes=megabytes)
     measure("without voters", (), megabytes=megabytes)
-    scrubber = CorpusScrubber(voters=voters)
+    measure("as in a town", voters, megabytes=megabytes, surrogates=Surrogates(b"of no town"))
+    scrubber = CorpusScrubber(voters=voters, surrogates=Surrogates(b"of no town"))
     for size in (MEGA // 4, MEGA):
         print(
             f"table of people {size / MEGA:4.2f} MB: {rate(scrubber, [table_of_people(size)]):5.1f} MB/s",

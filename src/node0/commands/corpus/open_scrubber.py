@@ -9,6 +9,13 @@ from node0.finetune.corpus.town_scrubber import town_scrubber
 from node0.town import Town
 
 
-def make_scrubber(deny: Sequence[str], *, town: Town | None = None) -> CorpusScrubber:
-    """The scrubber with the operator's words, the town's settings, and what was decided in review."""
-    return town_scrubber(town, deny, verdict=CurrentDecisions(town.corpus).verdict if town else None)
+def make_scrubber(deny: Sequence[str], *, town: Town | None = None, stand_ins: bool = True) -> CorpusScrubber:
+    """The scrubber with the operator's words, the town's settings, and what was decided in review.
+
+    Args:
+        deny: Words that always go.
+        town: None takes the shipped settings.
+        stand_ins: False where ids must stay what they are.
+    """
+    verdict = CurrentDecisions(town.corpus).verdict if town else None
+    return town_scrubber(town, deny, verdict=verdict, stand_ins=stand_ins)

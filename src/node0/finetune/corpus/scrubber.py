@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from node0.finetune.corpus.schema import CorpusEntry
@@ -35,7 +35,11 @@ SCRUBBED_FIELDS = (
     "toolsets",
     "tools",
 )
+IDS = frozenset({"id", "tool_use_id", "call_id"})
+"Fields of blocks that tie a call to its result."
+
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+GONE = (Tier.REDACT, Tier.QUARANTINE)
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 
 
@@ -53,35 +57,41 @@ class CorpusScrubber(TextScrubber):
     def scrub_entry(self, entry: CorpusEntry) -> ScrubbedEntry:
         """The entry with every string scrubbed, `scrub_version` set and uncertain ones quarantined."""
         content = _content(entry)
-        placeholders = Placeholders()
+        placeholders = self.placeholders()
         for leaf in _leaves(content):
             placeholders.reserve(leaf.text)
         redacted: Counter[str] = Counter()
         quarantined: Counter[str] = Counter()
 
-        def visit(value: Any, name: str = "") -> Any:
+        def visit(value: Any, name: str = "", *, wide: bool = True) -> Any:
             if isinstance(value, str):
-                scrubbed, found = self.redact(value, placeholders, name=name)
+                wide = wide and name not in IDS
+                scrubbed, found = self.redact(value, placeholders, name=name, wide=wide)
                 redacted.update(finding.kind for finding in found if finding.tier is Tier.REDACT)
                 quarantined.update(finding.kind for finding in found if finding.tier is Tier.QUARANTINE)
                 return scrubbed
             if isinstance(value, dict):
-                return {visit(key): visit(item, _name_of(key, value)) for key, item in value.items()}
+                return {
+                    visit(key, wide=False): visit(item, _name_of(key, value)) for key, item in value.items()
+                }
             return [visit(item, name) for item in value] if isinstance(value, list) else value
 
+        scrubbed_content = visit(content)
+        if placeholders.stand_ins:
+            scrubbed_content = _changed(scrubbed_content, placeholders.stand_ins.again)
         changes = {
             **self._header(entry),
             "scrub_version": self.version,
             "quarantined": entry.quarantined,
         }
-        scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **visit(content), **changes})
+        scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **scrubbed_content, **changes})
         logger.debug("Redacted %d items from entry %s", redacted.total(), entry.id)
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
 
     def cleaned(self, text: str) -> str:
         """A string that stands by itself without what the rules are sure about."""
-        return self.scrub(text)[0]
+        return self.redact(text, Placeholders(), wide=False)[0]
 
     def _header(self, entry: CorpusEntry) -> dict[str, str | None]:
         """The fields that must be an id or a time: what is neither, or holds a secret, does not stay."""
@@ -94,7 +104,7 @@ class CorpusScrubber(TextScrubber):
     def _identifier(self, name: str) -> str:
         if UUID.fullmatch(name):
             return name
-        found = any(one.tier in (Tier.REDACT, Tier.QUARANTINE) for one in self.found_by_rules(name))
+        found = any(one.tier in GONE for one in self.found_by_rules(name, wide=False))
         if IDENTIFIER.fullmatch(name) and not found:
             return name
         return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -108,7 +118,9 @@ class CorpusScrubber(TextScrubber):
         """
         look = self.found_by_rules if decided else self.findings
         for leaf in _leaves(_content(entry)):
-            found = (one for one in look(leaf.text, name=leaf.name) if one.tier is Tier.QUARANTINE)
+            found = (
+                one for one in look(leaf.text, name=leaf.name, wide=False) if one.tier is Tier.QUARANTINE
+            )
             yield from ((leaf.place, leaf.text, finding) for finding in found)
 
     def deciding(self, values: Collection[str], tier: Tier) -> "CorpusScrubber":
@@ -129,7 +141,7 @@ class CorpusScrubber(TextScrubber):
         return [
             f"{finding.tier}: {finding.kind} in {leaf.place}"
             for leaf in _leaves(_content(entry))
-            for finding in look(leaf.text, name=leaf.name)
+            for finding in look(leaf.text, name=leaf.name, wide=_is_free(leaf))
             if finding.tier in told
         ]
 
@@ -142,6 +154,15 @@ class CorpusScrubber(TextScrubber):
         if flagged:
             logger.warning("Audit flagged %d entries with potential PII", len(flagged))
         return flagged
+
+
+def _changed(value: Any, change: Callable[[str], str], name: str = "") -> Any:
+    """Every string that is no key and no id, changed."""
+    if isinstance(value, str):
+        return value if name in IDS else change(value)
+    if isinstance(value, dict):
+        return {key: _changed(item, change, key) for key, item in value.items()}
+    return [_changed(item, change, name) for item in value] if isinstance(value, list) else value
 
 
 def _content(entry: CorpusEntry) -> dict[str, Any]:
@@ -158,6 +179,11 @@ class _Leaf(NamedTuple):
     "Of the field that it stands in; empty for names."
 
     text: str
+
+
+def _is_free(leaf: _Leaf) -> bool:
+    """Whether it is neither a key nor an id."""
+    return leaf.name not in IDS and not leaf.place.startswith(("a name in ", "a field"))
 
 
 def _leaves(value: Any, place: str = "", name: str = "") -> Iterator[_Leaf]:

@@ -45,7 +45,7 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path, argv: tuple[str, ...], capsy
 @pytest.mark.parametrize("missing", ["phonenumbers", "stdnum", "detect_secrets", "credsweeper"])
 def test_a_scrubber_that_cannot_run_stores_nothing(town: Path, missing: str) -> None:
     voters = "credsweeper" if missing == "credsweeper" else "detect-secrets"
-    (town / ".models").mkdir()
+    (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text(f"scrub: {{voters: [{voters}]}}\n")
     before = sorted(town.rglob("*.json"))
     examples, place = str(town / "examples.jsonl"), ("--town", str(town))

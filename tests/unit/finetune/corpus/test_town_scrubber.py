@@ -18,8 +18,30 @@ def a_town(root: Path, settings: str) -> Town:
 
 
 def test_a_town_without_settings_takes_the_shipped_default(tmp_path: Path) -> None:
-    assert town_scrubber(Town(tmp_path)).version == CorpusScrubber().version
+    assert town_scrubber(Town(tmp_path)).version == town_scrubber(Town(tmp_path)).version
+    assert town_scrubber(Town(tmp_path), stand_ins=False).version == CorpusScrubber().version
     assert town_scrubber(None).version == CorpusScrubber().version
+
+
+def test_two_towns_give_surrogates_that_have_nothing_in_common(tmp_path: Path) -> None:
+    towns = [Town(tmp_path / name) for name in ("one", "other")]
+    token = "aB3dE5gH7jK9mN1pQ3rS5tU7"
+
+    first, second = (town_scrubber(town).scrub(f"use {token}")[0] for town in towns)
+    again = town_scrubber(towns[0]).scrub(f"use {token}")[0]
+
+    assert token not in first + second
+    assert first == again
+    assert first != second
+    assert town_scrubber(towns[1]).scrub(first)[0] != first
+
+
+def test_a_town_may_want_placeholders_for_all(tmp_path: Path) -> None:
+    scrubber = town_scrubber(a_town(tmp_path, "scrub: {stand_ins: placeholders}"))
+    text = "commit 3f786850e387550fdab836ed7e6dc881de23001b API_TOKEN=aB3dE5gH7jK9mN1pQ3rS5tU7"
+
+    assert scrubber.scrub(text)[0] == text.replace("aB3dE5gH7jK9mN1pQ3rS5tU7", "[REDACTED:assigned-secret]")
+    assert not (tmp_path / ".models" / "scrub.key").exists()
 
 
 def test_a_town_adds_words_patterns_and_a_gitleaks_file(tmp_path: Path) -> None:

@@ -5,19 +5,12 @@ The salt is the town's secret, so that nobody else can try names.
 """
 
 import hashlib
-import os
-import secrets
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
-from node0.errors import ConfigError
-from node0.files import private_directory
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.town_secret import read_town_secret
 from node0.town import Town
 
 ID_DIGITS = 16
-OTHERS = 0o077
 
 
 def pseudonymized(entry: CorpusEntry, salt: str) -> CorpusEntry:
@@ -54,27 +47,4 @@ def read_salt(town: Town) -> str:
     Raises:
         ConfigError: others can read it.
     """
-    path = town.models / "sharing.salt"
-    if not path.exists():
-        _make_salt(path)
-    if path.stat().st_mode & OTHERS:
-        raise ConfigError(
-            f"others can read {path}: run `chmod 600 {path}`, or delete it to share under new names"
-        )
-    salt = path.read_text(encoding="utf-8").strip()
-    if len(salt) < 2 * ID_DIGITS:
-        raise ConfigError(f"{path} holds no salt: delete it to share under new names")
-    return salt
-
-
-def _make_salt(path: Path) -> None:
-    """Write it whole, and leave one that another process has made meanwhile."""
-    private_directory(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sharing.salt.", suffix=".part")  # 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(secrets.token_hex(32) + "\n")
-        with suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
+    return read_town_secret(town.models / "sharing.salt", to="share under new names")

@@ -4,7 +4,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 SHORTEST = 24
@@ -25,6 +25,11 @@ class Blob(NamedTuple):
     end: int
     text: str
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its place."""
+        return self.start, self.end
+
 
 def text_blobs(text: str, words: Sequence[str] | None = None) -> Iterator[Blob]:
     """Every stretch that decodes to text; images, hashes and other binary content do not.
@@ -41,6 +46,29 @@ def text_blobs(text: str, words: Sequence[str] | None = None) -> Iterator[Blob]:
         content = _decoded(blob[skip:])
         if content:
             yield Blob(match.start(), match.end(), content)
+
+
+def rewritten(blob: str, change: Callable[[str], str]) -> str | None:
+    """The stretch with the text in it changed and encoded again; None where nothing in it changes."""
+    body = blob.rstrip("=")
+    plain = body.translate(URL_SAFE)
+    if len(body) < SHORTEST or not BLOB.fullmatch(blob) or HEX.fullmatch(body):
+        return None
+    for skip in range(4):
+        rest = plain[skip:]
+        if len(rest) % 4 == 1 or not _begins_as_text(rest[:HEAD]):
+            continue
+        try:
+            text = base64.b64decode(rest + "=" * (-len(rest) % 4)).decode()
+        except UnicodeDecodeError:
+            continue
+        changed = change(text)
+        if changed != text:
+            written = base64.b64encode(changed.encode()).decode().rstrip("=")
+            if plain != body:
+                written = written.translate(str.maketrans("+/", "-_"))
+            return body[:skip] + written + "=" * (-len(written) % 4 if blob != body else 0)
+    return None
 
 
 def _stretches(text: str, words: Sequence[str]) -> Iterator[re.Match[str]]:

@@ -2,7 +2,7 @@
 """Find tokens that a line break cut in two, and say how far over the break each one reaches."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from node0.finetune.corpus.scrub.anchors import LONGEST_ANCHOR, AnchoredText, anchors_of_joined, rule_matches
@@ -25,6 +25,8 @@ def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Findi
         breaks = joined.inside(start, found.end)
         if not breaks or _below_its_name(rule, found, text, breaks[-1]):
             continue
+        if rule.kind == "url-credentials" and ":" not in text[start : breaks[0]]:
+            continue  # no login begins with the last word of the line before
         end = _believed(rule, found, start, joined)
         if end > max(breaks[0], found.start):
             yield found._replace(end=end)
@@ -46,12 +48,20 @@ def _below_its_name(rule: SecretRule, found: Finding, text: str, last_break: int
     return not re.search("[:=]", text[last_break : found.start])
 
 
+def _end_of_key(found: Finding, breaks: Sequence[int], text: str) -> int:
+    """Where a key ends that goes over breaks: before a word of the next line."""
+    if not any(at < found.start + HEADER for at in breaks):
+        return found.start
+    last, more = breaks[-1], text[found.end : found.end + 1]
+    return last if more == " " and text[last : found.end].isalpha() else found.end
+
+
 def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLines) -> int:
     """How far a finding over breaks is one token."""
     text = joined.view.text
     breaks = [at for at in joined.inside(context, found.end) if at > found.start]
     if rule.kind == "private-key":
-        return found.end if any(at < found.start + HEADER for at in breaks) else found.start
+        return _end_of_key(found, breaks, text)
     # Ordinary words are taken along where something after them is none.
     pieces = list(pairwise([*breaks, found.end]))
     odd = [number for number, (at, end) in enumerate(pieces) if not is_plain(text[at:end])]

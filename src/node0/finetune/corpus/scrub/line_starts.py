@@ -18,7 +18,8 @@ OWN_FORM = re.compile(
     r"|v?\d{1,6}(?:\.\d{1,6})+(?![\w+/=])|\d{1,3}[.)] "
     r"|[a-z]{2,8}(?:-[a-z0-9]{2,8}){1,3}(?![\w+/=.-])"
     r"|/(?:usr|bin|etc|home|Users|var|opt|srv|tmp|root|mnt|dev|proc|app|work)/"
-    r"|(?:def|class|import|from|return|if|for|while|else|const|let|var|func|fn|type|use|package|async)[ :]"
+    r"|(?:def|class|import|from|return|if|for|while|else|const|let|var|func|fn|type|use|package|async|raise|throw"
+    r"|print|public|private|static)[ :]"
     r"|[$#%>] |[\[({<})\]]|--?[a-z][a-z-]{1,20}(?=[\s=]|$)",
     re.ASCII,
 )

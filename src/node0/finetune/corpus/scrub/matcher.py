@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match the scrub rules against a text and its decoded views, with spans in the text itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
 from node0.finetune.corpus.scrub.base64_text import text_blobs
 from node0.finetune.corpus.scrub.broken_tokens import Detect, broken_tokens, is_whole_before_break
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, joined_lines
+from node0.finetune.corpus.scrub.lookalikes import lookalikes, without_covered
 from node0.finetune.corpus.scrub.rules.rule_table import PERSONAL_FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
 
+Ours = Callable[[str], bool]
 DEEPEST = 3
 "Encodings around each other that are undone."
 
@@ -22,39 +24,45 @@ class Matcher:
     Args:
         detectors: Find places by themselves, as the rules of a town do.
         voters: Asked about what the rules alone would let pass.
+        ours: Knows what was made up to stand for a value; with it, what only looks random is found too.
     """
 
-    def __init__(self, detectors: Sequence[Detect] = (), *, voters: Sequence[Voter] = ()) -> None:
+    def __init__(
+        self, detectors: Sequence[Detect] = (), *, voters: Sequence[Voter] = (), ours: Ours | None = None
+    ) -> None:
         self._detectors = detectors
+        self._ours = ours
         self._voters = voters
 
-    def findings(self, text: str) -> list[Finding]:
-        """Every place, in order, without overlaps."""
-        found = list(self._everything(text, 0))
+    def findings(self, text: str, *, wide: bool = True) -> list[Finding]:
+        """Every place, in order, without overlaps; `wide`, also what only looks random."""
+        found = without_covered(list(self._everything(text, 0, wide=wide and self._ours is not None)))
         candidates = [finding for finding in found if finding.tier is Tier.CANDIDATE]
         if not candidates:
             return resolved(found)
         certain = [finding for finding in found if finding.tier is not Tier.CANDIDATE]
         return resolved([*certain, *confirmed(candidates, text, self._voters)])
 
-    def _everything(self, text: str, depth: int) -> Iterator[Finding]:
-        yield from self._secrets(text, depth)
-        for finder in PERSONAL_FINDERS:
-            yield from finder(text)
-
-    def _secrets(self, text: str, depth: int) -> Iterator[Finding]:
+    def _everything(self, text: str, depth: int, *, wide: bool) -> Iterator[Finding]:
         anchored = find_anchors(text)
-        for match in rule_matches(anchored):
-            yield match.finding
-        for detect in self._detectors:
-            yield from detect(text)
-        if depth < DEEPEST:
-            yield from self._encoded(anchored, depth + 1)
+        yield from self._secrets(anchored, depth, wide=wide)
+        if wide:
+            taken = [blob.span for blob in text_blobs(text, anchored.words)]
+            yield from self._foreign(text, lookalikes(text, anchored.words, taken))
+        for finder in PERSONAL_FINDERS:
+            yield from self._foreign(text, finder(text))
 
-    def _encoded(self, anchored: AnchoredText, depth: int) -> Iterator[Finding]:
+    def _secrets(self, anchored: AnchoredText, depth: int, *, wide: bool = False) -> Iterator[Finding]:
+        yield from self._foreign(anchored.text, (match.finding for match in rule_matches(anchored)))
+        for detect in self._detectors:
+            yield from detect(anchored.text)
+        if depth < DEEPEST:
+            yield from self._encoded(anchored, depth + 1, wide=wide)
+
+    def _encoded(self, anchored: AnchoredText, depth: int, *, wide: bool) -> Iterator[Finding]:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
-            yield from (_in_original(view, found) for found in self._everything(view.text, depth))
+            yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
         joined = joined_lines(anchored.text)
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
@@ -63,8 +71,8 @@ class Matcher:
 
     def _over_breaks(self, anchored: AnchoredText, joined: JoinedLines, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""
-        yield from broken_tokens(anchored, joined)
         text = joined.view.text
+        yield from self._foreign(text, broken_tokens(anchored, joined))
         found = [
             *self._base64(text, depth),
             *(
@@ -76,9 +84,19 @@ class Matcher:
         ]
         yield from (one for one in found if joined.inside(one.start, one.end))
 
+    def _foreign(self, text: str, found: Iterable[Finding]) -> Iterator[Finding]:
+        """All of them; to be kept where something stands for the value already."""
+        for one in found:
+            ours = self._ours and not one.name and self._ours(text[one.start : one.end])
+            yield one._replace(tier=Tier.KEEP) if ours else one
+
     def _base64(self, text: str, depth: int, words: Sequence[str] | None = None) -> Iterator[Finding]:
         for blob in text_blobs(text, words):
-            inside = [found for found in self._secrets(blob.text, depth) if found.tier is not Tier.KEEP]
+            inside = [
+                found
+                for found in self._secrets(find_anchors(blob.text), depth)
+                if found.tier is not Tier.KEEP
+            ]
             if inside:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)

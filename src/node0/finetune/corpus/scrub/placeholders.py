@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from node0.finetune.corpus.scrub.finding import Finding
 
@@ -18,24 +19,48 @@ def without_placeholders(text: str) -> str:
     return NUMBERED.sub("", REDACTED.sub("", text))
 
 
+class SurrogateSource(Protocol):
+    """What gives surrogates to the values of one entry."""
+
+    def reserve(self, text: str) -> None:
+        """Keep what stands in a text from being given out."""
+
+    def text(self, kind: str, written: str) -> str | None:
+        """What is written in place of a value; None where that takes a placeholder."""
+
+    def remember(self, written: str, replacement: str) -> None:
+        """Note what replaces a value that has no surrogate."""
+
+    def again(self, text: str) -> str:
+        """The text with what was found elsewhere replaced here too."""
+
+
 @dataclass
 class Placeholders:
     """The numbers given out in one entry."""
 
     given: dict[tuple[str, str], int] = field(default_factory=dict)
     highest: Counter[str] = field(default_factory=Counter)
+    stand_ins: "SurrogateSource | None" = None
+    "Gives a made-up value of the same shape where there can be one."
 
     def reserve(self, text: str) -> None:
-        """Never give out a number that the text already uses."""
+        """Never give out a number that the text already uses, nor a value."""
+        if self.stand_ins:
+            self.stand_ins.reserve(text)
         if not NUMBER.search(text):
             return
         for kind, number in NUMBERED.findall(text):
             self.highest[kind] = max(self.highest[kind], int(number))
 
-    def text(self, finding: Finding) -> str:
-        """What replaces the finding."""
+    def text(self, finding: Finding, written: str = "") -> str:
+        """What replaces the finding, which is written so."""
         if not finding.name:
-            return f"[REDACTED:{finding.kind}]"
+            made_up = self.stand_ins.text(finding.kind, written) if self.stand_ins else None
+            placeholder = f"[REDACTED:{finding.kind}]"
+            if self.stand_ins and made_up is None:
+                self.stand_ins.remember(written, placeholder)
+            return placeholder if made_up is None else made_up
         word = finding.kind.upper().replace("-", "_")
         key = (word, finding.name)
         if key not in self.given:
@@ -52,7 +77,7 @@ def replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders)
     done = length = 0
     for finding in findings:
         before = text[done : finding.start]
-        stand_in = placeholders.text(finding)
+        stand_in = placeholders.text(finding, text[finding.start : finding.end])
         places.append(length + len(before))
         length += len(before) + len(stand_in)
         pieces += [before, stand_in]

@@ -6,6 +6,7 @@ scrub:
   rules:
     - {kind: harbor-token, pattern: 'hy_[a-z0-9]{32}', keywords: [hy_]}
   gitleaks: gitleaks.toml
+  stand_ins: surrogates
   voters: [detect-secrets, credsweeper]
 """
 
@@ -49,6 +50,9 @@ class ScrubSettings(BaseModel):
 
     gitleaks: str | None = None
     "A gitleaks rules file to load too; relative to the settings file."
+
+    stand_ins: Literal["surrogates", "placeholders"] = "surrogates"
+    "What stands for a secret: a made-up value of the same shape where it can, or always `[REDACTED:...]`."
 
     voters: list[str] = Field(default_factory=lambda: list(DEFAULT_VOTERS))
     "Second opinions on doubtful values: detect-secrets, and credsweeper from the extra `scan`."

@@ -8,12 +8,16 @@ keep (an example, a variable, a documentation address). Scrubbing twice changes 
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier, resolved
+from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.matcher import Matcher
 from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
+from node0.finetune.corpus.scrub.stand_ins import StandIns, is_ours
+from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 
 SCRUB_RULES_VERSION = 4
@@ -30,6 +34,9 @@ TELLING = re.compile(r"pass|pwd|secret|token|cred|key|auth|cookie", re.IGNORECAS
 
 AROUND = 8192
 "Characters on either side of it; no rule but the key blocks' reaches further."
+
+NEAR = 512
+"As AROUND, for what keeps its length and its shape."
 
 Verdict = Callable[[str], Tier | None]
 "What a person decided about an uncertain value; None where nobody has."
@@ -54,6 +61,8 @@ class TextScrubber:
         rules: Of the operator, beside those that are shipped.
         voters: Asked about what the rules are not sure about; None takes the shipped default.
         verdict: Knows what a person decided about uncertain values.
+        surrogates: With them, a value gets one where it can, and what only looks random goes too; without,
+            every value gets a placeholder.
 
     Raises:
         ScrubberUnavailable: a voter cannot run.
@@ -66,72 +75,91 @@ class TextScrubber:
         rules: Sequence[Detector] = (),
         voters: Sequence[Voter] | None = None,
         verdict: Verdict | None = None,
+        surrogates: Surrogates | None = None,
     ) -> None:
         asked = make_voters() if voters is None else tuple(voters)
         words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
-        self._matcher = Matcher([*(rule.findings for rule in rules), *_deny_list(words)], voters=asked)
+        detectors = [*(rule.findings for rule in rules), *_deny_list(words)]
+        self._surrogates = surrogates
+        ours = partial(is_ours, surrogates) if surrogates else None
+        self._matcher = Matcher(detectors, voters=asked, ours=ours)
         self._verdict = verdict or (lambda value: None)
         table = [
             *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
             *(rule.identity for rule in rules),
             *words,
             *(voter.name for voter in asked),
+            *([surrogates.identity] if surrogates else []),
         ]
         self.version = f"{SCRUB_RULES_VERSION}-{hashlib.sha256(repr(table).encode()).hexdigest()[:8]}"
 
     def scrub(self, text: str) -> tuple[str, list[str]]:
         """The text without secrets, and a description of each match that was redacted or is uncertain."""
-        placeholders = Placeholders()
+        placeholders = self.placeholders()
         placeholders.reserve(text)
         scrubbed, found = self.redact(text, placeholders)
+        if placeholders.stand_ins:
+            scrubbed = placeholders.stand_ins.again(scrubbed)
         return scrubbed, [f"{finding.tier}: {finding.kind}" for finding in found]
 
-    def findings(self, text: str, *, name: str = "") -> list[Finding]:
+    def placeholders(self) -> Placeholders:
+        """Those of an entry, none given out yet."""
+        made = Placeholders()
+        if self._surrogates:
+            made.stand_ins = StandIns(self._surrogates, lambda text: self.redact(text, made)[0])
+        return made
+
+    def findings(self, text: str, *, name: str = "", wide: bool = True) -> list[Finding]:
         """Every match, in order, without overlaps; spans are those of `text`.
 
         Args:
             name: Of the field that the text stands in, which may give it away.
+            wide: Also what only looks random, where values get surrogates.
         """
-        return [self._decided(text, finding) for finding in self.found_by_rules(text, name=name)]
+        return [self._decided(text, finding) for finding in self.found_by_rules(text, name=name, wide=wide)]
 
-    def found_by_rules(self, text: str, *, name: str = "") -> list[Finding]:
+    def found_by_rules(self, text: str, *, name: str = "", wide: bool = True) -> list[Finding]:
         """As `findings`, whatever a person decided."""
-        found = self._matcher.findings(text) if len(text) >= SHORTEST else []
+        found = self._matcher.findings(text, wide=wide) if len(text) >= SHORTEST else []
         telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
         return resolved([*found, *self._named(text, name)]) if telling else found
 
-    def redact(self, text: str, placeholders: Placeholders, *, name: str = "") -> tuple[str, list[Finding]]:
+    def redact(
+        self, text: str, placeholders: Placeholders, *, name: str = "", wide: bool = True
+    ) -> tuple[str, list[Finding]]:
         """The text without secrets, and what was redacted or is uncertain.
 
         Args:
             placeholders: Those of everything that is scrubbed together, and numbered together.
             name: Of the field that the text stands in.
+            wide: Also what only looks random, where values get surrogates.
         """
         gone: list[Finding] = []
         for _ in range(PASSES):
-            found = self.findings(text, name=name)
+            found = self.findings(text, name=name, wide=wide)
             redact = [finding for finding in found if finding.tier is Tier.REDACT]
             if not redact:
                 break
             # A placeholder is shorter than what it hides, so a second look may see more context.
             text, places = replaced(text, redact, placeholders)
             gone += redact
-            if len(text) > LONG and not self._more_around(text, places):
+            alike = all(finding.kind == LOOKALIKE for finding in redact)
+            if (alike or len(text) > LONG) and not self._more_around(text, places, NEAR if alike else AROUND):
                 break
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
 
-    def _more_around(self, text: str, places: Sequence[int]) -> bool:
+    def _more_around(self, text: str, places: Sequence[int], around: int) -> bool:
         """Whether more comes to light near the placeholders of a long text; each part is seen once."""
         return any(
             finding.tier is Tier.REDACT
-            for start, end in _neighbourhoods(text, places)
+            for start, end in _neighbourhoods(text, places, around)
             for finding in self.findings(text[start:end])
         )
 
     def _named(self, text: str, name: str) -> Iterator[Finding]:
         """What goes because of the field's name: of a single word, all of it."""
         before = f'{name}: "'
-        for found in self._matcher.findings(f'{before}{text}"'):
+        for found in self._matcher.findings(f'{before}{text}"', wide=False):
             start, end = found.start - len(before), min(found.end - len(before), len(text))
             if start >= 0 and end > start:
                 whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)
@@ -150,11 +178,11 @@ def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Findin
     yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))
 
 
-def _neighbourhoods(text: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _neighbourhoods(text: str, places: Sequence[int], around: int = AROUND) -> Iterator[tuple[int, int]]:
     """The lines around places that are given in order; neighbours that touch are one."""
     start = end = 0
     for place in places:
-        first, last = max(0, place - AROUND), min(len(text), place + AROUND)
+        first, last = max(0, place - around), min(len(text), place + around)
         # Whole lines, for half a word may look like something.
         first = text.find("\n", first, place) + 1 or first
         last = max(text.rfind("\n", place, last), last if "\n" not in text[place:last] else 0)

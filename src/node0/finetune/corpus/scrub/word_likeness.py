@@ -65,6 +65,14 @@ STEPS_IN_ORDER = 0.5
 SHORTEST = 7
 "Characters; fewer tell nothing."
 
+TERM = re.compile(
+    r"(?:utf|latin|base|u?int|float|bf|fp|sha|md|crc|aes|rsa|ipv|http|oauth|tls|ssl|x(?=509|86)|arm|amd|win|mp|gpt|llama)"
+    r"(?:\d{1,2}|128|256|384|509|512|1024|2048|4096)(?!\d)|(?<![a-z])[vV]\d(?!\d)",
+    re.IGNORECASE,
+)
+"Terms of the trade that end with digits: they are words, and add nothing."
+
+LONGEST_NAME = 128
 FEWEST_SIGNS = 6
 PIECE = re.compile(r"[A-Za-z0-9]+")
 
@@ -88,6 +96,8 @@ def is_generated(piece: str) -> bool:
 
 def word_evidence(value: str) -> float:
     """The log likelihood ratio of identifier against random draw, in bits; signs add nothing."""
+    if len(value) <= LONGEST_NAME:
+        value = TERM.sub(" ", value)
     mixed = value.upper() != value != value.lower()
     weights = _weights(mixed)
     text = value if mixed else value.lower()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tiny_chat import tiny_tokenizer
 from node0.commands.corpus.entries.preview_tokens import preview_tokens
 
 Printed = pytest.CaptureFixture[str]
+SECRET = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def test_trained_tokens_stand_between_marks_where_there_is_no_colour(
     preview_tokens("one", town, tokenizer=tokenizer, profile=None, max_length=None, as_json=False)
 
     shown = capsys.readouterr().out
-    assert "use [REDACTED:github-token]" in shown.split("⟦")[0]
+    assert re.search(r"use ghp_\w{36}\b", shown.split("⟦")[0])
+    assert SECRET not in shown
     assert shown.split("⟦")[1].startswith("no")
 
 

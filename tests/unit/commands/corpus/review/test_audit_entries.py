@@ -11,7 +11,7 @@ def test_an_audit_flags_what_rules_of_today_find_and_names_its_report(
     town: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (town / ".corpus" / "mayor" / "one.json").read_bytes()
-    (town / ".models").mkdir()
+    (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text("scrub: {deny: [use]}\n")
 
     audit_entries(town, role=None, strict=False, as_json=True)

@@ -55,7 +55,7 @@ def test_an_audit_writes_a_dated_report(town: Path, capsys: Printed) -> None:
     assert (report["audited"], report["older"], report["flagged"]) == (3, 0, {})
     assert list((town / ".corpus").glob("audit-report-*.json"))
 
-    (town / ".models").mkdir()
+    (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text("scrub: {deny: [dolphinswim]}\n")
     assert run(town, "audit", "--strict") == 0
 

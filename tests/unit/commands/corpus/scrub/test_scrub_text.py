@@ -25,7 +25,7 @@ def test_a_text_needs_no_town_and_a_town_that_is_named_must_be_one(
 
 
 def test_the_settings_of_the_town_count(town_root: Path, tmp_path: Path, capsys: Printed) -> None:
-    (town_root / ".models").mkdir()
+    (town_root / ".models").mkdir(exist_ok=True)
     (town_root / ".models" / "settings.yaml").write_text("scrub: {deny: [dolphinswim]}\n")
     (tmp_path / "text").write_text("say dolphinswim and zeppelin\n")
 

@@ -13,7 +13,7 @@ Printed = pytest.CaptureFixture[str]
 @pytest.fixture
 def sharing(town: Path) -> Path:
     """The town, with sharing switched on."""
-    (town / ".models").mkdir()
+    (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text("corpus_sharing: {enabled: true}\n")
     return town
 

@@ -31,7 +31,7 @@ def test_sharing_is_refused_until_it_is_switched_on(town: Path, capsys: Printed)
 
 
 def test_entries_are_staged_read_and_approved(town: Path, capsys: Printed) -> None:
-    (town / ".models").mkdir()
+    (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text("corpus_sharing: {enabled: true}\n")
     staged = town.parent / "out" / "mayor.jsonl"
     where = ["--town", str(town)]

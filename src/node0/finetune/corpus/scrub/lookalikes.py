@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find what looks random, whatever stands around it: letters and digits, hex, base64, from 16 signs on.
+
+Words, paths, versions, dates and names of things stay: their pieces read as words, or hold only digits.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.word_likeness import is_generated, word_evidence
+
+SHORTEST = 16
+KIND = "lookalike"
+UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
+STRETCH = re.compile(r"[A-Za-z0-9+/_-]{16,}")
+PIECE = re.compile(r"[A-Za-z0-9]+")
+TELLING_PIECE = 5
+"Signs of the shortest piece that must not be left of a random stretch, and that may be a word."
+
+CERTAIN = 3.0
+"Bits of evidence from which on a short piece is a word."
+
+TIME = re.compile(r"\d{8}[Tt]\d{4,9}Z?")
+ESCAPE = re.compile(
+    r"(?<!\\)(?:\\\\)*\\(?:[nrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
+    r"|%(?:25)*[0-9A-Fa-f]{2}|\x1b\[[0-9;?]{0,32}[A-Za-z]"
+)
+CACHED = 256
+Span = tuple[int, int]
+
+
+def lookalikes(text: str, words: Sequence[str], taken: Sequence[Span]) -> Iterator[Finding]:
+    """Every random-looking stretch.
+
+    Args:
+        text: Is looked through word by word.
+        words: The long words of the text, in order.
+        taken: Stretches of base64 that hold text, in order; what is in them is looked at by itself.
+    """
+    at = blob = 0
+    for word in words:
+        at = text.index(word, at)
+        for start, end in _spans(word) if len(word) <= CACHED else _find_spans(word):
+            while blob < len(taken) and taken[blob][1] <= at + start:
+                blob += 1
+            if blob == len(taken) or taken[blob][0] >= at + end:
+                yield Finding(KIND, Tier.REDACT, at + start, at + end)
+        at += len(word)
+
+
+def without_covered(found: Sequence[Finding]) -> list[Finding]:
+    """The findings less the lookalikes of which a rule knows some part, whatever it says of it."""
+    known = sorted((one.start, one.end) for one in found if one.kind != KIND)
+    reach = list(accumulate((end for _, end in known), max))
+
+    def is_covered(one: Finding) -> bool:
+        before = bisect_left(known, (one.end, 0))
+        return before > 0 and reach[before - 1] > one.start
+
+    return [one for one in found if one.kind != KIND or not is_covered(one)]
+
+
+def _find_spans(word: str) -> tuple[Span, ...]:
+    """Where random-looking stretches stand in a word."""
+    if any(sign in word for sign in ("\\", "%", "\x1b")):
+        # The letters of an escape are none of the stretch.
+        word = ESCAPE.sub(lambda found: " " * len(found.group()), word)
+    found = [match.span() for match in UUID.finditer(word)]
+    for match in STRETCH.finditer(word):
+        spans = _of_stretch(match.group(), match.start())
+        found += [span for span in spans if not any(one[0] < span[1] and span[0] < one[1] for one in found)]
+    return tuple(sorted(found))
+
+
+_spans = lru_cache(maxsize=32768)(_find_spans)
+
+
+def _of_stretch(stretch: str, at: int) -> Iterator[Span]:
+    """The stretch as a whole where all of it looks random, else its long pieces that do."""
+    pieces = [
+        match
+        for match in PIECE.finditer(stretch)
+        if not match.group().isdigit() and not TIME.fullmatch(match.group())
+    ]
+    if sum(len(piece.group()) for piece in pieces) < SHORTEST:
+        return
+    long = [piece for piece in pieces if len(piece.group()) >= SHORTEST and is_generated(piece.group())]
+    rest = [piece.group() for piece in pieces if piece not in long]
+    if any(map(_is_telling, rest)) and not any(map(_is_word, rest)) and _is_random(stretch):
+        yield at + pieces[0].start(), at + len(stretch.rstrip("-_/+"))
+        return
+    yield from ((at + piece.start(), at + piece.end()) for piece in long)
+
+
+def _is_word(piece: str) -> bool:
+    """Whether a piece that is no random string of its own is a word, or a sequence."""
+    return len(piece) >= SHORTEST or (len(piece) >= TELLING_PIECE and word_evidence(piece) > CERTAIN)
+
+
+def _is_telling(piece: str) -> bool:
+    """Whether a piece beside random ones may not be left: it is long, or no word of a path."""
+    return len(piece) >= TELLING_PIECE or not (piece.isalpha() and piece.islower())
+
+
+def _is_random(stretch: str) -> bool:
+    return word_evidence(stretch) < -len(stretch) and len(set(stretch)) >= SHORTEST // 2

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The surrogates of one entry: one for one value, in whatever encoding and wherever it stands."""
+
+import re
+from collections.abc import Callable
+
+from node0.finetune.corpus.scrub.base64_text import rewritten
+from node0.finetune.corpus.scrub.placeholders import without_placeholders
+from node0.finetune.corpus.scrub.surrogates import Surrogates, fits
+from node0.finetune.corpus.scrub.word_likeness import reads_as_words
+from node0.finetune.corpus.scrub.written_signs import read, write_over
+
+STRUCTURED = frozenset({"private-key", "ssh-public-key", "deny-list", "ssn"})
+"Kinds that get a placeholder whatever they look like."
+
+SHORTEST_KNOWN = 8
+"Signs of a value that is looked for in the rest of the entry."
+
+SHORTEST_PREFIX = 7
+"Signs of a hash that git shows of it."
+
+TOKEN = re.compile(r"[A-Za-z0-9_+/=.~!@#$%^&*-]{7,512}")
+AROUND = re.compile(r"^[=.,:;!*&/-]+|[=.,:;!*&/-]+$")
+HASH = re.compile(r"[0-9a-f]{16,128}")
+SHORT_HASH = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{7,39}(?![0-9A-Za-z])")
+PARTS = re.compile(r"[\s:/@=,;|\"'<>()\[\]{}]+")
+
+
+class StandIns:
+    """Gives surrogates to the values of one entry.
+
+    Args:
+        surrogates: Under the town's key.
+        scrub: Scrubs a text that was found inside of another, with the same stand-ins.
+    """
+
+    def __init__(self, surrogates: Surrogates, scrub: Callable[[str], str]) -> None:
+        self._surrogates = surrogates
+        self._scrub = scrub
+        self._given: dict[str, str] = {}
+        self._hashes: dict[str, list[str]] = {}
+        self._real: set[str] = set()
+
+    def reserve(self, text: str) -> None:
+        """No surrogate may be a value that the entry holds."""
+        self._real.update(word for word in TOKEN.findall(text) if len(word) >= SHORTEST_KNOWN)
+
+    def text(self, kind: str, written: str) -> str | None:
+        """What is written in place of a value; None where that takes a placeholder."""
+        if kind in STRUCTURED:
+            return None
+        inside = rewritten(written, self._scrub)
+        if inside is not None:
+            return inside
+        value = read(written)
+        return write_over(written, self._of(value)) if fits(value) else None
+
+    def remember(self, written: str, replacement: str) -> None:
+        """Look for a value that was found once in the rest of the entry too."""
+        value = read(written)
+        if len(value) >= SHORTEST_KNOWN and re.search(r"\d", value) and value not in self._given:
+            self._given[value] = replacement
+
+    def again(self, text: str) -> str:
+        """The text with what was found elsewhere in the entry replaced here too, also a hash cut short."""
+        if self._given:
+            text = TOKEN.sub(self._known, text)
+        return SHORT_HASH.sub(self._shortened, text) if self._hashes else text
+
+    def _of(self, value: str) -> str:
+        if value not in self._given:
+            salt, surrogate = 0, self._surrogates.of(value)
+            while surrogate in self._real or surrogate == value:
+                salt += 1
+                surrogate = self._surrogates.of(value, salt)
+            self._given[value] = surrogate
+            if HASH.fullmatch(value):
+                self._hashes.setdefault(value[:SHORTEST_PREFIX], []).append(value)
+        return self._given[value]
+
+    def _known(self, match: re.Match[str]) -> str:
+        word = match.group()
+        for value in (word, AROUND.sub("", word)):
+            if value in self._given:
+                return word.replace(value, self._given[value])
+        return word
+
+    def _shortened(self, match: re.Match[str]) -> str:
+        short = match.group()
+        for value in self._hashes.get(short[:SHORTEST_PREFIX], ()):
+            if value.startswith(short):
+                return self._given[value][: len(short)]
+        return short
+
+
+def is_ours(surrogates: Surrogates, written: str) -> bool:
+    """Whether nothing but surrogates and placeholders stands there, beside words and signs."""
+    value = read(without_placeholders(written))
+    if surrogates.is_own(value):
+        return True
+    parts = [part for part in PARTS.split(value) if part]
+    own = [part for part in parts if surrogates.is_own(part)]
+    return bool(own) and all(
+        part in own or len(part) < SHORTEST_PREFIX or reads_as_words(part) for part in parts
+    )

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Surrogates: made-up values of the same shape that stand where a random-looking value was.
+
+A surrogate has the length, the alphabet, the signs between, the public prefix and the check digits of its
+value. Its signs are drawn one after another by keyed BLAKE2b (RFC 7693): which one, by all signs of the value
+so far, so that the beginning of a value becomes the beginning of its surrogate; from which few signs of the
+alphabet, by all that was drawn so far, so that the same key tells a surrogate from any other value.
+"""
+
+import re
+import string
+import zlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from hashlib import blake2b, shake_128
+from typing import NamedTuple
+
+from stdnum import luhn
+from stdnum.iso7064 import mod_97_10
+
+FEWEST = 12
+"Letters and digits of the shortest value that gets a surrogate: of other values, one in 2^24 passes for one."
+
+FREE = 4
+"Signs at the beginning that are drawn from the whole alphabet."
+
+SMALL = 16
+"Signs of an alphabet from which two may follow each other, not four."
+
+BLOCK = 4
+"Signs whose choices are found by one hash."
+
+CHAINED = 40
+"Signs that are drawn one by one; of a longer value the rest follows at once."
+
+DIGITS = string.digits
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+ALPHABETS = (
+    DIGITS,
+    "0123456789abcdef",
+    "0123456789ABCDEF",
+    string.ascii_uppercase + "234567",
+    string.ascii_lowercase + DIGITS,
+    string.ascii_uppercase + DIGITS,
+    string.ascii_letters,
+    BASE62,
+)
+"From the narrowest to the widest; a value's is the first that holds it."
+
+SHAPED = re.compile(r"[A-Za-z0-9!#$%&()*+,./:;=?@^_{|}~\-]+", re.ASCII)
+"What may be replaced sign by sign."
+
+PUBLIC = re.compile(
+    r"sk-ant-[a-z]{3,8}\d\d-|sk-(?:proj|svcacct|admin|or-v1)-|sk-"
+    r"|gh[pousr]_|github_pat_|gl[a-z]{2,6}-|npm_|pypi-|hf_|AKIA|ASIA|ABIA|ACCA|AIza|ya29\.|GOCSPX-|xox[a-z]-|xapp-\d-"
+    r"|[sr]k_(?:live|test|prod)_|whsec_|hv[sbr]\.|dapi|do[opr]_v1_|shp[a-z]{2}_|dckr_[op]at_|AGE-SECRET-KEY-1|SG\.|eyJ"
+    r"|[a-z]{2,8}_(?:[a-z]{2,6}_)?(?=[A-Za-z0-9]{20})|AAAA[BCE]3NzaC1[a-z0-9]{2,4}"
+    r"|\$(?:2[aby]\$\d\d|apr1|1|5|6|y|argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+)\$"
+)
+"What a format begins with; it tells nobody anything."
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+UUID_MARKS = (14, 19)
+"Places of version and variant (RFC 9562)."
+
+CHECKED_TOKEN = re.compile(r"(?:gh[pousr]|npm)_[A-Za-z0-9]{36}")
+CHECK_SIGNS = 6
+CARD = re.compile(r"[3-6](?:[ -]?\d){12,18}", re.ASCII)
+IBAN = re.compile(r"[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}", re.ASCII)
+
+
+class _Shape(NamedTuple):
+    """Which places of a value are drawn, from which alphabets, and how its check digits are set."""
+
+    places: list[int]
+    alphabets: list[str]
+    finish: Callable[[list[str]], None]
+
+
+class Surrogates:
+    """Gives the surrogate of a value: always the same under one key, and of no use without it.
+
+    Args:
+        key: The town's secret, at most 64 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.identity = blake2b(b"identity", key=key, digest_size=8).hexdigest()
+        self.of = lru_cache(maxsize=65536)(self._of)
+        self.is_own = lru_cache(maxsize=65536)(self._is_own)
+
+    def _of(self, value: str, salt: int = 0) -> str:
+        """What stands for a value that `fits`; another salt gives another one."""
+        shape = _number_shape(value) or _shape(value, _public_length(value))
+        signs = list(value)
+        for place, sign in zip(shape.places, self._drawn(value, shape, salt), strict=True):
+            signs[place] = sign
+        shape.finish(signs)
+        return "".join(signs)
+
+    def _is_own(self, value: str) -> bool:
+        """Whether this is a surrogate under the same key."""
+        return fits(value) and any(self._follows(value, shape) for shape in _possible_shapes(value))
+
+    def _drawn(self, value: str, shape: _Shape, salt: int) -> list[str]:
+        read = self._hash(f"read {salt}")
+        drawn: list[str] = []
+        offsets = b""
+        for number, place in enumerate(shape.places[:CHAINED]):
+            if number % BLOCK == 0:
+                offsets = self._offsets(shape, drawn)
+            read.update(value[place].encode())
+            alphabet, pick = shape.alphabets[number], read.copy().digest()[0]
+            count = _choices(alphabet, number)
+            first = offsets[number % BLOCK] if count < len(alphabet) else 0
+            drawn.append(alphabet[(first + len(alphabet) // count * (pick % count)) % len(alphabet)])
+        rest = shape.places[CHAINED:]
+        read.update("".join([value[place] for place in rest]).encode())
+        stream = shake_128(read.digest()).digest(len(rest))
+        return drawn + [
+            alphabet[byte % len(alphabet)]
+            for alphabet, byte in zip(shape.alphabets[CHAINED:], stream, strict=True)
+        ]
+
+    def _follows(self, value: str, shape: _Shape) -> bool:
+        signs = [value[place] for place in shape.places[:CHAINED]]
+        offsets = b""
+        for number, sign in enumerate(signs):
+            if number % BLOCK == 0:
+                offsets = self._offsets(shape, signs[:number])
+            alphabet = shape.alphabets[number]
+            count = _choices(alphabet, number)
+            step = len(alphabet) // count
+            away = (alphabet.find(sign) - offsets[number % BLOCK]) % len(alphabet)
+            if count < len(alphabet) and (away % step or away >= step * count):
+                return False
+        finished = list(value)
+        shape.finish(finished)
+        return "".join(finished) == value
+
+    def _offsets(self, shape: _Shape, written: list[str]) -> bytes:
+        """Where in the alphabet the choices of the next signs begin, by what has been written so far."""
+        return blake2b("".join([shape.alphabets[0], " ", *written]).encode(), key=self._key).digest()
+
+    def _hash(self, purpose: str) -> blake2b:
+        return blake2b(purpose.encode(), key=self._key, digest_size=16)
+
+
+def fits(value: str) -> bool:
+    """Whether a value can be replaced sign by sign, and is long enough to be recognized afterwards."""
+    if _number_shape(value):
+        return True
+    core = value[_public_length(value) :]
+    return bool(SHAPED.fullmatch(value)) and sum(map(str.isalnum, core)) >= FEWEST
+
+
+def _choices(alphabet: str, number: int) -> int:
+    """How many signs may follow: two of a small alphabet, four of a large one; at the beginning all."""
+    if number < FREE:
+        return len(alphabet)
+    return 2 if len(alphabet) <= SMALL else 4
+
+
+def _possible_shapes(value: str) -> Iterator[_Shape]:
+    """Every shape that a value may have been given as a surrogate: its alphabet may have been a wider one."""
+    number = _number_shape(value)
+    if number:
+        yield number
+    for start in {0, _public_length(value)}:
+        for alphabet in _alphabets_with(value[start:]):
+            yield _shape(value, start, alphabet)
+
+
+def _alphabets_with(text: str) -> Iterator[str]:
+    signs = {sign for sign in text if sign.isalnum()}
+    return (alphabet for alphabet in ALPHABETS if signs <= set(alphabet))
+
+
+def _public_length(value: str) -> int:
+    found = PUBLIC.match(value)
+    return found.end() if found else 0
+
+
+def _shape(value: str, start: int, alphabet: str = "") -> _Shape:
+    """The shape of a value whose public prefix ends at `start`; without an alphabet, its narrowest."""
+    alphabet = alphabet or next(_alphabets_with(value[start:]), BASE62)
+    marks = UUID_MARKS if UUID.fullmatch(value) else ()
+    places = [place for place in range(start, len(value)) if value[place].isalnum() and place not in marks]
+    if CHECKED_TOKEN.fullmatch(value):
+        return _Shape(places[:-CHECK_SIGNS], [BASE62] * (len(places) - CHECK_SIGNS), _set_checksum)
+    return _Shape(places, [alphabet] * len(places), lambda signs: None)
+
+
+def _number_shape(value: str) -> _Shape | None:
+    """The shape of a card's or an account's number with valid check digits."""
+    digits = re.sub(r"[ -]", "", value)
+    if CARD.fullmatch(value) and luhn.is_valid(digits):
+        places = [place for place, sign in enumerate(value) if sign.isdigit()]
+        return _Shape(places[2:-1], [DIGITS] * len(places[2:-1]), _set_luhn)
+    if IBAN.fullmatch(value) and mod_97_10.checksum(digits[4:] + digits[:4]) == 1:
+        places = [place for place in range(4, len(value)) if value[place] != " "]
+        body = [DIGITS if value[place].isdigit() else string.ascii_uppercase for place in places]
+        return _Shape(places, body, _set_iban)
+    return None
+
+
+def _set_luhn(signs: list[str]) -> None:
+    """ISO/IEC 7812: the last digit."""
+    last = max(place for place, sign in enumerate(signs) if sign.isdigit())
+    signs[last] = luhn.calc_check_digit("".join(sign for sign in signs[:last] if sign.isdigit()))
+
+
+def _set_iban(signs: list[str]) -> None:
+    """ISO 7064 mod 97-10: the two digits behind the country."""
+    body = "".join(signs[4:]).replace(" ", "")
+    number = int("".join(str(int(sign, 36)) for sign in f"{body}{signs[0]}{signs[1]}00"))
+    signs[2:4] = f"{98 - number % 97:02}"
+
+
+def _set_checksum(signs: list[str]) -> None:
+    """GitHub's and npm's: CRC-32 of the signs before, in base 62, padded to six."""
+    secret = "".join(signs).partition("_")[2][:-CHECK_SIGNS]
+    number, written = zlib.crc32(secret.encode()), ""
+    for _ in range(CHECK_SIGNS):
+        number, digit = divmod(number, 62)
+        written = BASE62[digit] + written
+    signs[-CHECK_SIGNS:] = written

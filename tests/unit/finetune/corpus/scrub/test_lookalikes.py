@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.lookalikes import KIND, lookalikes, without_covered
+
+BASE62 = string.ascii_letters + string.digits
+STAY = [
+    "/srv/gt/demo/src/app.py and polecat/toast-mh8d2x and gt-demo-polecat-toast-mh8d2x",
+    "TestParseV2HTTPServer3WithIPv6 and MAX_POSITION_EMBEDDINGS_V2_8B",
+    "20260105T061700Z and 2026-11-23T21:57:01.725Z and 1795471021528000",
+    "claude-sonnet-4-20250514 and v0.0.0-20230101120000-abcdef123456 and x86_64-unknown-linux-gnu",
+    "src/node0/finetune/corpus/scrub/lookalikes.py and refs/heads/polecat/toast-mh8d2x",
+    "abcdefghijklmnopqrstuvwxyz0123456789 and aaaaaaaaaaaaaaaaaaaaaaaa",
+    "the-quick-brown-fox-jumps-over-the-lazy-dog and internationalization",
+]
+
+
+def found(text: str) -> list[str]:
+    words = [word for word in text.split() if len(word) >= 15]
+    return [text[one.start : one.end] for one in lookalikes(text, words, [])]
+
+
+@pytest.mark.parametrize("text", STAY)
+def test_words_paths_versions_dates_and_names_stay(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "alphabet", [BASE62, "0123456789abcdef", string.ascii_uppercase + "234567", BASE62 + "-_", BASE62 + "+/"]
+)
+@pytest.mark.parametrize("around", ["{}", "x = {};", "<{}>", "a/b: {},", "key={}&", "\\n{}\\n", "%3D{}%20"])
+def test_random_strings_are_found_whatever_stands_around(alphabet: str, around: str) -> None:
+    rng = random.Random(f"{alphabet} {around}")
+    missed = 0
+    for _ in range(300):
+        middle = "".join(rng.choices(alphabet, k=30))
+        value = f"a{middle}Z" if alphabet != "0123456789abcdef" else f"a{middle}0"
+        kept = around.format(value)
+        for one in found(kept):
+            kept = kept.replace(one, "")
+        missed += any(value[at : at + 6] in kept for at in range(len(value) - 5))
+
+    assert missed <= 9
+
+
+def test_a_hash_in_a_path_goes_and_the_path_stays() -> None:
+    assert found(".git/objects/ab/3f786850e387550fdab836ed7e6dc881de2300") == [
+        "3f786850e387550fdab836ed7e6dc881de2300"
+    ]
+    assert found("toolu_01A09q90qw90lq917835lq9") == ["01A09q90qw90lq917835lq9"]
+    assert found("id:123e4567-e89b-12d3-a456-426614174000.") == ["123e4567-e89b-12d3-a456-426614174000"]
+
+
+def test_what_a_rule_knows_some_part_of_is_left_to_it() -> None:
+    rule = Finding("github-token", Tier.KEEP, 10, 30)
+    inside, beside = Finding(KIND, Tier.REDACT, 25, 60), Finding(KIND, Tier.REDACT, 30, 60)
+
+    assert without_covered([inside, beside, rule]) == [beside, rule]
+
+
+def test_base64_that_holds_text_is_looked_at_by_itself() -> None:
+    text = "aB3dE5gH7jK9mN1pQ3rS5tU7 then aB3dE5gH7jK9mN1pQ3rS5tU8"
+    words = [text[:24], text[-24:]]
+
+    assert [one.start for one in lookalikes(text, words, [(0, 24)])] == [30]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_looked_through_in_order(text: str) -> None:
+    words = [word for word in text.split() if len(word) >= 15]
+    spans = [(one.start, one.end) for one in lookalikes(text, words, [])]
+
+    assert spans == sorted(spans)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
