@@ -43,6 +43,11 @@ class Matcher:
         certain = [finding for finding in found if finding.tier is not Tier.CANDIDATE]
         return resolved([*certain, *confirmed(candidates, text, self._voters)])
 
+    def looks_random(self, word: str) -> bool:
+        """Whether a word holds what only looks random and stands for nothing."""
+        found = self._foreign(word, lookalikes(word, [word], [blob.span for blob in text_blobs(word)]))
+        return any(one.tier is Tier.REDACT for one in found)
+
     def _everything(self, text: str, depth: int, *, wide: bool) -> Iterator[Finding]:
         anchored = find_anchors(text)
         yield from self._secrets(anchored, depth, wide=wide)

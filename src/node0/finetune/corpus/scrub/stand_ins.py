@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from node0.finetune.corpus.scrub.base64_text import rewritten
 from node0.finetune.corpus.scrub.placeholders import without_placeholders
-from node0.finetune.corpus.scrub.surrogates import Surrogates, fits
+from node0.finetune.corpus.scrub.surrogates import FEWEST, Surrogates, fits
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 from node0.finetune.corpus.scrub.written_signs import read, write_over
 
@@ -20,6 +20,10 @@ SHORTEST_PREFIX = 7
 "Signs of a hash that git shows of it."
 
 TOKEN = re.compile(r"[A-Za-z0-9_+/=.~!@#$%^&*-]{7,512}")
+MARKS = ".,:;!?\"'`()[]{}<>|="
+FEW = 64
+"Values that are looked for one by one, before every word is looked up."
+
 AROUND = re.compile(r"^[=.,:;!*&/-]+|[=.,:;!*&/-]+$")
 HASH = re.compile(r"[0-9a-f]{16,128}")
 SHORT_HASH = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{7,39}(?![0-9A-Za-z])")
@@ -39,11 +43,12 @@ class StandIns:
         self._scrub = scrub
         self._given: dict[str, str] = {}
         self._hashes: dict[str, list[str]] = {}
+        self._texts: list[str] = []
         self._real: set[str] = set()
 
     def reserve(self, text: str) -> None:
         """No surrogate may be a value that the entry holds."""
-        self._real.update(word for word in TOKEN.findall(text) if len(word) >= SHORTEST_KNOWN)
+        self._texts.append(text)
 
     def text(self, kind: str, written: str) -> str | None:
         """What is written in place of a value; None where that takes a placeholder."""
@@ -63,12 +68,16 @@ class StandIns:
 
     def again(self, text: str) -> str:
         """The text with what was found elsewhere in the entry replaced here too, also a hash cut short."""
-        if self._given:
+        if any(value in text for value in self._given) if len(self._given) <= FEW else self._given:
             text = TOKEN.sub(self._known, text)
-        return SHORT_HASH.sub(self._shortened, text) if self._hashes else text
+        shortest = self._hashes if len(self._hashes) <= FEW else ()
+        if self._hashes and (not shortest or any(start in text for start in shortest)):
+            text = SHORT_HASH.sub(self._shortened, text)
+        return text
 
     def _of(self, value: str) -> str:
         if value not in self._given:
+            self._read_texts()
             salt, surrogate = 0, self._surrogates.of(value)
             while surrogate in self._real or surrogate == value:
                 salt += 1
@@ -77,6 +86,12 @@ class StandIns:
             if HASH.fullmatch(value):
                 self._hashes.setdefault(value[:SHORTEST_PREFIX], []).append(value)
         return self._given[value]
+
+    def _read_texts(self) -> None:
+        """Note the long words of what was reserved, when a surrogate is first asked for."""
+        for text in self._texts:
+            self._real.update([word.strip(MARKS) for word in text.split() if len(word) >= FEWEST])
+        self._texts.clear()
 
     def _known(self, match: re.Match[str]) -> str:
         word = match.group()

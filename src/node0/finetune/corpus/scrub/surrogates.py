@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from hashlib import blake2b, shake_128
+from itertools import islice
 from typing import NamedTuple
 
 from stdnum import luhn
@@ -30,9 +31,10 @@ SMALL = 16
 BLOCK = 4
 "Signs whose choices are found by one hash."
 
-CHAINED = 40
-"Signs that are drawn one by one; of a longer value the rest follows at once."
+CHAINED = 20
+"Signs that are drawn one by one; they key a pad for the rest of a longer value."
 
+REMEMBERED = 65_536
 DIGITS = string.digits
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ALPHABETS = (
@@ -87,8 +89,9 @@ class Surrogates:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.identity = blake2b(b"identity", key=key, digest_size=8).hexdigest()
-        self.of = lru_cache(maxsize=65536)(self._of)
-        self.is_own = lru_cache(maxsize=65536)(self._is_own)
+        self._made: set[str] = set()
+        self.of = lru_cache(maxsize=REMEMBERED)(self._of)
+        self.is_own = lru_cache(maxsize=REMEMBERED)(self._is_own)
 
     def _of(self, value: str, salt: int = 0) -> str:
         """What stands for a value that `fits`; another salt gives another one."""
@@ -97,31 +100,41 @@ class Surrogates:
         for place, sign in zip(shape.places, self._drawn(value, shape, salt), strict=True):
             signs[place] = sign
         shape.finish(signs)
-        return "".join(signs)
+        surrogate = "".join(signs)
+        if len(self._made) < REMEMBERED:
+            self._made.add(surrogate)
+        return surrogate
 
     def _is_own(self, value: str) -> bool:
         """Whether this is a surrogate under the same key."""
-        return fits(value) and any(self._follows(value, shape) for shape in _possible_shapes(value))
+        return value in self._made or (
+            fits(value) and any(self._follows(value, shape) for shape in _possible_shapes(value))
+        )
 
     def _drawn(self, value: str, shape: _Shape, salt: int) -> list[str]:
         read = self._hash(f"read {salt}")
         drawn: list[str] = []
-        offsets = b""
+        offsets = table = b""
+        mixed = 0
         for number, place in enumerate(shape.places[:CHAINED]):
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, drawn)
+            alphabet, sign = shape.alphabets[number], ord(value[place])
             read.update(value[place].encode())
-            alphabet, pick = shape.alphabets[number], read.copy().digest()[0]
+            if number < FREE or number % BLOCK == 0:
+                table, mixed = read.copy().digest(), 0
+            # Within a block the hash at its beginning gives secret factors for the signs since.
+            mixed += sign * (table[number % BLOCK] | 1)
+            pick = (mixed + table[BLOCK + number % BLOCK]) >> 2
             count = _choices(alphabet, number)
             first = offsets[number % BLOCK] if count < len(alphabet) else 0
             drawn.append(alphabet[(first + len(alphabet) // count * (pick % count)) % len(alphabet)])
         rest = shape.places[CHAINED:]
-        read.update("".join([value[place] for place in rest]).encode())
-        stream = shake_128(read.digest()).digest(len(rest))
-        return drawn + [
-            alphabet[byte % len(alphabet)]
-            for alphabet, byte in zip(shape.alphabets[CHAINED:], stream, strict=True)
-        ]
+        if rest:
+            pad = shake_128(read.digest()).digest(len(rest))
+            for place, alphabet, byte in zip(rest, shape.alphabets[CHAINED:], pad, strict=True):
+                drawn.append(alphabet[(alphabet.find(value[place]) + byte) % len(alphabet)])
+        return drawn
 
     def _follows(self, value: str, shape: _Shape) -> bool:
         signs = [value[place] for place in shape.places[:CHAINED]]
@@ -168,8 +181,11 @@ def _possible_shapes(value: str) -> Iterator[_Shape]:
     if number:
         yield number
     for start in {0, _public_length(value)}:
-        for alphabet in _alphabets_with(value[start:]):
-            yield _shape(value, start, alphabet)
+        narrowest = _shape(value, start)
+        yield narrowest
+        if not CHECKED_TOKEN.fullmatch(value):
+            for alphabet in islice(_alphabets_with(value[start:]), 1, None):
+                yield narrowest._replace(alphabets=[alphabet] * len(narrowest.places))
 
 
 def _alphabets_with(text: str) -> Iterator[str]:
@@ -182,9 +198,9 @@ def _public_length(value: str) -> int:
     return found.end() if found else 0
 
 
-def _shape(value: str, start: int, alphabet: str = "") -> _Shape:
-    """The shape of a value whose public prefix ends at `start`; without an alphabet, its narrowest."""
-    alphabet = alphabet or next(_alphabets_with(value[start:]), BASE62)
+def _shape(value: str, start: int) -> _Shape:
+    """The shape of a value whose public prefix ends at `start`, with its narrowest alphabet."""
+    alphabet = next(_alphabets_with(value[start:]), BASE62)
     marks = UUID_MARKS if UUID.fullmatch(value) else ()
     places = [place for place in range(start, len(value)) if value[place].isalnum() and place not in marks]
     if CHECKED_TOKEN.fullmatch(value):

@@ -7,7 +7,8 @@ keep (an example, a variable, a documentation address). Scrubbing twice changes 
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+import string
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -35,8 +36,9 @@ TELLING = re.compile(r"pass|pwd|secret|token|cred|key|auth|cookie", re.IGNORECAS
 AROUND = 8192
 "Characters on either side of it; no rule but the key blocks' reaches further."
 
-NEAR = 512
-"As AROUND, for what keeps its length and its shape."
+WORD = re.compile(r"\S*")
+JOINING = frozenset(string.ascii_letters + string.digits + "+/_-\\%")
+"Signs beside a stretch that may make another one of it."
 
 Verdict = Callable[[str], Tier | None]
 "What a person decided about an uncertain value; None where nobody has."
@@ -143,18 +145,34 @@ class TextScrubber:
             # A placeholder is shorter than what it hides, so a second look may see more context.
             text, places = replaced(text, redact, placeholders)
             gone += redact
-            alike = all(finding.kind == LOOKALIKE for finding in redact)
-            if (alike or len(text) > LONG) and not self._more_around(text, places, NEAR if alike else AROUND):
+            if all(finding.kind == LOOKALIKE for finding in redact):
+                # What has kept its length and shape shows nothing new but in its own word.
+                sizes = (finding.end - finding.start for finding in redact)
+                spans = ((place, place + size) for place, size in zip(places, sizes, strict=True))
+                if not self._more_in_words(text, spans):
+                    break
+            elif len(text) > LONG and not self._more_around(text, places):
                 break
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
 
-    def _more_around(self, text: str, places: Sequence[int], around: int) -> bool:
+    def _more_around(self, text: str, places: Sequence[int]) -> bool:
         """Whether more comes to light near the placeholders of a long text; each part is seen once."""
         return any(
             finding.tier is Tier.REDACT
-            for start, end in _neighbourhoods(text, places, around)
+            for start, end in _neighbourhoods(text, places)
             for finding in self.findings(text[start:end])
         )
+
+    def _more_in_words(self, text: str, replaced_ones: Iterable[tuple[int, int]]) -> bool:
+        """Whether a word in which a lookalike was replaced still holds what only looks random."""
+        for start, end in replaced_ones:
+            if text[start - 1 : start] in JOINING or text[end : end + 1] in JOINING:
+                first = text.rfind("\n", max(0, start - LONGEST_NAMED), start) + 1 or start
+                last = WORD.match(text, end)
+                words = text[first : last.end() if last else end].split()
+                if words and any(map(self._matcher.looks_random, words[-2:])):
+                    return True
+        return False
 
     def _named(self, text: str, name: str) -> Iterator[Finding]:
         """What goes because of the field's name: of a single word, all of it."""
@@ -178,11 +196,11 @@ def _deny_list(words: Sequence[str]) -> Iterator[Callable[[str], Iterator[Findin
     yield lambda text: (Finding("deny-list", Tier.REDACT, *match.span()) for match in pattern.finditer(text))
 
 
-def _neighbourhoods(text: str, places: Sequence[int], around: int = AROUND) -> Iterator[tuple[int, int]]:
+def _neighbourhoods(text: str, places: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The lines around places that are given in order; neighbours that touch are one."""
     start = end = 0
     for place in places:
-        first, last = max(0, place - around), min(len(text), place + around)
+        first, last = max(0, place - AROUND), min(len(text), place + AROUND)
         # Whole lines, for half a word may look like something.
         first = text.find("\n", first, place) + 1 or first
         last = max(text.rfind("\n", place, last), last if "\n" not in text[place:last] else 0)

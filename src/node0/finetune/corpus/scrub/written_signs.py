@@ -14,10 +14,13 @@ UNIT = re.compile(
     rf"|(?P<entity>{ENTITY.pattern})|\\{{1,8}}(?P<escaped>[/\"'])|(?P<sign>(?s:.))"
 )
 
+PLAIN = re.compile(r"[A-Za-z0-9 ._:/+=@,;!?*()#-]*")
+"What nothing has to be undone in."
+
 
 def read(written: str) -> str:
     """What stands there, encodings of single signs undone, without line breaks and what has no width."""
-    return "".join(sign for sign, _ in _units(written))
+    return written if PLAIN.fullmatch(written) else "".join([sign for sign, _ in _units(written)])
 
 
 def write_over(written: str, value: str) -> str:
@@ -27,6 +30,8 @@ def write_over(written: str, value: str) -> str:
         written: As `read` reads it.
         value: Of the same length as that; signs that are the same keep their encoding.
     """
+    if PLAIN.fullmatch(written):
+        return value
     signs = iter(value)
     pieces = []
     for sign, piece in _units(written):
