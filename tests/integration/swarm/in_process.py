@@ -75,6 +75,7 @@ def swarm(
     codec: Codec = "float32",
     is_closed: bool = False,
     state_bytes: int = 0,
+    cache_budget: int | None = None,
 ) -> Iterator[Swarm]:
     """Run a host for each of `members`, which names their stages (None: a spare), and a trainer.
 
@@ -99,11 +100,15 @@ def swarm(
             first = peers[0].addresses if peers else ()
             peers.append(Peer(settings_of(str(number), first)))
             place = None if stage is None else StagePlace(stage, recipe.num_stages)
-            hosts.append(
-                StageHost(
-                    peers[-1], HostSpec(f"stage-{number}", place, None, codec=codec, deadline=host_deadline)
-                )
+            spec = HostSpec(
+                f"stage-{number}",
+                place,
+                None,
+                codec=codec,
+                deadline=host_deadline,
+                cache_budget=cache_budget,
             )
+            hosts.append(StageHost(peers[-1], spec))
         specs = [
             MemberSpec(peer.peer_id, peer.addresses, stage) for peer, stage in zip(peers, stages, strict=True)
         ]

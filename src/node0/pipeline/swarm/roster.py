@@ -61,8 +61,22 @@ class Roster:
     async def recover(self, version: int, cut: Cut) -> bool:
         """Wait for a member of every stage and bring all to `version`, or else to the cut.
 
-        Returns whether it is `version`; raises `SwarmTimeout` when a stage is missing for too long.
+        Where that fails nobody takes part any more: there is no route before another recovery.
+
+        Returns whether it is `version`.
+
+        Raises:
+            SwarmTimeout: a stage is missing for too long.
+            ConfigError: another one leads, or a stage cannot be used.
         """
+        try:
+            return await self._recover(version, cut)
+        except Node0Error:
+            for member in self._members.values():
+                member.takes_part = False
+            raise
+
+    async def _recover(self, version: int, cut: Cut) -> bool:
         now = time.monotonic
         started = told = now()
         while True:

@@ -98,3 +98,18 @@ def test_the_only_holder_of_a_stage_that_cannot_be_used_ends_the_run(peer: FakeP
 
     with pytest.raises(ConfigError, match="peer b says 'another base'"):
         peer.run(roster.recover(0, Cut()), timeout=None)
+
+
+def test_after_a_recovery_that_failed_nobody_is_routed_before_the_next(peer: FakePeer) -> None:
+    roster = _roster(peer, settings(*TWO, num_stages=2))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.hosts["b"].refuses["abort"] = Frame("error", {"text": "another leads", "retriable": False})
+
+    with pytest.raises(ConfigError, match="another leads"):
+        peer.run(roster.recover(0, Cut()), timeout=None)
+    with pytest.raises(SwarmTimeout, match="nobody holds head-0, tail-1"):
+        roster.route()
+
+    peer.hosts["b"].refuses.clear()
+    assert peer.run(roster.recover(0, Cut()), timeout=None)
+    assert _ids(roster) == [["a"], ["b"]]
