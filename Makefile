@@ -54,6 +54,7 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/hop.py
 	$(BIN)/python bench/cluster.py
 	$(BIN)/python bench/swarm_vs_local.py
+	$(BIN)/python bench/swarm_answers.py
 	$(BIN)/python bench/swarm_vs_hivemind_moe.py
 	$(BIN)/python bench/wan.py
 

@@ -165,7 +165,14 @@ def _engine(request: ServeRequest, started: list[Offer], *, grows: bool) -> _Ser
             request.choice, RemoteEngine(request.engine_url, DIALECTS[request.engine](), token=token)
         )
     if request.remote.swarm:
-        return _Serving(request.choice, swarm_stages.stages_engine(request, started[0]))
+        stages = swarm_stages.stages_engine(
+            started[0],
+            request.remote,
+            dtype=request.dtype,
+            max_running=request.max_running,
+            max_waiting=request.max_waiting,
+        )
+        return _Serving(request.choice, stages)
     weights = OwnWeights(request.choice, request.max_running)
     weights.start(started)
     sizes = [loader.nbytes for loader in weights.loaders.values()]

@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
+from node0.commands.finetune.remote_flags import RemoteFlags
 from node0.commands.serve.model_offers import Offer
-from node0.commands.serve.serve_request import ServeRequest
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.stage_states import adapter_states
 from node0.finetune.inference.loading import DTYPES
@@ -20,16 +20,18 @@ PLAIN = LoRAConfig(rank=1, alpha=1.0, dropout=0.0, target_modules=["wq"])
 "Where there is no adapter: a fresh one adds nothing, and freezes the base."
 
 
-def stages_engine(request: ServeRequest, offer: Offer) -> StagesEngine:
-    """An engine that leads the stages of the request's run and gives them this model's adapter.
+def stages_engine(
+    offer: Offer, remote: RemoteFlags, *, dtype: str, max_running: int, max_waiting: int
+) -> StagesEngine:
+    """An engine that leads the stages of a run and gives them this model's adapter.
 
     Raises:
         ConfigError: the run's file cannot be read, or it is of another base.
         BadCheckpoint: the adapter cannot be used.
     """
-    directory = (request.remote.run or Path()).expanduser()
+    directory = (remote.run or Path()).expanduser()
     described = read_run(directory)
-    seeds = [*described.local_seed_peers, *request.remote.initial_peers]
+    seeds = [*described.local_seed_peers, *remote.initial_peers]
     run, source = described.model_copy(update={"local_seed_peers": seeds}), offer.source
     _refuse_other(run, source)
     lora, learned = PLAIN, Cut()
@@ -38,12 +40,12 @@ def stages_engine(request: ServeRequest, offer: Offer) -> StagesEngine:
             source.adapters[0], source.base, run.num_stages, layers_per_stage=run.layers_per_stage
         )
         learned = Cut(0, states)
-    training = StageTraining(source.base.digest, lora=lora.model_dump(), dtype=_dtype(request.dtype))
+    training = StageTraining(source.base.digest, lora=lora.model_dump(), dtype=_dtype(dtype))
     return StagesEngine(
         offer.engine_name,
         RunStages(run, directory, training, learned),
-        max_running=request.max_running,
-        max_waiting=request.max_waiting,
+        max_running=max_running,
+        max_waiting=max_waiting,
     )
 
 
