@@ -52,6 +52,9 @@ COMMANDS = {
         "node0.commands.staleness.staleness_options",
         "Say which models the town's conventions have left behind.",
     ),
+    "town": Command(
+        "node0.commands.town.town_options", "Look at a Gas Town, install into it, and take that out again."
+    ),
     "store": Command("node0.commands.store.store_options", "Look at the store of a town's models."),
     "rag": Command("node0.commands.rag.rag_options", "Look for what a town's records say."),
     "server": Command("node0.commands.server.server_options", "Hold one stage of a run on this machine."),

@@ -181,6 +181,16 @@ def note(message: str) -> None:
         sys.stderr.flush()
 
 
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin is not None and sys.stdin.isatty() and stderr().is_terminal
+
+
+def ask(question: str, *, default: str) -> str:
+    """What a person answers, on stderr; the default for an empty line."""
+    return str(typer.prompt(visible(question), default=default, err=True)).strip()
+
+
 def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None = None) -> None:
     """Print records: one JSON document for machines, a table for people."""
     if as_json:

@@ -2,9 +2,9 @@
 """Every path in a Gas Town, and what its environment says; other modules ask here.
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
-them), GT_TMUX_SOCKET, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, and CLAUDE_CONFIG_DIR. What is ours in a town
-lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's own files are read, and only
-`settings/config.json` is ever written.
+them), GT_TMUX_SOCKET, GT_COST_TIER, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, CLAUDE_CONFIG_DIR and
+XDG_CONFIG_HOME. What is ours in a town lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's
+own files are read, and only its settings files are ever written.
 """
 
 import contextlib
@@ -118,10 +118,30 @@ class Town:
         return self.root / "mayor" / "rigs.json"
 
     @property
+    def collect_script(self) -> Path:
+        """What a session's end and the town's plugin start to collect; there where it is installed."""
+        return self.models / "collect.sh"
+
+    @property
+    def plugins(self) -> Path:
+        """The town's plugins, a directory each."""
+        return self.root / "plugins"
+
+    @property
+    def cost_tier(self) -> str:
+        """What GT_COST_TIER says; gt lets it win over the agents of roles."""
+        return os.environ.get("GT_COST_TIER", "")
+
+    @property
+    def slug(self) -> str:
+        """A name for what belongs to this town and lies outside it, as gt makes it: `NAME-DIGEST`."""
+        digest = hashlib.sha256(str(self.root).encode()).hexdigest()
+        return f"{self.root.name}-{digest[:6]}"
+
+    @property
     def tmux_socket(self) -> str:
         """Name of the tmux server that holds the town's sessions."""
-        digest = hashlib.sha256(str(self.root).encode()).hexdigest()
-        return os.environ.get("GT_TMUX_SOCKET") or f"{self.root.name}-{digest[:6]}"
+        return os.environ.get("GT_TMUX_SOCKET") or self.slug
 
     @property
     def dolt_config_file(self) -> Path:
@@ -211,6 +231,26 @@ class Town:
         """
         return _read_json(self.settings_file)
 
+    def read_rig_settings(self, rig: str) -> dict[str, Any]:
+        """A rig's `settings/config.json`, or {} where it has none.
+
+        Raises:
+            ConfigError: the file is not a JSON object.
+        """
+        return _read_json(self.rig_settings_file(rig))
+
+    def read_presets(self, rig: str = "") -> dict[str, Any]:
+        """`settings/agents.json`, agents that people added to those of gt, of the town or a rig; or {}.
+
+        Raises:
+            ConfigError: the file is not a JSON object.
+        """
+        return _read_json(self.root / rig / "settings" / "agents.json")
+
+    def rig_settings_file(self, rig: str) -> Path:
+        """Agents and roles of one rig."""
+        return self.root / rig / "settings" / "config.json"
+
     @contextlib.contextmanager
     def edit_settings(self) -> Iterator[dict[str, Any]]:
         """Change `settings/config.json` under a lock; every key that is not touched stays.
@@ -223,6 +263,18 @@ class Town:
             yield settings
             text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
             write_atomically(self.settings_file, text, shared=True)
+
+
+def user_claude_settings() -> Path:
+    """The user's own settings of Claude Code."""
+    named = os.environ.get("CLAUDE_CONFIG_DIR")
+    return (Path(named) if named else Path("~/.claude").expanduser()) / "settings.json"
+
+
+def user_units() -> Path:
+    """Where a user's own systemd units lie."""
+    named = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(named) if named else Path("~/.config").expanduser()) / "systemd" / "user"
 
 
 def _from_environment() -> Path | None:

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from node0.doctor.check_result import CheckResult, bad, note, ok
+from node0.check_result import CheckResult, bad, note, ok
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.models.digest import base_digest
 from node0.swarm.run.swarm_run import SwarmRun

@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from node0.doctor.check_result import CheckResult, bad, ok
+from node0.check_result import CheckResult, bad, ok
 
 DISTRIBUTION = "gastown-finetune"
 EXTRAS = ("finetune", "swarm")

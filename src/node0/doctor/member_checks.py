@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from node0.doctor.check_result import CheckResult, bad, note, ok
+from node0.check_result import CheckResult, bad, note, ok
 from node0.pipeline.swarm.observe import Answer
 from node0.swarm.run.swarm_run import SwarmRun
 from node0.swarm.transport.frames import PROTOCOL

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from node0.doctor.check_result import CheckResult, bad, note, ok
+from node0.check_result import CheckResult, bad, note, ok
 from node0.errors import ConfigError, NotFound
 from node0.swarm.run.address import Address, parse_address
 from node0.swarm.run.identity import read_identity

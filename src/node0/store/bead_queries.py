@@ -6,6 +6,7 @@ read in one READ ONLY transaction: one state of the town, and a statement that w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -54,6 +55,31 @@ def read_rows(server: DoltServer, wanted: Mapping[str, Sequence[str]]) -> Iterat
         DoltUnavailable: the server does not answer.
         ConfigError: it refuses this user, or it is no server of bd.
     """
+    with _reading(server) as connection:
+        for (database, name), columns in _tables(connection, wanted).items():
+            rows = connection.execution_options(stream_results=True).execute(_all_of(database, name, columns))
+            for row in rows.mappings():
+                yield BeadRow(database, name, {str(key): value for key, value in row.items()})
+
+
+def bead_databases(server: DoltServer) -> list[str]:
+    """The names of the databases of bd on a server, sorted.
+
+    Raises:
+        DoltUnavailable: the server does not answer.
+        ConfigError: it refuses this user.
+    """
+    with _reading(server) as connection:
+        return holds_beads(connection)
+
+
+def holds_beads(connection: Connection) -> list[str]:
+    """The databases of bd on a server."""
+    return sorted(_towns(connection, sorted({name for name, _ in MARK})))
+
+
+@contextmanager
+def _reading(server: DoltServer) -> Iterator[Connection]:
     url = URL.create("mysql+pymysql", server.user, server.password, server.host, server.port)
     limits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     # AUTOCOMMIT, so that the only transaction is the one begun here.
@@ -61,22 +87,12 @@ def read_rows(server: DoltServer, wanted: Mapping[str, Sequence[str]]) -> Iterat
     try:
         with engine.connect() as connection:
             connection.execute(text("START TRANSACTION READ ONLY"))
-            for (database, name), columns in _tables(connection, wanted).items():
-                rows = connection.execution_options(stream_results=True).execute(
-                    _all_of(database, name, columns)
-                )
-                for row in rows.mappings():
-                    yield BeadRow(database, name, {str(key): value for key, value in row.items()})
+            yield connection
             connection.execute(text("ROLLBACK"))
     except DBAPIError as error:
         raise _translate(error, server) from error
     except RuntimeError as error:  # the driver's word for a password method that it cannot do
         raise ConfigError(f"Dolt at {server.host}:{server.port} cannot be logged in to: {error}") from error
-
-
-def holds_beads(connection: Connection) -> list[str]:
-    """The databases of bd on a server."""
-    return sorted(_towns(connection, sorted({name for name, _ in MARK})))
 
 
 def _all_of(database: str, name: str, columns: Sequence[str]) -> Select[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.doctor.check_result import CheckResult
+from node0.check_result import CheckResult
 from node0.doctor.machine_checks import (
     daemon,
     daemon_path,

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from node0.doctor.check_result import CheckResult
+from node0.check_result import CheckResult
 from node0.doctor.member_checks import MAX_SKEW, judge
 from node0.models.stage_name import StageName
 from node0.pipeline.swarm.observe import Answer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.doctor.check_result import CheckResult
+from node0.check_result import CheckResult
 from node0.doctor.run_checks import answering, keys, ports, stale_sockets
 from node0.swarm.run.create import create_run
 from node0.swarm.run.identity import make_identity, read_identity

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node0 import console
+from node0.check_result import CheckResult, bad, note
 from node0.commands.lazy import when_called
-from node0.doctor.check_result import CheckResult, bad, note
 from node0.doctor.machine_checks import machine_checks
 from node0.errors import ConfigError, Node0Error
 from node0.swarm.run.run_file import read_run

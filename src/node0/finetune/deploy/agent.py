@@ -7,6 +7,7 @@ The files lie below their own digest, so that an agent that comes back finds the
 
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from node0.files import write_atomically
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.deploy.endpoint import Endpoint
-from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
+from node0.town import Town
 
 PRIME = "gt prime --hook"
 DIGEST = 12
@@ -40,17 +41,17 @@ class Agent:
             path.chmod(0o600)
 
 
-def claude_agent(
-    entry: ModelRegistryEntry, profile: DeploymentProfile, endpoint: Endpoint, *, directory: Path
-) -> Agent:
+def claude_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, town: Town) -> Agent:
     """An agent that runs Claude Code against an endpoint, with the profile's card, tools and window.
 
     Args:
-        directory: its files go below it, in a directory that their content names; absolute.
+        name: of the agent; its files go below the town's directory for it, in one that their content names.
+        profile: of the role that it works in.
+        endpoint: names the model that it serves.
+        town: whose sessions are collected when they end, once collecting is installed there.
     """
-    name = agent_name(entry)
-    model = endpoint.model or entry.spelled
-    text = _pretty(_settings(profile, endpoint, model))
+    directory, model = town.models / "agents" / name, endpoint.model
+    text = _pretty(_settings(profile, endpoint, session_end_command(town.collect_script)))
     place = directory / _digest(text, profile.card or "")
     settings, card = place / "settings.json", place / "card.md"
     args = ["--dangerously-skip-permissions", "--setting-sources", "user", "--settings", str(settings)]
@@ -64,14 +65,22 @@ def claude_agent(
     return Agent(name, {"provider": "claude", "command": "claude", "args": args}, files)
 
 
-def _settings(profile: DeploymentProfile, endpoint: Endpoint, model: str) -> dict[str, Any]:
+def session_end_command(script: Path) -> str:
+    """What a harness runs when a session ends: the script that collects, or nothing where there is none."""
+    quoted = shlex.quote(str(script))
+    return f"[ ! -x {quoted} ] || {quoted}"
+
+
+def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_end: str) -> dict[str, Any]:
     """Keys that were seen to work; without the window a model that it does not know has a million tokens."""
-    hook = [{"matcher": "", "hooks": [{"type": "command", "command": PRIME}]}]
+    prime, collect = (
+        [{"matcher": "", "hooks": [{"type": "command", "command": one}]}] for one in (PRIME, at_end)
+    )
     return {
         "env": {
             "ANTHROPIC_BASE_URL": endpoint.url,
             "ANTHROPIC_AUTH_TOKEN": "local",
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL": model,
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL": endpoint.model,
             "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(profile.context_window),
             "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(profile.max_output_tokens),
             "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
@@ -81,7 +90,7 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, model: str) -> dic
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "ENABLE_TOOL_SEARCH": "false",
         },
-        "hooks": {"SessionStart": hook, "PreCompact": hook},
+        "hooks": {"SessionStart": prime, "PreCompact": prime, "SessionEnd": collect},
     }
 
 

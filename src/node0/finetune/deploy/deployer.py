@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from node0.errors import ConfigError, DeployInUse, GateRefused, Node0Error, NotFound
-from node0.files import try_locked
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, claude_agent
@@ -66,8 +65,8 @@ class Deployer:
         """
         entry = self._registry.require(name)
         profile = _profile_of(entry)
-        directory = self._town.models / "agents" / agent_name(entry)
-        agent = claude_agent(entry, profile, endpoint, directory=directory)
+        served = endpoint.model_copy(update={"model": endpoint.model or entry.spelled})
+        agent = claude_agent(agent_name(entry), profile, served, town=self._town)
         files = settings_edits.settings_files(self._town, rigs)
         edits = settings_edits.plan_edits(
             self._town.root, files, role=entry.role, agent=agent.name, entry=agent.entry
@@ -219,8 +218,7 @@ class Deployer:
             check(entry)
 
     def _alone(self) -> AbstractContextManager[None]:
-        busy = DeployInUse(f"another process is deploying in {self._town.root}; try again when it has ended")
-        return try_locked(self._town.models / ".deploy.lock", busy=busy)
+        return settings_edits.alone(self._town)
 
 
 def _draft(plan: Plan) -> Deployment:

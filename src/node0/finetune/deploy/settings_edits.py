@@ -3,17 +3,28 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from node0.errors import ConfigError, NotFound
-from node0.files import write_atomically
+from node0.errors import ConfigError, DeployInUse, NotFound
+from node0.files import try_locked, write_atomically
 from node0.finetune.deploy import json_edit
 from node0.finetune.registry.deployments import Edit
 from node0.town import Town
 
 FRESH = {"type": "town-settings", "version": 1}
 FRESH_RIG = {"type": "rig-settings", "version": 1}
+
+
+def alone(town: Town) -> AbstractContextManager[None]:
+    """Hold the right to change a town's settings while the block runs.
+
+    Raises:
+        DeployInUse: another process of ours changes them.
+    """
+    busy = DeployInUse(f"another process is deploying in {town.root}; try again when it has ended")
+    return try_locked(town.models / ".deploy.lock", busy=busy)
 
 
 def settings_files(town: Town, rigs: Sequence[str]) -> list[Path]:
@@ -52,11 +63,7 @@ def make(root: Path, edits: Sequence[Edit]) -> None:
         ConfigError: a file cannot be read or written.
     """
     for file, own in _by_file(root, edits).items():
-        text = _text_of(file)
-        for edit in own:
-            assert edit.after is not None
-            text = json_edit.put(text, edit.path, edit.after)
-        _write(file, text)
+        _write(file, made(_text_of(file), own))
 
 
 def undo(root: Path, edits: Sequence[Edit]) -> None:
@@ -68,15 +75,28 @@ def undo(root: Path, edits: Sequence[Edit]) -> None:
     for file, own in _by_file(root, edits).items():
         if not file.exists():
             continue
-        text = before = _text_of(file)
-        for edit in reversed(own):
-            if not _same(json_edit.get(text, edit.path), edit.after):
-                continue
-            text = _put_back(text, edit)
-        if own[0].made_file and json_edit.check(text) in (_fresh(file), {}):
+        before = _text_of(file)
+        text = undone(before, own)
+        if own[0].made_file and is_fresh(file, text):
             file.unlink()
         elif text != before:
             _write(file, text)
+
+
+def made(text: str, edits: Sequence[Edit]) -> str:
+    """The text of a settings file with these changes."""
+    for edit in edits:
+        assert edit.after is not None
+        text = json_edit.put(text, edit.path, edit.after)
+    return text
+
+
+def undone(text: str, edits: Sequence[Edit]) -> str:
+    """The text of a settings file without these changes, each where it still stands."""
+    for edit in reversed(edits):
+        if same(json_edit.get(text, edit.path), edit.after):
+            text = _put_back(text, edit)
+    return text
 
 
 def disagreements(root: Path, edits: Sequence[Edit]) -> list[str]:
@@ -85,10 +105,27 @@ def disagreements(root: Path, edits: Sequence[Edit]) -> list[str]:
     for edit in edits:
         file = root / edit.file
         now = json_edit.get(_text_of(file), edit.path) if file.exists() else None
-        if not _same(now, edit.after):
+        if not same(now, edit.after):
             shown = "absent" if now is None else " ".join(now.split())[:60]
             found.append(f"{'.'.join(edit.path)} in {file} is {shown}")
     return found
+
+
+def fresh_text(file: Path) -> str:
+    """What a settings file of a town or a rig holds where it is made for one of ours."""
+    return json.dumps(_fresh(file), indent=2) + "\n"
+
+
+def is_fresh(file: Path, text: str) -> bool:
+    """Whether nothing is in a settings file but what `fresh_text` puts there."""
+    return json_edit.check(text) in (_fresh(file), {})
+
+
+def same(now: str | None, then: str | None) -> bool:
+    """Whether two values are equal; their spacing may have changed, since gt rewrites the file."""
+    if now is None or then is None:
+        return now is then
+    return bool(json.loads(now) == json.loads(then))
 
 
 def _edit(root: Path, file: Path, path: tuple[str, ...], after: str) -> Edit:
@@ -124,17 +161,13 @@ def _by_file(root: Path, edits: Sequence[Edit]) -> dict[Path, list[Edit]]:
 
 def _text_of(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8") if file.exists() else _fresh_text(file)
+        text = file.read_text(encoding="utf-8") if file.exists() else fresh_text(file)
         json_edit.check(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from None
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return text
-
-
-def _fresh_text(file: Path) -> str:
-    return json.dumps(_fresh(file), indent=2) + "\n"
 
 
 def _fresh(file: Path) -> dict[str, object]:
@@ -147,10 +180,3 @@ def _write(file: Path, text: str) -> None:
         write_atomically(file, text, shared=True)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
-
-
-def _same(now: str | None, then: str | None) -> bool:
-    """Whether two values are equal; their spacing may have changed, since gt rewrites the file."""
-    if now is None or then is None:
-        return now is then
-    return bool(json.loads(now) == json.loads(then))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The result of one check of `node0 doctor`."""
+"""The result of one check of a machine, a run or a town."""
 
 from dataclasses import dataclass
 from typing import Literal

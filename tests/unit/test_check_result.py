@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from node0.doctor.check_result import CheckResult, bad, note, ok
+from node0.check_result import CheckResult, bad, note, ok
 
 
 def test_only_what_is_wrong_or_unknown_has_something_to_do() -> None:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show what was found of a town, and of the programs that it needs."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from node0 import console
+from node0.check_result import CheckResult, bad
+from node0.commands.model.open_registry import open_deployer
+from node0.commands.town.installed_places import places
+from node0.errors import Node0Error
+from node0.finetune.corpus.staleness import ConventionStalenessTracker
+from node0.finetune.gastown.collection_checks import collection_checks
+from node0.finetune.gastown.install_record import read_record
+from node0.finetune.gastown.installation import plan_install
+from node0.finetune.gastown.model_checks import model_checks
+from node0.finetune.gastown.own_settings import read_own_settings
+from node0.finetune.gastown.program_checks import fits, program_checks
+from node0.finetune.gastown.programs import find_program
+from node0.finetune.gastown.town_checks import town_checks
+from node0.town import Town
+
+
+def show_status(root: Path | None, *, as_json: bool) -> int:
+    """Print a line for each thing found; 1 when something is wrong."""
+    town = Town.locate(root)
+    found = [*town_checks(town), *fits({name: find_program(name) for name in ("gt", "bd")})]
+    if town.is_gas_town:
+        found += _guarded("installed", _collecting(town))
+    found += _guarded("models", _models(town))
+    return _show(found, as_json=as_json)
+
+
+def show_programs(*, as_json: bool) -> int:
+    """Print a line for each program; 1 when something is wrong."""
+    return _show(list(program_checks()), as_json=as_json)
+
+
+def _collecting(town: Town) -> Iterable[CheckResult]:
+    record = read_record(town)
+    plan = None
+    if record is not None:
+        plan = plan_install(town, read_own_settings(town), places(), was=record)
+    yield from collection_checks(town, record, plan, now=datetime.now(UTC))
+
+
+def _models(town: Town) -> Iterable[CheckResult]:
+    with open_deployer(town.root) as (deployer, registry, _):
+        yield from model_checks(registry, deployer, ConventionStalenessTracker(registry, town))
+
+
+def _guarded(check: str, results: Iterable[CheckResult]) -> Iterable[CheckResult]:
+    """The results, and one more where a file that they need cannot be read."""
+    try:
+        yield from results
+    except Node0Error as error:
+        yield bad(check, str(error), "do what it says, and look again")
+
+
+def _show(found: list[CheckResult], *, as_json: bool) -> int:
+    console.emit([asdict(result) for result in found], as_json=as_json)
+    return console.FAILED if any(result.state == "bad" for result in found) else 0

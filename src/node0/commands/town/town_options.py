@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`node0 town`: look at a Gas Town, install beside it, take that out again."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from node0 import console
+from node0.commands.common_options import JsonOption, TownOption, command_app
+from node0.commands.lazy import when_called
+
+if TYPE_CHECKING:
+    from node0.commands.town import change_town, show_town
+else:
+    change_town = when_called("node0.commands.town.change_town")
+    show_town = when_called("node0.commands.town.show_town")
+
+app = command_app(
+    help="Look at a Gas Town, install what collects its sessions, and take that out again.", is_group=True
+)
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the changes as a diff, make none.")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    return console.run(app, argv, name="node0 town")
+
+
+@app.command()
+def status(*, town: TownOption = None, as_json: JsonOption = False) -> int:
+    """Say what was found: town, rigs, roles, agents, Dolt, collecting, models, drift, and what to do next.
+
+    Changes nothing. Exits with 0 when nothing is wrong, else with 1.
+    """
+    return show_town.show_status(town, as_json=as_json)
+
+
+@app.command()
+def doctor(*, as_json: JsonOption = False) -> int:
+    """Look at gt, bd, Dolt, tmux and the harnesses: whether they are there and work with each other.
+
+    Changes nothing. Exits with 0 when nothing is wrong, else with 1.
+    """
+    return show_town.show_programs(as_json=as_json)
+
+
+@app.command()
+def install(
+    *,
+    base_model: Annotated[
+        str | None,
+        typer.Option("--base-model", help="Directory or hub id of the base of the town's models."),
+    ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help="Role that is to get a model. Repeatable.")
+    ] = None,
+    claude_hook: Annotated[
+        bool | None,
+        typer.Option(
+            "--claude-hook/--no-claude-hook",
+            help="Also a SessionEnd hook in your own settings of Claude Code; default: none.",
+        ),
+    ] = None,
+    timer: Annotated[
+        bool | None,
+        typer.Option("--timer/--no-timer", help="A systemd timer of yours that collects; default: one."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: flags, what was answered before, defaults.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    town: TownOption = None,
+) -> None:
+    """Install what collects sessions, and agents on the base; the first time it asks what it cannot know.
+
+    Installing again changes only what is not as it should be. Roles run what they ran before: a version gets
+    a role by node0 model deploy.
+    """
+    given = {"base_model": base_model, "roles": role, "claude_hook": claude_hook, "timer": timer}
+    change_town.install(town, given, ask=not yes, dry_run=dry_run)
+
+
+@app.command()
+def uninstall(*, dry_run: DryRunOption = False, town: TownOption = None) -> None:
+    """Take out what install has put in; every settings file is as it was before, to the byte.
+
+    The corpus, the registry and what people changed since stay.
+    """
+    change_town.uninstall(town, dry_run=dry_run)

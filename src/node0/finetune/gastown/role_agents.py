@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which agent gt starts for a role, by the town's settings.
+
+The order is gt's (internal/config/loader.go): the rig's `role_agents`, the town's, the rig's `agent`, the
+town's `default_agent`, `claude`. A name that it does not know is passed over with a warning that nobody
+reads. Dogs run on Claude Haiku unless they are given another harness than Claude's. An agent given with
+`--agent`, and GT_COST_TIER in the environment of gt, win over all of it and are not seen here.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from node0.finetune.role import Role
+from node0.town import Town
+
+BUILT_IN = frozenset(
+    ("claude", "gemini", "codex", "cursor", "auggie", "amp", "opencode", "copilot", "pi", "omp", "vibe")
+) | {"groq-compound"}
+"Presets of gt 1.0."
+
+OF_TOWN = (Role.MAYOR, Role.DEACON, Role.BOOT, Role.DOG)
+OF_RIG = (Role.WITNESS, Role.REFINERY, Role.POLECAT, Role.CREW)
+DOG_AGENT = "claude-haiku"
+
+
+class RoleAgent(NamedTuple):
+    """What a role runs."""
+
+    role: str
+    rig: str
+    "Empty for the town."
+
+    agent: str
+    source: str
+    "The setting that says so."
+
+    passed_over: tuple[str, ...] = ()
+    "Settings that name an agent which gt does not have, and so do not count."
+
+
+def role_agents(town: Town) -> list[RoleAgent]:
+    """What each role of the town runs, and each role of each rig.
+
+    Raises:
+        ConfigError: a settings file is not JSON.
+    """
+    settings = town.read_settings()
+    presets = BUILT_IN | _table(town.read_presets(), "agents").keys()
+    found = [_resolve(role, "", settings, {}, presets) for role in OF_TOWN]
+    for rig in town.rigs():
+        own = town.read_rig_settings(rig)
+        known = presets | _table(town.read_presets(rig), "agents").keys()
+        found += [_resolve(role, rig, settings, own, known) for role in OF_RIG]
+    return found
+
+
+def _resolve(
+    role: str, rig: str, settings: Mapping[str, Any], own: Mapping[str, Any], presets: frozenset[str]
+) -> RoleAgent:
+    entries = {**_table(settings, "agents"), **_table(own, "agents")}
+    known = presets | entries.keys()
+    named = list(_candidates(role, rig, settings, own))
+    passed_over = tuple(f"{source} is {agent}" for source, agent in named if agent not in known)
+    there = [(source, agent) for source, agent in named if agent in known]
+    if role == Role.DOG and all(_is_claude(agent, entries) for _, agent in there):
+        return RoleAgent(role, rig, DOG_AGENT, "what gt gives dogs", passed_over)
+    source, agent = there[0] if there else ("gt's default", "claude")
+    return RoleAgent(role, rig, agent, source, passed_over)
+
+
+def _candidates(
+    role: str, rig: str, settings: Mapping[str, Any], own: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Settings that name an agent, in the order in which gt asks them."""
+    asked = [
+        (f"role_agents.{role} of {rig}", _table(own, "role_agents").get(role)),
+        (f"role_agents.{role}", _table(settings, "role_agents").get(role)),
+        (f"agent of {rig}", own.get("agent")),
+        ("default_agent", settings.get("default_agent")),
+    ]
+    return ((source, agent) for source, agent in asked if isinstance(agent, str) and agent)
+
+
+def _is_claude(agent: str, entries: Mapping[str, Any]) -> bool:
+    entry = entries.get(agent)
+    if not isinstance(entry, Mapping):
+        return agent in ("claude", "groq-compound")
+    command = str(entry.get("command") or "claude").rpartition("/")[2]
+    return str(entry.get("provider") or command) == "claude"
+
+
+def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = content.get(name)
+    return dict(part) if isinstance(part, Mapping) else {}
