@@ -39,7 +39,7 @@ unit: setup  ## Unit and architecture tests
 test: unit integration  ## All tests: unit, architecture, and integration with real parts and oracles
 
 integration: setup
-	$(PYTEST) -m integration tests/integration
+	$(PYTEST) -m integration tests/integration tests/gastown
 
 bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
 	$(BIN)/python bench/train_vs_trl.py

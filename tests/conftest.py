@@ -18,7 +18,7 @@ from node0.models.llama.arguments import LlamaArguments
 settings.register_profile("node0", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("node0")
 
-INTEGRATION = Path(__file__).parent / "integration"
+WITH_REAL_PARTS = [Path(__file__).parent / name for name in ("integration", "gastown")]
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
@@ -34,9 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect tests/integration only when it is asked for, by `-m integration` or by its path."""
-    asked = "integration" in config.option.markexpr or any("integration" in word for word in config.args)
-    return True if collection_path == INTEGRATION and not asked else None
+    """Collect tests with real parts only when they are asked for, by `-m integration` or by their path."""
+    if collection_path not in WITH_REAL_PARTS or "integration" in config.option.markexpr:
+        return None
+    return None if any(collection_path.name in word for word in config.args) else True
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from architecture.source_tree import EVERY_FILE, MODULES, ROOT, SOURCE, name, syntax
 
-UNIT, INTEGRATION = ROOT / "tests" / "unit", ROOT / "tests" / "integration"
+UNIT = ROOT / "tests" / "unit"
+REAL_PARTS = sorted(
+    path for folder in ("integration", "gastown") for path in (ROOT / "tests" / folder).rglob("test_*.py")
+)
 SOURCES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES, MAX_STATEMENTS, MAX_MODULES = 400, 40, 20
 
@@ -75,8 +78,8 @@ def test_unit_tests_lie_where_their_subject_lies(path: Path) -> None:
     assert (SOURCE / folder).is_dir() or (ROOT / folder).is_dir()
 
 
-@pytest.mark.parametrize("path", sorted(INTEGRATION.rglob("test_*.py")), ids=name)
-def test_integration_tests_are_marked(path: Path) -> None:
+@pytest.mark.parametrize("path", REAL_PARTS, ids=name)
+def test_tests_with_real_parts_are_marked(path: Path) -> None:
     assert re.search(r"^pytestmark = (\[\n?)?\s*pytest\.mark\.integration", path.read_text(), re.MULTILINE)
 
 

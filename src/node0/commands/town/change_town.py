@@ -99,8 +99,8 @@ def _show(plan: InstallPlan) -> None:
 
 
 def _show_kept(plan: InstallPlan) -> None:
-    for path in plan.kept:
-        console.note(f"warning: {path} was changed since it was installed, and stays")
+    for one in plan.kept:
+        console.note(f"warning: {one} was changed since it was installed, and stays")
 
 
 def _told(plan: InstallPlan) -> str:

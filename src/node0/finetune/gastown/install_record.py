@@ -30,8 +30,8 @@ class InstallRecord(BaseModel):
     made_settings: bool = False
     "Whether our settings file was not there before."
 
-    joint: str = ""
-    "What was put between our settings as they were and the block."
+    joint: str | None = None
+    "What was put between our settings as they were and the block; None where it was there before."
 
     directories: list[str] = Field(default_factory=list)
     "Those that were not there before, parents first."

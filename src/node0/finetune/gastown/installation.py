@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node0.errors import ConfigError, DeployInUse
 from node0.files import write_atomically
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.deploy import settings_edits
@@ -46,8 +47,8 @@ class InstallPlan:
     record: InstallRecord | None
     "As it is to be; None where nothing is to be left."
 
-    kept: list[Path]
-    "Files of ours that somebody changed since: they stay."
+    kept: list[str]
+    "What is ours and was changed since: it stays."
 
 
 def plan_install(
@@ -62,27 +63,24 @@ def plan_install(
         was: the record of the installation before.
 
     Raises:
-        ConfigError: a settings file cannot be read.
+        ConfigError: a settings file cannot be read, or in the place of a file of ours is another.
     """
     was = was or InstallRecord()
     agents = [base_agent(town, role) for role in settings.roles] if settings.base_model else []
+    target = places.claude_settings if settings.claude_hook else None
     owned = _owned(town, settings, places, agents)
-    files, kept = _owned_changes(owned, was)
-    block, made, joint = settings_changes.block_change(town, settings, was)
-    entries, edits = settings_changes.agent_changes(town, agents, was.agents)
-    hooks, hook = settings_changes.hook_changes(
-        town, places.claude_settings if settings.claude_hook else None, was.hook
-    )
+    files, kept_files = _owned_changes(owned, was)
+    block, record = settings_changes.block_change(town, settings, was)
+    entries, edits, kept = settings_changes.agent_changes(town, agents, was.agents)
+    hooks, hook = settings_changes.hook_changes(town, target, was.hook)
     changes = [one for one in (*files, block, *entries, *hooks) if not one.is_none]
-    record = InstallRecord(
-        files={str(path): _sha256(text) for path, (text, _) in owned.items()},
-        agents=edits,
-        hook=hook,
-        made_settings=made,
-        joint=joint,
-        directories=list(dict.fromkeys([*was.directories, *_missing_directories(town, changes)])),
-    )
-    return InstallPlan(changes, record, kept)
+    known = {
+        "files": {str(path): _sha256(text) for path, (text, _) in owned.items()},
+        "agents": edits,
+        "hook": hook,
+        "directories": list(dict.fromkeys([*was.directories, *_missing_directories(town, changes)])),
+    }
+    return InstallPlan(changes, record.model_copy(update=known), [*kept_files, *kept])
 
 
 def plan_uninstall(town: Town, was: InstallRecord) -> InstallPlan:
@@ -92,10 +90,10 @@ def plan_uninstall(town: Town, was: InstallRecord) -> InstallPlan:
         ConfigError: a settings file cannot be read.
     """
     files, kept = _owned_changes({}, was)
-    entries, _ = settings_changes.agent_changes(town, [], was.agents)
+    entries, _, kept_entries = settings_changes.agent_changes(town, [], was.agents)
     hooks, _ = settings_changes.hook_changes(town, None, was.hook)
     changes = [*files, *settings_changes.block_removal(town, was), *entries, *hooks]
-    return InstallPlan([one for one in changes if not one.is_none], None, kept)
+    return InstallPlan([one for one in changes if not one.is_none], None, [*kept, *kept_entries])
 
 
 def carry_out(town: Town, plan: InstallPlan, *, was: InstallRecord | None) -> None:
@@ -103,9 +101,12 @@ def carry_out(town: Town, plan: InstallPlan, *, was: InstallRecord | None) -> No
 
     Raises:
         ConfigError: a file cannot be written.
-        DeployInUse: another process changes the town's settings.
+        DeployInUse: another process changes the town's settings, or a file has changed since the plan.
     """
     with settings_edits.alone(town):
+        for change in plan.changes:
+            if text_of(change.path) != change.before:
+                raise DeployInUse(f"{change.path} has changed meanwhile; nothing was written, try again")
         file = record_file(town)
         if plan.record is not None and plan.record != was:
             write_atomically(file, plan.record.model_dump_json(indent=2) + "\n")
@@ -137,9 +138,16 @@ def _owned(
 
 def _owned_changes(
     owned: Mapping[Path, tuple[str, int]], was: InstallRecord
-) -> tuple[list[FileChange], list[Path]]:
-    """Write what is wanted, remove what is not any more; a file that somebody changed is not removed."""
+) -> tuple[list[FileChange], list[str]]:
+    """Write what is wanted, remove what is not any more; a file that somebody changed is not removed.
+
+    Raises:
+        ConfigError: in the place of a new file is another.
+    """
     changes = [FileChange(path, text_of(path), text, mode) for path, (text, mode) in owned.items()]
+    for one in changes:
+        if one.before is not None and not one.is_none and str(one.path) not in was.files:
+            raise ConfigError(f"{one.path} is there and was not installed by us: move it away, then try again")
     kept = []
     for name, digest in was.files.items():
         path = Path(name)
@@ -149,7 +157,7 @@ def _owned_changes(
         if _sha256(text) == digest:
             changes.append(FileChange(path, text, None))
         else:
-            kept.append(path)
+            kept.append(str(path))
     return changes, kept
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A town that the real gt makes in a home of its own, with a rig, beads and a Dolt server."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / ".town-tools" / "bin"
+SECONDS = 120
+
+
+def why_not() -> str | None:
+    """What is missing for a real town; None where nothing is."""
+    places = f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}"
+    missing = [
+        name for name in ("gt", "bd", "dolt", "tmux", "git") if shutil.which(name, path=places) is None
+    ]
+    return f"not on PATH: {', '.join(missing)} (gt and bd are a user's own)" if missing else None
+
+
+@dataclass(frozen=True)
+class RealTown:
+    """The town, and the home of whoever runs it."""
+
+    home: Path
+    root: Path
+
+    def run(self, *words: str | Path, code: int | None = 0) -> str:
+        """What a program says, with nothing of our environment; `code` None takes any exit code."""
+        done = subprocess.run(
+            [_found(str(words[0])), *words[1:]],
+            cwd=self.root if self.root.is_dir() else self.home,
+            env=environment(self.home),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert code is None or done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def doctor(self) -> list[str]:
+        """What `gt doctor` finds wrong."""
+        lines = self.run("gt", "doctor", code=None).splitlines()
+        assert any("FAILURES" in line or "WARNINGS" in line or "passed" in line for line in lines)
+        return [line for line in lines if "✖" in line or "⚠" in line]
+
+    def node0(self, *words: str | Path, code: int | None = 0) -> str:
+        """What our own command says."""
+        program = "import sys; from node0.cli import main; sys.exit(main())"
+        return self.run(sys.executable, "-c", program, *words, code=code)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A home, the programs, and our sources."""
+    places = [TOOLS, *{Path(found).parent for name in ("gt", "bd") if (found := shutil.which(name))}]
+    path = [*map(str, places), str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    return {
+        "HOME": str(home),
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": str(ROOT / "src"),
+        "COLUMNS": "80",
+        "TERM": "dumb",
+    }
+
+
+@contextmanager
+def real_town(home: Path) -> Iterator[RealTown]:
+    """A town with one rig; its Dolt server ends with the block."""
+    town = RealTown(home, home / "gt")
+    person = {"user.name": "Ada", "user.email": "ada@example.org"}
+    for key, value in person.items():
+        town.run("git", "config", "--global", key, value)
+        town.run("dolt", "config", "--global", "--add", key, value)
+    source = home / "source"
+    town.run("git", "init", "-q", "-b", "main", source)
+    town.run("git", "-C", source, "commit", "-q", "--allow-empty", "-m", "Begin")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    try:
+        town.run("gt", "install", town.root, "--git", "--dolt-port", str(port))
+        town.run("gt", "rig", "add", "demo", f"file://{source}")
+        yield town
+    finally:
+        town.run("gt", "dolt", "stop", code=None)
+
+
+def _found(name: str) -> str:
+    return shutil.which(name, path=environment(Path("/"))["PATH"]) or name

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real gt takes a town into which we installed, and gets it back as it was."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gastown.real_town import RealTown, environment, real_town, why_not
+
+from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.manifest import artefacts_of
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.store import ModelRegistry
+from node0.town import Town
+
+MISSING = why_not()
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+ROLES = ("deacon", "witness", "polecat")
+AGENTS = [f"ft-base-{role}" for role in ROLES]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTown]:
+    with real_town(tmp_path_factory.mktemp("home")) as town:
+        yield town
+
+
+@pytest.fixture
+def town(made: RealTown) -> Iterator[RealTown]:
+    """The town, with nothing of ours after the test."""
+    yield made
+    made.node0("town", "uninstall", "--town", made.root)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+def install(town: RealTown, base: Path, *more: str) -> str:
+    roles = [word for role in ROLES for word in ("--role", role)]
+    return town.node0("town", "install", "--town", town.root, "--base-model", base, *roles, *more)
+
+
+def status(town: RealTown, code: int = 0) -> dict[str, dict[str, str]]:
+    rows = json.loads(town.node0("town", "status", "--town", town.root, "--json", code=code))
+    return {row["check"]: row for row in rows}
+
+
+def custom_agents(town: RealTown) -> list[str]:
+    return re.findall(r"^\s*(\S+) \[custom\]", town.run("gt", "config", "agent", "list"), re.MULTILINE)
+
+
+def settings(town: RealTown) -> bytes | None:
+    file = Town(town.root).settings_file
+    return file.read_bytes() if file.exists() else None
+
+
+def test_gt_takes_the_town_before_and_after_and_its_settings_come_back(town: RealTown, base: Path) -> None:
+    doctor, before = town.doctor(), settings(town)
+
+    install(town, base, "--claude-hook")
+    assert sorted(custom_agents(town)) == sorted(AGENTS)
+    assert all("--system-prompt-file" in town.run("gt", "config", "agent", "get", name) for name in AGENTS)
+    assert town.doctor() == doctor
+    assert "Type: script" in town.run("gt", "plugin", "show", "node0-collect")
+
+    town.node0("town", "uninstall", "--town", town.root)
+    assert custom_agents(town) == []
+    assert settings(town) == before
+    assert town.doctor() == doctor
+    assert not (town.home / ".claude" / "settings.json").exists()
+
+
+def test_status_finds_what_is_there(town: RealTown, base: Path) -> None:
+    install(town, base)
+
+    found = status(town)
+
+    states = {name: row["state"] for name, row in found.items()}
+    assert {
+        states[name] for name in ("town", "rigs", "roles", "agents", "dolt", "versions", "installed")
+    } == {"ok"}
+    assert found["rigs"]["found"] == "demo" and found["dolt"]["found"].startswith("demo, hq at 127.0.0.1:")
+
+
+def test_what_gt_writes_afterwards_is_no_harm(town: RealTown, base: Path) -> None:
+    install(town, base)
+
+    town.run("gt", "config", "default-agent", "claude")
+    town.run("gt", "config", "set", "cli_theme", "dark")
+
+    assert status(town)["installed"]["state"] == "ok"
+    assert "nothing to change" in town.node0("town", "install", "--town", town.root, "--yes")
+
+
+def test_an_entry_that_gt_replaced_is_told_and_mended(town: RealTown, base: Path) -> None:
+    install(town, base)
+    town.run("gt", "config", "agent", "set", "ft-base-deacon", "claude --continue")
+    assert status(town, code=1)["installed"]["state"] == "bad"
+
+    town.node0("town", "install", "--town", town.root, "--yes")
+
+    assert status(town)["installed"]["state"] == "ok"
+    assert "--system-prompt-file" in town.run("gt", "config", "agent", "get", "ft-base-deacon")
+
+
+def test_gt_takes_a_town_in_which_a_version_is_at_work(town: RealTown, base: Path) -> None:
+    doctor = town.doctor()
+    install(town, base)
+    before = settings(town)
+    place = Town(town.root)
+    registry = ModelRegistry(place)
+    entry = ModelRegistryEntry(
+        name="deacon",
+        role="deacon",
+        artifact_path=str(base),
+        artefacts=artefacts_of(base),
+        lora_adapters=["."],
+    )
+    registry.register(entry)
+    deployer = Deployer(place, registry, probe=lambda *_: None)
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()), force=True, reason="a test")
+
+    assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
+    assert town.doctor() == doctor
+    assert status(town)["models"]["found"] == "1 registered; deacon:1 for deacon"
+    assert "ft-deacon-v1: deacon" in town.node0("town", "status", "--town", town.root)
+    assert "take it back first" in town.node0("town", "uninstall", "--town", town.root, code=1)
+
+    deployer.rollback("deacon")
+    registry.close()
+    assert settings(town) == before
+
+
+def test_the_end_of_a_session_starts_the_collector_and_takes_less_than_a_second(
+    town: RealTown, base: Path
+) -> None:
+    install(town, base)
+    state = Town(town.root).corpus / ".collector.json"
+    assert not state.exists()
+    hook = json.dumps({"session_id": "x", "hook_event_name": "SessionEnd", "reason": "exit"})
+
+    started = time.monotonic()
+    done = subprocess.run(
+        [Town(town.root).collect_script],
+        input=hook,
+        env=environment(town.home),
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.monotonic() - started
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert seconds < 1, "gt and the harness wait for a hook"
+    deadline = time.monotonic() + 100
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert state.exists(), (Town(town.root).models / "collect.log").read_text()
+
+
+def test_the_programs_of_this_machine_fit(town: RealTown) -> None:
+    rows = json.loads(town.node0("town", "doctor", "--json", code=None))
+
+    found = {row["check"]: row["state"] for row in rows}
+    assert {found[name] for name in ("gt", "bd", "dolt", "tmux", "versions")} == {"ok"}

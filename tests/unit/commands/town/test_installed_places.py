@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+from pathlib import Path
+
+import pytest
+
+from node0.commands.town.installed_places import places
+from node0.errors import NotFound
+
+
+def program(directory: Path) -> Path:
+    directory.mkdir(exist_ok=True)
+    found = directory / "node0"
+    found.write_text("#!/bin/sh\n")
+    found.chmod(0o755)
+    return found
+
+
+def test_the_program_beside_this_interpreter_comes_before_the_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path = program(tmp_path / "bin")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "python"))
+    monkeypatch.setenv("PATH", str(on_path.parent))
+    assert places().program == on_path
+
+    beside = program(tmp_path / "venv")
+
+    assert places().program == beside
+
+
+def test_a_machine_without_the_program_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(NotFound, match="no node0 beside"):
+        places()
+
+
+def test_the_users_places_are_those_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    at_home = places()
+
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    named = places()
+
+    assert at_home.claude_settings == tmp_path / ".claude" / "settings.json"
+    assert at_home.units == tmp_path / ".config" / "systemd" / "user"
+    assert named.claude_settings == tmp_path / "claude" / "settings.json"
+    assert named.units == tmp_path / "config" / "systemd" / "user"

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node0.finetune.gastown.role_agents import RoleAgent, role_agents
+from node0.town import Town
+
+
+@pytest.fixture
+def town(town_root: Path) -> Town:
+    put(town_root / "mayor" / "rigs.json", {"rigs": {"demo": {}, "other": {}}})
+    return Town(town_root)
+
+
+def put(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def of(town: Town, role: str, rig: str = "") -> RoleAgent:
+    (found,) = [one for one in role_agents(town) if (one.role, one.rig) == (role, rig)]
+    return found
+
+
+def test_a_town_without_settings_runs_claude_and_dogs_haiku(town: Town) -> None:
+    agents = {(one.role, one.agent) for one in role_agents(town)}
+
+    assert ("dog", "claude-haiku") in agents
+    assert {agent for role, agent in agents if role != "dog"} == {"claude"}
+
+
+def test_the_nearer_setting_wins(town: Town) -> None:
+    entries = {name: {"provider": "claude"} for name in ("a", "b", "c", "d")}
+    put(town.settings_file, {"agents": entries, "default_agent": "d", "role_agents": {"witness": "b"}})
+    put(town.rig_settings_file("demo"), {"agent": "c", "role_agents": {"refinery": "a"}})
+
+    assert of(town, "refinery", "demo").agent == "a"
+    assert of(town, "witness", "demo").agent == "b"
+    assert of(town, "polecat", "demo").agent == "c"
+    assert of(town, "polecat", "other").agent == "d"
+    assert of(town, "polecat", "demo").source == "agent of demo"
+
+
+def test_a_name_that_gt_does_not_have_is_passed_over_and_told(town: Town) -> None:
+    put(town.settings_file, {"role_agents": {"deacon": "gone"}, "default_agent": "opencode"})
+
+    found = of(town, "deacon")
+
+    assert (found.agent, found.passed_over) == ("opencode", ("role_agents.deacon is gone",))
+
+
+def test_a_preset_of_the_town_or_the_rig_is_known_there(town: Town) -> None:
+    put(town.rig_settings_file("demo").with_name("agents.json"), {"agents": {"mine": {}}})
+    put(town.settings_file, {"role_agents": {"witness": "mine"}})
+
+    assert of(town, "witness", "demo").agent == "mine"
+    assert of(town, "witness", "other").agent == "claude"
+
+
+@pytest.mark.parametrize(
+    ("entry", "agent"),
+    [
+        ({"provider": "claude"}, "claude-haiku"),
+        ({"command": "/x/claude"}, "claude-haiku"),
+        ({"provider": "opencode"}, "mine"),
+        ({"command": "pi"}, "mine"),
+    ],
+)
+def test_a_dog_gets_another_harness_and_no_other_claude(town: Town, entry: Any, agent: str) -> None:
+    put(town.settings_file, {"agents": {"mine": entry}, "role_agents": {"dog": "mine"}})
+
+    assert of(town, "dog").agent == agent
