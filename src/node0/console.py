@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from node0.errors import Node0Error
+from node0.tables import LONG_TABLE, long_table, table
 from node0.visible import data_for, visible
 
 FAILED = 1
@@ -33,9 +31,6 @@ USAGE = 2
 INTERRUPTED = 130
 
 _PIPE_WIDTH = 1000
-LONG_TABLE = 200
-"Rows from which on a table is laid out here: rich takes a millisecond and a half for each."
-
 _REMEDIES = {
     **dict.fromkeys(
         (errno.EACCES, errno.EPERM, errno.EROFS), "check its owner and mode, or name another place"
@@ -196,47 +191,17 @@ def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None 
     if as_json:
         write(json.dumps(list(rows), ensure_ascii=False, default=str) + "\n")
         return
-    if len(rows) >= LONG_TABLE and title is None and (text := _long_table(rows, stdout().width)):
+    if len(rows) >= LONG_TABLE and title is None and (text := long_table(rows, stdout().width)):
         write(text)
     else:
-        stdout().print(_table(rows, title))
+        stdout().print(table(rows, title))
 
 
 def watch(tables: Iterable[Sequence[Mapping[str, Any]]], *, title: str) -> None:
     """Show each table in the place of the one before, on a terminal."""
     with Live(console=stdout(), auto_refresh=False) as live:
         for rows in tables:
-            live.update(_table(rows, title), refresh=True)
-
-
-def _long_table(rows: Sequence[Mapping[str, Any]], width: int) -> str | None:
-    """What rich would print, at a tenth of its time; None where a cell must be folded."""
-    cells = [
-        [*map(str, rows[0])],
-        *([_cell(one) for one in row.values()] for row in rows),
-    ]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    if sum(widths) + 3 * len(widths) + 1 > width or any("\n" in cell for row in cells for cell in row):
-        return None
-    head, *body = ([set_cell_size(*pair) for pair in zip(row, widths, strict=True)] for row in cells)
-    lines = ["━" * (size + 2) for size in widths]
-    top = [f"┏{'┳'.join(lines)}┓", f"┃ {' ┃ '.join(head)} ┃", f"┡{'╇'.join(lines)}┩"]
-    end = "┴".join("─" * (size + 2) for size in widths)
-    return "\n".join([*top, *(f"│ {' │ '.join(row)} │" for row in body), f"└{end}┘", ""])
-
-
-def _table(rows: Sequence[Mapping[str, Any]], title: str | None) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in rows[0] if rows else ():
-        table.add_column(Text(str(column)), overflow="fold")
-    for row in rows:
-        # Text, not str: rich would read "[REDACTED:token]" as markup and swallow it.
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    return table
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else visible(str(value))
+            live.update(table(rows, title), refresh=True)
 
 
 @contextmanager

@@ -313,8 +313,6 @@ def test_a_long_table_looks_as_a_short_one(
     console.emit(rows, as_json=False)
 
     assert capsys.readouterr().out == short
-    assert console._long_table(rows, 12) is None
-    assert console._long_table([{"A": "two\nlines"}], 80) is None
 
 
 @pytest.mark.parametrize("rows", [3, 300], ids=["short", "long"])

@@ -27,8 +27,8 @@ class FileChange:
     def diff(self) -> str:
         """A unified diff, which ends a line; empty where nothing would change."""
         old, new = (text.splitlines() if text else [] for text in (self.before, self.after))
-        names = [str(self.path) if text is not None else "/dev/null" for text in (self.before, self.after)]
-        return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
+        was, now = (str(self.path) if text is not None else "/dev/null" for text in (self.before, self.after))
+        return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, was, now, lineterm=""))
 
     def make(self) -> None:
         """Write the file, or remove it.

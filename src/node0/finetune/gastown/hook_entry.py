@@ -82,7 +82,8 @@ def _without(array: str, entry: dict[str, object]) -> str:
 
 def _spans(array: str) -> list[tuple[int, int]]:
     """Where the elements of an array begin and end; of text that `json` takes."""
-    found, place = [], 1
+    found: list[tuple[int, int]] = []
+    place = 1
     while True:
         while array[place] in " \t\r\n,":
             place += 1

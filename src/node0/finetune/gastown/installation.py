@@ -147,7 +147,9 @@ def _owned_changes(
     changes = [FileChange(path, text_of(path), text, mode) for path, (text, mode) in owned.items()]
     for one in changes:
         if one.before is not None and not one.is_none and str(one.path) not in was.files:
-            raise ConfigError(f"{one.path} is there and was not installed by us: move it away, then try again")
+            raise ConfigError(
+                f"{one.path} is there and was not installed by us: move it away, then try again"
+            )
     kept = []
     for name, digest in was.files.items():
         path = Path(name)

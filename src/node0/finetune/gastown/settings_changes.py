@@ -69,7 +69,9 @@ def _edited(
 ) -> tuple[str, list[Edit], list[str]]:
     """The text of a settings file with these agents, the changes that make it, and what stays as it is."""
     json_edit.check(text)
-    wanted = {("agents", agent.name): json.dumps(agent.entry, indent=2) for agent in agents}
+    wanted: dict[tuple[str, ...], str] = {
+        ("agents", agent.name): json.dumps(agent.entry, indent=2) for agent in agents
+    }
     known = {edit.path: edit for edit in was}
     stays = [edit for edit in was if _stands(text, edit) and same(wanted.get(edit.path), edit.after)]
     kept = [

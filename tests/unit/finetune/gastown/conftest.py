@@ -37,7 +37,7 @@ def town(town_root: Path) -> Town:
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     return Places(
-        program=Path("/opt/node 0/bin/node0"),
+        program=tmp_path / "node 0" / "bin" / "node0",
         claude_settings=tmp_path / "home" / ".claude" / "settings.json",
         units=tmp_path / "home" / ".config" / "systemd" / "user",
     )
