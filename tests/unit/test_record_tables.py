@@ -3,7 +3,7 @@ import io
 
 from rich.console import Console
 
-from node0.tables import long_table, table
+from node0.record_tables import long_table, table
 
 
 def printed(rows: list[dict[str, object]], *, width: int = 80) -> str:
