@@ -31,6 +31,7 @@ MIDDLE = 40
 
 TURNS: Any = [{"role": "user", "content": "Look at rust, then at brass."}]
 OPENAI, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
+FUNCTION = {"type": "function", "function": {"name": "Bash", "parameters": {"type": "object"}}}
 ASKED: dict[str, Any] = {"model": "tiny", "messages": TURNS, "max_tokens": LONG}
 GREEDY: dict[str, Any] = {**ASKED, "temperature": 0}
 DRAWN: dict[str, Any] = {**ASKED, "temperature": 0.9, "seed": 5}
@@ -131,7 +132,8 @@ def test_greedy_answers_are_those_of_one_process_alone_and_beside_others(whole: 
 def test_what_the_last_stage_cannot_do_is_refused_in_the_clients_form(whole: tuple[Scene, Served]) -> None:
     _, served = whole
     with openai_client(served) as client:
-        for wish in ({"logprobs": True}, {"response_format": {"type": "json_object"}}):
+        must_call = {"tools": [FUNCTION], "tool_choice": "required"}
+        for wish in ({"logprobs": True}, {"response_format": {"type": "json_object"}}, must_call):
             with pytest.raises(openai.BadRequestError, match="a swarm's last stage"):
                 client.chat.completions.create(model="tiny", messages=TURNS, max_tokens=2, **wish)  # type: ignore[call-overload]  # wishes by name
 

@@ -56,10 +56,10 @@ class StagesEngine:
         """Take a place."""
         if request.model != self._model:
             raise NotFound(f"the swarm has no model {request.model}; start the server with it")
-        if request.mask is not None or request.logprobs is not None:
+        if (request.mask, request.form, request.logprobs) != (None, None, None):
             raise ConfigError(
-                "a swarm's last stage draws ids and tells no log probabilities, and follows no mask; "
-                "leave logprobs or the constraint out, or serve the model in one process"
+                "a swarm's last stage draws ids, tells no log probabilities and holds no answer to a form; "
+                "leave logprobs, response_format, strict and tool_choice out, or serve the model in one process"
             )
         return self._worker.enter(request)
 

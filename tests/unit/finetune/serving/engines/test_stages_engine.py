@@ -13,6 +13,7 @@ from batch_parts import GREEDY
 from unit.pipeline.swarm.fake_hosts import TRAINING, CountingHost, FakePeer, Stages
 
 from node0.errors import ConfigError, EngineBusy, EngineUnavailable, NotFound, SwarmTimeout
+from node0.finetune.serving.constraint import AnswerForm, Constraint
 from node0.finetune.serving.engines.stages_engine import RunStages, StagesEngine
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 from node0.pipeline.swarm.host_connection import MemberSpec
@@ -88,8 +89,11 @@ def test_what_it_cannot_do_is_refused_at_once(joined: Joined) -> None:
         engine = StagesEngine("m", joined)
         with pytest.raises(NotFound, match="no model other"):
             await engine.open(request(model="other"))
-        for wish in ({"logprobs": 0}, {"mask": Mask()}):
-            with pytest.raises(ConfigError, match="draws ids and tells no log probabilities"):
+        form = AnswerForm(Constraint(schema={"type": "object"}), "tagged")
+        for wish in ({"logprobs": 0}, {"mask": Mask()}, {"form": form}):
+            with pytest.raises(
+                ConfigError, match="draws ids, tells no log probabilities and holds no answer"
+            ):
                 await engine.open(request(**wish))
         await engine.close()
 
