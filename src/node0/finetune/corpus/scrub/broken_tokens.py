@@ -73,7 +73,7 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
         so_far = rule.pattern.match(text, context, at)
         tier = rule.judge(so_far) if so_far else None
         # Only a rule with a prefix and a length knows where its token ends.
-        ends = not rule.compact if rule.length else so_far
+        ends = not rule.compact if rule.length else so_far or rule.kind == "assigned-secret"
         wrapped = joined.is_wrapped_at(at)
         words = not (rule.compact or wrapped)
         if ends and not (rule.compact and wrapped) and begins_anew(text, at, words=words):

@@ -41,6 +41,14 @@ def test_what_has_a_form_of_its_own_begins_anew(line: str) -> None:
     assert begins_anew(line, 0)
 
 
+def test_a_short_value_and_the_line_before_an_address_take_nothing_with_them() -> None:
+    for text in (
+        "password_timeout = 131ms\npassword = os.environ['X_PASSWORD']\n",
+        "return self.timber_token\nhttps://user:password@localhost:528/sparrow\nx = 1\n",
+    ):
+        assert SCRUBBER.scrub(text) == (text, [])
+
+
 def test_pieces_of_tokens_do_not_begin_anew() -> None:
     rng = random.Random(7)
     signs = string.ascii_letters + string.digits + "-_"

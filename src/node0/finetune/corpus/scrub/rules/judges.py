@@ -102,10 +102,17 @@ def assigned(match: re.Match[str]) -> Tier | None:
         return token(match) if _is_key_material(match.group("secret")) else None
     if match.group("flag") is not None and not FLAG.search(before):
         return None
-    if REFERENCE_VALUE.match(match.group("secret")) or RESOURCE.search(_word_before(match)):
+    if _is_reference(match):
         return None
     name = re.split(r"[^\w-]", before)[-1] + match.group("name")
     return assigned_value_tier(name, match.group("secret"), quoted=quoted)
+
+
+def _is_reference(match: re.Match[str]) -> bool:
+    """Whether the value says where something is; or is what follows a scheme that was read as a name."""
+    value = match.group("secret")
+    after_scheme = value.startswith("//") and (match.group("sep") or "").endswith(":")
+    return after_scheme or bool(REFERENCE_VALUE.match(value) or RESOURCE.search(_word_before(match)))
 
 
 def _word_before(match: re.Match[str]) -> str:
