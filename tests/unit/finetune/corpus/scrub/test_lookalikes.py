@@ -57,6 +57,11 @@ def test_a_hash_in_a_path_goes_and_the_path_stays() -> None:
     assert found("id:123e4567-e89b-12d3-a456-426614174000.") == ["123e4567-e89b-12d3-a456-426614174000"]
 
 
+@pytest.mark.parametrize("escape", ["\\a", "\\n", "\\\\n", "\\u0041", "\\x41", "%41", "\x1b[0m"])
+def test_the_letters_of_an_escape_are_none_of_the_stretch(escape: str) -> None:
+    assert found(f"{escape}B3dE5gH7jK9mN1pQ3rS5tU7") == ["B3dE5gH7jK9mN1pQ3rS5tU7"]
+
+
 def test_what_a_rule_knows_some_part_of_is_left_to_it() -> None:
     rule = Finding("github-token", Tier.KEEP, 10, 30)
     inside, beside = Finding(KIND, Tier.REDACT, 25, 60), Finding(KIND, Tier.REDACT, 30, 60)
