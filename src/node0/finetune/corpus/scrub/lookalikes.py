@@ -26,7 +26,7 @@ CERTAIN = 3.0
 
 TIME = re.compile(r"\d{8}[Tt]\d{4,9}Z?")
 ESCAPE = re.compile(
-    r"(?<!\\)(?:\\\\)*\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[A-Za-z])"
+    r"\\{1,8}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[A-Za-z])"
     r"|%(?:25)*[0-9A-Fa-f]{2}|\x1b\[[0-9;?]{0,32}[A-Za-z]"
 )
 CACHED = 256
