@@ -75,7 +75,7 @@ def swarm(
     codec: Codec = "float32",
     is_closed: bool = False,
     state_bytes: int = 0,
-    cache_budget: int | None = None,
+    cache_budget: int | None = 2 << 30,
 ) -> Iterator[Swarm]:
     """Run a host for each of `members`, which names their stages (None: a spare), and a trainer.
 
