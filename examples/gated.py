@@ -29,7 +29,7 @@ class Sizes:
     first: int = 40
     "Steps of a version that is cut short."
 
-    further: int = 30
+    further: int = 50
     "Steps by which the adapter of the first half is trained on."
 
     hasty: int = 20
@@ -53,6 +53,9 @@ class Gated:
         "Of gt: which agent works for each role."
 
         self._before = self.settings.read_bytes()
+        rows = self.shell.rows("gt-model list --role deacon")
+        active = next(row for row in rows if row["deployment_status"] == "active")
+        self.at_work = f"{active['name']}:{active['version']}"
 
     def tell(self) -> None:
         """Every stage in turn."""
@@ -70,11 +73,12 @@ class Gated:
             self.shell.show("$EDITOR .models/settings.yaml")
             console.print(text.rstrip(), markup=False)
             told.append("a deacon's model is judged by sessions of this town that it has not seen")
+        self._evaluate(self.at_work)
 
     def cut_short(self) -> None:
         """Train a version for too few steps, and evaluate it."""
         self._train("First version", f"max_steps={self.sizes.first}")
-        self._evaluate(1)
+        self._evaluate(f"{NAME}:1")
 
     def refuse(self) -> None:
         """Try to put it to work."""
@@ -98,15 +102,17 @@ class Gated:
         """Train the adapter of the first half on; what comes of it passes."""
         self._train(
             "Second version",
-            *(f"max_steps={self.sizes.further}", "init_adapter=.checkpoints/deacon", "lr=0.001"),
+            *(f"max_steps={self.sizes.further}", "init_adapter=.checkpoints/deacon", "lr=0.002"),
         )
-        self._evaluate(2, f" --against {NAME}:1")
+        self._evaluate(f"{NAME}:2", f" --against {NAME}:1")
         with self.story.stage("Compared", Town(self.town).models / "evals") as told:
-            compare = f"node0 eval compare {NAME}:1 {NAME}:2"
+            compare = f"node0 eval compare {self.at_work} {NAME}:2"
             console.print(self.shell(compare).rstrip(), markup=False)
             (row,) = self.shell.rows(compare)
-            told.append(f"{row['gains']} of {row['items']} sessions went better, {row['losses']} worse")
-            told.append(f"whether it fell: {row['verdict']}")
+            told.append(
+                f"{row['gains']} sessions went better than with the version at work, {row['losses']} worse"
+            )
+            told.append(f"that it did not fall by more than is borne: {row['verdict']}")
         with self.story.stage("Passed", self.settings) as told:
             self.shell(f"gt-model deploy {NAME}:2")
             told.append(f"the gate lets {NAME}:2 pass; the deacon's agent is {self._agent()}")
@@ -115,7 +121,7 @@ class Gated:
     def hold(self) -> None:
         """Train a third version in a hurry; it fell behind the second one and is held."""
         self._train("Third version", f"max_steps={self.sizes.hasty}")
-        self._evaluate(3)
+        self._evaluate(f"{NAME}:3")
         with self.story.stage("Held", self.settings) as told:
             self.shell(f"gt-model deploy {NAME}:3", code=REFUSED)
             told.append(self._why(3, "status"))
@@ -157,28 +163,24 @@ class Gated:
             told.append(f"{NAME}:{newest['version']} has {newest['training_config']['max_steps']} steps")
             told.append(f"trained from {newest['parent'] or 'the base alone'}")
 
-    def _evaluate(self, version: int, more: str = "") -> None:
+    def _evaluate(self, spelled: str, more: str = "") -> None:
         """Replay the sessions that were held out."""
         with self.story.stage("Evaluated", Town(self.town).models / "evals") as told:
             replay = "--replay .checkpoints/deacon --replay-only --max-tokens 96"
-            self.shell(f"node0 eval run {NAME}:{version} {replay}{more}")
-            found = self._shown(version)["evaluations"][-1]
+            self.shell(f"node0 eval run {spelled} {replay}{more}")
+            found = self.shell.rows(f"gt-model show {spelled}")[0]["evaluations"][-1]
             calls = sum(number for _, number in found["detail"]["outcomes"]["replay"].values())
-            told.append(f"{NAME}:{version} does what was recorded at {found['score']:.0%} of {calls} calls")
+            told.append(f"{spelled} does what was recorded at {found['score']:.0%} of {calls} calls")
             told.append(f"surely at {found['low']:.0%}, where {self.sizes.threshold:.0%} are asked")
-            told.append(f"the page is {self._page(version)}")
+            told.append(f"the page is {self._page(spelled)}")
 
-    def _page(self, version: int) -> Path:
+    def _page(self, spelled: str) -> Path:
         """The report of a version, as a page."""
-        spelled = f"{NAME}:{version}"
         rows = [row for row in self.shell.rows("node0 eval list") if row["model"] == spelled]
         return (Path(rows[-1]["directory"]) / "report.html").relative_to(self.town)
 
-    def _shown(self, version: int) -> dict[str, Any]:
-        return self.shell.rows(f"gt-model show {NAME}:{version}")[0]
-
     def _status(self, version: int) -> str:
-        return str(self._shown(version)["deployment_status"])
+        return str(self.shell.rows(f"gt-model show {NAME}:{version}")[0]["deployment_status"])
 
     def _history(self, version: int | None = None) -> Sequence[dict[str, Any]]:
         return self.shell.rows(f"gt-model history {NAME}" + (f":{version}" if version else ""))
