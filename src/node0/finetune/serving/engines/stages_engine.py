@@ -59,7 +59,7 @@ class StagesEngine:
         if (request.mask, request.form, request.logprobs) != (None, None, None):
             raise ConfigError(
                 "a swarm's last stage draws ids, tells no log probabilities and holds no answer to a form; "
-                "leave logprobs, response_format, strict and tool_choice out, or serve the model alone"
+                "leave logprobs, response_format, strict and tool_choice out, or serve it in one process"
             )
         return self._worker.enter(request)
 
