@@ -129,7 +129,8 @@ def test_what_comes_next_is_said_after_collecting_training_and_registering_and_c
     collect = ["corpus", "collect", "--transcript", str(SESSION), "--role", "deacon", "--min-tokens", "0"]
     assert cli.main(collect) == 0
     (collected,) = _next(capsys)
-    assert cli.main(["finetune", "--role", "deacon", *base, *SMALL, "--epochs", "1"]) == 0
+    learns = ["--epochs", "20", "--lr", "0.02"]
+    assert cli.main(["finetune", "--role", "deacon", *base, *SMALL, *learns]) == 0
     (trained,) = _next(capsys)
     assert cli.main(shlex.split(trained)[1:]) == 0
     (registered,) = _next(capsys)
