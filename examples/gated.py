@@ -18,8 +18,8 @@ NAME = "deacon-patrol"
 REFUSED = 3
 "Exit code of a command that the gate ended."
 
-NIGHTS = range(1, 11)
-"Sessions of which the breaker is told; the first two succeed."
+NIGHTS = [f"{number:02}" for number in range(1, 11)]
+"Sessions of which the breaker is told, named in their order; the first two succeed."
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sizes:
     first: int = 40
     "Steps of a version that is cut short."
 
-    further: int = 50
+    further: int = 40
     "Steps by which the adapter of the first half is trained on."
 
     hasty: int = 20
@@ -52,17 +52,15 @@ class Gated:
         self.settings = self.town / "settings" / "config.json"
         "Of gt: which agent works for each role."
 
-        self._before = self.settings.read_bytes()
-        rows = self.shell.rows("gt-model list --role deacon")
-        active = next(row for row in rows if row["deployment_status"] == "active")
-        self.at_work = f"{active['name']}:{active['version']}"
+        self._before = self._forced = self.settings.read_bytes()
 
     def tell(self) -> None:
         """Every stage in turn."""
         console.print(f"\n$ EXAMPLES={HERE}; cd {self.town}", style="dim", markup=False)
-        for stage in (self.ask, self.cut_short, self.refuse, self.force, self.improve, self.hold, self.trip):
+        for stage in (self.ask, self.cut_short, self.refuse, self.force, self.improve, self.put_to_work):
             stage()
-        self.look_back()
+        for stage in (self.hold, self.trip, self.take_back, self.look_back):
+            stage()
 
     def ask(self) -> None:
         """Say what the town asks of a version for its deacon."""
@@ -73,7 +71,6 @@ class Gated:
             self.shell.show("$EDITOR .models/settings.yaml")
             console.print(text.rstrip(), markup=False)
             told.append("a deacon's model is judged by sessions of this town that it has not seen")
-        self._evaluate(self.at_work)
 
     def cut_short(self) -> None:
         """Train a version for too few steps, and evaluate it."""
@@ -89,30 +86,29 @@ class Gated:
             self.story.promise(self.settings.read_bytes() == before, "a refusal changed the settings")
 
     def force(self) -> None:
-        """Put it to work past the gate, for a reason, and take it back."""
+        """Put it to work past the gate, for a reason."""
         with self.story.stage("Forced", self.settings) as told:
-            before = self.settings.read_bytes()
-            self.shell(f"gt-model deploy {NAME}:1 --force-deploy --reason 'a trial of one night, watched'")
-            told.append(f"{self._agent()} was at work, by force and for a reason that is kept")
-            self.shell("gt-model rollback --role deacon --reason 'the trial is over'")
-            told.append(f"{self._agent()} is again")
-            self.story.promise(self.settings.read_bytes() == before, "the trial left something behind")
+            self.shell(f"gt-model deploy {NAME}:1 --force-deploy --reason 'a trial, and we watch it'")
+            told.append(f"{self._agent()} is at work, by force and for a reason that is kept")
+            self._forced = self.settings.read_bytes()
+            self.story.promise(self._agent() == f"ft-{NAME}-v1", "the first version is not at work")
 
     def improve(self) -> None:
-        """Train the adapter of the first half on; what comes of it passes."""
+        """Train the adapter of the first half on, and compare what comes of it with what is at work."""
         self._train(
             "Second version",
-            *(f"max_steps={self.sizes.further}", "init_adapter=.checkpoints/deacon", "lr=0.002"),
+            *(f"max_steps={self.sizes.further}", "init_adapter=.checkpoints/deacon", "lr=0.001"),
         )
         self._evaluate(f"{NAME}:2", f" --against {NAME}:1")
         with self.story.stage("Compared", Town(self.town).models / "evals") as told:
-            compare = f"node0 eval compare {self.at_work} {NAME}:2"
+            compare = f"node0 eval compare {NAME}:1 {NAME}:2"
             console.print(self.shell(compare).rstrip(), markup=False)
             (row,) = self.shell.rows(compare)
-            told.append(
-                f"{row['gains']} sessions went better than with the version at work, {row['losses']} worse"
-            )
-            told.append(f"that it did not fall by more than is borne: {row['verdict']}")
+            told.append(f"{row['gains']} of {row['items']} sessions went better than before")
+            told.append(f"{row['losses']} went worse")
+
+    def put_to_work(self) -> None:
+        """Deploy it: it passes."""
         with self.story.stage("Passed", self.settings) as told:
             self.shell(f"gt-model deploy {NAME}:2")
             told.append(f"the gate lets {NAME}:2 pass; the deacon's agent is {self._agent()}")
@@ -138,9 +134,16 @@ class Gated:
             console.print(self.shell("node0 breaker status").rstrip(), markup=False)
             self.shell("node0 breaker check")
             told.append(f"{NAME}:2 is {self._status(2)} ({self._why(2, 'breaker tripped')})")
-            told.append(f"the agent before it, {self._agent()}, is restored to the byte")
+            told.append(f"the agent before it, {self._agent()}, is restored")
             self.story.promise(self._status(2) == "degraded", "the breaker did not trip")
-            self.story.promise(self.settings.read_bytes() == self._before, "another agent was restored")
+            self.story.promise(self.settings.read_bytes() == self._forced, "another agent was restored")
+
+    def take_back(self) -> None:
+        """End the trial of the first version."""
+        with self.story.stage("Taken back", self.settings) as told:
+            self.shell("gt-model rollback --role deacon --reason 'the trial is over'")
+            told.append(f"{self._agent()} works again, to the byte as before all this")
+            self.story.promise(self.settings.read_bytes() == self._before, "the trial left something behind")
 
     def look_back(self) -> None:
         """Show all that happened, as the town keeps it."""
@@ -177,7 +180,8 @@ class Gated:
     def _page(self, spelled: str) -> Path:
         """The report of a version, as a page."""
         rows = [row for row in self.shell.rows("node0 eval list") if row["model"] == spelled]
-        return (Path(rows[-1]["directory"]) / "report.html").relative_to(self.town)
+        page = Path(rows[-1]["directory"]) / "report.html"
+        return page.resolve().relative_to(self.town.resolve())
 
     def _status(self, version: int) -> str:
         return str(self.shell.rows(f"gt-model show {NAME}:{version}")[0]["deployment_status"])

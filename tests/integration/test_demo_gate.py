@@ -15,7 +15,7 @@ from town.generator.build import TownPlan, build_town
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-SIZES = Sizes(first=25, further=40, hasty=15, threshold=0.4)
+SIZES = Sizes(first=25, further=25, hasty=15, threshold=0.4)
 STEPS = 80
 "Of the version that is at work before."
 
@@ -59,7 +59,7 @@ def _events(history: list[dict[str, Any]]) -> list[str]:
 
 def test_every_promise_was_kept(story: Story) -> None:
     assert story.broken == []
-    assert [name for name, *_ in story.stages].count("Evaluated") == 4
+    assert [name for name, *_ in story.stages].count("Evaluated") == 3
 
 
 @pytest.mark.parametrize("history", [1], indirect=True)
@@ -72,7 +72,7 @@ def test_the_first_version_is_refused_then_forced_for_a_reason_and_taken_back(
     assert evaluated["detail"]["score"] < SIZES.threshold
     assert f"below deployment threshold {SIZES.threshold:.1%}" in refused["reason"]
     assert deployed["detail"]["forced"] is True
-    assert (deployed["reason"], back["reason"]) == ("a trial of one night, watched", "the trial is over")
+    assert (deployed["reason"], back["reason"]) == ("a trial, and we watch it", "the trial is over")
 
 
 @pytest.mark.parametrize("history", [2], indirect=True)
@@ -123,8 +123,5 @@ def test_the_reports_lie_where_the_story_says(story: Story, town: Path) -> None:
     reports = [json.loads((page.parent / "report.json").read_text("utf-8")) for page in pages]
 
     assert all(page.is_file() for page in pages)
-    assert [report["plan"]["model"] for report in reports] == [
-        "deacon-sample:1",
-        *(f"{NAME}:{number}" for number in (1, 2, 3)),
-    ]
+    assert [report["plan"]["model"] for report in reports] == [f"{NAME}:{number}" for number in (1, 2, 3)]
     assert len({report["plan"]["suite_digest"] for report in reports}) == 1
