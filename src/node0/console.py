@@ -183,7 +183,12 @@ def can_ask() -> bool:
 
 def ask(question: str, *, default: str) -> str:
     """What a person answers, on stderr; the default for an empty line."""
-    return str(typer.prompt(visible(question), default=default, err=True)).strip()
+    sys.stderr.write(visible(f"{question} [{default}]: "))
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.Abort
+    return line.strip() or default
 
 
 def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None = None) -> None:

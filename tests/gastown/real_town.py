@@ -3,9 +3,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,7 +92,31 @@ def real_town(home: Path) -> Iterator[RealTown]:
         town.run("gt", "rig", "add", "demo", f"file://{source}")
         yield town
     finally:
-        town.run("gt", "dolt", "stop", code=None)
+        said = town.run("gt", "dolt", "stop", code=None)
+        assert not (left := _servers(town.root)), f"gt dolt stop said {said!r} and left {left}"
+
+
+def _servers(root: Path) -> list[int]:
+    """The town's Dolt servers, as soon as there is none, or after a while; those that are left are ended."""
+    deadline = time.monotonic() + 15
+    while (found := _running(root)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return found
+
+
+def _running(root: Path) -> list[int]:
+    mark = str(root / ".dolt-data").encode()
+    commands = ((path, _read(path)) for path in Path("/proc").glob("[0-9]*/cmdline"))
+    return [int(path.parent.name) for path, line in commands if b"sql-server" in line and mark in line]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has ended
 
 
 def _found(name: str) -> str:

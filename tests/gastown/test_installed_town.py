@@ -108,7 +108,7 @@ def test_an_entry_that_gt_replaced_is_told_and_mended(town: RealTown, base: Path
     town.run("gt", "config", "agent", "set", "ft-base-deacon", "claude --continue")
     assert status(town, code=1)["installed"]["state"] == "bad"
 
-    town.node0("town", "install", "--town", town.root, "--yes")
+    assert "written again" in town.node0("town", "status", "--fix", "--town", town.root)
 
     assert status(town)["installed"]["state"] == "ok"
     assert "--system-prompt-file" in town.run("gt", "config", "agent", "get", "ft-base-deacon")
@@ -135,6 +135,10 @@ def test_gt_takes_a_town_in_which_a_version_is_at_work(town: RealTown, base: Pat
     assert town.doctor() == doctor
     assert status(town)["models"]["found"] == "1 registered; deacon:1 for deacon"
     assert "ft-deacon-v1: deacon" in town.node0("town", "status", "--town", town.root)
+    town.run("gt", "config", "agent", "remove", "ft-deacon-v1")
+    assert status(town, code=1)["settings"]["state"] == "bad"
+    town.node0("town", "status", "--fix", "--town", town.root)
+    assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
     assert "take it back first" in town.node0("town", "uninstall", "--town", town.root, code=1)
 
     deployer.rollback("deacon")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
+import io
 import json
 import logging
 import os
@@ -328,3 +329,22 @@ def test_a_table_of_many_wide_columns_stays_within_eighty(
     assert max(map(len, lines)) <= 80
     text = "".join("".join(line.split("│")) for line in lines).replace(" ", "")
     assert "value-8-" in text
+
+
+def test_a_question_goes_to_stderr_and_an_empty_line_takes_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("  an answer \n\n"))
+
+    assert (console.ask("Base", default="x"), console.ask("Base", default="x")) == ("an answer", "x")
+
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("Base [x]:") == 2
+
+
+def test_nobody_answers_where_no_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert not console.can_ask()
+
+    monkeypatch.setattr(sys, "stdin", None)
+    assert not console.can_ask()

@@ -211,3 +211,36 @@ def test_beads_directories_are_the_towns_and_its_rigs(dolt_town: Town) -> None:
 def test_a_town_of_gt_has_its_mark_and_a_directory_of_models_has_not(tmp_path: Path) -> None:
     assert Town(a_town(tmp_path / "gt")).is_gas_town
     assert not Town(tmp_path).is_gas_town
+
+
+def test_what_belongs_to_a_town_outside_it_has_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Town(tmp_path / "a" / "gt"), Town(tmp_path / "b" / "gt")
+
+    assert here.slug != there.slug and here.slug.startswith("gt-")
+    assert here.tmux_socket == here.slug
+    monkeypatch.setenv("GT_TMUX_SOCKET", "named")
+    assert here.tmux_socket == "named"
+
+
+def test_a_rig_has_settings_and_presets_of_its_own(town_root: Path) -> None:
+    town = Town(town_root)
+    assert (town.read_rig_settings("demo"), town.read_presets("demo"), town.read_presets()) == ({}, {}, {})
+
+    for place, name in ((town_root, "a"), (town_root / "demo", "b")):
+        (place / "settings").mkdir(parents=True, exist_ok=True)
+        (place / "settings" / "agents.json").write_text(f'{{"agents": {{"{name}": {{}}}}}}')
+    town.rig_settings_file("demo").write_text('{"agent": "b"}')
+
+    assert town.read_presets()["agents"].keys() == {"a"}
+    assert town.read_presets("demo")["agents"].keys() == {"b"}
+    assert town.read_rig_settings("demo") == {"agent": "b"}
+
+
+def test_a_cost_tier_is_what_the_environment_says(town_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Town(town_root).cost_tier == ""
+
+    monkeypatch.setenv("GT_COST_TIER", "budget")
+
+    assert Town(town_root).cost_tier == "budget"

@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 
 from node0.errors import ConfigError, DoltUnavailable
 from node0.store import bead_queries
-from node0.store.bead_queries import BeadRow, read_rows
+from node0.store.bead_queries import BeadRow, bead_databases, read_rows
 from node0.town import DoltServer
 
 SERVER = DoltServer(port=3999, user="toast", password="hush")
@@ -93,6 +93,15 @@ def test_every_database_of_bd_is_read_by_name_and_no_other(monkeypatch: pytest.M
     assert rows[0].values["ephemeral"] == "gastown ephemeral"
     assert rows[-1].values == {"id": "hq id"}
     assert not [statement for statement in statements if "other." in statement]
+
+
+def test_the_databases_of_bd_are_named_without_reading_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = ("issues (id TEXT, title TEXT)",)
+    server = Server({"hq": (ISSUES, EVENTS), "demo": (ISSUES, EVENTS), "other": other})
+    monkeypatch.setattr(bead_queries, "create_engine", server.engine)
+
+    assert bead_databases(SERVER) == ["demo", "hq"]
+    assert not [statement for statement in server.statements if "hq." in statement or "demo." in statement]
 
 
 def test_a_table_without_any_wanted_column_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from node0 import console
-from node0.commands.model.open_registry import open_registry
+from node0.commands.model.open_registry import open_deployer, open_registry
 from node0.commands.town.first_answers import chosen
 from node0.commands.town.installed_places import places
 from node0.errors import ConfigError, NotFound
@@ -64,6 +64,22 @@ def uninstall(root: Path | None, *, dry_run: bool) -> None:
         stop_timer(_timer(town))
     carry_out(town, plan, was=was)
     console.note(f"{_told(plan)}; corpus, registry and runs stay in {town.root}")
+
+
+def mend(root: Path | None) -> None:
+    """Write again what was deployed or installed and does not stand any more; say what that was."""
+    town = _gas_town(root)
+    with open_deployer(town.root) as (deployer, registry, _):
+        rows = DeploymentLog(registry.store).list(DeploymentState.ACTIVE)
+        for line in deployer.restore(rows) if rows else ():
+            console.note(f"written again: {line}")
+    was = read_record(town)
+    if was is None:
+        return
+    plan = plan_install(town, read_own_settings(town), places(), was=was)
+    carry_out(town, plan, was=was)
+    for change in plan.changes:
+        console.note(f"written again: {change.path}")
 
 
 def _gas_town(root: Path | None) -> Town:

@@ -29,11 +29,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @app.command()
-def status(*, town: TownOption = None, as_json: JsonOption = False) -> int:
+def status(
+    *,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="First write again what was installed or deployed and does not stand."),
+    ] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """Say what was found: town, rigs, roles, agents, Dolt, collecting, models, drift, and what to do next.
 
-    Changes nothing. Exits with 0 when nothing is wrong, else with 1.
+    Changes nothing without --fix. Exits with 0 when nothing is wrong, else with 1.
     """
+    if fix:
+        change_town.mend(town)
     return show_town.show_status(town, as_json=as_json)
 
 

@@ -165,6 +165,23 @@ class Deployer:
             rows = self._log.list(DeploymentState.ACTIVE)
         return [line for row in rows for line in settings_edits.disagreements(self._town.root, row.edits)]
 
+    def restore(self, rows: Sequence[Deployment]) -> list[str]:
+        """Write again what these deployments wrote and does not stand any more; each in a line.
+
+        Raises:
+            ConfigError: a settings file cannot be read or written.
+            DeployInUse: another process deploys.
+        """
+        with self._alone():
+            self._repair()
+            lost = [edit for row in rows for edit in row.edits if self._is_lost(edit)]
+            told = settings_edits.disagreements(self._town.root, lost)
+            settings_edits.make(self._town.root, lost)
+        return told
+
+    def _is_lost(self, edit: Edit) -> bool:
+        return bool(settings_edits.disagreements(self._town.root, [edit]))
+
     def _carry_out(self, row: Deployment, plan: Plan) -> Deployment:
         try:
             plan.agent.write_files()

@@ -43,7 +43,8 @@ def installed(record: InstallRecord | None, plan: InstallPlan | None) -> CheckRe
         return note("installed", "nothing", AGAIN)
     if plan.changes:
         names = ", ".join(str(change.path) for change in plan.changes)
-        return bad("installed", f"not as it was written: {names}", f"{AGAIN} --dry-run, then {AGAIN}")
+        told = f"not as it was written: {names}"
+        return bad("installed", told, "node0 town status --fix, or first: node0 town install --dry-run")
     return ok("installed", f"{len(record.files)} files, {len(record.agents)} agents{_hook(record)}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from deploy_town import deployer, registry, town
 
-from node0.commands.town.change_town import install, uninstall
+from node0.commands.town.change_town import install, mend, uninstall
 from node0.errors import ConfigError, NotFound
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
@@ -74,6 +74,37 @@ def test_a_deployment_and_its_rollback_go_well_with_an_installation(
     uninstall(town.root, dry_run=False)
 
     assert town.settings_file.read_text() == text
+
+
+def test_what_somebody_overwrote_is_written_again_and_named(
+    town: Town, registry: ModelRegistry, deployer: Deployer, capsys: Output
+) -> None:
+    install(town.root, {"roles": ["deacon"], "base_model": "org/base"}, ask=False, dry_run=False)
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()))
+    whole = json.loads(town.settings_file.read_text())
+    town.settings_file.write_text(
+        '{"type": "town-settings", "cli_theme": "dark", "role_agents": {"deacon": "opus"}}'
+    )
+    town.collect_script.unlink()
+    capsys.readouterr()
+
+    mend(town.root)
+
+    mended = json.loads(town.settings_file.read_text())
+    said = capsys.readouterr().err
+    assert mended["agents"].keys() == {"ft-base-deacon", "ft-deacon-v1"} and mended["cli_theme"] == "dark"
+    assert mended["agents"]["ft-deacon-v1"] == whole["agents"]["ft-deacon-v1"]
+    assert mended["role_agents"] == {"deacon": "ft-deacon-v1"} and town.collect_script.exists()
+    assert "role_agents.deacon in" in said and str(town.collect_script) in said
+
+    mend(town.root)
+    assert capsys.readouterr().err == ""
+
+
+def test_mending_a_town_of_nothing_makes_nothing(town: Town) -> None:
+    mend(town.root)
+
+    assert not town.models.exists()
 
 
 def test_a_directory_that_is_no_town_is_refused(tmp_path: Path) -> None:

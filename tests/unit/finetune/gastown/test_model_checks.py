@@ -68,7 +68,7 @@ def test_settings_that_somebody_changed_are_bad(
 
     found = checks(town, registry, deployer)["settings"]
 
-    assert found.state == "bad" and "role_agents.deacon" in found.found and "deacon:1" in found.do
+    assert found.state == "bad" and "role_agents.deacon" in found.found and "--fix" in found.do
 
 
 def test_a_town_that_moved_on_is_bad(
