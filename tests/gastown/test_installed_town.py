@@ -6,11 +6,13 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from gastown.real_town import RealTown, environment, real_town, why_not
 
+from node0.errors import NotFound
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.manifest import artefacts_of
@@ -114,36 +116,56 @@ def test_an_entry_that_gt_replaced_is_told_and_mended(town: RealTown, base: Path
     assert "--system-prompt-file" in town.run("gt", "config", "agent", "get", "ft-base-deacon")
 
 
-def test_gt_takes_a_town_in_which_a_version_is_at_work(town: RealTown, base: Path) -> None:
-    doctor = town.doctor()
+@pytest.fixture
+def deployer(town: RealTown, base: Path) -> Iterator[Deployer]:
+    """Of a town with agents of ours and deacon:1; what it deployed is taken back."""
     install(town, base)
-    before = settings(town)
     place = Town(town.root)
     registry = ModelRegistry(place)
-    entry = ModelRegistryEntry(
-        name="deacon",
-        role="deacon",
-        artifact_path=str(base),
-        artefacts=artefacts_of(base),
-        lora_adapters=["."],
+    files = artefacts_of(base)
+    registry.register(
+        ModelRegistryEntry(
+            name="deacon", role="deacon", artifact_path=str(base), artefacts=files, lora_adapters=["."]
+        )
     )
-    registry.register(entry)
     deployer = Deployer(place, registry, probe=lambda *_: None)
+    yield deployer
+    with suppress(NotFound):
+        deployer.rollback("deacon", version=0, force=True)
+    registry.close()
+
+
+def deploy(deployer: Deployer) -> None:
     deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()), force=True, reason="a test")
 
+
+def test_gt_takes_a_town_in_which_a_version_is_at_work(town: RealTown, deployer: Deployer) -> None:
+    doctor, before = town.doctor(), settings(town)
+
+    deploy(deployer)
     assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
     assert town.doctor() == doctor
     assert status(town)["models"]["found"] == "1 registered; deacon:1 for deacon"
     assert "ft-deacon-v1: deacon" in town.node0("town", "status", "--town", town.root)
-    town.run("gt", "config", "agent", "remove", "ft-deacon-v1")
-    assert status(town, code=1)["settings"]["state"] == "bad"
-    town.node0("town", "status", "--fix", "--town", town.root)
-    assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
     assert "take it back first" in town.node0("town", "uninstall", "--town", town.root, code=1)
 
     deployer.rollback("deacon")
-    registry.close()
     assert settings(town) == before
+
+
+def test_a_deployed_agent_that_gt_removed_comes_back(town: RealTown, deployer: Deployer) -> None:
+    before = Town(town.root).read_settings()
+    deploy(deployer)
+
+    town.run("gt", "config", "agent", "remove", "ft-deacon-v1")
+    assert Town(town.root).read_settings()["role_agents"] == {"deacon": "ft-deacon-v1"}
+    found = status(town, code=1)
+    assert found["settings"]["state"] == "bad" and "role_agents.deacon" in found["roles"]["found"]
+
+    town.node0("town", "status", "--fix", "--town", town.root)
+    assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
+    deployer.rollback("deacon")
+    assert Town(town.root).read_settings() == before
 
 
 def test_the_end_of_a_session_starts_the_collector_and_takes_less_than_a_second(
