@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,16 +42,20 @@ def test_commands_options_and_roles_are_completed(
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_itself_completes_by_the_script() -> None:
+def test_bash_itself_completes_by_the_script(tmp_path: Path) -> None:
     """As a person presses Tab: bash sources the script and calls what it registered."""
-    run = f'{sys.executable} -c "import sys; from node0.cli import main; sys.exit(main())"'
+    program = tmp_path / "node0"
+    run = f'exec "{sys.executable}" -c "import sys; from node0.cli import main; sys.exit(main())" "$@"'
+    program.write_text(f"#!/bin/sh\n{run}\n")
+    program.chmod(0o755)
     ask = (
-        f'node0() {{ {run} "$@"; }}\n{script_of("bash")}\nCOMP_WORDS=(node0 mea); COMP_CWORD=1; '
+        f"{script_of('bash')}\nCOMP_WORDS=(node0 mea); COMP_CWORD=1; "
         "_node0_completion node0; echo ${COMPREPLY[@]}"
     )
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
 
     done = subprocess.run(
-        ["bash", "--norc", "-c", ask], capture_output=True, text=True, check=True, env=dict(os.environ)
+        ["bash", "--norc", "-c", ask], capture_output=True, text=True, check=True, env=environment
     )
 
     assert done.stdout.split() == ["measure"], done.stderr
