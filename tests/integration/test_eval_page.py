@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from eval_fakes import Guesser, words
+from replayed_sessions import Ruled, session
 
+from node0.finetune.eval.replay import commonest_answer, replay_tasks
+from node0.finetune.eval.replay_figures import replay_rows
 from node0.finetune.eval.report.eval_report import Bars, Report, build_report
 from node0.finetune.eval.report.html_page import report_page
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
@@ -92,6 +95,26 @@ def test_the_page_fits_its_window_and_opens_what_it_hides(width: int, columns: i
     assert found["bars"] == [True] * 4
     assert found["shown"] == [0, True]
     assert found["columns"] == columns
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+@pytest.mark.parametrize("width", [1280, 600])
+def test_a_page_of_replayed_sessions_fits_too(width: int, tmp_path: Path) -> None:
+    tasks = replay_tasks([session(f"gt-{number}") for number in range(6)])
+    model = Ruled(lambda last: "gt escalate " + "a-very-long-word-without-a-space" * 12)
+    results = EvalRunner(tasks, TRYING).run(model)
+    nulls = null_outcomes(tasks, concurrency=1, more=[commonest_answer(tasks)])
+    plan, rows = TRYING.plan("replay", tasks, model), replay_rows(tasks, results)
+    report = build_report(plan, tasks, results, nulls=nulls, bars=Bars(0.6, 0.6), replayed=rows)
+    page = report_page(report, report).replace("default-src 'none';", "script-src 'unsafe-inline';", 1)
+    (tmp_path / "page.html").write_text(page.replace("<body>", f"<body>{PROBE}", 1))
+
+    found = _shown(tmp_path, width)
+
+    assert found["errors"] == []
+    assert found["wideOpened"] <= found["width"] == width
+    assert found["failures"] == 6
+    assert found["links"] == [True] * 3
 
 
 def _shown(place: Path, width: int) -> dict[str, object]:
