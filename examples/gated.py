@@ -35,7 +35,7 @@ class Sizes:
     hasty: int = 20
     "Steps of a version that somebody trained in a hurry."
 
-    threshold: float = 0.7
+    threshold: float = 0.6
     "Share of recorded calls that a version must surely agree with."
 
 
