@@ -15,7 +15,7 @@ from town.generator.build import TownPlan, build_town
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-SIZES = Sizes(first=25, further=25, hasty=15, threshold=0.4)
+SIZES = Sizes(first=25, further=25, hasty=15, threshold=0.3)
 STEPS = 80
 "Of the version that is at work before."
 
