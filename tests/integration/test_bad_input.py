@@ -94,12 +94,6 @@ def corpus_that_does_not_exist(place: Place) -> list[str]:
     return place.finetune(corpus_path=str(place.root / "nowhere"))
 
 
-def half_an_entry(place: Place) -> list[str]:
-    entry = next((place.root / "corpus").rglob("*.json"))
-    entry.write_text(entry.read_text()[:100])
-    return place.finetune()
-
-
 def base_that_does_not_exist(place: Place) -> list[str]:
     return place.finetune(base_model=str(place.root / "nowhere"))
 
@@ -268,7 +262,6 @@ CASES: list[tuple[Case, int, tuple[str, ...]]] = [
     (empty_corpus, 1, ("nothing to train on", "deacon", "collect sessions")),
     (role_without_entries, 1, ("mayor",)),
     (corpus_that_does_not_exist, 1, ("nowhere",)),
-    (half_an_entry, 1, (".json",)),
     (base_that_does_not_exist, 1, ("nowhere", "config.json")),
     (hub_that_cannot_be_reached, 1, ("nobody/nothing", "give a local directory")),
     (base_without_a_tensor, 1, ("model.layers.1.mlp.up_proj.weight",)),

@@ -223,7 +223,7 @@ CASES: list[tuple[Case, int, tuple[str, ...]]] = [
     (unknown_role_to_prune, 1, ("'polcat'", "did you mean 'polecat'?")),
     (unknown_role_to_roll_back, 1, ("'decon'", "did you mean 'deacon'?")),
     (role_without_deployment, 1, ("witness", "gt-model list")),
-    (version_that_was_never_deployed, 1, ("version 3", "1, 2")),
+    (version_that_was_never_deployed, 1, ("version 3", "deacon:1", "deacon:2")),
     (unknown_rig, 1, ("'dmeo'", "demo")),
     (illegal_removal, 1, ("deacon:2", "cannot be removed", "@active")),
     (illegal_move_of_a_flagged_version, 3, ("deacon:3", "flagged", "--force-deploy")),

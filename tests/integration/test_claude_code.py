@@ -10,7 +10,7 @@ from integration.claude_code.record import FIXTURES, LEFT_OUT, Neutral
 
 CLAUDE = sessions.find_claude()
 # The request that makes a summary is in no log; what a rewind left behind is not rebuilt.
-NOT_REBUILT = {"compacted": 1, "compacted_by_itself": 1, "rewound": 2}
+NOT_REBUILT = {"compacted": 1, "compacted_by_itself": 1, "cut_answer": 1, "rewound": 2}
 RECONSTRUCTED = {"forked": 2}
 pytestmark = [
     pytest.mark.integration,

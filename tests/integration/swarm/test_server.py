@@ -216,13 +216,13 @@ def test_a_run_that_is_not_local_trains_with_a_secret(
 
     with stages(run, ["solo-0"]):
         code = run_finetune.main(["--swarm", "--run", str(run)])
-        capsys.readouterr()
+        said = capsys.readouterr().err
         assert swarm.main(["status", str(run), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert swarm.main(["status", str(run), "--json"]) == 0
     (gone,) = json.loads(capsys.readouterr().out)
 
-    assert code == 0
+    assert code == 0, said
     assert (row["version"], row["last_seen"], gone["last_seen"]) == (2, 0.0, None)
     log = (run / "solo-0.log").read_text()
     assert "local mode" not in log

@@ -238,7 +238,7 @@ class ModelRegistry:
 
     def _remember(self, name: str, event: str, reason: str) -> ModelRegistryEntry:
         entry = self.require(name)
-        with self.store.write(f"{event.capitalize()}: {entry.spelled}") as transaction:
+        with self.store.write(f"{event.capitalize()} on {entry.spelled}") as transaction:
             model_events.append_event(transaction, entry.name, entry.version, event, reason=reason)
         return entry
 

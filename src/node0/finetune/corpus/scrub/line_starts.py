@@ -25,13 +25,17 @@ OWN_FORM = re.compile(
 )
 "An address, a mail address, a date, a time, a version, a bead, a prompt, a bracket or an option."
 
-PATH = re.compile(r"(?:[.~]{0,2}|[\w.-]{2,20})(?:/[\w.-]{2,40}){2,}(?![+=])", re.ASCII)
-WORD = re.compile(r"([A-Za-z0-9_.-]{5,})(?P<more>[ (:])?", re.ASCII)
+PATH = re.compile(r"(?:[.~]{0,2}|[\w.-]{2,20})(?:/[\w.-]{2,40}){2,}(?![\w+=/-])", re.ASCII)
+WORD = re.compile(r"([A-Za-z0-9_.-]{5,})(?:(?P<more>[ (:])|$)", re.ASCII)
 CERTAIN = 8.0
 "Bits of evidence that a word with more behind it is no piece of a token: of 2^n pieces one has n bits."
 
 CERTAIN_ALONE = 14.0
 "As CERTAIN, where the line ends with the word as a token's last piece would."
+
+
+def _is_of_one_case(name: str) -> bool:
+    return name in (name.lower(), name.upper())
 
 
 def begins_anew(text: str, at: int, *, words: bool = True) -> bool:
@@ -42,7 +46,7 @@ def begins_anew(text: str, at: int, *, words: bool = True) -> bool:
     """
     line = text[at : at + LOOK].partition("\n")[0]
     setting = SETTING.match(line)
-    if setting and word_evidence(setting["name"]) > 0:
+    if setting and word_evidence(setting["name"]) > (0 if _is_of_one_case(setting["name"]) else CERTAIN):
         return True
     if OWN_FORM.match(line):
         return True
