@@ -36,6 +36,11 @@ def read_run(path: Path) -> SwarmRun:
     return run
 
 
+def is_run_of_swarm(directory: Path) -> bool:
+    """Whether `node0 swarm init` made this directory, or it is one machine's part of such a one."""
+    return (directory / RUN_FILE).is_file() and (directory / KEYS).is_dir()
+
+
 def write_run(directory: Path, run: SwarmRun) -> None:
     """Write run.json, whole."""
     write_atomically(directory / RUN_FILE, json.dumps(run.model_dump(mode="json"), indent=1) + "\n")

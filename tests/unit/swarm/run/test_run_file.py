@@ -9,7 +9,7 @@ import pytest
 from run_trees import PEERS, a_member, a_tree
 
 from node0.errors import ConfigError
-from node0.swarm.run.run_file import authorizer_of, key_file, read_run, write_run
+from node0.swarm.run.run_file import authorizer_of, is_run_of_swarm, key_file, read_run, write_run
 from node0.swarm.run.swarm_run import SwarmRun
 
 
@@ -24,6 +24,14 @@ def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     write_run(tmp_path, run)
 
     assert read_run(tmp_path) == read_run(tmp_path / "run.json") == run
+
+
+def test_a_directory_is_a_run_of_a_swarm_by_its_file_and_its_keys(tmp_path: Path) -> None:
+    assert not is_run_of_swarm(tmp_path)
+    write_run(tmp_path, SwarmRun.model_validate(a_tree()))
+    assert not is_run_of_swarm(tmp_path)
+    (tmp_path / "identities").mkdir()
+    assert is_run_of_swarm(tmp_path)
 
 
 def test_a_members_key_lies_beside_the_file(tmp_path: Path) -> None:

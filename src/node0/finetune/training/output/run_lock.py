@@ -10,6 +10,7 @@ from pathlib import Path
 from node0.errors import ConfigError, RunInUse
 from node0.files import PRIVATE_FILE, existing_parent, narrow
 from node0.finetune.run_dir import RunDirectory
+from node0.swarm.run.run_file import is_run_of_swarm
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def refuse_unusable(run_dir: Path) -> None:
 
 def _refuse_foreign(run: RunDirectory) -> None:
     """Raise `ConfigError` for a directory with something in it that no run has left there."""
-    if not run.root.is_dir() or run.is_run:
+    if not run.root.is_dir() or run.is_run or is_run_of_swarm(run.root):
         return
     names = sorted(path.name for path in run.root.iterdir())
     if names:
