@@ -48,7 +48,7 @@ class Recipe:
     """What both pipelines are told."""
 
     num_stages: int = 3
-    lora: LoRAConfig | None = field(default_factory=lambda: LoRAConfig(rank=4, dropout=0.0))
+    lora: LoRAConfig | None = field(default_factory=lambda: LoRAConfig(rank=4, alpha=128.0, dropout=0.0))
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(lr=1e-3, max_grad_norm=1.0))
     args: LlamaArguments = field(default_factory=lambda: ARGS)
 
@@ -223,4 +223,4 @@ def batch(step: int, *, microbatches: int = 6) -> list[Microbatch]:
 
 def with_dropout(recipe: Recipe) -> Recipe:
     """The recipe with masks on the adapter's input."""
-    return replace(recipe, lora=LoRAConfig(rank=4, dropout=0.05))
+    return replace(recipe, lora=LoRAConfig(rank=4, alpha=128.0, dropout=0.05))

@@ -35,7 +35,7 @@ from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
 
-LORA = LoRAConfig(rank=4, dropout=0.05)
+LORA = LoRAConfig(rank=4, alpha=128.0, dropout=0.05)
 OPTIMIZER = {"lr": 1e-3, "max_grad_norm": 1.0}
 STEPS, VICTIM_STEP = 6, 4
 
