@@ -9,6 +9,7 @@ from typing import Any
 from node0 import console
 from node0.commands.training_flags import needed, refuse_missing
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.learning_rate import with_peak_rate
 from node0.finetune.training.plan.run_plan import choose_model
 from node0.finetune.training.plan.training_settings import absolute, resolve_training
 from node0.settings import Resolved, flag_layer, validate
@@ -58,7 +59,14 @@ def prepare_run(request: NewRun, *, as_json: bool) -> None:
         start=first_port(str(request.directory)),
     )
     common = _common(resolved.values, run_id=new_run_id(request.directory), wire=request.wire)
-    made = create_run(request.directory, slots, common=common, settings=resolved.to_yaml())
+    model = choose_model(resolved.values)
+    settings = Resolved(with_peak_rate(resolved.values, model.args), resolved.sources)
+    made = create_run(
+        request.directory,
+        slots,
+        common=validate(SwarmRun, {**common, "base_digest": model.digest}, source="flags"),
+        settings=settings.to_yaml(),
+    )
     _show(start_lines(request.directory, made), as_json=as_json)
 
 
@@ -74,9 +82,8 @@ def _resolve(flags: Mapping[str, Any], request: NewRun) -> Resolved[FineTuneConf
     return absolute(resolved)
 
 
-def _common(config: FineTuneConfig, *, run_id: str, wire: str) -> SwarmRun:
-    """Everything of run.json but the members."""
-
+def _common(config: FineTuneConfig, *, run_id: str, wire: str) -> dict[str, Any]:
+    """Everything of run.json but the members and the base's digest, checked before the base is looked at."""
     tree = {
         "run_id": run_id,
         "local_mode": True,
@@ -87,7 +94,7 @@ def _common(config: FineTuneConfig, *, run_id: str, wire: str) -> SwarmRun:
         "base_revision": config.base_revision,
     }
     validate(SwarmRun, tree, source="flags")
-    return validate(SwarmRun, {**tree, "base_digest": choose_model(config).digest}, source="flags")
+    return tree
 
 
 def _show(lines: list[Line], *, as_json: bool) -> None:

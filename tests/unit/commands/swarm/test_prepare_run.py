@@ -9,6 +9,9 @@ from tiny_run import make_base, settings
 
 from node0.commands.swarm.prepare_run import NewRun, prepare_run
 from node0.errors import ConfigError
+from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.learning_rate import adapter_rate
+from node0.finetune.training.plan.run_plan import choose_model
 from node0.swarm.run.run_file import read_run
 
 
@@ -37,6 +40,17 @@ def test_a_command_is_printed_for_every_member(new: NewRun, capsys: pytest.Captu
     rows = json.loads(capsys.readouterr().out)
     assert [row["member"] for row in rows] == ["head-0", "tail-1", "tail-1.2", "spare-0", "trainer"]
     assert yaml.safe_load((new.directory / "finetune.yaml").read_text())["lr"] == 0.5
+
+
+def test_without_a_rate_the_one_that_the_base_gets_alone_is_written_down(new: NewRun, tmp_path: Path) -> None:
+    unset = {name: value for name, value in settings(tmp_path).items() if name != "lr"}
+    (tmp_path / "deacon.yaml").write_text(yaml.safe_dump(unset))
+
+    prepare_run(replace(new, settings=()), as_json=True)
+
+    base = choose_model(FineTuneConfig.model_validate(unset))
+    written = yaml.safe_load((new.directory / "finetune.yaml").read_text())
+    assert written["lr"] == adapter_rate(base.args.hidden_dim) != FineTuneConfig.model_fields["lr"].default
 
 
 def test_each_run_has_an_id_of_its_own(new: NewRun, tmp_path: Path) -> None:

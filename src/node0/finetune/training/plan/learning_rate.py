@@ -37,9 +37,14 @@ def with_rate(config: FineTuneConfig, args: LlamaArguments, total_steps: int) ->
     if config.num_warmup_steps is None:
         # The last step is never one of the warm-up, whose first has rate 0.
         chosen["num_warmup_steps"] = min(math.ceil(config.warmup_share * total_steps), total_steps - 1)
-    if config.lora is not None and "lr" not in config.model_fields_set:
-        chosen["lr"] = adapter_rate(args.hidden_dim, config.mode)
-    return config.model_copy(update=chosen)
+    return with_peak_rate(config, args).model_copy(update=chosen)
+
+
+def with_peak_rate(config: FineTuneConfig, args: LlamaArguments) -> FineTuneConfig:
+    """The settings with the learning rate as a number, for who writes them down before the corpus is read."""
+    if config.lora is None or "lr" in config.model_fields_set:
+        return config
+    return config.model_copy(update={"lr": adapter_rate(args.hidden_dim, config.mode)})
 
 
 def adapter_rate(width: int, mode: str = "sft") -> float:
