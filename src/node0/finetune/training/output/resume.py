@@ -21,7 +21,7 @@ from node0.pipeline.protocol import Pipeline
 
 Resume = Literal["auto", "never"] | Path
 
-CHOOSING = ("mode", "role", "select", "val_split")
+CHOOSING = ("mode", "role", "dataset", "select", "val_split")
 "Settings by which entries are chosen and parted."
 
 
