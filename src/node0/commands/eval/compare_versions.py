@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from node0 import console
-from node0.commands.eval.kept_reports import list_reports, read_report, write_report
+from node0.commands.eval.kept_reports import is_place, list_reports, read_report, write_report
 from node0.commands.eval.town_gate import town_gate
 from node0.files import write_atomically
 from node0.finetune.eval.report.eval_report import Report, compared_rows, outcomes_of_report
@@ -35,7 +35,7 @@ def show_report(name: str, town: Path | None, *, against: str | None, as_json: b
     other = read_report(against, town, suite_digest=report["plan"]["suite_digest"]) if against else None
     rows = [{"category": key} | score for key, score in report["categories"].items()]
     console.emit(rows, as_json=as_json)
-    if Path(name).is_dir():
+    if is_place(name, town) and Path(name).is_dir():
         console.note(f"report: {write_report(Path(name), report, other, gate=town_gate(town))}")
 
 
@@ -46,7 +46,7 @@ def show_evaluations(town: Path | None, *, as_json: bool) -> None:
 
 def _pair(old: str, new: str, town: Path | None) -> tuple[Report, Report]:
     """Both reports, of one suite: that of a directory, else the one that the new version did last."""
-    if Path(old).exists():
+    if is_place(old, town):
         before = read_report(old, town)
         return before, read_report(new, town, suite_digest=before["plan"]["suite_digest"])
     after = read_report(new, town)

@@ -2,10 +2,12 @@
 """Reports on disk: written beside their trials, found again by directory or by version."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from node0.commands.measure.keep_measured import registered_as
 from node0.commands.model.open_registry import open_registry
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import make_directory, write_atomically
@@ -39,9 +41,7 @@ def read_report(name: str, town: Path | None, *, suite_digest: str | None = None
         ConfigError: the directory's is of other items.
         BadCheckpoint: it is not of this program.
     """
-    directory = Path(name)
-    if not directory.exists():
-        directory = _of_version(name, town, suite_digest)
+    directory = Path(name) if is_place(name, town) else _of_version(name, town, suite_digest)
     file = directory / REPORT if directory.is_dir() else directory
     if not file.is_file():
         raise NotFound(f"{directory} has no {REPORT}; finish it with node0 eval run --output {directory}")
@@ -53,6 +53,14 @@ def read_report(name: str, town: Path | None, *, suite_digest: str | None = None
             f"({suite_digest[:12]}); evaluate both on one suite"
         )
     return report
+
+
+def is_place(name: str, town: Path | None) -> bool:
+    """Whether a name is that of a file or directory; a version's name is not, whatever lies beside it.
+
+    A town has directories called like roles.
+    """
+    return Path(name).exists() and (os.sep in name or registered_as(name, town) is None)
 
 
 def list_reports(town: Path | None) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from eval_fakes import Guesser, words
 
-from node0.commands.eval.kept_reports import list_reports, read_report, write_report
+from node0.commands.eval.kept_reports import is_place, list_reports, read_report, write_report
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.eval.report.eval_report import Bars, Report, build_report
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
@@ -31,6 +31,19 @@ def test_a_report_is_found_by_directory_file_and_version(town_root: Path) -> Non
     assert read_report(str(directory), town_root) == report
     assert read_report(str(directory / "report.json"), town_root) == report
     assert read_report("dm", town_root) == report
+
+
+def test_a_version_is_not_the_directory_that_is_called_like_it(
+    town_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ModelRegistry(Town(town_root)).register(ModelRegistryEntry(name="dm", role="deacon", artifact_path="/x"))
+    report = _evaluate(town_root / ".models" / "evals" / "one")
+    for name in ("dm", "other"):
+        (town_root / name).mkdir()
+    monkeypatch.chdir(town_root)
+
+    assert read_report("dm", None) == report
+    assert not is_place("dm", None) and is_place("./dm", None) and is_place("other", None)
 
 
 def test_a_versions_report_of_the_same_items_is_found_behind_newer_ones(town_root: Path) -> None:
