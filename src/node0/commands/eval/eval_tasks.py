@@ -13,11 +13,15 @@ from node0.finetune.eval.running.task import Task
 from node0.finetune.eval.suite.item import EvalItem
 from node0.finetune.eval.suite.load import load_suite
 from node0.finetune.eval.suite.suite_task import suite_tasks
-from node0.finetune.registry.evaluations import REPLAY
+from node0.finetune.registry.evaluations import HELD_OUT, REPLAY, SHIPPED
 from node0.settings import nearest
 
-SHIPPED = "roles"
-"Name of the suite that is shipped."
+_TAKEN = {
+    REPLAY: "what --replay is called",
+    SHIPPED: "what the shipped suite is called",
+    HELD_OUT: "what node0 measure keeps",
+}
+"Names by which the gate knows something else."
 
 _OF_PROMPTFOO = (".yaml", ".yml")
 
@@ -50,8 +54,8 @@ def choose_tasks(suite: Path | None, *, categories: Sequence[str], role: str | N
         ConfigError: the suite cannot be read, or nothing of it is left.
         SandboxUnavailable: an item runs something, and nothing here can contain it.
     """
-    if suite is not None and suite.stem == REPLAY:
-        raise ConfigError(f"--suite {suite}: {REPLAY} is what --replay is called; rename it")
+    if suite is not None and suite.stem in _TAKEN:
+        raise ConfigError(f"--suite {suite}: {suite.stem} is {_TAKEN[suite.stem]}; rename it")
     if suite is not None and suite.suffix in _OF_PROMPTFOO:
         name, every = suite.stem, read_promptfoo(suite)
         tasks: Sequence[Task] = _chosen(name, every, categories=categories, role=role)

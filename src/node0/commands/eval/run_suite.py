@@ -57,7 +57,7 @@ def run_suite(request: EvalRequest, *, as_json: bool) -> None:
     Raises:
         ConfigError, NotFound: the suite, the model or the flags are wrong.
     """
-    chosen = None
+    gate, chosen = town_gate(request.town), None
     if not request.replay_only:
         chosen = choose_tasks(request.suite, categories=request.categories, role=request.role)
     spelled = registered_as(request.model, request.town) if request.url is None else None
@@ -67,7 +67,7 @@ def run_suite(request: EvalRequest, *, as_json: bool) -> None:
     if chosen is None:
         other = _other(request, tried[-1].plan.suite_digest)
     role = _role_of(spelled, request.town) or request.role or ""
-    judge = SuiteJudge(town_gate(request.town), role, spelled=spelled, store=request.store, town=request.town)
+    judge = SuiteJudge(gate, role, spelled=spelled, store=request.store, town=request.town)
     for one in tried:
         judge.report(one, other if one is tried[-1] else None, rows=rows)
     judge.tell(as_json=as_json)

@@ -8,16 +8,15 @@ from node0.commands.model.open_registry import open_registry
 from node0.errors import NotFound
 from node0.finetune.deploy.at_work import at_work
 from node0.finetune.deploy.counted import counted
-from node0.finetune.deploy.gate import GateSettings, missing, objections, stops
+from node0.finetune.deploy.gate import GateSettings, gate_of, missing, objections, stops
 from node0.finetune.registry.evaluations import Evaluation
-from node0.settings import read_block
-from node0.town import Town
 
 
 def town_gate(root: Path | None) -> GateSettings:
     """The settings of the town's gate; the defaults where there is no town."""
     try:
-        return read_block(GateSettings, Town.locate(root).model_settings_file, block="gate")
+        with open_registry(root) as (registry, town):
+            return gate_of(town, registry)
     except NotFound:
         return GateSettings()
 

@@ -8,10 +8,8 @@ from node0 import console
 from node0.commands.model.open_registry import open_registry
 from node0.errors import ConfigError, Node0Error, NotFound
 from node0.finetune.eval.held_out import Measured
-from node0.finetune.registry.evaluations import Evaluation
+from node0.finetune.registry.evaluations import HELD_OUT, Evaluation
 from node0.finetune.statistics.wilson import wilson
-
-SUITE = "held-out"
 
 
 def registered_as(name: str, town: Path | None) -> str | None:
@@ -44,5 +42,5 @@ def evaluation_of(measured: Measured) -> Evaluation:
     low, high = wilson(calls.exact, calls.turns)
     categories = {"exact_calls": calls.share, "loss": measured.loss}
     return Evaluation(
-        suite=SUITE, items=calls.turns, score=calls.share, low=low, high=high, by_category=categories
+        suite=HELD_OUT, items=calls.turns, score=calls.share, low=low, high=high, by_category=categories
     )

@@ -18,14 +18,14 @@ from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, claude_agent
 from node0.finetune.deploy.at_work import at_work
 from node0.finetune.deploy.endpoint import Endpoint
-from node0.finetune.deploy.gate import GateSettings, check_gate
+from node0.finetune.deploy.gate import check_gate, gate_of
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
 from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.role import require_known_role
 from node0.model_files import MODEL_CONFIG, PROFILE
-from node0.settings import read_block, read_tree
+from node0.settings import read_tree
 from node0.town import Town
 
 Check = Callable[[ModelRegistryEntry], None]
@@ -227,7 +227,7 @@ class Deployer:
 
     def _check_gate(self, plan: Plan) -> None:
         entry = plan.entry
-        settings = read_block(GateSettings, self._town.model_settings_file, block="gate")
+        settings = gate_of(self._town, self._registry)
         found, holds = self._registry.evaluations(entry), self._registry.holding(entry)
         active = at_work(self._registry, entry, rigs=plan.rigs)
         check_gate(entry, found, settings=settings, holds=holds, active=active)

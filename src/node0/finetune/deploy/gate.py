@@ -5,28 +5,41 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from node0.errors import GateRefused
+from node0.errors import ConfigError, GateRefused, NotFound
 from node0.finetune.deploy.at_work import AtWork
 from node0.finetune.deploy.counted import counted, not_done
 from node0.finetune.deploy.unsettled_words import in_words
-from node0.finetune.registry.evaluations import REPLAY, Evaluation, EvaluationDetail
+from node0.finetune.registry.evaluations import HELD_OUT, REPLAY, SHIPPED, Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.role import require_known_role
 from node0.finetune.statistics.power import ALPHA, items_to_decide
 from node0.finetune.statistics.regression import MARGIN, Compared, Outcomes, compare
 from node0.finetune.statistics.settling import unsettled
 from node0.finetune.statistics.tallies import Estimate, estimate
 from node0.finetune.statistics.verdict import Verdict, against
 from node0.finetune.statistics.wilson import wilson
+from node0.settings import read_block
+from node0.town import Town
 
 logger = logging.getLogger(__name__)
 
 STOPS = (DeploymentStatus.FLAGGED, DeploymentStatus.HOLDS_ROLLOUT, DeploymentStatus.DEGRADED)
 FORCE = "or override with --force-deploy --reason TEXT"
 
-SuiteThresholds = Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+def _can_be_done(suites: dict[str, float]) -> dict[str, float]:
+    if HELD_OUT in suites:
+        raise ValueError(f"{HELD_OUT} is what node0 measure keeps and no suite; ask for {REPLAY}")
+    return suites
+
+
+SuiteThresholds = Annotated[
+    dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_can_be_done)
+]
 
 
 class GateSettings(BaseModel):
@@ -54,6 +67,11 @@ class GateSettings(BaseModel):
 
     margin: float = Field(default=MARGIN, ge=0, le=1)
     "Fall in a category's score that is borne."
+
+    @property
+    def roles(self) -> set[str]:
+        """Every role that has a setting of its own."""
+        return {*self.thresholds, *self.category_thresholds, *self.suites}
 
     def of(self, role: str) -> float:
         """The threshold of a role."""
@@ -86,6 +104,23 @@ class GateSettings(BaseModel):
     def compare_outcomes(self, old: Outcomes, new: Outcomes) -> list[Compared]:
         """The same of bare outcomes, which are of one suite."""
         return compare(old, new, alpha=self.alpha, margin=self.margin)
+
+
+def gate_of(town: Town, registry: ModelRegistry) -> GateSettings:
+    """The settings of a town's gate.
+
+    Raises:
+        ConfigError: they cannot be read, or name a role that neither Gas Town, the town nor a version has, so
+            that what they ask of it would be asked of nobody.
+    """
+    settings = read_block(GateSettings, town.model_settings_file, block="gate")
+    known = [*town.own_roles(), *(entry.role for entry in registry.list())] if settings.roles else []
+    for role in sorted(settings.roles):
+        try:
+            require_known_role(role, known)
+        except NotFound as error:
+            raise ConfigError(f"gate in {town.model_settings_file}: {error}") from None
+    return settings
 
 
 def check_gate(
@@ -141,7 +176,7 @@ def missing(
     if not asked and not evaluations:
         yield f"{entry.spelled} was never evaluated. Run node0 eval run {entry.spelled}, {FORCE}"
     for suite in not_done(evaluations, asked):
-        how = " --replay RUN --replay-only" if suite == REPLAY else ""
+        how = {REPLAY: " --replay RUN --replay-only", SHIPPED: ""}.get(suite, " --suite PATH")
         yield (
             f"{entry.spelled} has not done suite {suite}, which the gate asks of {entry.role}. "
             f"Run node0 eval run {entry.spelled}{how}, {FORCE}"

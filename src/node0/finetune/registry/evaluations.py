@@ -13,6 +13,12 @@ from node0.store.transactions import Transaction
 REPLAY = "replay"
 "The suite that a town's own held-out sessions are."
 
+SHIPPED = "roles"
+"The suite that is shipped."
+
+HELD_OUT = "held-out"
+"What `node0 measure` keeps: a bare score, and no suite."
+
 
 class EvaluationDetail(BaseModel):
     """What a suite found out item by item: enough to judge it again, and against another version."""

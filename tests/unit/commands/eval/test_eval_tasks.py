@@ -62,8 +62,19 @@ ITEMS = """
 """
 
 
-def test_a_suite_is_not_called_as_the_replay_is(tmp_path: Path) -> None:
-    (tmp_path / "replay.yaml").write_text("{prompts: [hi], tests: [{assert: [{type: equals, value: hi}]}]}\n")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("replay", "replay is what --replay is called; rename it"),
+        ("roles", "roles is what the shipped suite is called; rename it"),
+        ("held-out", "held-out is what node0 measure keeps; rename it"),
+    ],
+)
+def test_a_suite_has_no_name_by_which_the_gate_knows_something_else(
+    name: str, told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{name}.yaml"
+    file.write_text("{prompts: [hi], tests: [{assert: [{type: equals, value: hi}]}]}\n")
 
-    with pytest.raises(ConfigError, match="replay is what --replay is called; rename it"):
-        choose_tasks(tmp_path / "replay.yaml", categories=(), role=None)
+    with pytest.raises(ConfigError, match=told):
+        choose_tasks(file, categories=(), role=None)

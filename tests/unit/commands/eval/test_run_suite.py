@@ -69,6 +69,16 @@ def test_thresholds_are_those_of_the_versions_role(
     assert len(list((tmp_path / "out").glob("null-models-*.json"))) == 1
 
 
+def test_a_gate_that_cannot_be_read_is_told_before_anything_is_tried(
+    registry: ModelRegistry, suite: Path, town_root: Path
+) -> None:
+    Town(town_root).model_settings_file.write_text("gate: {suites: {decon: {replay: 0.5}}}\n")
+
+    with pytest.raises(ConfigError, match="did you mean 'deacon'"):
+        run_suite(EvalRequest("dm", suite, TRYING, device="cpu", town=town_root), as_json=True)
+    assert not (town_root / ".models" / "evals").exists()
+
+
 def test_a_part_of_a_suite_is_not_kept_and_not_judged(
     registry: ModelRegistry, tmp_path: Path, town_root: Path, capsys: Printed
 ) -> None:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 from deploy_town import register
 
-from node0.errors import GateRefused
+from node0.errors import ConfigError, GateRefused
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.deployments import Deployment
@@ -70,3 +70,14 @@ def test_a_version_is_not_compared_with_itself(
     assert _deploy(deployer, "alpha:1").spelled == "alpha:1"
     with pytest.raises(GateRefused, match="All categories together"):
         _deploy(deployer, "beta:1")
+
+
+def test_a_gate_for_a_role_that_nobody_has_lets_nothing_pass_but_by_force(
+    town: Town, deployer: Deployer, registry: ModelRegistry
+) -> None:
+    town.model_settings_file.write_text("gate: {suites: {decon: {replay: 0.5}}}\n")
+    register(registry, "alpha", _measured(90, low=0.9))
+
+    with pytest.raises(ConfigError, match="did you mean 'deacon'"):
+        _deploy(deployer, "alpha:1")
+    assert _deploy(deployer, "alpha:1", force=True, reason="mended tomorrow").spelled == "alpha:1"

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from node0.errors import GateRefused
+from node0.errors import ConfigError, GateRefused
 from node0.finetune.deploy.at_work import AtWork
-from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, objections
+from node0.finetune.deploy.gate import FORCE, GateSettings, check_gate, gate_of, objections
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.statistics.regression import MARGIN
 from node0.finetune.statistics.tallies import Tally, composite, estimate
+from node0.town import Town
 
 ENTRY = ModelRegistryEntry(name="dm", role="deacon", version=2, artifact_path="/x")
 CATEGORIES = ("bead_management", "code_execution", "git_workflow")
@@ -292,7 +295,39 @@ def test_recorded_calls_are_not_tried_more_often() -> None:
     assert "epochs" in "".join(objections(_suite(33), GateSettings(), role="deacon"))
 
 
-@pytest.mark.parametrize("suites", [{"deacon": {}}, {"deacon": {"replay": 0}}, {"deacon": {"replay": 1.1}}])
-def test_a_gate_that_asks_for_nothing_is_refused(suites: dict[str, dict[str, float]]) -> None:
+@pytest.mark.parametrize(
+    "suites",
+    [
+        {"deacon": {}},
+        {"deacon": {"replay": 0}},
+        {"deacon": {"replay": 1.1}},
+        {"deacon": {"replay": 0.5, "held-out": 0.5}},
+    ],
+)
+def test_a_gate_that_asks_for_nothing_or_what_nobody_can_do_is_refused(
+    suites: dict[str, dict[str, float]],
+) -> None:
     with pytest.raises(ValidationError):
         GateSettings(suites=suites)
+
+
+def test_a_suite_of_ones_own_is_asked_for_by_its_path() -> None:
+    own = GateSettings(suites={"deacon": {"patrol": 0.5}})
+
+    with pytest.raises(GateRefused, match=r"suite patrol, .* Run node0 eval run dm:2 --suite PATH, or"):
+        check_gate(ENTRY, [_suite(40)], own, holds=())
+
+
+@pytest.mark.parametrize(
+    "block",
+    ["suites: {decon: {replay: 0.5}}", "thresholds: {decon: 0.9}", "category_thresholds: {decon: 0.9}"],
+)
+def test_a_gate_for_a_role_that_nobody_has_is_refused(town_root: Path, block: str) -> None:
+    town = Town(town_root)
+    registry = ModelRegistry(town)
+    town.model_settings_file.write_text(f"gate: {{{block}}}\n")
+
+    with pytest.raises(ConfigError, match="no role 'decon'; did you mean 'deacon'"):
+        gate_of(town, registry)
+    registry.register(ModelRegistryEntry(name="own", role="decon", artifact_path="/x"))
+    assert gate_of(town, registry).roles == {"decon"}
