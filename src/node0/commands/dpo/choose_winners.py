@@ -8,6 +8,7 @@ from node0 import console
 from node0.commands.chat.typed_message import line_reader
 from node0.commands.dpo.asked_key import LATER, QUIT, ask
 from node0.commands.dpo.side_by_side import show_beside
+from node0.commands.known_role import require_role
 from node0.commands.model.open_registry import open_registry
 from node0.finetune.dpo.preference_log import SIDES, Preference, PreferenceLog
 from node0.finetune.dpo.router import DPORouter
@@ -15,7 +16,8 @@ from node0.finetune.dpo.router import DPORouter
 
 def choose(bead: str | None, town: Path | None, *, role: str | None) -> None:
     """Ask about a task, or about each one that both versions have done and nobody has decided."""
-    with open_registry(town, create=True) as (registry, _):
+    with open_registry(town, create=True) as (registry, place):
+        require_role(role, place, (entry.role for entry in registry.list()))
         log, router = PreferenceLog(registry.store), DPORouter(registry)
         wanted = [log.find(bead)] if bead is not None else _undecided(log, role)
         if not wanted:

@@ -10,6 +10,7 @@ from node0 import console
 from node0.commands.chat.typed_message import line_reader
 from node0.commands.dpo.asked_key import LATER, QUIT, ask
 from node0.commands.dpo.side_by_side import show_beside
+from node0.commands.known_role import require_role
 from node0.commands.model.open_registry import open_registry
 from node0.errors import BadCorpus, ConfigError, NotFound
 from node0.finetune.chat.profile import load_profile
@@ -18,7 +19,6 @@ from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.dpo.mined_log import MinedLog
 from node0.finetune.dpo.mined_pair import VERDICTS, MinedPair, pair_entry
 from node0.finetune.dpo.mining import mine
-from node0.finetune.role import ROLE_RULE, is_role_name
 
 NOTHING_WAITS = "no mined pair waits; look for some: node0 dpo mine"
 
@@ -34,9 +34,8 @@ class _Looked:
 
 def mine_corpus(town: Path | None, *, role: str | None, profile: Path | None, as_json: bool) -> None:
     """Look for pairs, keep them, and tell how many."""
-    if role is not None and not is_role_name(role):
-        raise ConfigError(f"no role {role!r}; {ROLE_RULE}")
     with open_registry(town, create=True) as (registry, place):
+        require_role(role, place, (entry.role for entry in registry.list()))
         found = mine(CorpusStore(place), role, profile_for=lambda name: load_profile(name, profile))
         kept = MinedLog(registry.store).keep(found.pairs, role=role)
     facts = {"sessions": found.entries, "shared_situations": found.situations, **kept._asdict()}
@@ -48,6 +47,7 @@ def mine_corpus(town: Path | None, *, role: str | None, profile: Path | None, as
 def review(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Show each pair that waits, and keep what a person says of it; with `as_json` list them."""
     with open_registry(town, create=not as_json) as (registry, place):
+        require_role(role, place, (entry.role for entry in registry.list()))
         log, corpus = MinedLog(registry.store), CorpusStore(place)
         waiting = [_looked(pair, corpus) for pair in log.list(role=role, verdicts=("waiting",))]
         if as_json:

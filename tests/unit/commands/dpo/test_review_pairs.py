@@ -130,6 +130,9 @@ def test_a_pair_whose_session_is_gone_is_passed_over_and_told(
         (["decide", "keep", "x"], "no verdict 'keep'; there are accept, swap, drop"),
         (["decide", "drop", "x"], "no mined pair 'x'"),
         (["mine", "--role", "Pole Cat"], "no role 'Pole Cat'"),
+        (["mine", "--role", "decon"], "no role 'decon'; did you mean 'deacon'"),
+        (["review", "--role", "decon"], "no role 'decon'; did you mean 'deacon'"),
+        (["choose", "--role", "decon"], "no role 'decon'; did you mean 'deacon'"),
         (["mine", "--profile", "nowhere.yaml"], "nowhere.yaml does not exist"),
     ],
 )
