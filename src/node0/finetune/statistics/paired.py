@@ -78,7 +78,10 @@ def _share(ways: int, last: int, slot: int) -> float:
 
 
 def differences(old: Sequence[Tally], new: Sequence[Tally]) -> list[int]:
-    """New less old, item by item, in whole numbers: shares times the least common multiple of the trials."""
+    """New less old, item by item, in whole numbers: shares times the least common multiple of its trials.
+
+    So an item with more trials than others, such as a long session that was replayed, weighs more in a test.
+    """
     return [_difference(before, after) for before, after in zip(old, new, strict=True)]
 
 
