@@ -11,6 +11,7 @@ sockets and their directory, unless another process has claimed it since.
 import ctypes
 import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,6 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 LOCK_NAME = "owner.pid"
 "In a socket directory; its owner holds a lock on it."
@@ -41,32 +41,39 @@ _ORPHANED = signal.SIGUSR1
 "From the kernel alone, when the parent, or only its thread that started this, has ended."
 
 
-class _Leave(Exception):
-    """A signal asked to end."""
-
-
 def main() -> None:
     """Run the daemon until it ends or the parent does."""
     directory, parent, command = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     # A Ctrl-C in the terminal is for the program, which then ends its daemon in order.
     os.setpgid(0, 0)
-    for number in (*_ASKED, _ORPHANED):
-        signal.signal(number, _leave)
+    woken, told = _signals(*_ASKED, _ORPHANED)
     daemon = None
-    is_orphan = False
     try:
         die_with_parent(_ORPHANED)
         daemon = subprocess.Popen(command, preexec_fn=_die_with_guard)
-        while os.getppid() == parent and daemon.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                daemon.wait(LOOK_EVERY)
-    except _Leave as asked:
-        is_orphan = asked.args == (_ORPHANED,)
+        while not told and os.getppid() == parent and daemon.poll() is None:
+            if select.select([woken], [], [], LOOK_EVERY)[0]:
+                os.read(woken, 512)
     finally:
         if daemon is not None:
             _end(daemon)
-        is_orphan = is_orphan or os.getppid() != parent
+        is_orphan = _ORPHANED in told or os.getppid() != parent
         _discard_unowned(directory, parent, patience=LEFT_AFTER if is_orphan else 0.0)
+
+
+def _signals(*numbers: int) -> tuple[int, list[int]]:
+    """What can be read when one of these, or a child's end, came; and which of these have come.
+
+    No handler raises: a `Popen` that is left while it holds its lock can never be waited for again.
+    """
+    told: list[int] = []
+    for number in numbers:
+        signal.signal(number, lambda number, _: told.append(number))
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    return woken, told
 
 
 def die_with_parent(number: int) -> None:
@@ -110,12 +117,6 @@ def _die_with_guard() -> None:
     die_with_parent(signal.SIGKILL)
     for number in (*_ASKED, _ORPHANED):
         signal.signal(number, signal.SIG_DFL)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    for each in (*_ASKED, _ORPHANED):
-        signal.signal(each, signal.SIG_IGN)
-    raise _Leave(number)
 
 
 def _end(daemon: "subprocess.Popen[bytes]") -> None:

@@ -23,6 +23,29 @@ import os, pathlib, sys, time
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 time.sleep(60)
 """
+SIGNALLED_IN_A_LOCK = """
+import os, runpy, signal, subprocess, sys
+
+class Lock:
+    "A signal comes whenever somebody has just taken it."
+    def __init__(self, inner):
+        self.release = inner.release
+        self.inner = inner
+    def acquire(self, *how):
+        taken = self.inner.acquire(*how)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return taken
+    __enter__, __exit__ = acquire, lambda self, *_: self.release()
+
+class Popen(subprocess.Popen):
+    def __init__(self, *args, **how):
+        super().__init__(*args, **how)
+        self._waitpid_lock = Lock(self._waitpid_lock)
+
+subprocess.Popen = Popen
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 DAEMON = [sys.executable, "-c", WRITES_ITS_NUMBER]
 
 
@@ -95,6 +118,32 @@ def test_a_guard_that_is_asked_to_end_ends_its_daemon(tmp_path: Path, number: in
 
     assert _until(lambda: _is_gone(int(told.read_text())))
     assert not sockets.exists()
+
+
+def test_a_guard_that_is_asked_while_it_looks_after_its_daemon_ends_it_too(tmp_path: Path) -> None:
+    sockets, told = _claimed(tmp_path / "x", os.getpid()), tmp_path / "pid"
+    program = [sys.executable, "-c", SIGNALLED_IN_A_LOCK, guard.__file__, str(sockets), str(os.getpid())]
+    watching = subprocess.Popen([*program, *DAEMON, str(told)])
+
+    try:
+        assert watching.wait(20) == 0
+    finally:
+        watching.kill()
+        watching.wait()
+    assert not sockets.exists()
+
+
+def test_a_daemon_that_ends_by_itself_ends_its_guard_at_once(tmp_path: Path) -> None:
+    took = []
+    for number in range(4):
+        sockets = _claimed(tmp_path / str(number), os.getpid())
+        program = [sys.executable, "-I", "-S", guard.__file__, str(sockets), str(os.getpid())]
+        started = time.monotonic()
+        subprocess.run([*program, "sleep", "0.1"], timeout=30, check=True)
+        took.append(time.monotonic() - started)
+        assert not sockets.exists()
+
+    assert min(took) < guard.LOOK_EVERY
 
 
 def test_a_directory_that_others_share_is_not_removed_with_the_last_sockets(tmp_path: Path) -> None:
