@@ -14,7 +14,11 @@ def test_an_address_loses_the_slash_at_its_end_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://localhost:abc", "http://[::1", "http://a..b", "http://a\n", "http://a/\ud800"]
+    "text",
+    [
+        *("http://localhost:abc", "http://[::1", "http://a..b", "http://a\n", "http://a/\ud800"),
+        *("localhost:8000", "127.0.0.1:8000", "//a", "ftp://a", "http://", "http:///v1"),
+    ],
 )
 def test_what_can_be_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"is no URL .*; give one such as") as refusal:

@@ -213,7 +213,7 @@ def test_what_is_no_openai_server_is_said() -> None:
         server.model()
     with pytest.raises(EngineUnavailable, match="does not answer"):
         UrlModel("http://127.0.0.1:9")
-    with pytest.raises(EngineUnavailable, match="does not answer"):
+    with pytest.raises(ConfigError, match="'no url' is no URL"):
         UrlModel("no url")
     with pytest.raises(ConfigError, match="'http://localhost:abc' is no URL"):
         UrlModel("http://localhost:abc")
