@@ -101,14 +101,22 @@ class Roster:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def admit(self) -> None:
-        """Let members take part that came since: each loads the state of another member of its stage."""
+        """Let members take part that came since: each loads the state of another member of its stage.
+
+        One that refuses it is left, and the run goes on without it.
+        """
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
         waiting = [m for m in self._members.values() if m.is_alive and m.has_model and not m.takes_part]
         for member in waiting:
             others = self._of(member.stage) if member.stage is not None else []
             if others:
-                await self._sync.copy(others[0], member)
+                _, state = await self._sync.fetch(others[0])
+                try:
+                    await self._sync.give(member, state)
+                except ConfigError as fault:
+                    member.refuse(f"it cannot take part: {fault}")
+                    continue
                 member.takes_part = True
                 await self._introduce([m for stage in self.route() for m in stage])
                 logger.info("peer %s joined stage %d", member.peer_id, member.stage)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -113,3 +114,45 @@ def test_after_a_recovery_that_failed_nobody_is_routed_before_the_next(peer: Fak
     peer.hosts["b"].refuses.clear()
     assert peer.run(roster.recover(0, Cut()), timeout=None)
     assert _ids(roster) == [["a"], ["b"]]
+
+
+@pytest.fixture
+def late(peer: FakePeer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Roster]:
+    """A roster of a stage with one member, to which another has come since that is not part of it yet."""
+    monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
+    waiting = peer.hosts.pop("b")
+    roster = _roster(peer, settings(MemberSpec("a", stage=0), MemberSpec("b", stage=0)))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.hosts["b"] = waiting
+
+    async def come() -> None:
+        await roster.admit()
+        while not waiting.asked["reset"]:
+            await asyncio.sleep(0.01)
+        for _ in range(20):  # the reply is heard
+            await asyncio.sleep(0)
+
+    peer.run(come(), timeout=None)
+    yield roster
+    peer.run(roster.close(), timeout=None)
+
+
+def test_a_late_member_takes_part_with_the_state_of_another(late: Roster, peer: FakePeer) -> None:
+    peer.hosts["a"].state = b"7"
+
+    peer.run(late.admit(), timeout=None)
+
+    assert _ids(late) == [["a", "b"]]
+    assert peer.hosts["b"].version == 7
+
+
+def test_a_late_member_that_refuses_the_state_ends_nothing_and_is_not_asked_again(
+    late: Roster, peer: FakePeer
+) -> None:
+    peer.hosts["b"].refuses["load"] = Frame("error", {"text": "no memory", "retriable": False})
+
+    for _ in range(3):
+        peer.run(late.admit(), timeout=None)
+
+    assert _ids(late) == [["a"]]
+    assert peer.hosts["b"].asked["load"] == 1
