@@ -53,7 +53,7 @@ class Decoder:
 
         Raises:
             RetriableError: the caches are full; close a session or try later.
-            ConfigError: another sequence has that name, or this one could hold nothing.
+            ConfigError: another sequence has that name, or this one could hold nothing, or never be held.
         """
         name, length = frame["session"], int(frame["max_length"])
         if name in self._sequences or length < 1:
@@ -61,6 +61,11 @@ class Decoder:
                 f"a session {name} of {length} tokens cannot be opened; give another name or length"
             )
         needed = self._executor.new_sequence(1).nbytes * length
+        if self._budget is not None and needed > self._budget:
+            raise ConfigError(
+                f"a session of {length} tokens needs {needed} bytes and all caches together have "
+                f"{self._budget}; shorten prompt and answer"
+            )
         if self._budget is not None and self.nbytes + needed > self._budget:
             raise RetriableError(
                 f"caches hold {self.nbytes} of {self._budget} bytes and a session needs {needed}; "

@@ -103,9 +103,15 @@ class CountingHost(FakeHost):
     def __init__(self, room: int = 100) -> None:
         super().__init__()
         self.room, self.says_early = room, False
+        self.most = 10_000
+        "Ids that a sequence may come to have."
+
         self.held: dict[str, int] = {}
 
     def _open(self, frame: Frame) -> Iterator[Frame]:
+        if frame["max_length"] > self.most:
+            yield Frame("error", {"text": "too long for all caches", "retriable": False})
+            return
         if len(self.held) >= self.room:
             yield Frame("error", {"text": "caches are full", "retriable": True})
             return

@@ -133,8 +133,18 @@ def test_caches_stay_within_their_budget() -> None:
 
 
 def test_a_cache_beyond_all_memory_is_refused_before_it_is_taken() -> None:
-    with pytest.raises(RetriableError, match="bytes and a session needs"):
+    with pytest.raises(ConfigError, match="bytes and all caches together have"):
         Stage(budget=1 << 30).open(length=10**15)
+
+
+def test_a_cache_that_never_fits_is_refused_for_good() -> None:
+    one = Stage()
+    one.open(length=1)
+    stage = Stage(budget=10 * one.decoder.nbytes)
+
+    with pytest.raises(ConfigError, match=r"11 tokens needs .*; shorten prompt and answer"):
+        stage.open(length=11)
+    stage.open(length=10)
 
 
 @pytest.mark.parametrize("length", [0, -4])

@@ -115,6 +115,18 @@ def test_the_fault_of_one_ends_that_one(stages: Stages, host: CountingHost) -> N
     assert len(host.held) == 1
 
 
+def test_one_that_no_stage_can_ever_hold_ends_alone(stages: Stages, host: CountingHost) -> None:
+    host.room, host.most = 1, 50
+    batch, long, good = SwarmBatch(stages), sequence(3, 60), sequence(3, 2)
+    batch.add(long)
+    batch.add(good)
+
+    progress = {each.sequence: each for each in batch.step()}
+
+    assert "too long for all caches" in str(progress[long].error)
+    assert [token.id for token in progress[good].tokens] == [3]
+
+
 def test_answers_go_on_after_a_loss(stages: Stages) -> None:
     batch, one, other = SwarmBatch(stages), sequence(3, 5), sequence(70, 5)
     told: dict[Sequence, list[int]] = {one: [], other: []}
