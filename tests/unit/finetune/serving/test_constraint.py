@@ -3,15 +3,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from call_answers import BASH, COUNTED, END_TAG, FORCED, FREE, MASKS, NAMES, TAG, allowed_by, follows
 from llguidance import LLMatcher
-from serving_parts import END, TOKENIZER, decode, encode
+from serving_parts import END, decode, encode
 from tiny_chat import tiny_tokenizer
 
 from node0.errors import ConfigError
 from node0.finetune.chat.parse import parse_answer
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.serving.constraint import MARKS, AnswerForm, CallForm, Constraint, call_form, grammar
-from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks
+from node0.finetune.serving.grammar_masks import GrammarMasks
 
 ROOT = Path(__file__).parents[4]
 COMMAND: dict[str, Any] = {
@@ -26,44 +27,15 @@ COUNT: dict[str, Any] = {
     "properties": {"n": {"$ref": "#/$defs/n"}},
     "required": ["n"],
 }
-TOOLS = (("Bash", COMMAND), ('Count "it"', COUNT))
-BASH, COUNTED = (
-    '{"name":"Bash","arguments":{"command":"ls"}}',
-    '{"name": "Count \\"it\\"", "arguments": {"n": 3}}',
-)
-TAG, END_TAG = "<tool_call>", "</tool_call>"
-MASKS = GrammarMasks(TOKENIZER, vocab_size=len(TOKENIZER), stop_ids=[END])
+TOOLS = tuple(zip(NAMES, (COMMAND, COUNT), strict=True))
 
 
 def allows(constraint: Constraint, text: str, form: CallForm = "tagged", *, compact: bool = False) -> bool:
     """Whether a whole answer may be this text."""
-    mask = MASKS.mask(grammar(AnswerForm(constraint, form), compact=compact))
-    return follows(mask, [*encode(text), END])
+    return allowed_by(grammar(AnswerForm(constraint, form), compact=compact), text)
 
 
-def follows(mask: GrammarMask, ids: list[int]) -> bool:
-    """Whether each of these ids may come where it stands."""
-    for token_id in ids:
-        allowed = mask.allowed()
-        if token_id >= len(allowed) or not allowed[token_id]:
-            return False
-        mask.accept(token_id)
-    return True
-
-
-@pytest.mark.parametrize(
-    ("text", "allowed"),
-    [
-        (f"{TAG}{BASH}{END_TAG}", True),
-        (f"{TAG}\n{BASH}\n{END_TAG}{TAG}{COUNTED}{END_TAG}", True),
-        (f"Well. {TAG}{BASH}{END_TAG}", False),
-        (f"{TAG}{BASH}{END_TAG} Well.", False),
-        (f"{TAG}{BASH}", False),
-        (f"{TAG}" + BASH.replace('"ls"', "3") + END_TAG, False),
-        (f"{TAG}" + BASH.replace("Bash", "Read") + END_TAG, False),
-        ("", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "allowed"), FORCED)
 def test_forced_answers_are_calls_of_the_tools_by_their_schema(text: str, allowed: bool) -> None:
     assert allows(Constraint(tools=TOOLS, forced=True), text) is allowed
 
@@ -75,17 +47,7 @@ def test_one_call_is_no_more_than_one() -> None:
     assert not allows(one, f"{TAG}{BASH}{END_TAG}{TAG}{BASH}{END_TAG}")
 
 
-@pytest.mark.parametrize(
-    ("text", "allowed"),
-    [
-        ("Only words, 1 < 2 and <tool.", True),
-        ("", True),
-        (f"I look.{TAG}{BASH}{END_TAG} And so.", True),
-        (f"{TAG}{BASH}{END_TAG}{TAG}{COUNTED}{END_TAG}", True),
-        (f"I look.{TAG}" + BASH.replace('"ls"', "3") + END_TAG, False),
-        (f"{TAG}well", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "allowed"), FREE)
 def test_strict_tools_leave_words_free_and_bind_every_call(text: str, allowed: bool) -> None:
     assert allows(Constraint(tools=TOOLS), text) is allowed
 

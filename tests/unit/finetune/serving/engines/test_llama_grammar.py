@@ -4,13 +4,12 @@
 from typing import Any
 
 import pytest
+from call_answers import BASH, COUNTED, END_TAG, FORCED, FREE, NAMES, TAG, allowed_by
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import gbnf_to_lark
-from serving_parts import END, TOKENIZER, encode
 
 from node0.finetune.serving.constraint import AnswerForm, CallForm, Constraint
 from node0.finetune.serving.engines.llama_grammar import llama_grammar
-from node0.finetune.serving.grammar_masks import GrammarMasks
 
 COMMAND = r"""char ::= [^"\\\x7F\x00-\x1F] | [\\] (["\\bfnrt] | "u" [0-9a-fA-F]{4})
 command-kv ::= "\"command\"" space ":" space string
@@ -26,14 +25,7 @@ space ::= | " " | "\n"{1,2} [ \t]{0,20}
 """
 "Rules as llama-server tells them."
 
-TOOLS: Any = (("Bash", {}), ('Count "it"', {}))
-BASH, COUNTED = (
-    '{"name":"Bash","arguments":{"command":"ls"}}',
-    '{"name": "Count \\"it\\"", "arguments": {"n": 3}}',
-)
-TAG, END_TAG = "<tool_call>", "</tool_call>"
-WRONG = BASH.replace('"ls"', "3")
-MASKS = GrammarMasks(TOKENIZER, vocab_size=len(TOKENIZER), stop_ids=[END])
+TOOLS: Any = tuple((name, {}) for name in NAMES)
 
 
 def allows(constraint: Constraint, text: str, form: CallForm = "tagged") -> bool:
@@ -41,28 +33,10 @@ def allows(constraint: Constraint, text: str, form: CallForm = "tagged") -> bool
     answer = NUMBER if constraint.schema is not None else None
     arguments = [COMMAND, NUMBER][: len(constraint.tools)]
     given = llama_grammar(AnswerForm(constraint, form), answer=answer, arguments=arguments)
-    mask = MASKS.mask(gbnf_to_lark(given))
-    for token_id in [*encode(text), END]:
-        allowed = mask.allowed()
-        if token_id >= len(allowed) or not allowed[token_id]:
-            return False
-        mask.accept(token_id)
-    return True
+    return allowed_by(gbnf_to_lark(given), text)
 
 
-@pytest.mark.parametrize(
-    ("text", "allowed"),
-    [
-        (f"{TAG}{BASH}{END_TAG}", True),
-        (f"{TAG}\n{BASH}\n{END_TAG}{TAG}{COUNTED}{END_TAG}", True),
-        (f"Well. {TAG}{BASH}{END_TAG}", False),
-        (f"{TAG}{BASH}{END_TAG} Well.", False),
-        (f"{TAG}{BASH}", False),
-        (f"{TAG}{WRONG}{END_TAG}", False),
-        (f"{TAG}{BASH.replace('Bash', 'Read')}{END_TAG}", False),
-        ("", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "allowed"), FORCED)
 def test_forced_answers_are_calls_of_the_tools_by_their_rules(text: str, allowed: bool) -> None:
     assert allows(Constraint(tools=TOOLS, forced=True), text) is allowed
 
@@ -74,18 +48,7 @@ def test_one_call_is_no_more_than_one() -> None:
     assert not allows(one, f"{TAG}{BASH}{END_TAG}{TAG}{BASH}{END_TAG}")
 
 
-@pytest.mark.parametrize(
-    ("text", "allowed"),
-    [
-        ("Only words, 1 < 2, <tool, <<tool_cal and <tool_call.\nThen <", True),
-        ("", True),
-        (f"I look.<{TAG}{BASH}{END_TAG} And so <to.", True),
-        (f"<tool_{TAG}{BASH}{END_TAG}{TAG}\n{COUNTED}{END_TAG}", True),
-        (f"I look.{TAG}{WRONG}{END_TAG}", False),
-        (f"<<tool_call{TAG}{WRONG}{END_TAG}", False),
-        (f"{TAG}well", False),
-    ],
-)
+@pytest.mark.parametrize(("text", "allowed"), FREE)
 def test_strict_tools_leave_words_free_and_bind_every_call(text: str, allowed: bool) -> None:
     assert allows(Constraint(tools=TOOLS), text) is allowed
     assert allows(Constraint(tools=TOOLS, one_call=True), text) is (allowed and text.count(TAG) < 2)
