@@ -14,7 +14,8 @@ from node0.settings import read_block
 from node0.town import Town
 
 BLOCK = "town"
-_LINES = re.compile(rf"^{BLOCK}:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z)", re.MULTILINE)
+_LINES = re.compile(rf"^{BLOCK}:[^\n]*(?:\n(?:[ \t]*\n|#[^\n]*\n)*[ \t]+\S[^\n]*)*(?:\n|\Z)", re.MULTILINE)
+"The first line and the indented ones; what stands between these, empty or a comment, is of the block too."
 
 
 class OwnSettings(BaseModel):

@@ -50,6 +50,15 @@ def test_a_second_block_takes_the_place_of_the_first() -> None:
     assert without_block(again, join="") == "# a\ngate: {}\n# b\n"
 
 
+@pytest.mark.parametrize("between", ["\n", "# mine\n", "  # mine\n", " \t\n\n# mine\n\n"])
+def test_a_block_that_a_person_has_spaced_goes_whole(between: str) -> None:
+    before, behind = "gate:\n  threshold: 0.9\n", "\n# of staleness\nstaleness: {limit: 0.2}\n"
+    text = f"{before}town:\n{between}  base_model: x\n{between}  roles:\n{between}  - deacon\n{behind}"
+
+    assert without_block(text, join="") == before + behind
+    assert with_block(text, GIVEN) == with_block(before, GIVEN) + behind
+
+
 def test_a_file_of_nothing_else_is_none_when_the_block_goes() -> None:
     assert without_block(with_block(None, GIVEN), join="") is None
 
