@@ -30,8 +30,10 @@ _OTHERS = 0o077
 def write_atomically(path: Path, text: str, *, shared: bool = False) -> None:
     """Write a whole file or nothing: temporary file beside it, fsync, rename.
 
-    shared: other programs own the file too; it keeps its rights, and a new one can be read by all.
+    shared: other programs own the file too; it keeps its rights, and a new one can be read by all. A link
+        stays one, and the file that it leads to is written.
     """
+    path = path.resolve() if shared else path
     with whole_file(path, mode=_shared_mode(path) if shared else PRIVATE_FILE) as file:
         file.write(text)
 

@@ -66,6 +66,20 @@ def test_a_file_with_wider_rights_is_narrowed_when_it_is_written_again(tmp_path:
     assert mode(path) == 0o600
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_to_a_shared_file_stays_a_link(*, is_there: bool, tmp_path: Path) -> None:
+    target, link = tmp_path / "dotfiles" / "settings.json", tmp_path / "settings.json"
+    target.parent.mkdir()
+    if is_there:
+        target.write_text("1")
+        target.chmod(0o640)
+    link.symlink_to(target)
+
+    write_atomically(link, "2", shared=True)
+
+    assert link.is_symlink() and (target.read_text(), mode(target)) == ("2", 0o640 if is_there else 0o644)
+
+
 def test_a_shared_file_keeps_its_rights_and_a_new_one_can_be_read_by_all(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("1")
