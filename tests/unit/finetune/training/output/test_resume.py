@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from tiny_run import configure
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
-from node0.finetune.run_dir import RunDirectory
+from node0.finetune.data.frozen import write_list
+from node0.finetune.run_dir import EntryUse, RunDirectory
 from node0.finetune.training.output.resume import (
     TrainerState,
+    entries_begun_with,
     find_state,
     read_state,
     refuse_other_run,
     save_state,
 )
+from node0.settings import Resolved
 
 
 class NoWeights:
@@ -63,3 +67,22 @@ def test_a_damaged_state_is_one_line(tmp_path):
 def test_another_setting_is_named_with_both_values():
     with pytest.raises(ConfigError, match="seed was 0 and is 1"):
         refuse_other_run({"seed": 0, "mode": "sft"}, {"mode": "sft", "seed": 1})
+
+
+@pytest.mark.parametrize(
+    "change", [{"dataset": "other.jsonl"}, {"select": {"rigs": ["iron"]}}, {"val_split": 0.5}]
+)
+def test_a_run_goes_on_with_its_entries_only_by_the_settings_that_chose_them(tmp_path, change):
+    mine = configure(tmp_path)
+    run, entries = RunDirectory(mine.checkpoint_dir), [EntryUse("e1", "digest", "1", "train")]
+    write_list(run.entries_file, entries)
+    run.config_file.write_text(Resolved(mine, {}).to_yaml())
+    changed = configure(tmp_path, **change)
+
+    assert entries_begun_with(mine, "auto") == entries
+    assert (entries_begun_with(mine, "never"), entries_begun_with(changed, "auto")) == (None, None)
+
+    save_state(run, TrainerState(step=1), NoWeights())
+    assert entries_begun_with(mine, "auto") == entries
+    with pytest.raises(ConfigError, match=f"cannot resume: {next(iter(change))} was"):
+        entries_begun_with(changed, "auto")
