@@ -66,13 +66,14 @@ def uses_of(entries: Iterable[CorpusEntry], split: Split) -> list[EntryUse]:
     return [EntryUse(entry.id, entry.content_digest, entry.scrub_version, split) for entry in entries]
 
 
-def thaw(store: CorpusStore, frozen: Sequence[EntryUse], *, of: str) -> Parted:
+def thaw(store: CorpusStore, frozen: Sequence[EntryUse], *, of: str, do: str) -> Parted:
     """The entries of a list as they were when it was made, each on its side.
 
     Args:
         store: the corpus.
         frozen: the list.
         of: whose list it is, for the message.
+        do: how to go on without entries of it.
 
     Raises:
         BadCorpus: entries have changed since, are gone, were retracted or wait in quarantine; it names them.
@@ -82,10 +83,7 @@ def thaw(store: CorpusStore, frozen: Sequence[EntryUse], *, of: str) -> Parted:
     if broken:
         named = [f"{name} ({what})" for name, what in list(broken.items())[:NAMED]]
         more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-        raise BadCorpus(
-            f"entries of {of} are no longer what they were: {', '.join(named)}{more}; "
-            "start over without them: --resume never, or another --checkpoint-dir"
-        )
+        raise BadCorpus(f"entries of {of} are no longer what they were: {', '.join(named)}{more}; {do}")
     order = sorted(frozen, key=lambda entry: (found[entry.id].created_at, entry.id))
     sides = {split: [found[entry.id] for entry in order if entry.split == split] for split in get_args(Split)}
     return Parted(sides["train"], sides["val"], {})

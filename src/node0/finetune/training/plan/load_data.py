@@ -57,14 +57,15 @@ def load_data(
 def _parted(config: FineTuneConfig, frozen: Sequence[EntryUse] | None) -> tuple[Parted, int]:
     """The entries of both sides, and how many more would be taken were none frozen."""
     store = CorpusStore(corpus_root(config))
-    whose = "this run"
-    if frozen is None and config.dataset is not None:
-        frozen, whose = read_list(config.dataset), str(config.dataset)
+    whose, do = "this run", "start over without them: --resume never, or another --checkpoint-dir"
+    if config.dataset is not None:
+        frozen, whose = read_list(config.dataset) if frozen is None else frozen, str(config.dataset)
+        do = "freeze a list without them, and start with that: --resume never, or another --checkpoint-dir"
     chosen = selected(store, config.role, config.select, mode=config.mode)
     if frozen is None:
         train, val = split_by_session(chosen.kept, config.val_split)
         return Parted(train, val, chosen.dropped), 0
-    thawed, listed = thaw(store, frozen, of=whose), {entry.id for entry in frozen}
+    thawed, listed = thaw(store, frozen, of=whose, do=do), {entry.id for entry in frozen}
     # An entry that gave no row is on no list of a run; nothing came of it then, nor does now.
     left_out = sum(entry.id not in listed for entry in chosen.kept)
     return Parted(thawed.train, thawed.val, chosen.dropped), left_out

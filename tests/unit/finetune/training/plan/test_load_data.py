@@ -3,7 +3,9 @@ import pytest
 from tiny_chat import tiny_tokenizer
 from tiny_run import configure, make_corpus
 
-from node0.errors import NotFound
+from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.data.frozen import write_list
 from node0.finetune.training.plan.load_data import corpus_root, load_data
 
 
@@ -47,3 +49,16 @@ def test_the_corpus_hash_follows_the_content_of_the_entries(tmp_path):
         hashes.append(load_data(configure(tmp_path), tiny_tokenizer()).corpus_hash)
 
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_an_entry_that_is_gone_says_how_to_go_on_without_it(tmp_path):
+    corpus, listed = make_corpus(tmp_path / "corpus"), tmp_path / "march.jsonl"
+    begun = load_data(configure(tmp_path), tiny_tokenizer()).entries
+    write_list(listed, begun)
+    CorpusStore(corpus).delete(begun[0].id)
+
+    with pytest.raises(BadCorpus, match=r"entries of this run .*; start over without them: --resume never"):
+        load_data(configure(tmp_path), tiny_tokenizer(), begun)
+    for frozen in (None, begun):
+        with pytest.raises(BadCorpus, match=r"entries of .*march.jsonl .*; freeze a list without them"):
+            load_data(configure(tmp_path, dataset=str(listed)), tiny_tokenizer(), frozen)
