@@ -78,7 +78,8 @@ def in_our_names(tree: Mapping[str, Any], *, source: str) -> dict[str, Any]:
     """The tree with our names in place of theirs; each is noted once.
 
     Raises:
-        ConfigError: a setting is named twice, or a name is close to an alias and nothing that is known.
+        ConfigError: a setting is named twice, `lora` is turned off beside its parts, or a name is close to an
+            alias and nothing that is known.
     """
     named: dict[str, Any] = {}
     for name, value in _flat(tree):
@@ -90,6 +91,10 @@ def in_our_names(tree: Mapping[str, Any], *, source: str) -> dict[str, Any]:
         if ours in named:
             raise ConfigError(f"{source} sets {ours!r} twice, also as {name!r}; keep one")
         named[ours] = _our_layers(value, source) if ours == TARGETS else value
+    part = next((name for name in named if name.startswith("lora.")), None)
+    # `lora: {}` asks for an adapter, and its parts do too.
+    if part is not None and (whole := named.pop("lora", {})) != {}:
+        raise ConfigError(f"{source} sets 'lora' to {whole!r} and also {part!r}; keep one")
     return _nested(named)
 
 
@@ -106,10 +111,10 @@ def _nested(named: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in named.items():
         outer, dot, inner = name.partition(".")
-        if not dot:
+        if dot:
+            tree.setdefault(outer, {})[inner] = value
+        else:
             tree[name] = value
-        elif isinstance(tree.setdefault(outer, {}), dict):
-            tree[outer][inner] = value
     return tree
 
 

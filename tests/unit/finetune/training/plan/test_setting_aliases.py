@@ -36,6 +36,16 @@ def test_flat_names_of_an_adapter_join_those_below_lora() -> None:
     }
 
 
+@pytest.mark.parametrize("names", [("lora", "lora_r"), ("lora_r", "lora")])
+def test_parts_of_an_adapter_that_is_turned_off_are_refused(names: tuple[str, str]) -> None:
+    off = {"lora": None, "lora_r": 8}
+
+    with pytest.raises(ConfigError, match=r"flag sets 'lora' to None and also 'lora\.rank'; keep one"):
+        in_our_names({name: off[name] for name in names}, source="flag")
+    on = in_our_names({name: off[name] or {} for name in names}, source="flag")
+    assert on == {"lora": {"rank": 8}}
+
+
 @pytest.mark.parametrize(
     ("given", "layers"),
     [
