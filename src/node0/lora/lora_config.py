@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hyperparameters of a LoRA adapter (Hu et al. 2021, arXiv:2106.09685)."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,9 +26,8 @@ class LoRAConfig(BaseModel):
     target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION), min_length=1)
     "Names of the linear layers to adapt: wq wk wv wo w1 w2 w3."
 
-    @model_validator(mode="before")
-    @classmethod
-    def _scaled(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and isinstance(data.get("rank"), int) and data.get("alpha") is None:
-            return {**data, "alpha": 2.0 * data["rank"]}
-        return data
+    @model_validator(mode="after")
+    def _scaled(self) -> Self:
+        if "alpha" not in self.model_fields_set:
+            self.alpha = 2.0 * self.rank
+        return self
