@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -17,6 +18,11 @@ with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def _hold_once(run_dir):
+    with hold(run_dir):
+        pass
 
 
 def test_a_second_holder_is_refused_with_the_first_ones_process(tmp_path):
@@ -41,6 +47,29 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path):
 
     with hold(tmp_path):
         assert (tmp_path / ".lock").read_text().strip() == str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("names", "is_taken"),
+    [
+        (["run.json", "identities/trainer.key"], True),
+        (["config.resolved.yaml", "notes.txt"], True),
+        (["run.json"], False),
+        (["identities/trainer.key"], False),
+        (["a", "b", "c", "d"], False),
+    ],
+)
+def test_a_directory_with_files_is_taken_if_a_run_or_a_swarm_was_begun_there(tmp_path, names, is_taken):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+
+    for take in (refuse_unusable, _hold_once):
+        with nullcontext() if is_taken else pytest.raises(ConfigError, match="is not empty and no run"):
+            take(tmp_path)
+
+    assert all((tmp_path / name).read_text() == "mine" for name in names)
+    assert (tmp_path / ".lock").exists() == is_taken
 
 
 def test_looking_writes_nothing(tmp_path):
