@@ -32,4 +32,4 @@ def _is_setting(name: str, own: Collection[str]) -> bool:
     known = [*ALIASES, *FineTuneConfig.model_fields]
     flags = [flag.removeprefix("--").replace("-", "_") for flag in own]
     close = difflib.get_close_matches(name, [*flags, *known], n=1, cutoff=0.8)
-    return name in known or bool(close and close[0] not in flags)
+    return name in known or name.partition(".")[0] in known or bool(close and close[0] not in flags)

@@ -13,6 +13,8 @@ OWN = {"--role", "--lr", "--lora-rank", "--set", "--json"}
         (["--learning-rate=1e-4"], ["--set", "learning_rate=1e-4"]),
         (["--max_steps", "7", "--role", "deacon"], ["--set", "max_steps=7", "--role", "deacon"]),
         (["--lora_rank", "8", "--lora-rank", "4"], ["--set", "lora_rank=8", "--lora-rank", "4"]),
+        (["--lora.rank", "8"], ["--set", "lora.rank=8"]),
+        (["--select.max-per-session=1"], ["--set", "select.max_per_session=1"]),
         (["--learning_rte", "1"], ["--set", "learning_rte=1"]),
         (["--set", "lr=1", "--json"], ["--set", "lr=1", "--json"]),
         (["--rol", "x"], ["--rol", "x"]),
