@@ -84,7 +84,7 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"cannot read --set {text!r}; write --set name=value, as in --set lora.rank=8")
         try:
             parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # a ValueError is of what looks like a date and is none
             raise ConfigError(f"cannot read the value of --set {text!r}; quote it as YAML") from None
         _merge(tree, _nested(name.strip(), parsed), {}, name="")
     return tree
@@ -110,7 +110,7 @@ def read_tree(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"cannot read settings from {path}: {reason}; check the path") from None
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         where = " ".join(str(error).split())
         raise ConfigError(f"cannot parse settings in {path}: {where}; correct the file") from None
     if tree is None:

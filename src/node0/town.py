@@ -299,7 +299,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path} is not YAML ({error}): repair it") from error
     return content if isinstance(content, dict) else {}
 

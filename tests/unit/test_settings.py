@@ -118,7 +118,7 @@ def test_assignments_read_values_as_yaml_and_nest_by_dots():
     assert resolve(FineTuneConfig, yaml=NEEDED, flags=tree).values.lr == 1e-3
 
 
-@pytest.mark.parametrize("text", ["lr", "=3", "lr=[1"])
+@pytest.mark.parametrize("text", ["lr", "=3", "lr=[1", "select.since=2026-13-01"])
 def test_an_assignment_that_cannot_be_read_is_refused(text):
     with pytest.raises(ConfigError, match="--set"):
         assignments([text])
@@ -128,6 +128,7 @@ def test_an_assignment_that_cannot_be_read_is_refused(text):
     ("name", "content"),
     [
         ("a.yaml", "a: [1"),
+        ("a.yaml", "a: 2026-02-30"),
         ("a.json", "{"),
         ("a.yaml", "- a\n- b"),
         ("a.yaml", b"\xff\xfe\xff"),

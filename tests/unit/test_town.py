@@ -188,9 +188,10 @@ def test_a_dolt_configuration_of_another_form_says_nothing(dolt_town: Town, cont
     assert dolt_town.dolt_server() == DoltServer()
 
 
-def test_a_dolt_configuration_that_cannot_be_read_is_said(dolt_town: Town) -> None:
+@pytest.mark.parametrize("content", [b"a: [b\n", b"a: 2026-02-30\n", b"\xff"])
+def test_a_dolt_configuration_that_cannot_be_read_is_said(dolt_town: Town, content: bytes) -> None:
     dolt_town.dolt_config_file.parent.mkdir()
-    dolt_town.dolt_config_file.write_text("a: [b\n")
+    dolt_town.dolt_config_file.write_bytes(content)
 
     with pytest.raises(ConfigError, match="not YAML"):
         dolt_town.dolt_server()

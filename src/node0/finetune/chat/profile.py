@@ -229,7 +229,7 @@ def _text_of(path: Path) -> str:
 def _parsed(text: str, role: str, source: str) -> DeploymentProfile:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"profile {source} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"profile {source} is no mapping: write `card: ...` and `tools: [...]`")

@@ -189,6 +189,7 @@ def test_a_written_profile_reads_back(tmp_path: Path) -> None:
     [
         ("- a", "no mapping"),
         ("card: [", "no YAML"),
+        ("card: 2026-02-30", "no YAML"),
         ("cart: x", "cart"),
         ("tools: [Hammer]", "no shipped tool 'Hammer'"),
         ("keep: ['(']", "no regular expression"),

@@ -54,7 +54,7 @@ def _items(file: Traversable, category: Category) -> Iterable[EvalItem]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         rows: Any = yaml.load(file.read_text(encoding="utf-8"), loader)  # one of the safe loaders
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{file} is no YAML: {' '.join(str(error).split())}; correct the file") from None
     if not isinstance(rows, list):
         raise ConfigError(f"{file} holds a {type(rows).__name__}; write a list of items")

@@ -47,6 +47,7 @@ def test_a_directory_of_items_is_read_by_category_and_file(tmp_path: Path) -> No
     ("text", "told"),
     [
         ("a: [", "is no YAML"),
+        ("a: 2026-02-30", "is no YAML"),
         ("a: 1", "holds a dict; write a list"),
         ("- 3", "item 3"),
         ("- {id: x-y}", "item 'x-y'.*required"),
