@@ -7,6 +7,7 @@ People and other programs have hooks there too, as elements of one array: the ot
 import json
 from pathlib import Path
 
+from node0.errors import ConfigError
 from node0.finetune.deploy import json_edit
 from node0.finetune.deploy.agent import session_end_command
 from node0.finetune.deploy.settings_edits import undone
@@ -32,9 +33,11 @@ def plan_hook(text: str, entry: dict[str, object], *, file: Path, made_file: boo
     """What must change in a text of settings that lacks the hook.
 
     Raises:
-        ConfigError: the text is no JSON object, or `hooks` in it is none.
+        ConfigError: the text is no JSON object, `hooks` in it is none, or `hooks.SessionEnd` no array.
     """
     before = json_edit.get(text, PATH)
+    if before is not None and not isinstance(json.loads(before), list):
+        raise ConfigError(f"{'.'.join(PATH)} is no JSON array; repair it")
     return Edit(
         file=str(file),
         path=PATH,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node0.errors import ConfigError
 from node0.finetune.deploy.settings_edits import made
 from node0.finetune.gastown.hook_entry import PATH, holds, hook_entry, plan_hook, without_hook
 
@@ -55,6 +56,12 @@ def test_hooks_that_came_since_stay(array: list[Any], indent: int | None) -> Non
     left = json.loads(without_hook(json.dumps(settings, indent=indent), ENTRY, edit))
 
     assert left == {"hooks": {"SessionEnd": [*array, {"matcher": "later"}]}}
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, "x", None, 0])
+def test_what_is_no_array_is_not_written_over(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"hooks\.SessionEnd is no JSON array; repair it"):
+        put(json.dumps({"hooks": {"SessionEnd": value}}))
 
 
 def test_a_hook_that_is_gone_already_changes_nothing() -> None:
