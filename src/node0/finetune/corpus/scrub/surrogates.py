@@ -4,7 +4,9 @@
 A surrogate has the length, the alphabet, the signs between, the public prefix and the check digits of its
 value. Its signs are drawn one after another by keyed BLAKE2b (RFC 7693): which one, by all signs of the value
 so far, so that the beginning of a value becomes the beginning of its surrogate; from which few signs of the
-alphabet, by all that was drawn so far, so that the same key tells a surrogate from any other value.
+alphabet, by all that was drawn so far, so that the same key tells a surrogate from any other value, and many
+values have one surrogate. Nothing is added to a sign of the value: values that begin alike tell nothing of
+each other.
 """
 
 import re
@@ -20,7 +22,8 @@ from stdnum import luhn
 from stdnum.iso7064 import mod_97_10
 
 FEWEST = 12
-"Letters and digits of the shortest value that gets a surrogate: of other values, one in 2^24 passes for one."
+"""Letters and digits of the shortest value that gets a surrogate: of others, one in 2^23 passes for one,
+of digits alone one in 2^18."""
 
 FREE = 4
 "Signs at the beginning that are drawn from the whole alphabet."
@@ -31,8 +34,11 @@ SMALL = 16
 BLOCK = 4
 "Signs whose choices are found by one hash."
 
-CHAINED = 20
-"Signs that are drawn one by one; they key a pad for the rest of a longer value."
+TELLING = 20
+"Signs by which a surrogate is known."
+
+CHAINED = 128
+"Signs that are drawn one by one, as many as the longest hash has; the rest of a longer value by all of it."
 
 REMEMBERED = 65_536
 DIGITS = string.digits
@@ -114,30 +120,25 @@ class Surrogates:
     def _drawn(self, value: str, shape: _Shape, salt: int) -> list[str]:
         read = self._hash(f"read {salt}")
         drawn: list[str] = []
-        offsets = table = b""
-        mixed = 0
+        offsets = b""
         for number, place in enumerate(shape.places[:CHAINED]):
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, drawn)
-            alphabet, sign = shape.alphabets[number], ord(value[place])
+            alphabet = shape.alphabets[number]
             read.update(value[place].encode())
-            if number < FREE or number % BLOCK == 0:
-                table, mixed = read.copy().digest(), 0
-            # Within a block the hash at its beginning gives secret factors for the signs since.
-            mixed += sign * (table[number % BLOCK] | 1)
-            pick = (mixed + table[BLOCK + number % BLOCK]) >> 2
+            pick = int.from_bytes(read.copy().digest()[:2])
             count = _choices(alphabet, number)
             first = offsets[number % BLOCK] if count < len(alphabet) else 0
             drawn.append(alphabet[(first + len(alphabet) // count * (pick % count)) % len(alphabet)])
-        rest = shape.places[CHAINED:]
+        rest = shape.alphabets[CHAINED:]
         if rest:
+            read.update(value.encode())
             pad = shake_128(read.digest()).digest(len(rest))
-            for place, alphabet, byte in zip(rest, shape.alphabets[CHAINED:], pad, strict=True):
-                drawn.append(alphabet[(alphabet.find(value[place]) + byte) % len(alphabet)])
+            drawn += [alphabet[byte % len(alphabet)] for alphabet, byte in zip(rest, pad, strict=True)]
         return drawn
 
     def _follows(self, value: str, shape: _Shape) -> bool:
-        signs = [value[place] for place in shape.places[:CHAINED]]
+        signs = [value[place] for place in shape.places[:TELLING]]
         offsets = b""
         for number, sign in enumerate(signs):
             if number % BLOCK == 0:

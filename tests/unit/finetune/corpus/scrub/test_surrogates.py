@@ -59,6 +59,34 @@ def test_the_beginning_of_a_hash_becomes_the_beginning_of_its_surrogate(value: s
     assert OURS.of(value).startswith(OURS.of(short))
 
 
+@pytest.mark.parametrize("shared", [4, 30, 200])
+def test_a_value_and_its_surrogate_do_not_undo_another_of_the_same_beginning(shared: int) -> None:
+    beginning = draws(BASE62, shared, count=1)[0]
+    known, *others = (beginning + rest for rest in draws(BASE62, 30))
+    away = [
+        BASE62.index(new) - BASE62.index(old)
+        for old, new in zip(known[shared:], OURS.of(known)[shared:], strict=True)
+    ]
+
+    guessed = right = 0
+    for value in others:
+        guess = [
+            BASE62[(BASE62.index(new) - step) % 62]
+            for new, step in zip(OURS.of(value)[shared:], away, strict=True)
+        ]
+        guessed += len(guess)
+        right += sum(one == other for one, other in zip(guess, value[shared:], strict=True))
+
+    assert right < guessed / 30
+
+
+def test_many_values_have_one_surrogate_so_that_the_key_undoes_none() -> None:
+    beginning = draws(BASE62, 30, count=1)[0]
+    surrogates = {OURS.of(beginning + sign + other)[30] for sign in BASE62 for other in "ab"}
+
+    assert len(surrogates) <= 4
+
+
 @pytest.mark.parametrize("prefix", ["ghp_", "gho_", "npm_"])
 def test_a_tokens_checksum_is_valid(prefix: str) -> None:
     for value in draws(BASE62, 36):
