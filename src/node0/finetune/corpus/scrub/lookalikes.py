@@ -6,15 +6,19 @@ Words, paths, versions, dates and names of things stay: their pieces read as wor
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
+from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
 from node0.finetune.corpus.scrub.word_likeness import is_generated, word_evidence
 
 SHORTEST = 16
 KIND = "lookalike"
+OURS = "surrogate"
+"The kind of what a rule found, and what is made up already."
+
 UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 STRETCH = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 PIECE = re.compile(r"[A-Za-z0-9]+")
@@ -52,16 +56,33 @@ def lookalikes(text: str, words: Sequence[str], taken: Sequence[Span]) -> Iterat
         at += len(word)
 
 
-def without_covered(found: Sequence[Finding]) -> list[Finding]:
-    """The findings less the lookalikes of which a rule knows some part, whatever it says of it."""
-    known = sorted((one.start, one.end) for one in found if one.kind != KIND)
-    reach = list(accumulate((end for _, end in known), max))
+def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
+    """The findings less the lookalikes of which a rule knows some part.
 
-    def is_covered(one: Finding) -> bool:
-        before = bisect_left(known, (one.end, 0))
-        return before > 0 and reach[before - 1] > one.start
+    A rule that lets something be knows a lookalike that is an example or stands for a value, no other: the
+    value in `${NAME:-value}` or `example-value` is one.
+    """
+    firm = _Covered(
+        one for one in found if one.kind != KIND and (one.tier is not Tier.KEEP or one.kind == OURS)
+    )
+    kept = _Covered(one for one in found if one.kind != KIND and one.tier is Tier.KEEP)
 
-    return [one for one in found if one.kind != KIND or not is_covered(one)]
+    def is_known(one: Finding) -> bool:
+        return one in firm or (one in kept and stands_for_a_value(text[one.start : one.end]))
+
+    return [one for one in found if one.kind != KIND or not is_known(one)]
+
+
+class _Covered:
+    """Places of findings, to be asked which others they touch."""
+
+    def __init__(self, found: Iterable[Finding]) -> None:
+        self._known = sorted((one.start, one.end) for one in found)
+        self._reach = list(accumulate((end for _, end in self._known), max))
+
+    def __contains__(self, one: Finding) -> bool:
+        before = bisect_left(self._known, (one.end, 0))
+        return before > 0 and self._reach[before - 1] > one.start
 
 
 def _find_spans(word: str) -> tuple[Span, ...]:

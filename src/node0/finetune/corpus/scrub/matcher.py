@@ -8,7 +8,7 @@ from node0.finetune.corpus.scrub.base64_text import text_blobs
 from node0.finetune.corpus.scrub.broken_tokens import Detect, broken_tokens, is_whole_before_break
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, joined_lines
-from node0.finetune.corpus.scrub.lookalikes import lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
 from node0.finetune.corpus.scrub.rules.rule_table import PERSONAL_FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
@@ -36,7 +36,7 @@ class Matcher:
 
     def findings(self, text: str, *, wide: bool = True) -> list[Finding]:
         """Every place, in order, without overlaps; `wide`, also what only looks random."""
-        found = without_covered(list(self._everything(text, 0, wide=wide and self._ours is not None)))
+        found = without_covered(list(self._everything(text, 0, wide=wide and self._ours is not None)), text)
         candidates = [finding for finding in found if finding.tier is Tier.CANDIDATE]
         if not candidates:
             return resolved(found)
@@ -93,7 +93,8 @@ class Matcher:
         """All of them; to be kept where something stands for the value already."""
         for one in found:
             ours = self._ours and not one.name and self._ours(text[one.start : one.end])
-            yield one._replace(tier=Tier.KEEP) if ours else one
+            kind = one.kind if one.kind == KIND else OURS
+            yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
 
     def _base64(self, text: str, depth: int, words: Sequence[str] | None = None) -> Iterator[Finding]:
         for blob in text_blobs(text, words):

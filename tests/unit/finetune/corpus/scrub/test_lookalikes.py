@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.lookalikes import KIND, lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.surrogates import Surrogates
+from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 
 BASE62 = string.ascii_letters + string.digits
 STAY = [
@@ -63,10 +65,27 @@ def test_the_letters_of_an_escape_are_none_of_the_stretch(escape: str) -> None:
 
 
 def test_what_a_rule_knows_some_part_of_is_left_to_it() -> None:
-    rule = Finding("github-token", Tier.KEEP, 10, 30)
     inside, beside = Finding(KIND, Tier.REDACT, 25, 60), Finding(KIND, Tier.REDACT, 30, 60)
+    text = "x" * 25 + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC"
 
-    assert without_covered([inside, beside, rule]) == [beside, rule]
+    for rule in (Finding("github-token", Tier.CANDIDATE, 10, 30), Finding(OURS, Tier.KEEP, 10, 30)):
+        assert without_covered([inside, beside, rule], text) == [beside, rule]
+
+
+@pytest.mark.parametrize("value", ["aB3dE5gH7jK9mN1pQ3rS5tU7", "1f0e9d8c7b6a51423c4d5e6f70819a2b"])
+@pytest.mark.parametrize("text", ["secret=${X:-%s}", "token=example-%s", "api_key: os.environ/%s"])
+def test_a_rule_that_lets_something_be_leaves_no_value_that_looks_random(text: str, value: str) -> None:
+    scrubber = TextScrubber(surrogates=Surrogates(b"our key"))
+    scrubbed, _ = scrubber.scrub(text % value)
+
+    assert value[-8:] not in scrubbed
+    assert scrubber.scrub(scrubbed)[0] == scrubbed
+
+
+def test_an_example_that_a_rule_lets_be_stays() -> None:
+    text = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE"
+
+    assert TextScrubber(surrogates=Surrogates(b"our key")).scrub(text)[0] == text
 
 
 def test_base64_that_holds_text_is_looked_at_by_itself() -> None:
