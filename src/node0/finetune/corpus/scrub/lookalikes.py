@@ -57,7 +57,7 @@ def lookalikes(text: str, words: Sequence[str], taken: Sequence[Span]) -> Iterat
 
 
 def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
-    """The findings less the lookalikes of which a rule knows some part.
+    """The findings less the lookalikes of which a rule knows some part, or that are part of a surrogate.
 
     A rule that lets something be knows a lookalike that is an example or stands for a value, no other: the
     value in `${NAME:-value}` or `example-value` is one.
@@ -67,22 +67,33 @@ def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
     )
     kept = _Covered(one for one in found if one.kind != KIND and one.tier is Tier.KEEP)
 
+    own = _Covered(one for one in found if one.kind == KIND and one.tier is Tier.KEEP)
+
     def is_known(one: Finding) -> bool:
-        return one in firm or (one in kept and stands_for_a_value(text[one.start : one.end]))
+        if one in firm or (one.tier is not Tier.KEEP and own.holds(one)):
+            return True
+        return one in kept and stands_for_a_value(text[one.start : one.end])
 
     return [one for one in found if one.kind != KIND or not is_known(one)]
 
 
 class _Covered:
-    """Places of findings, to be asked which others they touch."""
+    """Places of findings, to be asked which others they touch or hold."""
 
     def __init__(self, found: Iterable[Finding]) -> None:
         self._known = sorted((one.start, one.end) for one in found)
         self._reach = list(accumulate((end for _, end in self._known), max))
 
     def __contains__(self, one: Finding) -> bool:
-        before = bisect_left(self._known, (one.end, 0))
-        return before > 0 and self._reach[before - 1] > one.start
+        return self._reach_before(one.end) > one.start
+
+    def holds(self, one: Finding) -> bool:
+        """Whether one of them reaches from its start to its end."""
+        return self._reach_before(one.start + 1) >= one.end
+
+    def _reach_before(self, at: int) -> int:
+        before = bisect_left(self._known, (at, 0))
+        return self._reach[before - 1] if before else 0
 
 
 def _find_spans(word: str) -> tuple[Span, ...]:

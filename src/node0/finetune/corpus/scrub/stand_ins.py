@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from node0.finetune.corpus.scrub.base64_text import rewritten
+from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.placeholders import without_placeholders
 from node0.finetune.corpus.scrub.surrogates import FEWEST, Surrogates, fits
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
@@ -12,6 +13,9 @@ from node0.finetune.corpus.scrub.written_signs import read, write_over
 
 STRUCTURED = frozenset({"private-key", "ssh-public-key", "deny-list", "ssn"})
 "Kinds that get a placeholder whatever they look like."
+
+TRIES = 16
+"Surrogates that are drawn until one is steady: seen again, its pieces read as those of one value."
 
 SHORTEST_KNOWN = 8
 "Signs of a value that is looked for in the rest of the entry."
@@ -36,11 +40,18 @@ class StandIns:
     Args:
         surrogates: Under the town's key.
         scrub: Scrubs a text that was found inside of another, with the same stand-ins.
+        looks_random: Whether part of a word would be taken for a value that nothing stands for.
     """
 
-    def __init__(self, surrogates: Surrogates, scrub: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        surrogates: Surrogates,
+        scrub: Callable[[str], str],
+        looks_random: Callable[[str], bool] = lambda word: False,
+    ) -> None:
         self._surrogates = surrogates
         self._scrub = scrub
+        self._looks_random = looks_random
         self._given: dict[str, str] = {}
         self._hashes: dict[str, list[str]] = {}
         self._texts: list[str] = []
@@ -58,7 +69,7 @@ class StandIns:
         if inside is not None:
             return inside
         value = read(written)
-        return write_over(written, self._of(value)) if fits(value) else None
+        return write_over(written, self._of(value, kind)) if fits(value) else None
 
     def remember(self, written: str, replacement: str) -> None:
         """Look for a value that was found once in the rest of the entry too."""
@@ -75,17 +86,22 @@ class StandIns:
             text = SHORT_HASH.sub(self._shortened, text)
         return text
 
-    def _of(self, value: str) -> str:
+    def _of(self, value: str, kind: str) -> str:
         if value not in self._given:
             self._read_texts()
             salt, surrogate = 0, self._surrogates.of(value)
-            while surrogate in self._real or surrogate == value:
+            while self._is_taken(surrogate, value) or (
+                kind == LOOKALIKE and salt < TRIES and self._looks_random(surrogate)
+            ):
                 salt += 1
                 surrogate = self._surrogates.of(value, salt)
             self._given[value] = surrogate
             if HASH.fullmatch(value):
                 self._hashes.setdefault(value[:SHORTEST_PREFIX], []).append(value)
         return self._given[value]
+
+    def _is_taken(self, surrogate: str, value: str) -> bool:
+        return surrogate in self._real or surrogate == value
 
     def _read_texts(self) -> None:
         """Note the long words of what was reserved, when a surrogate is first asked for."""

@@ -108,7 +108,9 @@ class TextScrubber:
         """Those of an entry, none given out yet."""
         made = Placeholders()
         if self._surrogates:
-            made.stand_ins = StandIns(self._surrogates, lambda text: self.redact(text, made)[0])
+            made.stand_ins = StandIns(
+                self._surrogates, lambda text: self.redact(text, made)[0], self._matcher.looks_random
+            )
         return made
 
     def findings(self, text: str, *, name: str = "", wide: bool = True) -> list[Finding]:

@@ -182,3 +182,15 @@ def test_only_what_is_ours_is_known_as_ours() -> None:
     assert is_ours(SURROGATES, f"session={surrogate}; theme=dark")
     assert not is_ours(SURROGATES, f"{surrogate} and Zx81kQpLm42")
     assert not is_ours(SURROGATES, "session=dark")
+
+
+def test_a_surrogate_in_pieces_is_still_one_when_it_is_seen_again() -> None:
+    rng = random.Random(5)
+    signs = string.ascii_letters + string.digits + "+/_-"
+    values = ["".join(rng.choices(signs, k=48)) for _ in range(300)]
+    hashes = ["".join(rng.choices(string.hexdigits[:16], k=64)) for _ in range(40)]
+    broken = [f"{value[:32]}\x1b[0m\x1b[1;31m{value[32:]}" for value in hashes]
+    once = [SCRUBBER.scrub(f"got {text} | ok")[0] for text in (*values, *broken)]
+    again = CorpusScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
+
+    assert [again.scrub(text)[0] for text in once] == once
