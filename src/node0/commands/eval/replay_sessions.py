@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node0 import console
 from node0.commands.eval.eval_tasks import ChosenTasks
 from node0.commands.eval.model_answerer import ModelAnswerer
 from node0.commands.eval.tried_suite import TriedSuite, try_suite
 from node0.commands.model.open_registry import open_registry
-from node0.errors import NotFound
+from node0.errors import NotFound, SandboxUnavailable
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.eval.effect.same_effect import EffectJudge, find_judge
 from node0.finetune.eval.held_out import held_out_of, require_unseen
 from node0.finetune.eval.replay import commonest_answer, replay_tasks
 from node0.finetune.eval.replay_figures import replay_rows
@@ -59,10 +61,19 @@ def replay_sessions(
         NotFound: they hold no call.
     """
     model = answerer.replaying()
-    tasks = replay_tasks(entries, reduce=model.reduce, limit=limit)
+    tasks = replay_tasks(entries, reduce=model.reduce, limit=limit, judge=_judge())
     if not tasks:
         raise NotFound("the sessions that were held out hold no call; train with a larger val_split")
     chosen = ChosenTasks(REPLAY, tasks, nulls=[commonest_answer(tasks)])
     once = replace(trying, epochs=1, seed=0, temperature=0.0)
     tried = try_suite(chosen, once, model, output=output, town=town)
     return Replayed(tried, replay_rows(tasks, tried.results))
+
+
+def _judge() -> EffectJudge | None:
+    """What tries commands in a sandbox; where there is none that is told."""
+    try:
+        return find_judge()
+    except SandboxUnavailable as error:
+        console.note(f"recorded and answered calls are compared as texts alone: {error}")
+        return None

@@ -77,6 +77,7 @@ def _tell_figures(report: Report, *, as_json: bool) -> None:
     for row in report["replay"][:1]:
         console.note(
             f"replay: {row['turns']} recorded calls, {row['exact']} exact, {row['equivalent']} equivalent, "
+            f"{row['same_effect']} of the same effect, "
             f"{row['wrong']} wrong; of {row['shown']} that depend on what a tool showed "
             f"{row['shown_agree']} agree"
         )

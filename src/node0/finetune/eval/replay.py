@@ -2,8 +2,9 @@
 """Replay a town's own sessions: at each recorded call the model is asked with the recorded context.
 
 A session is a task and each of its calls a check. An answer is exact when it makes the recorded calls,
-equivalent when it makes calls that do the same (`same_calls`), else wrong. Nothing is run: the next request
-is the recorded one, whatever was answered.
+equivalent when it makes them written otherwise (`same_calls`), has the same effect when its commands do the
+same in throwaway places (`effect`), else it is wrong. The next request is the recorded one, whatever was
+answered.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from node0.finetune.chat.messages import Block, Message, Request, text_of
 from node0.finetune.chat.same_calls import Call, calls_of, equivalent
 from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.eval.effect.same_effect import RULES, Effect
 from node0.finetune.eval.held_out import spread
 from node0.finetune.eval.running.null_models import NullModel
 from node0.finetune.eval.running.task import Conversation
@@ -24,12 +27,26 @@ from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.tool_calls import MeasuredTurn, recorded_turns
 from node0.finetune.registry.evaluations import REPLAY
 
+MOST_TRIED = 10
+"Answers of a session whose effect is looked for: what is judged may not depend on other sessions."
+
+
+class Judge(Protocol):
+    """What compares the effects of recorded and answered calls."""
+
+    def can_try(self, recorded: Sequence[Call], answered: Sequence[Call]) -> bool:
+        """Whether these can be compared at all."""
+
+    def judge(self, recorded: Sequence[Call], answered: Sequence[Call]) -> Effect:
+        """Compare them."""
+
 
 class Agreement(StrEnum):
     """How an answer stands to the recorded one."""
 
     EXACT = "exact"
     EQUIVALENT = "equivalent"
+    SAME_EFFECT = "same_effect"
     WRONG = "wrong"
 
 
@@ -40,6 +57,9 @@ class ReplayTask:
     turns: Sequence[MeasuredTurn]
     content_digest: str
     "Of the corpus entry."
+
+    judge: Judge | None = None
+    "Without one nothing is run, and calls are compared as texts alone."
 
     difficulty: str = ""
     actions: Sequence[str] = ()
@@ -79,17 +99,18 @@ class ReplayTask:
     def digest(self) -> str:
         """Another one where the session, the calls that are asked, or the calls that are right are others."""
         asked = [[len(turn.request["messages"]), turn.calls] for turn in self.turns]
-        return hashlib.sha256(json.dumps([self.id, self.content_digest, asked]).encode()).hexdigest()
+        rules = [] if self.judge is None else [RULES]
+        return hashlib.sha256(json.dumps([self.id, self.content_digest, asked, *rules]).encode()).hexdigest()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Conversation]:
         """Begin to replay it."""
-        yield _Replay(self.turns)
+        yield _Replay(self.turns, self.judge)
 
 
 class _Replay:
-    def __init__(self, turns: Sequence[MeasuredTurn]) -> None:
-        self._turns = turns
+    def __init__(self, turns: Sequence[MeasuredTurn], judge: Judge | None) -> None:
+        self._turns, self._judge, self._tries = turns, judge, MOST_TRIED
         self._judged: list[CheckOutcome] = []
 
     @property
@@ -99,13 +120,21 @@ class _Replay:
 
     def answer(self, blocks: Sequence[Block]) -> None:
         turn = self._turns[len(self._judged)]
-        found = agreement(calls_of(blocks), turn.calls)
-        recorded = "; ".join(f"{name} {given}" for name, given in turn.calls)
-        self._judged.append(
-            CheckOutcome(
-                check=found.value, passed=found is not Agreement.WRONG, reason=f"recorded was {recorded}"
-            )
-        )
+        calls = calls_of(blocks)
+        found = agreement(calls, turn.calls)
+        reason = "recorded was " + "; ".join(f"{name} {given}" for name, given in turn.calls)
+        if found is Agreement.WRONG:
+            effect = self._effect(turn.calls, calls)
+            found = Agreement.SAME_EFFECT if effect is Effect.SAME else found
+            reason += ", which was seen to do something else" if effect is Effect.OTHER else ""
+        passed = found is not Agreement.WRONG
+        self._judged.append(CheckOutcome(check=found.value, passed=passed, reason=reason))
+
+    def _effect(self, recorded: Sequence[Call], calls: Sequence[Call]) -> Effect:
+        if self._judge is None or not self._tries or not self._judge.can_try(recorded, calls):
+            return Effect.UNKNOWN
+        self._tries -= 1
+        return self._judge.judge(recorded, calls)
 
     def results(self) -> Sequence[CheckOutcome]:
         return self._judged
@@ -116,6 +145,7 @@ def replay_tasks(
     *,
     reduce: Callable[[Message], Message | None] = lambda message: message,
     limit: int | None = None,
+    judge: Judge | None = None,
 ) -> list[ReplayTask]:
     """The sessions of these entries that hold calls.
 
@@ -123,17 +153,18 @@ def replay_tasks(
         entries: what the model has not seen.
         reduce: a recorded message as the deployed model would give it; None where it would not.
         limit: ask at most so many calls, evenly spread.
+        judge: compares what recorded and answered calls do.
     """
     digests = {entry.id: entry.content_digest for entry in entries}
     turns = [turn for entry in entries for turn in recorded_turns(entry, reduce=reduce)]
     sessions: dict[str, list[MeasuredTurn]] = {}
     for turn in spread(turns, limit):
         sessions.setdefault(turn.entry_id, []).append(turn)
-    return [ReplayTask(found, digests[name]) for name, found in sessions.items()]
+    return [ReplayTask(found, digests[name], judge) for name, found in sessions.items()]
 
 
 def agreement(calls: Sequence[Call], recorded: Sequence[Call]) -> Agreement:
-    """How these calls stand to the recorded ones."""
+    """How these calls stand to the recorded ones, as texts."""
     if list(calls) == list(recorded):
         return Agreement.EXACT
     return Agreement.EQUIVALENT if equivalent(calls, recorded) else Agreement.WRONG

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay found, in figures: exact, equivalent and wrong calls, by role and task type."""
+"""What a replay found, in figures: how calls stand to the recorded ones, by role and task type."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ from node0.finetune.statistics.tallies import Tally, estimate
 
 NOTE = (
     "At each recorded call the model was asked with the recorded context. Equivalent: the same calls after "
-    "normalising. Shown: calls that hold a word only a tool result showed. Bounds take a session as one item."
+    "normalising. Same effect: commands of bd and git that do the same in throwaway places; what cannot be "
+    "tried there is not claimed. Shown: calls that hold a word only a tool result showed. Bounds take a "
+    "session as one item."
 )
 EVERY = "all"
 

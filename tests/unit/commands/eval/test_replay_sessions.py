@@ -27,6 +27,20 @@ def test_sessions_are_replayed_once_and_greedily_whatever_a_suite_is_tried(
     assert found.tried.chosen.is_whole
 
 
+def test_without_a_sandbox_calls_are_compared_as_texts_alone_and_that_is_told(
+    base: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = held_out_sessions(run, spelled=None, town=None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with loaded_answerer(base, town=None, device="cpu", dtype="float32") as answerer:
+        found = replay_sessions(answerer, entries, TRYING, limit=None, output=tmp_path / "out", town=None)
+
+    assert [row["same_effect"] for row in found.rows] == [0, 0]
+    assert (
+        "compared as texts alone: what a model proposes is run in a sandbox only" in capsys.readouterr().err
+    )
+
+
 def test_sessions_without_a_call_are_refused(base: str, tmp_path: Path) -> None:
     silent = session("gt-a")
     silent.messages = silent.messages[:1] + silent.messages[-1:]

@@ -127,7 +127,10 @@ def test_the_towns_own_sessions_are_a_figure_of_their_own(
     assert (every["turns"], every["wrong"], patrol["task_type"]) == (1, 1, "patrol")
     assert registry.require("dm").eval_scores_by_category["replay"] == 0.0
     assert 'id="replay"' in (tmp_path / "out" / "report.html").read_text()
-    assert "replay: 1 recorded calls, 0 exact, 0 equivalent, 1 wrong" in capsys.readouterr().err
+    assert (
+        "replay: 1 recorded calls, 0 exact, 0 equivalent, 0 of the same effect, 1 wrong"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_is_replayed_beside_a_suite_has_a_report_and_an_evaluation_of_its_own(

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from collections.abc import Sequence
 
 import pytest
 from replayed_sessions import Ruled, call, perfect, session
 
-from node0.finetune.eval.replay import Agreement, agreement, commonest_answer, replay_tasks
+from node0.finetune.chat.same_calls import Call
+from node0.finetune.eval.effect.same_effect import Effect
+from node0.finetune.eval.replay import MOST_TRIED, Agreement, agreement, commonest_answer, replay_tasks
 from node0.finetune.eval.running.answerer import Sampling
 from node0.finetune.eval.running.eval_runner import EvalRunner, Trying
 from node0.finetune.eval.running.task import suite_digest
@@ -91,6 +94,51 @@ def test_the_commonest_call_is_a_null_model() -> None:
     assert json.dumps(answer[0]).count("bd list --status=open") == 1
     with pytest.raises(ValueError, match="no recorded calls"):
         commonest_answer([])
+
+
+class Judged:
+    """Compares by a table of what was answered; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def can_try(self, recorded: Sequence[Call], answered: Sequence[Call]) -> bool:
+        return "untried" not in answered[0][1]
+
+    def judge(self, recorded: Sequence[Call], answered: Sequence[Call]) -> Effect:
+        self.asked.append(answered[0][1])
+        return Effect.SAME if "same" in answered[0][1] else Effect.OTHER
+
+
+def test_a_call_that_does_the_same_passes_and_one_that_was_seen_to_differ_is_told() -> None:
+    answers = iter(["same", "other", "untried", "bd close gt-b-77"])
+    judge = Judged()
+    tasks = replay_tasks([session("gt-a"), session("gt-b")], judge=judge)
+    first, second = EvalRunner(tasks, Trying(epochs=1, concurrency=1)).run(Ruled(lambda last: next(answers)))
+
+    assert [check.check for check in first.checks] == [Agreement.SAME_EFFECT, Agreement.WRONG]
+    assert [check.passed for check in first.checks] == [True, False]
+    assert first.checks[1].reason.endswith(", which was seen to do something else")
+    assert [check.check for check in second.checks] == [Agreement.WRONG, Agreement.EXACT]
+    assert "seen" not in second.checks[0].reason
+    assert len(judge.asked) == 2
+
+
+def test_only_so_many_answers_of_a_session_are_tried_whatever_others_were() -> None:
+    turns = session("gt-a").messages[:2] * (MOST_TRIED + 3)
+    sessions = [session(f"gt-{name}").model_copy(update={"messages": turns}) for name in "ab"]
+    judge = Judged()
+    results = EvalRunner(replay_tasks(sessions, judge=judge), TRYING).run(Ruled(lambda last: "same"))
+
+    for result in results:
+        assert [check.passed for check in result.checks] == [True] * MOST_TRIED + [False] * 3
+    assert len(judge.asked) == 2 * MOST_TRIED
+
+
+def test_a_replay_that_tries_effects_is_another_suite() -> None:
+    plain, judged = (suite_digest(replay_tasks([session("gt-a")], judge=one)) for one in (None, Judged()))
+
+    assert plain != judged
 
 
 @pytest.mark.parametrize(
