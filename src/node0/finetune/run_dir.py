@@ -9,6 +9,7 @@ registered, published or sent anywhere:
     checkpoints/        step_N: each stage's shard
     reference.jsonl     what DPO's reference makes of each pair
     runs/               TensorBoard's events
+    evals/              step_N: how its weights did on a suite, while the run went on
     swarm/              keys, sockets and logs of stages that the trainer started itself
     gathered/ whole/    shards that came from a swarm's stages, and checkpoints put together from them
 """
@@ -127,6 +128,11 @@ class RunDirectory:
     def events(self) -> Path:
         """TensorBoard's events."""
         return self.root / "runs"
+
+    @property
+    def evals(self) -> Path:
+        """What `node0 eval follow` found out, one directory a step."""
+        return self.root / "evals"
 
     @property
     def swarm(self) -> Path:
@@ -271,14 +277,14 @@ class RunDirectory:
     def discard_after(self, step: int) -> None:
         """Remove metrics and checkpoints of steps that will be done again, and the manifest."""
         write_json_lines(self.metrics_file, [row for row in self.metrics() if row["step"] <= step])
-        for directory in (self.checkpoints, self.training_state):
+        for directory in (self.checkpoints, self.training_state, self.evals):
             prune_steps(directory, keep=[known for known in step_numbers(directory) if known <= step])
         # From here on the directory is no longer the finished run that its manifest names.
         self.manifest_file.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove what an earlier run in this directory would be resumed or judged by."""
-        for directory in (self.training_state, self.checkpoints, self.events):
+        for directory in (self.training_state, self.checkpoints, self.events, self.evals):
             shutil.rmtree(directory, ignore_errors=True)
         for file in (self.metrics_file, self.manifest_file):
             file.unlink(missing_ok=True)

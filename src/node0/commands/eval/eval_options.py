@@ -19,11 +19,12 @@ from node0.commands.common_options import (
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.eval import compare_versions, export_suite, run_suite
+    from node0.commands.eval import compare_versions, export_suite, follow_run, run_suite
     from node0.finetune.eval.running import eval_runner
 else:
     compare_versions = when_called("node0.commands.eval.compare_versions")
     export_suite = when_called("node0.commands.eval.export_suite")
+    follow_run = when_called("node0.commands.eval.follow_run")
     run_suite = when_called("node0.commands.eval.run_suite")
     eval_runner = when_called("node0.finetune.eval.running.eval_runner")
 
@@ -36,6 +37,9 @@ AgainstOption = Annotated[
     str | None, typer.Option("--against", help="Show this version's or directory's report beside it.")
 ]
 
+SuiteOption = Annotated[
+    Path | None, typer.Option(help="promptfoo's YAML, or a directory of items; default: the shipped suite.")
+]
 CategoryOption = Annotated[list[str] | None, typer.Option(help="Of this category only. Repeatable.")]
 ItemsOfRoleOption = Annotated[str | None, typer.Option("--role", help="Items of this role only.")]
 
@@ -51,10 +55,7 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
         str, typer.Argument(help="Registered name, directory of a run or a base, or a name at --url.")
     ],
     *,
-    suite: Annotated[
-        Path | None,
-        typer.Option(help="promptfoo's YAML, or a directory of items; default: the shipped suite."),
-    ] = None,
+    suite: SuiteOption = None,
     category: CategoryOption = None,
     role: ItemsOfRoleOption = None,
     epochs: Annotated[int, typer.Option(min=1, help="Trials of each item.")] = 5,
@@ -116,6 +117,38 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
         town=town,
     )
     run_suite.run_suite(request, as_json=as_json)
+
+
+@app.command()
+def follow(  # noqa: PLR0913  # one parameter a flag
+    run: Annotated[Path, typer.Argument(help="Directory of a run that trains an adapter.")],
+    *,
+    suite: SuiteOption = None,
+    role: ItemsOfRoleOption = None,
+    every: Annotated[int, typer.Option(min=1, help="Only checkpoints of steps that are a multiple.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Trials of each item.")] = 5,
+    seed: Annotated[int, typer.Option(help="Decides every answer that is drawn.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy; needs --epochs 1.")] = 1.0,
+    max_tokens: MaxTokensOption = 1024,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Trials at once.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks at the run.")] = 10.0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate the newest checkpoint of a run again and again while it trains, until it has ended.
+
+    Training waits for nothing: a checkpoint that is gone or outdone before its turn is passed over. Reports
+    lie in the run's directory, below evals. The same command goes on where it was interrupted.
+    """
+    if temperature == 0 and epochs > 1:
+        console.misused("--temperature 0 gives every trial of an item the same answer; add --epochs 1")
+    trying = eval_runner.Trying(epochs, seed, temperature, max_tokens, concurrency)
+    request = follow_run.FollowRequest(
+        run, suite, trying, role=role, every=every, seconds=seconds, device=device, dtype=dtype, town=town
+    )
+    follow_run.follow_run(request, as_json=as_json)
 
 
 @app.command()

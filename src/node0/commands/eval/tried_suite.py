@@ -31,11 +31,21 @@ class TriedSuite:
 
 
 def try_suite(
-    chosen: ChosenTasks, trying: Trying, answerer: Answerer, *, output: Path | None, town: Path | None
+    chosen: ChosenTasks,
+    trying: Trying,
+    answerer: Answerer,
+    *,
+    output: Path | None,
+    town: Path | None,
+    nulls_in: Path | None = None,
 ) -> TriedSuite:
     """Try what was not tried yet.
 
-    output: where; None is a directory of this plan among the town's evaluations.
+    Args:
+        chosen, trying, answerer: what is tried, how, and by whom.
+        output: where; None is a directory of this plan among the town's evaluations.
+        town: whose evaluations.
+        nulls_in: where null models are kept; None is `output`, or beside all of the town's evaluations.
     """
     plan = trying.plan(chosen.suite, chosen.tasks, answerer)
     directory = EvalDirectory(output or Town.locate(town).models / "evals" / directory_name(plan))
@@ -48,7 +58,7 @@ def try_suite(
             chosen.tasks,
             concurrency=trying.concurrency,
             more=chosen.nulls,
-            kept_in=directory.root if output else directory.root.parent,
+            kept_in=nulls_in or (directory.root if output else directory.root.parent),
             on_result=lambda result: shown.advance(bar),
         )
     return TriedSuite(chosen, plan, results, nulls, directory.root)
