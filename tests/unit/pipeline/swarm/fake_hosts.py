@@ -103,7 +103,7 @@ class CountingHost(FakeHost):
     def __init__(self, room: int = 100) -> None:
         super().__init__()
         self.room, self.says_early = room, False
-        self.most = 10_000
+        self.most = 1_000_000
         "Ids that a sequence may come to have."
 
         self.held: dict[str, int] = {}
