@@ -2,12 +2,13 @@
 """`node0 serve` as a process on loopback, and the two clients that it is made for."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,10 +37,10 @@ class Served:
 
 
 @contextmanager
-def serving(*arguments: str | Path) -> Iterator[Served]:
+def serving(*arguments: str | Path, command: Sequence[str] = COMMAND) -> Iterator[Served]:
     """A server with these flags, ready; it is ended at the end."""
     process = subprocess.Popen(
-        [*COMMAND, "--port", "0", *map(str, arguments)],
+        [*command, "--port", "0", *map(str, arguments)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
@@ -85,3 +86,10 @@ def openai_client(served: Served, *, key: str = KEY, retries: int = 0) -> openai
 
 def anthropic_client(served: Served, *, key: str = KEY, retries: int = 0) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=served.url, api_key=key, max_retries=retries)
+
+
+def computed_ids(url: str) -> int:
+    """Ids that passed the layers since the server's bases were loaded."""
+    text = httpx.get(f"{url}/metrics", trust_env=False).text
+    found = re.findall(r"^node0_serve_computed_ids_total\{.*\} ([0-9.e+]+)$", text, re.MULTILINE)
+    return sum(int(float(value)) for value in found)

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A long agentic request, and its next turns: what was computed once is not computed again."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from anthropic.types import Message
-from integration.served_process import Served, anthropic_client, serving
+from integration.served_process import Served, anthropic_client, computed_ids, serving
 from serving_parts import encode
 from tiny_run import make_base
 
@@ -69,9 +67,3 @@ def asked(served: Served, body: dict[str, Any]) -> tuple[Message, int, int]:
         said = client.messages.create(model="tiny", max_tokens=8, extra_body={"temperature": 0}, **body)
     prompt = said.usage.input_tokens + (said.usage.cache_read_input_tokens or 0)
     return said, prompt, computed_ids(served.url) - before
-
-
-def computed_ids(url: str) -> int:
-    text = httpx.get(f"{url}/metrics", trust_env=False).text
-    found = re.findall(r"^node0_serve_computed_ids_total\{.*\} ([0-9.e+]+)$", text, re.MULTILINE)
-    return sum(int(float(value)) for value in found)

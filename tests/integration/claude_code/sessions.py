@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from integration.claude_code.model_server import (
     CUT,
@@ -63,13 +64,17 @@ class Home:
         (self.path / ".claude" / "settings.json").write_text(json.dumps(self.settings))
 
     def run(self, server: ModelServer, prompt: str, *arguments: str, claude: Path) -> str:
-        """One run in print mode with nothing of our environment; the session's id."""
+        """One run in print mode; the session's id."""
+        return str(self.printed(server.url, prompt, *arguments, claude=claude)["session_id"])
+
+    def printed(self, url: str, prompt: str, *arguments: str, claude: Path) -> dict[str, Any]:
+        """What one run in print mode prints, with nothing of our environment."""
         scratch = {name: str(self.path / "tmp") for name in ("TMPDIR", "CLAUDE_CODE_TMPDIR")}
         fixed = scratch | {"HOME": str(self.path), "PATH": "/usr/local/bin:/usr/bin:/bin", "IS_SANDBOX": "1"}
         done = subprocess.run(
             [str(claude), "-p", prompt, *ARGUMENTS, *arguments],
             cwd=self.project,
-            env=SETTINGS | fixed | {"ANTHROPIC_BASE_URL": server.url} | self.environment,
+            env=SETTINGS | fixed | {"ANTHROPIC_BASE_URL": url} | self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -77,7 +82,8 @@ class Home:
             check=False,
         )
         assert done.returncode == 0, (done.stdout, done.stderr)
-        return str(json.loads(done.stdout)["session_id"])
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
     def transcripts(self) -> list[Path]:
         """Every session file, subagents included."""
