@@ -5,8 +5,8 @@
 
 SCRIPT is JSON, a list of answers as lists of ids. Each request is given a mask that allows the ids of the
 next answer one by one, and then its stop id: the prompt is read by the weights, the blocks and the adapter
-that there are, and only what is drawn is not the model's. TOLD gets a line of JSON for each answer: the ids of
-its prompt, how many of them were reused, its own ids, and how likely the model found each.
+that there are, and only what is drawn is not the model's. TOLD gets a line of JSON for each answer: the ids
+of its prompt, how many of them were reused, its own ids, and how likely the model found each.
 """
 
 import json

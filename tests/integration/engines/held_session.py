@@ -76,7 +76,7 @@ class HeldSession:
 
 
 def calls(tool: str, **arguments: Callable[[int], str]) -> list[str]:
-    """The script: a call of this tool for each step as the deacon's template writes it, then the last words."""
+    """The script: each step's call of this tool, as the deacon's template writes it, then the last words."""
     given = [{name: of(number) for name, of in arguments.items()} for number in range(STEPS)]
     spelled = (json.dumps({"name": tool, "arguments": one}, separators=(",", ":")) for one in given)
     return [*(f"Step.<tool_call>{call}</tool_call>" for call in spelled), LAST_WORDS]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from node0.finetune.rag.terms import count_of_terms, decoded_terms, hashes_of
+from node0.finetune.rag.terms import count_of_terms, decoded_terms, hash_of, hashes_of, words_of
 
 K1, B = 1.2, 0.75
 Scores = npt.NDArray[np.float32]
@@ -49,14 +49,18 @@ class LexicalIndex:
             scores[self._owner[postings]] += self._weight(place) * self._added[postings]
         return scores
 
-    def most(self, query: str) -> float:
-        """What a chunk could score at most: more than any does where no chunk knows a term of the query."""
-        wanted = hashes_of(query)
-        held = np.zeros(len(wanted))
+    def idf(self, query: str) -> dict[str, float]:
+        """How much each term of the query tells; most, where no chunk holds it.
+
+        The sum is what a chunk of average length scores that holds each of them once.
+        """
+        terms = sorted(set(words_of(query)))
+        wanted = np.array([hash_of(term) for term in terms], dtype=np.uint64)
+        held = np.zeros(len(terms))
         if len(self._terms):
             at = np.minimum(np.searchsorted(self._terms, wanted), len(self._terms) - 1)
             held = np.where(self._terms[at] == wanted, self._ends[at] - self._starts[at], 0)
-        return float((K1 + 1) * _idf(self.size, held).sum())
+        return dict(zip(terms, _idf(self.size, held).tolist(), strict=True))
 
     def _weight(self, place: np.intp) -> np.float32:
         return np.float32(_idf(self.size, self._ends[place] - self._starts[place]))

@@ -27,10 +27,11 @@ from node0.finetune.rag.embedders import (
     load_sentence_embedder,
 )
 from node0.finetune.rag.fence import Count, Excerpt, packed
-from node0.finetune.rag.fusion import best, by_reciprocal_rank, by_score
+from node0.finetune.rag.fusion import best, by_reciprocal_rank, by_score, raised, words_share
 from node0.finetune.rag.indexer import INDEX_FILE
 from node0.finetune.rag.latent import LatentEmbedder, Matrix
 from node0.finetune.rag.lexical import LexicalIndex, Scores
+from node0.finetune.rag.nearness import Nearness
 from node0.store.chunk_store import ChunkStore, StoredChunk
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,10 @@ class RAGRetriever:
         return self._index.how
 
 
+_Ranked = tuple[Scores, list[int]]
+"Scores of all chunks, and the best of them, best first."
+
+
 class _Index:
     """An index in memory, as it was at one moment."""
 
@@ -151,10 +156,11 @@ class _Index:
         words = self._lexical.scores(query) if by != "meaning" else self._nothing
         meaning = self._by_meaning(query) if by != "words" else self._nothing
         word_rows, meaning_rows = best(words), best(meaning)
-        fused = by_reciprocal_rank(word_rows, meaning_rows)
-        if by == "both" and isinstance(self._embedder, LatentEmbedder):
-            most = self._lexical.most(query)
-            fused = by_score(words, meaning, rows=list(fused), most=most)
+        fused: Mapping[int, float] = {
+            row: float(words[row] + meaning[row]) for row in word_rows + meaning_rows
+        }
+        if by == "both":
+            fused = self._fused(query, (words, word_rows), (meaning, meaning_rows))
         exact = self._exact(query, fused)
         ranked = sorted(fused, key=lambda row: (-fused[row], row))
         rows = list(dict.fromkeys([*exact, *ranked]))[:n_results]
@@ -163,6 +169,20 @@ class _Index:
             self._found(row, fused.get(row, 0.0), row in exact, (places[0].get(row), places[1].get(row)))
             for row in rows
         ]
+
+    def _fused(self, query: str, by_words: _Ranked, by_meaning: _Ranked) -> Mapping[int, float]:
+        """Both rankings joined, by row."""
+        (words, word_rows), (meaning, meaning_rows) = by_words, by_meaning
+        idf = self._lexical.idf(query)
+        whole = sum(idf.values())
+        share = words_share(words, whole)
+        if not isinstance(self._embedder, LatentEmbedder | None):
+            # The scale of a model's cosines is its own.
+            return by_reciprocal_rank(word_rows, meaning_rows, share=share)
+        rows = list(dict.fromkeys([*word_rows, *meaning_rows]))
+        joined = by_score(words, meaning, rows=rows, whole=whole, share=share)
+        near = Nearness(query, idf)
+        return raised(joined, lambda row: near.share(self._chunks[row].text))
 
     def _by_meaning(self, query: str) -> Scores:
         """(chunks,) cosines; 0 for a chunk without a vector."""

@@ -3,6 +3,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,17 +37,21 @@ def test_scores_are_those_of_the_formula(texts: list[str], query: str) -> None:
     np.testing.assert_allclose(scores, by_formula(texts, query), rtol=1e-4)
 
 
-@given(st.lists(WORDS, min_size=1, max_size=8), WORDS)
-def test_no_chunk_scores_more_than_the_most(texts: list[str], query: str) -> None:
-    index = LexicalIndex([coded_terms(text) for text in texts])
+def test_a_chunk_that_holds_each_term_once_scores_the_sum_of_their_idf() -> None:
+    index = LexicalIndex([coded_terms(text) for text in ("dog bone barn", "cat bone lamp", "cat hook lamp")])
 
-    assert index.scores(query).max() <= index.most(query) * (1 + 1e-5)
-    assert index.most(f"{query} unheard-of") > index.most(query)
+    idf = index.idf("The dog: dog bone")
+
+    assert idf.keys() == {"the", "dog", "bone"}
+    assert idf["the"] > idf["dog"] > idf["bone"]
+    assert index.scores("dog bone")[0] == pytest.approx(idf["dog"] + idf["bone"])
 
 
 def test_an_empty_index_and_an_empty_question_find_nothing() -> None:
     assert LexicalIndex([]).scores("dog").shape == (0,)
     assert LexicalIndex([coded_terms("dog"), coded_terms("")]).scores("?!").tolist() == [0, 0]
+    assert LexicalIndex([]).idf("dog")["dog"] > 0
+    assert LexicalIndex([coded_terms("dog")]).idf("?!") == {}
 
 
 def test_an_id_is_found_whole_before_what_shares_a_part() -> None:

@@ -142,6 +142,29 @@ def test_an_embedding_model_ranks_by_meaning_beside_words(place: Path, tmp_path:
     assert (found[0].name, found[0].by_words, found[0].by_meaning) == ("gt-role", 1, 1)
 
 
+@pytest.mark.parametrize("embedder", ["latent", "none"])
+def test_a_text_that_holds_a_passage_comes_before_one_that_holds_its_words(
+    tmp_path: Path, embedder: str
+) -> None:
+    beads = [
+        Source("gt-words", "stuck is the crane, stuck its queue: merge after merge"),
+        Source("gt-quote", "it was seen on the pier at noon, then the merge queue stuck"),
+    ]
+    others = [Source(f"gt-n{n}", f"lamp number {n} on pier {n % 7}") for n in range(40)]
+    RAGIndexer(tmp_path, embedder=embedder).index(BEADS, [*beads, *others])
+    retriever = RAGRetriever(tmp_path)
+
+    assert retriever.search("merge queue stuck", by="words")[0].name == "gt-words"
+    assert retriever.search("merge queue stuck")[0].name == "gt-quote"
+
+
+def test_one_ranking_alone_keeps_its_own_order(place: Path) -> None:
+    found = RAGRetriever(place).search("lamp on the north pier", by="words")
+
+    assert [one.by_words for one in found] == list(range(1, len(found) + 1))
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
 def test_no_index_is_named_with_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="node0-corpus rag-index"):
         RAGRetriever(tmp_path)
