@@ -4,7 +4,7 @@
 The records are made here, of things that have several names: a record uses one of them in its title and
 another in its text. What is asked is a piece of a sentence, the same with slips of the pen, or the matter in
 names that are drawn again; one record is right. Beside it SQLite's FTS5 answers the same questions in the
-same process. The way of fusing was chosen after a look at these figures; its weight on other records.
+same process. How the rankings are joined was settled on other records (docs/rag.md says on which).
 """
 
 import math
@@ -106,6 +106,23 @@ FILLER = [
 ]
 
 
+class Quality(NamedTuple):
+    """Of the answers to some questions."""
+
+    recall: float
+    "Share of the questions whose record is among the first ten."
+
+    gain: float
+    "nDCG@10."
+
+    def __str__(self) -> str:
+        return f"recall@10 {self.recall:.3f}  nDCG@10 {self.gain:.3f}"
+
+    def is_behind(self, other: "Quality") -> bool:
+        """Whether either figure is lower."""
+        return self.recall < other.recall or self.gain < other.gain
+
+
 class Question(NamedTuple):
     """What is asked, and which record is right."""
 
@@ -122,9 +139,7 @@ def main() -> None:
         retriever = RAGRetriever(place)
         print(f"ranked by {retriever.how}")
         for title, asked in _by_kind(questions):
-            print(f"{title}: {len(asked)} questions")
-            for name, by in WAYS.items():
-                print(f"  {name:8} {_quality(asked, _asking(retriever, by))}")
+            _compare(title, asked, retriever)
         ours = _milliseconds(questions, _asking(retriever, "both"))
     with sqlite3.connect(":memory:") as db:
         peer = _full_text_search(db, records)
@@ -133,6 +148,16 @@ def main() -> None:
     print(
         f"warm question, median: {ours:.2f} ms (bound 30); FTS5 alone {theirs:.2f} ms; {ours / theirs:.2f}x"
     )
+
+
+def _compare(title: str, asked: Sequence[Question], retriever: RAGRetriever) -> None:
+    print(f"{title}: {len(asked)} questions")
+    found = {name: _quality(asked, _asking(retriever, by)) for name, by in WAYS.items()}
+    for name, quality in found.items():
+        print(f"  {name:8} {quality}")
+    fused = found.pop("fused")
+    better = [name for name, other in found.items() if fused.is_behind(other)]
+    print(f"  fused is {'behind ' + ' and '.join(better) if better else 'not worse than either'}")
 
 
 def _index(place: str, records: Sequence[Source]) -> None:
@@ -213,7 +238,7 @@ def _by_kind(questions: Sequence[Question]) -> list[tuple[str, list[Question]]]:
     return [*groups, ("all but ids", [one for one in questions if one.kind != "id"])]
 
 
-def _quality(questions: Sequence[Question], ask: Asking) -> str:
+def _quality(questions: Sequence[Question], ask: Asking) -> Quality:
     """Mean recall@10 and nDCG@10 where one record is right: the gain is 1 / log2(1 + place)."""
     places = []
     for question in questions:
@@ -221,7 +246,7 @@ def _quality(questions: Sequence[Question], ask: Asking) -> str:
         places.append(found.index(question.right) + 1 if question.right in found else 0)
     recall = statistics.fmean(bool(place) for place in places)
     gain = statistics.fmean(1 / math.log2(1 + place) if place else 0.0 for place in places)
-    return f"recall@10 {recall:.3f}  nDCG@10 {gain:.3f}"
+    return Quality(recall, gain)
 
 
 def _milliseconds(questions: Sequence[Question], ask: Asking) -> float:
