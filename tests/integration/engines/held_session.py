@@ -59,6 +59,13 @@ class HeldSession:
         assert self.last_words == LAST_WORDS
         assert len(self.told) == STEPS + 1
 
+    def assert_deployed(self, tool: str) -> None:
+        """The model is told what its profile says, and of this tool, whatever the harness sends."""
+        first = load_tokenizer(BASE).decode(self.told[0].prompt)
+        assert first.startswith("<|system|>You are the deacon of Gas Town")
+        assert f'</tool_call>:\n{{"name":"{tool}","description":"Run a' in first
+        assert first.count('"description":"Run a') == 1
+
     def assert_reused(self) -> None:
         """Each request begins with the one before, which is not computed again, and both sides say so."""
         for before, after in pairwise(self.told):

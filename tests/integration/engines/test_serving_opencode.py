@@ -107,6 +107,10 @@ def test_ten_steps_are_taken_and_the_last_words_are_shown(session: HeldSession) 
     session.assert_taken()
 
 
+def test_the_model_is_asked_as_its_profile_says(session: HeldSession) -> None:
+    session.assert_deployed("bash")
+
+
 def test_each_request_reuses_the_one_before(session: HeldSession) -> None:
     session.assert_reused()
 
