@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pick the device when a setting says `auto`, and ask it what it computes in bfloat16."""
+"""Pick the device when a setting says `auto`, and ask it how it multiplies matrices."""
 
 import torch
 
@@ -28,3 +28,14 @@ def multiplies_bfloat16(device: str) -> bool:
         checks = (getattr(torch.cpu, f"_is_{unit}_supported", None) for unit in ("avx512_bf16", "amx_tile"))
         return any(check is not None and check() for check in checks)
     return False
+
+
+def packs_matrices(device: str, dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies by matrices of this type in a layout of its own: on x86 processors."""
+    if device != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32

@@ -24,11 +24,13 @@ class BatchRunner:
         *,
         load_adapter: Callable[[str], Sequence[Products]] | None = None,
     ) -> None:
-        """Run stages with joined projections.
+        """Run stages with joined projections; their matrices are packed and belong to the runner.
 
         `load_adapter` gives an adapter's products on each stage, when its first token comes.
         """
         self._stages = list(stages)
+        for stage in stages:
+            stage.pack_matrices()
         self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from node0.errors import ConfigError
-from node0.models.device import multiplies_bfloat16, pick_device
+from node0.models.device import multiplies_bfloat16, packs_matrices, pick_device
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, *, cuda: bool, mps: bool) -> None:
@@ -41,3 +41,15 @@ def test_one_unit_of_a_processor_is_enough_for_bfloat16(unit: str, monkeypatch: 
 
     assert multiplies_bfloat16("cpu")
     assert not multiplies_bfloat16("mps")
+
+
+def test_only_a_processor_with_vector_units_of_x86_packs_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+
+    assert packs_matrices("cpu", torch.float32)
+    assert not packs_matrices("cuda", torch.float32)
+    assert not packs_matrices("cpu", torch.float16)
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    assert not packs_matrices("cpu", torch.float32)

@@ -8,9 +8,11 @@ import torch
 from batch_parts import ARGS, joined_stages, random_ids
 
 from node0.errors import ConfigError
+from node0.models.device import packs_matrices
 from node0.models.factory import build_stages
 from node0.models.llama.adapter_rows import Products
 from node0.models.llama.batch_attention import Segment
+from node0.models.llama.packed_linear import PackedLinear
 from node0.pipeline.batch_runner import BatchRunner, blocks_for
 
 FAMILIES = pytest.mark.parametrize(
@@ -20,8 +22,9 @@ FAMILIES = pytest.mark.parametrize(
         {"n_kv_heads": 1, "qk_norm": True},
         {"n_kv_heads": 4, "qkv_bias": True, "tie_embeddings": True},
         {"sliding_window": 40},
+        {"hidden_dim": 512, "ffn_dim": 400, "vocab_size": 300, "tie_embeddings": True, "init_std": 0.05},
     ],
-    ids=["llama", "qwen3", "qwen2", "mistral"],
+    ids=["llama", "qwen3", "qwen2", "mistral", "packed"],
 )
 
 
@@ -59,6 +62,17 @@ def test_neither_chunks_nor_neighbours_nor_places_change_a_bit(
         at += count
 
     assert torch.equal(torch.cat(pieces), whole)
+
+
+def test_a_runner_packs_large_matrices_of_every_stage_and_keeps_their_type() -> None:
+    args = ARGS.model_copy(update={"hidden_dim": 512, "num_hidden_layers": 3})
+    stages = joined_stages(args, 3, dtype=torch.bfloat16)
+
+    BatchRunner(stages, 1)
+
+    packed = [isinstance(layer, PackedLinear) for stage in stages for layer in stage.modules()]
+    assert sum(packed) == (6 if packs_matrices("cpu", torch.bfloat16) else 0)
+    assert [stage.dtype for stage in stages] == [torch.bfloat16] * 3
 
 
 def test_a_copied_block_continues_as_its_source() -> None:

@@ -20,7 +20,7 @@ from node0.finetune.inference.generator import Generator
 from node0.finetune.inference.source import ModelSource, find_adapter, find_model
 from node0.lora.adapter import lora_layers
 from node0.models.block_cache import block_bytes
-from node0.models.device import multiplies_bfloat16, pick_device
+from node0.models.device import multiplies_bfloat16, packs_matrices, pick_device
 from node0.models.digest import tensor_shapes
 from node0.models.factory import empty_stages, load_stages
 from node0.models.llama.adapter_rows import Products, adapter_products
@@ -209,8 +209,11 @@ def cache_block_bytes(source: ModelSource, *, device: str = "auto", dtype: str =
 
 
 def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
-    """Bytes that `load_weights` will keep."""
-    return _parameters(source) * _dtype(dtype, pick_device(device), source).itemsize
+    """Bytes that `load_runner` will keep; a head that is also the embedding may be packed, as one more."""
+    args, place = source.base.args, pick_device(device)
+    kind = _dtype(dtype, place, source)
+    copied = args.tie_embeddings and packs_matrices(place, kind)
+    return (_parameters(source) + copied * args.vocab_size * args.hidden_dim) * kind.itemsize
 
 
 def _stages(source: ModelSource, device: str, dtype: str, num_stages: int) -> list[LlamaStage]:

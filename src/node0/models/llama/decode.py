@@ -6,14 +6,17 @@ A token of a small model costs less in its products than in the calls around the
 modules in between; the residual stream stays float32.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from node0.models.llama.attention import attend_cached
 from node0.models.llama.blocks import Attention, Context, FeedForward, RMSNorm, TransformerBlock
+from node0.models.llama.packed_linear import PackedLinear
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class DecodeLayer:
 
     def __init__(self, block: TransformerBlock) -> None:
         attention, feed_forward = block.attention, block.feed_forward
+        self._dtype = feed_forward.w2.weight.dtype
         self._attention_norm, self._ffn_norm = Norm.of(block.attention_norm), Norm.of(block.ffn_norm)
         self._index, self._window = attention.layer_idx, attention.window
         self._head_dim = attention.head_dim
@@ -47,18 +51,18 @@ class DecodeLayer:
     def __call__(self, x: Tensor, context: Context) -> Tensor:
         """float32 (1, tokens, hidden) to the same; appends to the cache or the batch of `context`."""
         x = x + self._attend(self._attention_norm(x), context)
-        narrow = self._ffn_norm(x).to(self._w2.dtype)
-        both = functional.linear(narrow, self._w13, self._b13)
+        narrow = self._ffn_norm(x).to(self._dtype)
+        both = self._w13(narrow)
         self._adapt("w13", narrow, both, context)
         gate, up = both.chunk(2, dim=-1)
         inner = functional.silu(gate) * up
-        out = functional.linear(inner, self._w2, self._b2)
+        out = self._w2(inner)
         self._adapt("w2", inner, out, context)
         return x + out
 
     def _attend(self, x: Tensor, context: Context) -> Tensor:
-        tokens, x = x.shape[1], x.to(self._wo.dtype)
-        joined = functional.linear(x, self._wqkv, self._bqkv)
+        tokens, x = x.shape[1], x.to(self._dtype)
+        joined = self._wqkv(x)
         self._adapt("wqkv", x, joined, context)
         heads = joined.view(1, tokens, -1, self._head_dim)
         turned = self._turn(heads[:, :, : self._n_turned], context)
@@ -68,7 +72,7 @@ class DecodeLayer:
             heads[:, :, self._n_turned :],
         )
         out = self._attended(query, key, value, context).reshape(1, tokens, -1).to(x.dtype)
-        result = functional.linear(out, self._wo, self._bo)
+        result = self._wo(out)
         self._adapt("wo", out, result, context)
         return result
 
@@ -94,15 +98,20 @@ class DecodeLayer:
 
     def _read_attention(self, attention: Attention) -> None:
         assert attention.wqkv is not None
-        self._wqkv, self._bqkv = attention.wqkv.weight, attention.wqkv.bias
-        self._wo, self._bo = attention.wo.weight, attention.wo.bias
-        values = self._wqkv.shape[0] - attention.wo.in_features
+        values = attention.wqkv.out_features - attention.wo.in_features
         self._n_heads = attention.wo.in_features // self._head_dim
         self._n_turned = self._n_heads + values // 2 // self._head_dim
+        self._wqkv, self._wo = _product(attention.wqkv), _product(attention.wo)
         self._q_norm = None if attention.q_norm is None else Norm.of(attention.q_norm)
         self._k_norm = None if attention.k_norm is None else Norm.of(attention.k_norm)
 
     def _read_feed_forward(self, feed_forward: FeedForward) -> None:
         assert feed_forward.w13 is not None
-        self._w13, self._b13 = feed_forward.w13.weight, feed_forward.w13.bias
-        self._w2, self._b2 = feed_forward.w2.weight, feed_forward.w2.bias
+        self._w13, self._w2 = _product(feed_forward.w13), _product(feed_forward.w2)
+
+
+def _product(layer: nn.Linear | PackedLinear) -> Callable[[Tensor], Tensor]:
+    """What a layer computes, without the calls that a module makes around it."""
+    if isinstance(layer, PackedLinear):
+        return layer.forward
+    return partial(functional.linear, weight=layer.weight, bias=layer.bias)

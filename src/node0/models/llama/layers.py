@@ -24,6 +24,7 @@ from node0.models.llama.attention import training_layout
 from node0.models.llama.blocks import BatchStep, Context, RMSNorm, TransformerBlock
 from node0.models.llama.decode import DecodeLayer
 from node0.models.llama.head_loss import head_logps, head_loss
+from node0.models.llama.packed_linear import pack_matrices
 from node0.models.llama.rope import RotaryEmbedding, head_dim
 from node0.models.loss import IGNORE
 
@@ -117,7 +118,13 @@ class LlamaStage(nn.Module):
         for block in blocks:
             block.attention.join_projections()
             block.feed_forward.join_projections()
-        self._decode_layers = [DecodeLayer(block) for block in blocks]
+        self._read_layers()
+
+    def pack_matrices(self) -> None:
+        """Lay joined matrices out as the processor's library reads them; their values cannot be read then."""
+        self._decode_layers = []  # they would keep the plain matrices
+        pack_matrices(self)
+        self._read_layers()
 
     def forward_hidden(
         self,
@@ -155,6 +162,10 @@ class LlamaStage(nn.Module):
         hidden = self.tok_embeddings(x) if self.has_embedding else x
         cos, sin = self.rope(positions, self.args.max_seq_len)
         return self._decode(hidden, Context(cos, sin, batch=batch))
+
+    def _read_layers(self) -> None:
+        blocks = [cast(TransformerBlock, layer) for layer in self.layers.values()]
+        self._decode_layers = [DecodeLayer(block) for block in blocks]
 
     def _decode(self, hidden: Tensor, context: Context) -> Tensor:
         wide = hidden.float()

@@ -15,6 +15,7 @@ from node0.finetune.inference.loading import (
     find_source,
     load_model,
     load_runner,
+    weight_bytes,
 )
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
@@ -165,6 +166,21 @@ def test_a_block_of_the_cache_takes_what_is_reckoned(base: Path, dtype: str) -> 
     assert load_runner(source, 7, device="cpu", dtype=dtype).nbytes == 7 * cache_block_bytes(
         source, device="cpu", dtype=dtype
     )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_weights_take_what_is_reckoned(tmp_path: Path, tied: bool) -> None:
+    args = ARGS.model_copy(update={"hidden_dim": 256, "vocab_size": 600, "tie_embeddings": tied})
+    export_base(build_stages(args, seed=1), tmp_path / "base")
+    source = find_source(str(tmp_path / "base"))
+
+    (stage,) = load_runner(source, 1, device="cpu", dtype="float32")._stages
+
+    kept = {
+        parameter.data_ptr() if not parameter.is_mkldnn else name: parameter.nbytes
+        for name, parameter in stage.named_parameters()
+    }
+    assert sum(kept.values()) == weight_bytes(source, device="cpu", dtype="float32")
 
 
 def test_what_loads_adapters_keeps_no_weights_alive(base: Path) -> None:

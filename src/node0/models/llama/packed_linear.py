@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linear layers whose matrices lie as oneDNN reads them, for generation on a processor.
+
+A product of few rows with a plain matrix lays the matrix out first, which takes longer than the product.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from node0.models.device import packs_matrices
+from node0.models.llama.batch_attention import ROWS
+
+_WORTHWHILE = 1 << 17
+"Weights from which on a packed matrix is faster; below, the call into oneDNN costs more than it saves."
+
+
+class PackedLinear(nn.Module):
+    """What `nn.Linear` computes, to rounding; its `weight` cannot be read, trained or saved.
+
+    A row's result does not depend on how many rows there are beside it, nor on the threads.
+    """
+
+    def __init__(self, plain: nn.Linear) -> None:
+        super().__init__()
+        self.in_features, self.out_features = plain.in_features, plain.out_features
+        self.bias = plain.bias
+        matrix = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach(), ROWS)
+        self.weight = nn.Parameter(matrix, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out), in the type of the matrix."""
+        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], ""))
+
+
+def pack_matrices(module: nn.Module) -> None:
+    """Replace each linear layer in `module` that is faster packed; one matrix at a time is there twice.
+
+    A matrix that is also used otherwise, as a tied head is, stays beside its packed copy.
+    """
+    for path in [path for path, layer in module.named_modules() if _pays(layer)]:
+        parent, _, child = path.rpartition(".")
+        owner = module.get_submodule(parent)
+        setattr(owner, child, PackedLinear(cast(nn.Linear, getattr(owner, child))))
+
+
+def _pays(layer: nn.Module) -> bool:
+    if not isinstance(layer, nn.Linear):
+        return False
+    weight = layer.weight
+    return weight.numel() >= _WORTHWHILE and packs_matrices(weight.device.type, weight.dtype)
