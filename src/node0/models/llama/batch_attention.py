@@ -83,10 +83,13 @@ class BatchAttention:
         "Tokens, filled up."
 
         self.slots = self._tensor([slot for segment in segments for slot in _slots(segment)])
-        alike: dict[tuple[int, int], list[tuple[Segment, int]]] = {}
+        alike: dict[tuple[int, int, int | None], list[tuple[Segment, int]]] = {}
         for segment, first in zip(segments, firsts[:-1], strict=True):
-            alike.setdefault(self._size(segment), []).append((segment, first))
-        self._groups = [self._group(members, *size) for size, members in alike.items()]
+            queries, blocks = self._size(segment)
+            # Reading in place saves more than a call costs where there is much to read.
+            alone = first if blocks >= _LONG and _is_run(segment.blocks) else None
+            alike.setdefault((queries, blocks, alone), []).append((segment, first))
+        self._groups = [self._group(members, *size) for (*size, _), members in alike.items()]
 
     def attend(self, cache: BlockCache, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Append keys and values, and attend.
@@ -130,7 +133,7 @@ class BatchAttention:
         return _Group(
             rows=self._tensor(rows),
             table=self._tensor(table),
-            run=start if one and table[0] == list(range(start, start + blocks)) else None,
+            run=start if one and _is_run(table[0]) else None,
             mask=self._mask([segment for segment, _ in members], queries, blocks * BLOCK),
             taken=self._tensor(taken),
             given=self._tensor(given),
@@ -165,3 +168,8 @@ def positions_of(segments: Sequence[Segment], rows: int) -> list[int]:
 def _slots(segment: Segment) -> list[int]:
     places = range(segment.start, segment.start + segment.count)
     return [segment.blocks[place // BLOCK] * BLOCK + place % BLOCK for place in places]
+
+
+def _is_run(blocks: Sequence[int]) -> bool:
+    """Whether blocks lie one behind the other."""
+    return list(blocks) == list(range(blocks[0], blocks[0] + len(blocks)))
