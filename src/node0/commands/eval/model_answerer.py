@@ -78,9 +78,10 @@ def loaded_answerer(name: str, *, town: Path | None, device: str, dtype: str) ->
     """
     source = find_source(name, town=town)
     weights = [file for adapter in source.adapters for file in sorted(adapter.glob("*.safetensors"))]
-    parts = [source.base.digest, dtype, *map(sha256_of, weights)]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     loaded = load_model(name, town=town, device=device, dtype=dtype)
+    kind = str(loaded.pipeline.stages[0].dtype).removeprefix("torch.")  # what `auto` was today
+    parts = [source.base.digest, kind, *map(sha256_of, weights)]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     try:
         yield ModelAnswerer(loaded, digest=digest)
     finally:

@@ -25,14 +25,13 @@ from node0.models.digest import tensor_shapes
 from node0.models.factory import empty_stages, load_stages
 from node0.models.llama.adapter_rows import Products, adapter_products
 from node0.models.llama.arguments import LlamaArguments
+from node0.models.llama.faster_type import faster_dtype
 from node0.models.llama.layers import LlamaStage, cache_dtype
 from node0.models.llama.rope import head_dim
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.local import LocalPipeline
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-FITS_CACHES = 1 << 23
-"Weights up to this many are read from the processor's caches: a narrower type saves no time there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def load_model(  # noqa: PLR0913  # each is a choice of the person who asks
         profile: a profile file, or a directory of them; None takes the one it was trained with, or the
             shipped one where the role is another.
         device: auto, cpu, cuda or mps.
-        dtype: auto, float32 or bfloat16; auto takes bfloat16 where that is faster.
+        dtype: auto, float32 or bfloat16; auto measures on a processor which is faster.
         num_stages: stages to split it into.
 
     Raises:
@@ -244,8 +243,9 @@ def _dtype(wanted: str, device: str, source: ModelSource) -> torch.dtype:
         return DTYPES[wanted]
     if wanted != "auto":
         raise ConfigError(f"dtype {wanted!r} is unknown; use auto, {', '.join(DTYPES)}")
-    small = device == "cpu" and _parameters(source) <= FITS_CACHES
-    return torch.float32 if small or not multiplies_bfloat16(device) else torch.bfloat16
+    if not multiplies_bfloat16(device):
+        return torch.float32
+    return faster_dtype(source.base.args) if device == "cpu" else torch.bfloat16
 
 
 def _parameters(source: ModelSource) -> int:
