@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serving: streams beside each other, many requests, aborts; ours, and another engine.
+"""Serving: streams beside each other, many requests, aborts; then the same streams at three servers.
 
-Every figure goes through the engine protocol, token ids both ways; another engine is asked the same ids
-over HTTP. Ratios are of one run on one machine; those of streams are of medians of three. Run it on an idle
-machine:
+The first figures are of our engine alone, called in this process. Then `node0 serve`, llama-server and vLLM
+are asked the same ids over HTTP, with the same threads and type of weights, over a model of 40 million fresh
+weights: a step of the demo's one million is shorter than a request's way through HTTP. Ratios are of one run
+on one machine, servers in turn, and of medians of three. Run it on an idle machine:
 
     python bench/serve.py
     python bench/serve.py --engine vllm --url http://127.0.0.1:8000 --engine-model base
@@ -11,8 +12,10 @@ machine:
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,11 +33,12 @@ from node0.finetune.serving.engines.local_engine import LocalEngine, Placement
 from node0.finetune.serving.engines.model_pool import Loader, ModelPool
 from node0.finetune.serving.engines.remote_engine import RemoteEngine
 from node0.finetune.serving.engines.token_engine import Engine, GenerationRequest
-from node0.models.base_model import resolve_base
+from node0.models.base_model import export_base, resolve_base
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.protocol import SamplingParams
+from serve_peers import GGUF, MODEL, running, servers
 
 T = TypeVar("T")
 DEMO = Path(__file__).parents[1] / "examples" / "base"
@@ -87,14 +91,18 @@ def main() -> int:
     parser.add_argument("--engine-model", default="base", help="what the other engine calls the model")
     parser.add_argument("--vocab", type=int, default=2368, help="ids that the other engine's model knows")
     parser.add_argument("--aborts", type=int, default=10_000)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of each server, and of this process")
+    parser.add_argument("--types", nargs="*", choices=[*GGUF], default=[*GGUF], help="of weights, at servers")
     options = parser.parse_args()
     if (options.engine is None) != (options.url is None):
         parser.error("--engine and --url go together: the kind of another engine, and where it answers")
     if options.aborts < 1:
         parser.error(f"--aborts is {options.aborts}; give 1 or more")
     torch.set_num_threads(options.threads)
+    print(f"{options.threads} threads; load {_load()}")
     asyncio.run(_all(options))
+    for dtype in options.types:
+        asyncio.run(beside(dtype, options.threads))
     return 0
 
 
@@ -103,7 +111,7 @@ async def _all(options: argparse.Namespace) -> None:
     found: dict[str, float] = {}
     for name, make, vocab in (
         ("demo base", lambda: BatchEngine(load_runner(demo, 2048, dtype="float32")), 2368),
-        ("fresh 33M", lambda: fresh_engine(FRESH, 1024), FRESH.vocab_size),
+        ("fresh 40M", lambda: fresh_engine(FRESH, 1024), FRESH.vocab_size),
     ):
         found[name] = await _on_own(make, vocab, partial(streams, name=name))
     await _on_own(lambda: fresh_engine(FRESH, 256), FRESH.vocab_size, many)
@@ -120,6 +128,46 @@ async def _all(options: argparse.Namespace) -> None:
         )
         await many(bench)
         await engine.close()
+
+
+async def beside(dtype: str, threads: int) -> None:
+    """The same streams at every server that is here, in turn, and how ours compares."""
+    with tempfile.TemporaryDirectory() as folder:
+        export_base(build_stages(FRESH, 1, seed=1), Path(folder) / MODEL, DEMO)
+        found = servers(Path(folder) / MODEL, dtype, threads)
+        with running(found, threads, Path(folder)) as engines:
+            benches = {name: Bench(engine, MODEL, FRESH.vocab_size) for name, engine in engines.items()}
+            rates = await _in_turn(benches)
+            for engine in engines.values():
+                await engine.close()
+    for name, (one, eight) in rates.items():
+        print(
+            f"{dtype}, {name}: 1 stream {one:.0f} ids/s, 8 streams {eight:.0f} ids/s, {eight / one:.1f} times"
+        )
+        if name != "ours":
+            ours = rates["ours"]
+            print(
+                f"{dtype}, ours / {name}: {ours[0] / one:.2f} at 1 stream, {ours[1] / eight:.2f} at 8; "
+                f"load {_load()}"
+            )
+
+
+async def _in_turn(benches: dict[str, Bench]) -> dict[str, tuple[float, float]]:
+    """Ids a second of one stream and of eight; each server rests while another one is asked."""
+    rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in benches}
+    for bench in benches.values():
+        await bench.speed(8, answer=8)
+    for _ in range(3):
+        for name, bench in benches.items():
+            rounds[name].append((await bench.speed(1), await bench.speed(8)))
+    return {
+        name: (statistics.median(one for one, _ in pairs), statistics.median(eight for _, eight in pairs))
+        for name, pairs in rounds.items()
+    }
+
+
+def _load() -> str:
+    return " ".join(f"{each:.1f}" for each in os.getloadavg())
 
 
 def fresh_engine(args: LlamaArguments, blocks: int) -> BatchEngine:
