@@ -33,6 +33,13 @@ def _run(town: Town, command: str, fatal: int) -> subprocess.CompletedProcess[st
     return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
 
+def _copy_of(town: Town, directory: Path) -> Town:
+    """The town as it was, always in the same place: what is deployed names it, and is named by a digest."""
+    place = directory / "copy"
+    shutil.rmtree(place, ignore_errors=True)
+    return Town(shutil.copytree(town.root, place))
+
+
 def _not_ours(text: str) -> list[str]:
     """The lines of a settings file that no deployment writes."""
     return [line for line in SETTINGS.splitlines() if "agents" not in line and line in text]
@@ -50,20 +57,20 @@ def test_a_kill_anywhere_leaves_the_town_before_or_after(
     if command == "rollback":
         deployer.deploy(deployer.plan("deacon:2", endpoint=Endpoint()))
     before = town.settings_file.read_text()
-    after_all = Town(shutil.copytree(town.root, tmp_path / "whole"))
-    total = int(_run(after_all, command, 0).stdout)
+    copy = _copy_of(town, tmp_path)
+    total = int(_run(copy, command, 0).stdout)
+    after_all = copy.settings_file.read_text()
     names = {"ft-deacon-v1", "ft-deacon-v2"}
     points = random.Random(SEED).sample(range(1, total + 1), KILLS)
 
     for point in points:
-        copy = Town(shutil.copytree(town.root, tmp_path / f"killed-{point}"))
+        copy = _copy_of(town, tmp_path)
         done = _run(copy, command, point)
         assert done.returncode == -signal.SIGKILL, done.stderr
         text = copy.settings_file.read_text()
         assert json.loads(text)["scheduler"] == {"max_polecats": 3.0, "note": "café"}
         assert _not_ours(text) == _not_ours(SETTINGS)
-        there = text.replace(str(copy.root), str(after_all.root))
-        assert text == before or there == after_all.settings_file.read_text()
+        assert text in (before, after_all)
 
         assert main(["show", "deacon@active", "--town", str(copy.root)]) == 0
         page = capsys.readouterr().out
