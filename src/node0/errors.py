@@ -18,6 +18,7 @@
         ├── ConfigError              a setting is missing, unknown or of a wrong type
         ├── NotFound                 a named thing does not exist
         ├── BadCheckpoint            weights, adapter or state cannot be used
+        │   └── UnsupportedArchitecture  nothing here computes a base of this kind
         ├── BadCorpus                nothing to train on, or an entry cannot be read
         ├── VocabMismatch            tokenizer and model do not fit
         ├── DoesNotFit               the run needs more memory, or room on the disk, than is free
@@ -105,6 +106,10 @@ class NotFound(NonRetriableError):
 
 class BadCheckpoint(NonRetriableError):
     """Weights, an adapter or training state cannot be used."""
+
+
+class UnsupportedArchitecture(BadCheckpoint):
+    """Nothing here computes a base of this kind."""
 
 
 class BadCorpus(NonRetriableError):

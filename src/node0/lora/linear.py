@@ -220,12 +220,13 @@ class _LoRA(torch.autograd.Function):
         if mask is not None:
             scale *= mask.gain
         low = (rows if mask is None else _masked(rows, mask.draw(rows))) @ a.t()  # (rows, rank)
-        y = functional.linear(rows, weight, bias)
-        y.addmm_(low, b.t(), alpha=scale)
+        # Not a view: what follows may change it in place, as some families' residual sums do.
+        y = functional.linear(rows.view(x.shape), weight, bias)
+        y.view(-1, weight.shape[0]).addmm_(low, b.t(), alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, low)
         ctx.scale, ctx.mask, ctx.shape = scale, mask, x.shape
         ctx.types = (lora_a.dtype, lora_b.dtype)
-        return y.view(*x.shape[:-1], weight.shape[0])
+        return y
 
     @staticmethod
     @once_differentiable

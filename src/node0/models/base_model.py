@@ -56,21 +56,38 @@ def resolve_base(name_or_dir: str | Path, revision: str | None = None) -> BaseMo
             missing or misshapen, a file that is not whole.
     """
     name = str(name_or_dir)
-    path, commit = _locate(name, revision)
+    path, commit = locate_base(name, revision)
     args = read_arguments(path)
     source = TensorSource(path)
     _check_tensors(source, args)
-    has_tokenizer = any(
-        (path / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")
-    )
     return BaseModelDir(
         path=path,
         args=args,
         digest=digest_of(source, args),
-        tokenizer_path=path if has_tokenizer else None,
+        tokenizer_path=path if holds_tokenizer(path) else None,
         name=name,
         revision=commit,
     )
+
+
+def locate_base(name: str, revision: str | None) -> tuple[Path, str | None]:
+    """The directory of a base, fetched if it is a hub id, and then its commit; nothing in it is looked at.
+
+    Raises:
+        NotFound: no such directory.
+        HubUnavailable: the hub id could not be resolved or fetched.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path, None
+    if path.exists() or not _HUB_ID.fullmatch(name):
+        raise NotFound(f"no base directory {name}; give a directory with config.json, or a hub id owner/name")
+    return _fetch(name, revision)
+
+
+def holds_tokenizer(path: Path) -> bool:
+    """Whether a directory has a tokenizer's files."""
+    return any((path / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json"))
 
 
 def whole_arguments(stages: Sequence[LlamaStage]) -> LlamaArguments:
@@ -112,15 +129,6 @@ def export_base(stages: Sequence[LlamaStage], directory: Path, tokenizer_dir: Pa
     tensors = {hf_name(name): value.to(dtype) for name, value in base_tensors(stages).items()}
     save_tensors(directory / WEIGHTS, tensors, {"format": "pt"})
     write_atomically(directory / MODEL_CONFIG, json.dumps(config, indent=2) + "\n")
-
-
-def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path, None
-    if path.exists() or not _HUB_ID.fullmatch(name):
-        raise NotFound(f"no base directory {name}; give a directory with config.json, or a hub id owner/name")
-    return _fetch(name, revision)
 
 
 def _fetch(hub_id: str, revision: str | None) -> tuple[Path, str | None]:

@@ -44,14 +44,17 @@ def digest_of(source: TensorSource, args: LlamaArguments) -> str:
     tensors = {}
     for name in tensor_shapes(args):
         stored = hf_name(name)
-        entry = source.headers.get(stored)
-        if entry is None:
+        if stored not in source.headers:
             raise BadCheckpoint(
                 f"{source.directory} has no tensor {stored}; download or export the base again"
             )
-        content = _content_digest(source.files[stored], *entry["data_offsets"])
-        tensors[name] = [entry["dtype"], list(entry["shape"]), content]
+        tensors[name] = _told_of(source, stored)
     return _sha256(_architecture(args), tensors)
+
+
+def content_digests(source: TensorSource) -> dict[str, list[object]]:
+    """Type, shape and digest of the content of every tensor, by the name under which it is stored."""
+    return {stored: _told_of(source, stored) for stored in source.headers}
 
 
 def fresh_digest(args: LlamaArguments, seed: int) -> str:
@@ -64,6 +67,12 @@ def tensor_shapes(args: LlamaArguments) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         solo = SoloExpert(args.model_copy(update={"first_layer": 0, "lora_rank": None}))
     return {name: tuple(parameter.shape) for name, parameter in solo.named_parameters()}
+
+
+def _told_of(source: TensorSource, stored: str) -> list[object]:
+    entry = source.headers[stored]
+    content = _content_digest(source.files[stored], *entry["data_offsets"])
+    return [entry["dtype"], list(entry["shape"]), content]
 
 
 def _content_digest(path: Path, start: int, end: int) -> str:

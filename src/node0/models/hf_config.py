@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from node0.errors import BadCheckpoint, ConfigError
+from node0.errors import BadCheckpoint, ConfigError, UnsupportedArchitecture
 from node0.models.llama.arguments import LlamaArguments, RopeScaling
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim
@@ -31,7 +31,8 @@ def read_arguments(directory: Path) -> LlamaArguments:
     """Arguments of the whole model from `directory`/config.json.
 
     Raises:
-        BadCheckpoint: the file is absent, or describes a model that these layers cannot compute.
+        BadCheckpoint: the file is absent or wrong.
+        UnsupportedArchitecture: it describes a model that these layers cannot compute.
     """
     path = directory / "config.json"
     try:
@@ -49,12 +50,26 @@ def read_arguments(directory: Path) -> LlamaArguments:
         ) from error
 
 
+def is_ours(directory: Path) -> bool:
+    """Whether these layers compute the model of `directory`/config.json.
+
+    Raises:
+        BadCheckpoint: the file is absent or wrong.
+    """
+    try:
+        read_arguments(directory)
+    except UnsupportedArchitecture:
+        return False
+    return True
+
+
 def arguments_from_config(config: Mapping[str, Any], *, where: str = "config.json") -> LlamaArguments:
     """Arguments of the whole model from a parsed config.json in either spelling."""
     family = config.get("model_type")
     if family not in ARCHITECTURES:
-        raise BadCheckpoint(
-            f"{where}: model_type {family!r} is not supported; take one of {', '.join(ARCHITECTURES)}"
+        raise UnsupportedArchitecture(
+            f"{where}: model_type {family!r} is not supported; take one of {', '.join(ARCHITECTURES)}, or "
+            "train it whole in one process and serve it with vLLM or llama-server"
         )
     _refuse_unsupported(config, where)
     attention_bias = family in ("llama", "qwen3") and bool(config.get("attention_bias", False))
@@ -131,9 +146,11 @@ def _refuse_unsupported(config: Mapping[str, Any], where: str) -> None:
         )
     activation = config.get("hidden_act", "silu")
     if activation not in ("silu", "swish"):
-        raise BadCheckpoint(f"{where}: hidden_act {activation!r} is not supported; only silu is")
+        raise UnsupportedArchitecture(f"{where}: hidden_act {activation!r} is not supported; only silu is")
     if config.get("pretraining_tp", 1) not in (None, 0, 1):
-        raise BadCheckpoint(f"{where}: pretraining_tp {config['pretraining_tp']} is not supported; only 1 is")
+        raise UnsupportedArchitecture(
+            f"{where}: pretraining_tp {config['pretraining_tp']} is not supported; only 1 is"
+        )
 
 
 def _default_head_dim(config: Mapping[str, Any]) -> int:
@@ -151,7 +168,9 @@ def _rope(config: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | N
     if kind in _UNSCALED:
         return theta, None
     if kind not in ("llama3", "linear"):
-        raise BadCheckpoint(f"{where}: rope_type {kind!r} is not supported; llama3, linear and default are")
+        raise UnsupportedArchitecture(
+            f"{where}: rope_type {kind!r} is not supported; llama3, linear and default are"
+        )
     return theta, RopeScaling(rope_type=kind, **{key: table[key] for key in _ROPE_FIELDS if key in table})
 
 
@@ -168,7 +187,7 @@ def _sliding_window(config: Mapping[str, Any], where: str) -> int | None:
     if family == "mistral":
         return window
     if family in ("qwen2", "qwen3") and config.get("use_sliding_window"):
-        raise BadCheckpoint(
+        raise UnsupportedArchitecture(
             f"{where}: use_sliding_window of {family} is not supported; take a base without it"
         )
     return None

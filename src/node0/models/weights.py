@@ -28,6 +28,9 @@ HF_LINEAR = {
 }
 "Our linear layers (Meta's names) and those of Hugging Face."
 
+WHOLE = "model."
+"What paths begin with in a stage that holds a model of Hugging Face as it is."
+
 _HF_OTHER = {
     "attention.q_norm": "self_attn.q_norm",
     "attention.k_norm": "self_attn.k_norm",
@@ -105,7 +108,9 @@ def hf_name(name: str) -> str:
 
 
 def hf_module(path: str) -> str:
-    """Our linear layer's path (`layers.3.attention.wq`) as Hugging Face spells it."""
+    """A linear layer's path on a stage (ours is `layers.3.attention.wq`) as Hugging Face spells it."""
+    if path.startswith(WHOLE):
+        return path.removeprefix(WHOLE)
     return hf_name(f"{path}.weight").removesuffix(".weight")
 
 

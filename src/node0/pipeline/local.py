@@ -9,7 +9,7 @@ from torch import Tensor
 
 from node0.errors import ConfigError
 from node0.lora.linear import DropoutKey
-from node0.models.llama.layers import LlamaStage
+from node0.models.stage import Stage
 from node0.pipeline.decision import Totals, decide
 from node0.pipeline.local_session import LocalSession
 from node0.pipeline.preference import preference_loss
@@ -33,7 +33,7 @@ class LocalPipeline:
 
     def __init__(
         self,
-        stages: Sequence[LlamaStage],
+        stages: Sequence[Stage],
         *,
         optimizer: OptimizerConfig | None = None,
         graph_budget: int | None = None,
@@ -59,7 +59,7 @@ class LocalPipeline:
         self._share = Share()
 
     @property
-    def stages(self) -> list[LlamaStage]:
+    def stages(self) -> list[Stage]:
         """The stages, first to last."""
         return [executor.stage for executor in self.executors]
 

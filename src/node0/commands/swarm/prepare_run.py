@@ -9,8 +9,8 @@ from typing import Any
 from node0 import console
 from node0.commands.training_flags import needed, refuse_missing
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.chosen_model import choose_model, own_arguments
 from node0.finetune.training.plan.learning_rate import with_peak_rate
-from node0.finetune.training.plan.run_plan import choose_model
 from node0.finetune.training.plan.training_settings import absolute, resolve_training
 from node0.settings import Resolved, flag_layer, validate
 from node0.swarm.run.create import Line, create_run, new_run_id, refuse_existing, start_lines
@@ -60,7 +60,7 @@ def prepare_run(request: NewRun, *, as_json: bool) -> None:
     )
     common = _common(resolved.values, run_id=new_run_id(request.directory), wire=request.wire)
     model = choose_model(resolved.values)
-    settings = Resolved(with_peak_rate(resolved.values, model.args), resolved.sources)
+    settings = Resolved(with_peak_rate(resolved.values, own_arguments(model.args)), resolved.sources)
     made = create_run(
         request.directory,
         slots,

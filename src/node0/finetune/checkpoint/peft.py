@@ -26,8 +26,8 @@ from node0.lora.adapter import (
 )
 from node0.lora.lora_config import LoRAConfig
 from node0.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from node0.models.llama.layers import LlamaStage
-from node0.models.weights import HF_LINEAR, hf_module, read_header, save_tensors
+from node0.models.stage import Stage
+from node0.models.weights import HF_LINEAR, WHOLE, hf_module, read_header, save_tensors
 
 _PREFIX = "base_model.model."
 _OUR_MODULE = {
@@ -35,7 +35,8 @@ _OUR_MODULE = {
     for name, hf in HF_LINEAR.items()
 }
 _KEY = re.compile(r"(?:base_model\.model\.)?model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
-_OUR_KEY = re.compile(r"(layers\.\d+\.(\w+\.\w+))\.lora_A\.weight")
+_ANY_KEY = re.compile(r"(?:base_model\.model\.)?([\w.]+\.lora_[AB]\.weight)")
+_OUR_KEY = re.compile(r"((?:[\w.]+\.)?(\w+))\.lora_A\.weight")
 
 
 class PeftAdapter(NamedTuple):
@@ -47,7 +48,7 @@ class PeftAdapter(NamedTuple):
 
 
 def export_peft(
-    stages: Sequence[LlamaStage],
+    stages: Sequence[Stage],
     directory: Path,
     *,
     adapter: str = "default",
@@ -77,16 +78,18 @@ def write_peft(
 ) -> None:
     """Write an adapter of the whole model, named as `lora_state_dict` names its tensors, as PEFT would."""
     tensors: dict[str, Tensor] = {}
+    layers: set[str] = set()
     for key, value in adapter.items():
         path, matrix = key.rsplit(".lora_", 1)
         tensors[f"{_PREFIX}{hf_module(path)}.lora_{matrix}"] = value.float()
+        layers.add(hf_module(path).rpartition(".")[2])
     save_tensors(directory / ADAPTER_WEIGHTS, tensors, {"format": "pt"})
-    described = _peft_config(config, base_name, base_digest)
+    described = _peft_config(config, sorted(layers), base_name, base_digest)
     write_atomically(directory / ADAPTER_CONFIG, json.dumps(described, indent=2, sort_keys=True) + "\n")
 
 
 def load_peft(
-    directory: Path, stages: Sequence[LlamaStage], *, name: str = "default", base_digest: str | None = None
+    directory: Path, stages: Sequence[Stage], *, name: str = "default", base_digest: str | None = None
 ) -> LoRAConfig:
     """Add an adapter that we or PEFT wrote, under `name`, to every stage, and make it active.
 
@@ -97,7 +100,8 @@ def load_peft(
         NotFound: no such directory.
         BadCheckpoint: another base, a file that is not whole, or a kind of adapter other than LoRA.
     """
-    config, tensors = read_peft(directory, base_digest=base_digest)
+    is_whole = any(stage.is_whole for stage in stages)
+    config, tensors = read_peft(directory, base_digest=base_digest, of_whole=is_whole)
     wanted = {match[1] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
     placed: set[str] = set()
     for stage in stages:
@@ -115,8 +119,10 @@ def load_peft(
     return config
 
 
-def read_peft(directory: Path, *, base_digest: str | None = None) -> PeftAdapter:
+def read_peft(directory: Path, *, base_digest: str | None = None, of_whole: bool = False) -> PeftAdapter:
     """The adapter that a PEFT directory holds, checked as `load_peft` checks it.
+
+    of_whole: name the tensors for a stage that holds a model of transformers, not for our own blocks.
 
     Raises:
         NotFound: no such directory.
@@ -124,7 +130,7 @@ def read_peft(directory: Path, *, base_digest: str | None = None) -> PeftAdapter
     """
     described = read_adapter_config(directory)
     _check_base(described, base_digest, directory)
-    tensors = _read_tensors(directory)
+    tensors = _read_tensors(directory, of_whole=of_whole)
     return PeftAdapter(_lora_config(described, tensors, directory), tensors)
 
 
@@ -147,12 +153,14 @@ def read_adapter_config(directory: Path) -> dict[str, Any]:
     return described
 
 
-def _held_config(stages: Sequence[LlamaStage], adapter: str) -> LoRAConfig | None:
+def _held_config(stages: Sequence[Stage], adapter: str) -> LoRAConfig | None:
     held = (layer.configs.get(adapter) for stage in stages for _, layer in lora_layers(stage))
     return next((config for config in held if config is not None), None)
 
 
-def _peft_config(config: LoRAConfig, base_name: str, base_digest: str | None) -> dict[str, Any]:
+def _peft_config(
+    config: LoRAConfig, layers: list[str], base_name: str, base_digest: str | None
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -160,7 +168,7 @@ def _peft_config(config: LoRAConfig, base_name: str, base_digest: str | None) ->
         "r": config.rank,
         "lora_alpha": config.alpha,
         "lora_dropout": config.dropout,
-        "target_modules": sorted(HF_LINEAR[name].rpartition(".")[2] for name in config.target_modules),
+        "target_modules": layers,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
@@ -182,8 +190,8 @@ def _check_base(described: Mapping[str, Any], base_digest: str | None, directory
         )
 
 
-def _read_tensors(directory: Path) -> dict[str, Tensor]:
-    """The adapter's tensors under our names."""
+def _read_tensors(directory: Path, *, of_whole: bool) -> dict[str, Tensor]:
+    """The adapter's tensors under the names that they have on a stage."""
     path = directory / ADAPTER_WEIGHTS
     if not path.is_file():
         pickle = directory / "adapter_model.bin"
@@ -195,11 +203,23 @@ def _read_tensors(directory: Path) -> dict[str, Tensor]:
     read_header(path)
     tensors: dict[str, Tensor] = {}
     for key, value in load_file(path).items():
-        match = _KEY.fullmatch(key)
-        if match is None or match[2] not in _OUR_MODULE:
+        name = _name_in_whole(key) if of_whole else _name_in_ours(key)
+        if name is None:
             raise BadCheckpoint(f"{path}: tensor {key} is not LoRA on a linear layer; only that is supported")
-        tensors[f"layers.{match[1]}.{_OUR_MODULE[match[2]]}.lora_{match[3]}.weight"] = value
+        tensors[name] = value
     return tensors
+
+
+def _name_in_whole(key: str) -> str | None:
+    match = _ANY_KEY.fullmatch(key)
+    return None if match is None else f"{WHOLE}{match[1]}"
+
+
+def _name_in_ours(key: str) -> str | None:
+    match = _KEY.fullmatch(key)
+    if match is None or match[2] not in _OUR_MODULE:
+        return None
+    return f"layers.{match[1]}.{_OUR_MODULE[match[2]]}.lora_{match[3]}.weight"
 
 
 def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], directory: Path) -> LoRAConfig:
@@ -217,10 +237,10 @@ def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], di
                 f"{directory}/{ADAPTER_CONFIG}: {field}={described.get(field)} is not supported; "
                 "only plain LoRA is"
             )
-    modules = {match[2].rpartition(".")[2] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
+    modules = {match[2] for key in tensors if (match := _OUR_KEY.fullmatch(key))}
     if not modules:
         raise BadCheckpoint(f"{directory}/{ADAPTER_WEIGHTS} holds no LoRA tensors; export the adapter again")
-    order = [name for name in HF_LINEAR if name in modules]
+    order = [*(name for name in HF_LINEAR if name in modules), *sorted(modules - HF_LINEAR.keys())]
     try:
         rank, alpha = int(described["r"]), float(described["lora_alpha"])
         if described.get("use_rslora"):

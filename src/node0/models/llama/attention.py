@@ -33,7 +33,7 @@ class Layout:
 def training_layout(positions: Tensor, window: int | None = None) -> Layout:
     """The cheapest exact way to attend within documents. positions: int64 (rows, tokens)."""
     rows, tokens = positions.shape
-    lengths = _document_lengths(positions)
+    lengths = document_lengths(positions)
     longest = max(lengths)
     if window is not None and longest > window:
         return Layout(mask=_block_mask(positions, window))
@@ -44,6 +44,15 @@ def training_layout(positions: Tensor, window: int | None = None) -> Layout:
     if split_cost < rows * tokens * tokens:
         return Layout(documents=documents)
     return Layout(mask=_block_mask(positions, window))
+
+
+def document_lengths(positions: Tensor) -> list[int]:
+    """Tokens of each document of int64 (rows, tokens), row after row."""
+    rows, tokens = positions.shape
+    starts = positions == 0
+    starts[:, 0] = True
+    edges = starts.flatten().nonzero().flatten().tolist()
+    return [end - start for start, end in zip(edges, [*edges[1:], rows * tokens], strict=True)]
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
@@ -121,14 +130,6 @@ def _attend_documents(
         )
         outputs.append(out[0].transpose(0, 1))
     return torch.cat(outputs).view(query.shape)
-
-
-def _document_lengths(positions: Tensor) -> list[int]:
-    rows, tokens = positions.shape
-    starts = positions == 0
-    starts[:, 0] = True
-    edges = starts.flatten().nonzero().flatten().tolist()
-    return [end - start for start, end in zip(edges, [*edges[1:], rows * tokens], strict=True)]
 
 
 def _merge_single_tokens(lengths: list[int]) -> tuple[tuple[int, bool], ...]:

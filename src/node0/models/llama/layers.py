@@ -5,7 +5,6 @@ Layers and tensors carry their names in the whole model, so that a tensor is the
 the split. Between stages goes the residual stream; the final norm belongs to the tail.
 """
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -27,16 +26,14 @@ from node0.models.llama.head_loss import head_logps, head_loss
 from node0.models.llama.packed_linear import pack_matrices
 from node0.models.llama.rope import RotaryEmbedding, head_dim
 from node0.models.loss import IGNORE
+from node0.models.stage import Recompute, Stage
 
 
-class LlamaStage(nn.Module):
+class LlamaStage(Stage):
     """A run of layers; the base of all four kinds and of itself a body.
 
     Fresh weights depend on `seed` and each tensor's name alone. On the meta device none are drawn.
     """
-
-    has_embedding = False
-    has_head = False
 
     def __init__(self, model_args: LlamaArguments, *, seed: int = 0) -> None:
         super().__init__()
@@ -70,14 +67,9 @@ class LlamaStage(nn.Module):
                 parameter.copy_(fresh_tensor(name, parameter.shape, self.args, seed))
 
     @property
-    def dtype(self) -> torch.dtype:
-        """Type of the matrices, and of what passes between them."""
-        return next((p.dtype for p in self.parameters() if p.dim() > 1), torch.float32)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next((p.device for p in self.parameters()), torch.device("cpu"))
+    def tied_ends(self) -> bool:
+        """Whether the LM head, on the last stage, is the table of the first."""
+        return self.args.tie_embeddings and self.has_embedding != self.has_head
 
     def new_cache(self, max_length: int, *, batch_size: int = 1) -> KVCache:
         """An empty cache for one session of at most `max_length` tokens on this stage."""
@@ -132,15 +124,13 @@ class LlamaStage(nn.Module):
         positions: Tensor,
         cache: KVCache | None = None,
         *,
-        recompute: Callable[[], bool] | None = None,
+        recompute: Recompute | None = None,
     ) -> Tensor:
         """The residual stream behind this stage's layers: (batch, tokens, hidden).
 
         x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
         positions: int64 (batch, tokens). Without a cache 0 starts a document and documents do not see
         each other; with one, the tokens follow what the cache holds and positions count on.
-        recompute: asked before each layer; True keeps only its input and computes the rest again in
-        the backward pass.
         """
         hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
         context = self._context(positions, cache)

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from node0.errors import ConfigError
 from node0.lora.linear import keyed_generator
-from node0.models.llama.layers import LlamaStage, TailExpert
+from node0.models.llama.layers import TailExpert
 from node0.models.sampling import sample_token
+from node0.models.stage import Stage
 
 
 class CachedSequence:
     """One stage's part of a sequence that is generated. Made by `StageExecutor.new_sequence`."""
 
-    def __init__(self, stage: LlamaStage, max_length: int) -> None:
+    def __init__(self, stage: Stage, max_length: int) -> None:
         self._stage = stage
         self._cache = stage.new_cache(max_length)
         self._length = 0

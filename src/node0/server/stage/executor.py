@@ -14,7 +14,7 @@ from torch import Tensor
 from node0.errors import RetriableError
 from node0.lora.adapter import dropout_key, lora_layers, set_adapter
 from node0.lora.linear import DropoutKey
-from node0.models.llama.layers import LlamaStage, TailExpert
+from node0.models.stage import Head, Stage
 from node0.server.stage.cached_sequence import CachedSequence
 from node0.server.stage.graphs import GraphBudget, GraphMeter
 from node0.server.stage.trained_weights import TrainedWeights
@@ -62,7 +62,7 @@ class StageExecutor:
 
     def __init__(
         self,
-        stage: LlamaStage,
+        stage: Stage,
         trained: TrainedWeights | None = None,
         *,
         graphs: GraphBudget | None = None,
@@ -158,8 +158,8 @@ class StageExecutor:
         self.trained.gradients.clear()
 
     @property
-    def _tail(self) -> TailExpert:
-        return cast(TailExpert, self.stage)
+    def _tail(self) -> Head:
+        return cast(Head, self.stage)
 
     def _leaf(self, given: StageInput) -> Tensor:
         self._ready(training=True, adapter=self.adapter)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from node0.errors import ConfigError, RetriableError
 from node0.lora.trainable import trained_weights
-from node0.models.llama.layers import LlamaStage
+from node0.models.stage import Stage
 from node0.server.stage.gradient_sums import GradientSums
 from node0.server.stage.state_file import StateReader, state_bytes, write_state
 from node0.stage_settings import OptimizerConfig
@@ -47,7 +47,7 @@ class _Snapshot:
 class TrainedWeights:
     """The weights of a stage that require a gradient. `version` counts the steps applied."""
 
-    def __init__(self, stage: LlamaStage, config: OptimizerConfig | None = None) -> None:
+    def __init__(self, stage: Stage, config: OptimizerConfig | None = None) -> None:
         """Take them all; `config` None is AdamW with its defaults.
 
         Raises:
@@ -189,9 +189,9 @@ class TrainedWeights:
         return _EMBEDDING if name == self._tied_name else name
 
 
-def _tied_copy(stage: LlamaStage) -> str | None:
+def _tied_copy(stage: Stage) -> str | None:
     """Name of the table that this stage shares with the other end of the pipeline."""
-    if not stage.args.tie_embeddings or stage.has_embedding == stage.has_head:
+    if not stage.tied_ends:
         return None
     return _EMBEDDING if stage.has_embedding else _HEAD
 

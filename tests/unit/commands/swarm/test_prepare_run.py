@@ -10,8 +10,8 @@ from tiny_run import make_base, settings
 from node0.commands.swarm.prepare_run import NewRun, prepare_run
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.training.plan.chosen_model import choose_model
 from node0.finetune.training.plan.learning_rate import adapter_rate
-from node0.finetune.training.plan.run_plan import choose_model
 from node0.swarm.run.run_file import read_run
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from node0.files import open_to_append, private_directory
 from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.plan.chosen_model import own_arguments
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.swarm.run.create import create_run, new_run_id
 from node0.swarm.run.layout import first_port, lay_out
@@ -39,6 +40,7 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
 
     A stage that ends is started again. They end with the context, and with this process however it ends.
     """
+    own_arguments(plan.args)
     directory = RunDirectory(plan.config.checkpoint_dir).swarm
     shutil.rmtree(directory, ignore_errors=True)
     config = plan.config

@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build a run's engine: loaded stages, an adapter and a pipeline."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.peft import load_peft
 from node0.finetune.training.hooks import StepHook
+from node0.finetune.training.plan.chosen_model import own_arguments
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import ADAPTER, make_trainable
+from node0.models.base_model import export_base
 from node0.models.factory import build_stages, load_stages
+from node0.models.hf.base import HFBase
+from node0.models.hf.export import export_hf
+from node0.models.hf.stage import HFStage, load_hf_stage
 from node0.models.llama.layers import LlamaStage
+from node0.models.stage import Stage
 from node0.models.stage_name import stage_names
 from node0.pipeline.local import LocalPipeline
 from node0.pipeline.parallel import DataParallelPipeline
@@ -25,7 +33,7 @@ from node0.pipeline.ranks import ALONE, Ranks
 class Engine:
     """The loaded model and what moves its weights."""
 
-    stages: list[LlamaStage]
+    stages: Sequence[Stage]
     pipeline: Pipeline
 
     def refresh(self) -> None:
@@ -37,10 +45,25 @@ class Engine:
     def follow(self, hook: StepHook) -> None:
         """Let `hook` hear of what happens to the stages. Here nothing does."""
 
+    def export_weights(self, directory: Path) -> None:
+        """Write the whole model as a Hugging Face directory, with the tokenizer's files that lie there."""
+        export_base(cast("Sequence[LlamaStage]", self.stages), directory, directory)
+
     @property
     def stage_names(self) -> list[str]:
         """`solo-0`, or `head-0`, `body-1`, ..., `tail-n`."""
         return [str(name) for name in stage_names(len(self.stages))]
+
+
+@dataclass(frozen=True, slots=True)
+class HFEngine(Engine):
+    """An engine over one stage that transformers computes."""
+
+    base: Path
+
+    def export_weights(self, directory: Path) -> None:
+        """Write the whole model as its base was written."""
+        export_hf(cast(HFStage, self.stages[0]), self.base, directory)
 
 
 def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
@@ -56,10 +79,13 @@ def build_engine(plan: RunPlan, ranks: Ranks = ALONE) -> Engine:
         for stage in stages:
             make_trainable(stage, config.lora, seed=config.seed)
     local = LocalPipeline(stages, optimizer=config.optimizer, graph_budget=plan.graph_budget)
-    return Engine(stages, local if ranks is ALONE else DataParallelPipeline(local, ranks))
+    pipeline = local if ranks is ALONE else DataParallelPipeline(local, ranks)
+    if isinstance(plan.base, HFBase):
+        return HFEngine(stages, pipeline, plan.base.path)
+    return Engine(stages, pipeline)
 
 
-def load_adapter(plan: RunPlan, stages: list[LlamaStage], directory: Path, wanted: LoRAConfig) -> None:
+def load_adapter(plan: RunPlan, stages: Sequence[Stage], directory: Path, wanted: LoRAConfig) -> None:
     """Put the adapter in `directory` on the stages; raises `ConfigError` when it is not the wanted kind."""
     found = load_peft(directory, stages, name=ADAPTER, base_digest=plan.base_digest)
     if _comparable(found) != _comparable(wanted):
@@ -73,12 +99,14 @@ def _comparable(config: LoRAConfig) -> dict[str, object]:
     return {**config.model_dump(), "target_modules": sorted(config.target_modules)}
 
 
-def _stages(plan: RunPlan) -> list[LlamaStage]:
+def _stages(plan: RunPlan) -> Sequence[Stage]:
     config = plan.config
     device = torch.device(plan.device)
+    if isinstance(plan.base, HFBase):
+        return [load_hf_stage(plan.base, device=device, dtype=plan.dtype)]
     if plan.base is None:
         return build_stages(
-            plan.args,
+            own_arguments(plan.args),
             config.num_stages,
             layers_per_stage=config.layers_per_stage,
             device=device,

@@ -15,10 +15,12 @@ from node0.finetune.jobs.job_states import JobState
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.run_engine import Engine, load_adapter
 from node0.finetune.training.hooks import StepHook
+from node0.finetune.training.plan.chosen_model import own_arguments
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.lora.trainable import make_trainable
 from node0.models.factory import build_stages, empty_stages
 from node0.models.llama.layers import LlamaStage
+from node0.models.stage import Stage
 from node0.models.stage_name import stage_names
 from node0.pipeline.swarm.run_leader import allowed_members, leader_settings, start_leader
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
@@ -94,7 +96,7 @@ def join_swarm(plan: RunPlan, run: SwarmRun, directory: Path) -> Iterator[SwarmE
                 plan.config,
                 base_digest=plan.base_digest,
                 dtype=plan.dtype,
-                fresh=plan.args if plan.base is None else None,
+                fresh=own_arguments(plan.args) if plan.base is None else None,
                 graph_budget=plan.graph_budget,
             ),
             max_grad_norm=plan.config.max_grad_norm,
@@ -146,13 +148,13 @@ def _refuse_other(plan: RunPlan, run: SwarmRun) -> None:
 
 
 def _copies(plan: RunPlan) -> list[LlamaStage]:
-    config = plan.config
+    config, args = plan.config, own_arguments(plan.args)
     if config.lora is None:
         stages = build_stages(
-            plan.args, config.num_stages, layers_per_stage=config.layers_per_stage, seed=config.seed
+            args, config.num_stages, layers_per_stage=config.layers_per_stage, seed=config.seed
         )
     else:
-        stages = empty_stages(plan.args, config.num_stages, layers_per_stage=config.layers_per_stage)
+        stages = empty_stages(args, config.num_stages, layers_per_stage=config.layers_per_stage)
     if config.lora is not None and config.init_adapter is not None:
         load_adapter(plan, stages, config.init_adapter, config.lora)
         return stages
@@ -161,5 +163,5 @@ def _copies(plan: RunPlan) -> list[LlamaStage]:
     return stages
 
 
-def _states(stages: Sequence[LlamaStage]) -> dict[int, bytes]:
+def _states(stages: Sequence[Stage]) -> dict[int, bytes]:
     return {index: TrainedWeights(stage).state_bytes() for index, stage in enumerate(stages)}

@@ -20,7 +20,6 @@ from node0.finetune.training.output.resume import TrainerState
 from node0.finetune.training.plan.memory_estimate import count_parameters
 from node0.finetune.training.plan.run_plan import RunPlan
 from node0.lora.trainable import ADAPTER
-from node0.models.base_model import export_base
 
 
 def export(
@@ -30,7 +29,7 @@ def export(
     run, config = RunDirectory(plan.config.checkpoint_dir), plan.config
     _write_tokenizer(plan, run)
     if config.lora is None:
-        export_base(engine.stages, run.root, run.root)
+        engine.export_weights(run.root)
     else:
         export_peft(
             engine.stages,

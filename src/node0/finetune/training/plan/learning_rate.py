@@ -8,6 +8,7 @@ their sources are in ADR 219.
 import math
 
 from node0.finetune.config import FineTuneConfig
+from node0.models.hf.arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
 
 ADAPTER_RATE = 5e-4
@@ -25,7 +26,7 @@ PREFERENCE_SHARE = 0.1
 "Of these rates, for DPO, which moves away from its reference sooner than it learns."
 
 
-def with_rate(config: FineTuneConfig, args: LlamaArguments, total_steps: int) -> FineTuneConfig:
+def with_rate(config: FineTuneConfig, args: LlamaArguments | HFArguments, total_steps: int) -> FineTuneConfig:
     """The settings with the learning rate and the warm-up that the run will have, as numbers.
 
     Args:
@@ -40,7 +41,7 @@ def with_rate(config: FineTuneConfig, args: LlamaArguments, total_steps: int) ->
     return with_peak_rate(config, args).model_copy(update=chosen)
 
 
-def with_peak_rate(config: FineTuneConfig, args: LlamaArguments) -> FineTuneConfig:
+def with_peak_rate(config: FineTuneConfig, args: LlamaArguments | HFArguments) -> FineTuneConfig:
     """The settings with the learning rate as a number, for who writes them down before the corpus is read."""
     if config.lora is None or "lr" in config.model_fields_set:
         return config

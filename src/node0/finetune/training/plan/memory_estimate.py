@@ -10,6 +10,7 @@ from pathlib import Path
 
 from node0.errors import DoesNotFit
 from node0.lora.lora_config import LoRAConfig
+from node0.models.hf.arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim
@@ -69,7 +70,7 @@ class MemoryEstimate:
         return self.total - self.graphs
 
 
-def estimate(args: LlamaArguments, factors: MemoryFactors) -> MemoryEstimate:
+def estimate(args: LlamaArguments | HFArguments, factors: MemoryFactors) -> MemoryEstimate:
     """The peak of one process that holds the whole model.
 
     Args:
@@ -79,7 +80,7 @@ def estimate(args: LlamaArguments, factors: MemoryFactors) -> MemoryEstimate:
     everything = count_parameters(args)
     trained = everything if factors.lora is None else count_adapter_parameters(args, factors.lora)
     frozen = 0 if factors.lora is None else everything
-    layer = _graph_bytes(args, factors)
+    layer = _layer_bytes(args, factors) if isinstance(args, HFArguments) else _graph_bytes(args, factors)
     graphs = layer * args.num_hidden_layers
     logits = 3 * 4 * max(CHUNK_LOGITS, args.vocab_size)
     inputs = 4 * args.num_hidden_layers * factors.tokens * args.hidden_dim
@@ -102,8 +103,10 @@ def refuse_oversize(memory: MemoryEstimate, free: int, *, budget_given: bool) ->
         )
 
 
-def count_parameters(args: LlamaArguments) -> int:
+def count_parameters(args: LlamaArguments | HFArguments) -> int:
     """Weights of the whole model; tied embeddings count once."""
+    if isinstance(args, HFArguments):
+        return args.parameters
     layers = args.num_hidden_layers * sum(
         width_in * width_out + (width_out if bias else 0)
         for width_in, width_out, bias in _linears(args).values()
@@ -113,8 +116,14 @@ def count_parameters(args: LlamaArguments) -> int:
     return layers + norms + tables + args.hidden_dim
 
 
-def count_adapter_parameters(args: LlamaArguments, lora: LoRAConfig) -> int:
+def count_adapter_parameters(args: LlamaArguments | HFArguments, lora: LoRAConfig) -> int:
     """Weights of an adapter on the whole model."""
+    if isinstance(args, HFArguments):
+        return lora.rank * sum(
+            linear.count * (linear.width_in + linear.width_out)
+            for linear in args.linears
+            if linear.name in lora.target_modules
+        )
     linears = _linears(args)
     widths = [linears[name][:2] for name in lora.target_modules if name in linears]
     return args.num_hidden_layers * lora.rank * sum(width_in + width_out for width_in, width_out in widths)
@@ -157,6 +166,19 @@ def _graph_bytes(args: LlamaArguments, factors: MemoryFactors) -> int:
     inputs = [linears[name][0] for name in lora.target_modules if name in linears] if lora else []
     adapted = sum(width_in + lora.rank for width_in in inputs) if lora else 0
     return factors.tokens * (factors.base_bytes * (outputs + extra) + 4 * (norms + adapted))
+
+
+def _layer_bytes(args: HFArguments, factors: MemoryFactors) -> int:
+    """`_graph_bytes` of a model whose layers differ: their mean, where activations are as wide as linears."""
+    adapted = factors.lora.target_modules if factors.lora is not None else []
+    # What a linear gives passes a norm, a rotation or an activation and a product, which keep it once more.
+    outputs = 2 * sum(linear.count * linear.width_out for linear in args.linears) + 3 * args.expert_width
+    inputs = sum(linear.count * linear.width_in for linear in args.linears if linear.name in adapted)
+    depth = max(1, args.num_hidden_layers)
+    a_token = (factors.base_bytes * outputs + 4 * inputs) // depth + 4 * 6 * args.hidden_dim
+    # Scores of all heads, before and behind the softmax, in float32.
+    scores = 2 * 4 * args.n_heads * factors.row_length if args.keeps_scores else 0
+    return factors.tokens * (a_token + scores)
 
 
 def _available() -> int | None:

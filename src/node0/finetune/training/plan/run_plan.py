@@ -15,6 +15,7 @@ from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.run_dir import EntryUse
 from node0.finetune.training.plan.base_label import base_label
+from node0.finetune.training.plan.chosen_model import choose_model, describe_stage, with_adapted_layers
 from node0.finetune.training.plan.disk_estimate import (
     DiskEstimate,
     bytes_below,
@@ -34,14 +35,11 @@ from node0.finetune.training.plan.memory_estimate import (
     refuse_oversize,
 )
 from node0.finetune.training.plan.precision import pick_device, pick_dtype
-from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.finetune.training.plan.training_data import TrainingData
-from node0.lora.lora_config import ALL_LINEAR
-from node0.models.base_model import BaseModelDir, fresh_digest, resolve_base
+from node0.models.base_model import BaseModelDir
+from node0.models.hf.arguments import HFArguments
+from node0.models.hf.base import HFBase
 from node0.models.llama.arguments import LlamaArguments
-from node0.models.split import split_layers
-from node0.settings import nearest
-from node0.utils.common import build_cls
 
 GRAPH_SHARE = 0.6
 "Of the memory left beside weights and optimizer, what graphs may take when no budget is given."
@@ -52,10 +50,10 @@ class RunPlan:
     """A run that has been checked and not started."""
 
     config: FineTuneConfig
-    args: LlamaArguments
+    args: LlamaArguments | HFArguments
     "Of the whole model."
 
-    base: BaseModelDir | None
+    base: BaseModelDir | HFBase | None
     base_digest: str
     tokenizer: PreTrainedTokenizerFast
     data: TrainingData
@@ -117,33 +115,6 @@ class RunPlan:
         return 2 * 2 * tokens * self.args.hidden_dim * (config.num_stages - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenModel:
-    """What is trained, before it is loaded."""
-
-    base: BaseModelDir | None
-    "None for a model that starts from random weights."
-
-    args: LlamaArguments
-    "Of the whole model."
-
-    digest: str
-
-
-def choose_model(config: FineTuneConfig) -> ChosenModel:
-    """Find the base, or the fresh model, and check that it can be cut, adapted and fed rows as asked.
-
-    Raises:
-        ConfigError: settings contradict each other or name something absent.
-    """
-    _refuse_contradictions(config)
-    base = None if config.base_model is None else resolve_base(config.base_model, config.base_revision)
-    args = base.args if base is not None else _fresh_arguments(config)
-    _refuse_long_rows(config, args)
-    split_layers(args, config.num_stages, config.layers_per_stage)
-    return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
-
-
 def make_plan(
     config: FineTuneConfig, *, processes: int = 1, frozen: Sequence[EntryUse] | None = None
 ) -> RunPlan:
@@ -161,6 +132,7 @@ def make_plan(
     dtype = pick_dtype(config, device)
     model = choose_model(config)
     base, args = model.base, model.args
+    config = with_adapted_layers(config, args)
     tokenizer = load_tokenizer(
         _tokenizer_name(config, base), max_length=config.max_length, model_vocab_size=args.vocab_size
     )
@@ -214,6 +186,7 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
         ("warm-up steps", plan.warmup_steps),
         ("parameters", count_parameters(plan.args)),
         ("trained parameters", plan.trained_parameters),
+        *describe_stage(plan.args, config.lora),
         ("device", plan.device),
         ("base precision", str(plan.dtype).removeprefix("torch.")),
         ("memory estimate (GiB)", round(plan.memory.total / GIB, 2)),
@@ -248,46 +221,13 @@ def warnings(plan: RunPlan) -> list[str]:
     return lines
 
 
-def _refuse_contradictions(config: FineTuneConfig) -> None:
-    if config.tensorboard:
-        require_tensorboard()
-    for name in config.lora.target_modules if config.lora is not None else ():
-        if name not in ALL_LINEAR:
-            raise ConfigError(f"no layer to adapt is named {name!r}{nearest(name, list(ALL_LINEAR))}")
-    if config.base_model is None and config.fresh_model is None:
-        raise ConfigError("no model to train; give --base-model DIR|HUB_ID, or fresh_model in the YAML file")
-    if config.base_model is None and config.lora is not None:
-        raise ConfigError("an adapter needs a base; give --base-model DIR|HUB_ID, or --set lora=null")
-    if config.init_adapter is not None and config.lora is None:
-        raise ConfigError(f"init_adapter {config.init_adapter} needs lora settings; give lora.rank as it has")
-
-
-def _fresh_arguments(config: FineTuneConfig) -> LlamaArguments:
-    section = config.fresh_model or {}
-    args = build_cls(str(section.get("class_name", "")), section.get("init_args"))
-    if not isinstance(args, LlamaArguments):
-        raise ConfigError(
-            f"fresh_model names {section.get('class_name')!r}; "
-            "use node0.models.llama.arguments.LlamaArguments"
-        )
-    return args
-
-
-def _tokenizer_name(config: FineTuneConfig, base: BaseModelDir | None) -> str:
+def _tokenizer_name(config: FineTuneConfig, base: BaseModelDir | HFBase | None) -> str:
     if config.tokenizer is not None:
         return config.tokenizer
     if base is None or base.tokenizer_path is None:
         where = "a fresh model" if base is None else f"base {base.name}"
         raise ConfigError(f"{where} has no tokenizer; give --set tokenizer=DIR|HUB_ID")
     return str(base.tokenizer_path)
-
-
-def _refuse_long_rows(config: FineTuneConfig, args: LlamaArguments) -> None:
-    if config.max_length > args.max_seq_len:
-        raise ConfigError(
-            f"max_length {config.max_length} exceeds the model's {args.max_seq_len} positions; "
-            f"--set max_length={args.max_seq_len}"
-        )
 
 
 def _memory_factors(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None) -> MemoryFactors:

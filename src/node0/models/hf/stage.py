@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage that holds a whole causal language model of transformers."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from node0.errors import BadCheckpoint, ConfigError
+from node0.lora.adapter import lora_layers
+from node0.models.hf.arguments import read_hf_config
+from node0.models.hf.base import HFBase
+from node0.models.hf.documents import forward_documents
+from node0.models.hf.head import rows_to_logits, rows_to_logps
+from node0.models.hf.packing import keeps_documents_apart, packed_inputs
+from node0.models.kv_cache import KVCache
+from node0.models.loss import IGNORE
+from node0.models.stage import Recompute, Stage
+
+logger = logging.getLogger(__name__)
+
+
+class HFStage(Stage):
+    """A model of transformers as the one stage of a pipeline that trains it.
+
+    Tensors carry the name that they have in the model, behind `model.`. The model itself is always in
+    evaluation mode, so that nothing but the adapter's keyed dropout is random.
+    """
+
+    has_embedding = True
+    has_head = True
+    is_whole = True
+
+    def __init__(self, model: PreTrainedModel, *, packs: bool) -> None:
+        """Hold `model`, in which nothing is random.
+
+        Args:
+            model: with its weights.
+            packs: whether it may be asked to keep the documents of a row apart; it is tried, and where it
+                does not, each document passes as a row of its own.
+        """
+        super().__init__()
+        self.model = model
+        self._output: type[Any] = type(None)
+        self._recompute: Recompute | None = None
+        self._make_recomputable()
+        self.eval()
+        self.packs = packs and self._is_seen_to_pack()
+        self.train()
+        if packs and not self.packs:
+            logger.warning("%s mixes packed documents: each passes as a row", model.config.model_type)
+
+    def train(self, mode: bool = True) -> Self:
+        """Let adapters drop features, and layers be recomputed, or not."""
+        super().train(False)
+        self.training = mode
+        for module in self.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module.training = mode
+        for _, layer in lora_layers(self):
+            layer.training = mode
+        return self
+
+    def forward_hidden(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        cache: KVCache | None = None,
+        *,
+        recompute: Recompute | None = None,
+    ) -> Tensor:
+        """As `Stage.forward_hidden`, behind the model's final norm too; there is no cache."""
+        self._recompute = recompute
+        try:
+            if self.packs:
+                return self._forward(x, positions=positions)
+            return forward_documents(self._forward, x, positions)
+        finally:
+            self._recompute = None
+
+    def new_cache(self, max_length: int, *, batch_size: int = 1) -> KVCache:
+        """Refused: such a model is trained here and served elsewhere."""
+        raise ConfigError(
+            f"our own engine does not generate with a {self.model.config.model_type}; export the adapter and "
+            "serve it with vLLM or llama-server"
+        )
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32 (..., vocab) of any rows of the residual stream (..., hidden)."""
+        rows = rows_to_logits(self.model, self._output, hidden.reshape(-1, hidden.shape[-1]))
+        return rows.view(*hidden.shape[:-1], -1)
+
+    def chunked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+        """Sum of cross-entropies over supervised positions (float32 scalar), and their number."""
+        logps, _ = self._supervised(hidden, labels)
+        return -logps.sum(), logps.shape[0]
+
+    def label_logps(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """Log probability of each label, float32 (batch, tokens), 0 where IGNORE. Differentiable."""
+        logps, where = self._supervised(hidden, labels)
+        flat = torch.zeros(labels.numel(), dtype=torch.float32, device=hidden.device)
+        return flat.index_put((where,), logps).view(labels.shape)
+
+    def _supervised(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities of the labels that there are (n,), and their places among all rows (n,)."""
+        flat = labels.flatten()
+        where = (flat != IGNORE).nonzero().squeeze(1)
+        rows = hidden.flatten(0, 1).index_select(0, where)
+        return rows_to_logps(self.model, self._output, rows, flat.index_select(0, where)), where
+
+    def _forward(self, ids: Tensor, *, positions: Tensor | None = None) -> Tensor:
+        """Hidden (rows, tokens, width): each row one document, or packed where there are `positions`."""
+        packed = {} if positions is None else packed_inputs(self.model, ids, positions)
+        output = self.model.base_model(input_ids=ids, use_cache=False, return_dict=True, **packed)
+        self._output = type(output)
+        return output.last_hidden_state  # type: ignore[no-any-return]  # calls of modules are Any
+
+    def _is_seen_to_pack(self) -> bool:
+        vocab_size = self.model.get_input_embeddings().weight.shape[0]
+        return keeps_documents_apart(self._forward, vocab_size, self.dtype, self.device)
+
+    def _make_recomputable(self) -> None:
+        for module in self.model.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module.gradient_checkpointing = True
+                module._gradient_checkpointing_func = self._one_layer
+
+    def _one_layer(self, layer: Callable[..., Any], *args: Any) -> Any:
+        if self._recompute is not None and torch.is_grad_enabled() and self._recompute():
+            return checkpoint(layer, *args, use_reentrant=False, preserve_rng_state=False)
+        return layer(*args)
+
+
+def load_hf_stage(
+    base: HFBase, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> HFStage:
+    """The stage with a base's weights.
+
+    Raises:
+        BadCheckpoint: a tensor is missing or misshapen, or the model's head cannot be computed by itself.
+    """
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            base.path,
+            config=read_hf_config(base.path),
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadCheckpoint(
+            f"{base.path}: transformers cannot load it ({reason}); download it again"
+        ) from error
+    if missing := sorted(found["missing_keys"]):
+        raise BadCheckpoint(f"{base.path} has no tensor {missing[0]}; download or export the base again")
+    _switch_dropout_off(model)
+    stage = HFStage(model.to(device), packs=base.args.takes_positions)
+    _refuse_odd_head(stage)
+    return stage
+
+
+def _switch_dropout_off(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+@torch.no_grad()
+def _refuse_odd_head(stage: HFStage) -> None:
+    """Compare logits of a few ids with those of the model's whole forward pass."""
+    ids = torch.arange(4, device=stage.device)[None] % stage.model.get_input_embeddings().weight.shape[0]
+    hidden = stage.forward_hidden(ids, torch.arange(4, device=stage.device)[None])
+    try:
+        logits = stage.logits(hidden)
+    except Exception as error:  # its own code may look for anything in what its layers give
+        raise _odd(stage) from error
+    whole = stage.model(input_ids=ids, use_cache=False).logits.float()
+    if not torch.allclose(logits, whole, atol=1e-3 * float(whole.abs().max()), rtol=0.0):
+        raise _odd(stage)
+
+
+def _odd(stage: HFStage) -> BadCheckpoint:
+    family = stage.model.config.model_type
+    return BadCheckpoint(f"the LM head of a {family} cannot be computed by itself; take another base")
