@@ -41,7 +41,12 @@ STEPS = 20
 
 def config(place: Path, run: str, **changes: Any) -> FineTuneConfig:
     lora = {"rank": 4, "alpha": 8, "dropout": 0.05}
-    every = {"max_steps": STEPS, "eval_every_n_steps": 10, "checkpoint_every_n_steps": 10}
+    every = {
+        "max_steps": STEPS,
+        "microbatches_per_step": 1,
+        "eval_every_n_steps": 10,
+        "checkpoint_every_n_steps": 10,
+    }
     return configure(place, **{"checkpoint_dir": str(place / run), "lora": lora, **every, **changes})
 
 
@@ -63,7 +68,7 @@ def their_logits(model: PreTrainedModel) -> Tensor:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_base_trains_resumes_to_the_byte_and_peft_reads_the_adapter(family: str, tmp_path: Path) -> None:
-    make_corpus(tmp_path / "corpus", uneven=True)
+    make_corpus(tmp_path / "corpus", sessions=8, uneven=True)
     base = make_any_base(tmp_path, family)
 
     train(config(tmp_path, "whole"), {})

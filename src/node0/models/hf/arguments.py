@@ -5,13 +5,19 @@ import inspect
 import json
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PretrainedConfig
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers import __version__ as installed
 
 from node0.errors import BadCheckpoint, UnsupportedArchitecture
@@ -84,7 +90,7 @@ def read_hf_config(directory: Path) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (KeyError, ValueError) as error:
-        if family not in _known_families():
+        if family not in CONFIG_MAPPING:
             raise UnsupportedArchitecture(
                 f"{where}: model_type {family!r} is not known to transformers {installed}, and code that "
                 "comes with a model is not run; take another base, or a newer transformers"
@@ -101,7 +107,7 @@ def read_hf_config(directory: Path) -> PretrainedConfig:
             f"{where}: model_type {family!r} is no causal language model of transformers; take another"
         )
     _without_chance(config)
-    return config
+    return cast(PretrainedConfig, config)
 
 
 def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
@@ -113,7 +119,7 @@ def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
     text = config.get_text_config()
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]  # transformers types it not
     except Exception as error:  # whatever a model's constructor makes of wrong sizes
         raise BadCheckpoint(
             f"transformers cannot build a {config.model_type} of this config.json ({_first_line(error)}); "
@@ -123,7 +129,7 @@ def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
         family=config.model_type,
         hidden_dim=text.hidden_size,
         num_hidden_layers=text.num_hidden_layers,
-        vocab_size=model.get_input_embeddings().weight.shape[0],
+        vocab_size=vocabulary_of(model),
         max_seq_len=getattr(text, "max_position_embeddings", None) or UNLIMITED,
         n_heads=getattr(text, "num_attention_heads", None) or 1,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -135,6 +141,11 @@ def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
     )
 
 
+def vocabulary_of(model: PreTrainedModel) -> int:
+    """Rows of a model's embedding table."""
+    return cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
+
+
 def _linears(model: Any) -> tuple[LinearShape, ...]:
     head = model.get_output_embeddings()
     layers = [
@@ -142,7 +153,7 @@ def _linears(model: Any) -> tuple[LinearShape, ...]:
         for path, layer in model.named_modules()
         if isinstance(layer, nn.Linear) and layer is not head
     ]
-    bypassed = {path.rpartition(".")[2] for path, _ in layers if _is_bypassed(model, path)}
+    bypassed = _bypassed(model, [path for path, _ in layers])
     counts = Counter(
         (name, layer.in_features, layer.out_features)
         for path, layer in layers
@@ -151,13 +162,18 @@ def _linears(model: Any) -> tuple[LinearShape, ...]:
     return tuple(LinearShape(*shape, count) for shape, count in counts.items())
 
 
-def _is_bypassed(model: nn.Module, path: str) -> bool:
-    """Whether the code around a layer reads its weight itself, as fused kernels do, past an adapter."""
-    owner, _, name = path.rpartition(".")
-    return f"self.{name}.weight" in _source(type(model.get_submodule(owner)))
+def _bypassed(model: nn.Module, paths: list[str]) -> set[str]:
+    """Names of layers whose weight the code around them reads itself, as fused kernels do, past an adapter."""
+    owners: dict[type[nn.Module], set[str]] = {}
+    for path in paths:
+        owner, _, name = path.rpartition(".")
+        owners.setdefault(type(model.get_submodule(owner)), set()).add(name)
+    sources = {kind: _source(kind) for kind in owners}
+    return {
+        name for kind, names in owners.items() for name in names if f"self.{name}.weight" in sources[kind]
+    }
 
 
-@cache
 def _source(kind: type[nn.Module]) -> str:
     try:
         return inspect.getsource(kind)
@@ -188,12 +204,6 @@ def _model_type(directory: Path) -> object:
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be read ({error}); name a directory that holds a base") from error
     return config.get("model_type") if isinstance(config, dict) else None
-
-
-def _known_families() -> set[str]:
-    from transformers import CONFIG_MAPPING
-
-    return set(CONFIG_MAPPING.keys())
 
 
 def _first_line(error: Exception) -> str:

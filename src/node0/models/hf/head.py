@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from node0.models.hf.arguments import vocabulary_of
+
 CHUNK_LOGITS = 1 << 22
 "float32 logits alive at a time, as in our own head."
 
@@ -46,7 +48,7 @@ def rows_to_logits(model: PreTrainedModel, kind: type[Any], rows: Tensor) -> Ten
 
 def rows_to_logps(model: PreTrainedModel, kind: type[Any], rows: Tensor, labels: Tensor) -> Tensor:
     """Log probability of each label, float32 (rows,), in chunks whose logits are made again in backward."""
-    step = max(1, CHUNK_LOGITS // model.get_input_embeddings().weight.shape[0])
+    step = max(1, CHUNK_LOGITS // vocabulary_of(model))
 
     def chunk_logps(part: Tensor, wanted: Tensor) -> Tensor:
         logps = torch.log_softmax(rows_to_logits(model, kind, part), dim=-1)
@@ -54,6 +56,6 @@ def rows_to_logps(model: PreTrainedModel, kind: type[Any], rows: Tensor, labels:
 
     parts = [
         checkpoint(chunk_logps, part, wanted, use_reentrant=False, preserve_rng_state=False)
-        for part, wanted in zip(rows.split(step), labels.split(step), strict=True)
+        for part, wanted in zip(torch.split(rows, step), torch.split(labels, step), strict=True)
     ]
     return torch.cat(parts)

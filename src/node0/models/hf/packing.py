@@ -57,6 +57,5 @@ def keeps_documents_apart(
 
 def _documents(vocab_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Two documents of ids that are spread over the vocabulary, each int64 (1, tokens)."""
-    ids = (torch.arange(sum(_LENGTHS), device=device) * 7919 + 11) % vocab_size
-    first, second = ids.split(_LENGTHS)
-    return first[None], second[None]
+    ids = (torch.arange(sum(_LENGTHS), device=device)[None] * 7919 + 11) % vocab_size
+    return ids[:, : _LENGTHS[0]], ids[:, _LENGTHS[0] :]

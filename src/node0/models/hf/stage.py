@@ -2,18 +2,20 @@
 """The stage that holds a whole causal language model of transformers."""
 
 import logging
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.lora.adapter import lora_layers
-from node0.models.hf.arguments import read_hf_config
+from node0.models.hf.arguments import read_hf_config, vocabulary_of
 from node0.models.hf.base import HFBase
 from node0.models.hf.documents import forward_documents
 from node0.models.hf.head import rows_to_logits, rows_to_logps
@@ -121,14 +123,13 @@ class HFStage(Stage):
         return output.last_hidden_state  # type: ignore[no-any-return]  # calls of modules are Any
 
     def _is_seen_to_pack(self) -> bool:
-        vocab_size = self.model.get_input_embeddings().weight.shape[0]
-        return keeps_documents_apart(self._forward, vocab_size, self.dtype, self.device)
+        return keeps_documents_apart(self._forward, vocabulary_of(self.model), self.dtype, self.device)
 
     def _make_recomputable(self) -> None:
         for module in self.model.modules():
             if isinstance(module, GradientCheckpointingLayer):
-                module.gradient_checkpointing = True
-                module._gradient_checkpointing_func = self._one_layer
+                # As `PreTrainedModel.gradient_checkpointing_enable` sets them, with a function of ours.
+                vars(module).update(gradient_checkpointing=True, _gradient_checkpointing_func=self._one_layer)
 
     def _one_layer(self, layer: Callable[..., Any], *args: Any) -> Any:
         if self._recompute is not None and torch.is_grad_enabled() and self._recompute():
@@ -144,27 +145,46 @@ def load_hf_stage(
     Raises:
         BadCheckpoint: a tensor is missing or misshapen, or the model's head cannot be computed by itself.
     """
+    model: Any = _model_of(base, dtype)
+    _switch_dropout_off(model)
+    stage = HFStage(model.to(device), packs=base.args.takes_positions)
+    _refuse_odd_head(stage)
+    return stage
+
+
+def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
-            base.path,
-            config=read_hf_config(base.path),
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with _without_bars():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                base.path,
+                config=read_hf_config(base.path),
+                dtype=dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadCheckpoint(
             f"{base.path}: transformers cannot load it ({reason}); download it again"
         ) from error
+    model, found = loaded
     if missing := sorted(found["missing_keys"]):
         raise BadCheckpoint(f"{base.path} has no tensor {missing[0]}; download or export the base again")
-    _switch_dropout_off(model)
-    stage = HFStage(model.to(device), packs=base.args.takes_positions)
-    _refuse_odd_head(stage)
-    return stage
+    return cast(PreTrainedModel, model)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Let transformers draw no bars, which would stand among a run's own lines."""
+    shown = is_progress_bar_enabled()
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
 
 
 def _switch_dropout_off(model: nn.Module) -> None:
@@ -176,7 +196,7 @@ def _switch_dropout_off(model: nn.Module) -> None:
 @torch.no_grad()
 def _refuse_odd_head(stage: HFStage) -> None:
     """Compare logits of a few ids with those of the model's whole forward pass."""
-    ids = torch.arange(4, device=stage.device)[None] % stage.model.get_input_embeddings().weight.shape[0]
+    ids = torch.arange(4, device=stage.device)[None] % vocabulary_of(stage.model)
     hidden = stage.forward_hidden(ids, torch.arange(4, device=stage.device)[None])
     try:
         logits = stage.logits(hidden)

@@ -38,15 +38,17 @@ def choose_model(config: FineTuneConfig) -> ChosenModel:
         ConfigError: settings contradict each other or name something absent.
     """
     _refuse_contradictions(config)
-    base = None if config.base_model is None else resolve_any_base(config.base_model, config.base_revision)
-    args = base.args if base is not None else _fresh_arguments(config)
-    _refuse_long_rows(config, args)
-    with_adapted_layers(config, args)
-    if config.num_stages != 1:
-        own_arguments(args)
-    if isinstance(args, LlamaArguments):
-        split_layers(args, config.num_stages, config.layers_per_stage)
-    return ChosenModel(base, args, base.digest if base is not None else fresh_digest(args, config.seed))
+    if config.base_model is None:
+        fresh = _fresh_arguments(config)
+        chosen = ChosenModel(None, fresh, fresh_digest(fresh, config.seed))
+    else:
+        base = resolve_any_base(config.base_model, config.base_revision)
+        chosen = ChosenModel(base, base.args, base.digest)
+    _refuse_long_rows(config, chosen.args)
+    with_adapted_layers(config, chosen.args)
+    if config.num_stages != 1 or isinstance(chosen.args, LlamaArguments):
+        split_layers(own_arguments(chosen.args), config.num_stages, config.layers_per_stage)
+    return chosen
 
 
 def own_arguments(args: LlamaArguments | HFArguments) -> LlamaArguments:
