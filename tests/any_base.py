@@ -43,8 +43,14 @@ PACKED: dict[str, dict[str, Any]] = {
 "Families whose packed rows keep documents apart, and what makes them small; some have dropout of their own."
 
 PADDED: dict[str, dict[str, Any]] = {
-    "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 1, "state_size": 16},
-    "falcon_h1": {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 1, "state_size": 16, "chunk_size": 32},
+    "falcon_h1": {
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_d_state": 8,
+        "mamba_chunk_size": 32,
+    },
     "bloom": {"hidden_dropout": 0.1},
 }
 "Families that carry something from token to token, or take no positions."

@@ -23,8 +23,8 @@ from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.model_files import ADAPTER_WEIGHTS
 from node0.models.base_model import resolve_base
 from node0.models.factory import load_stages
-from node0.models.hf.base import hf_base
-from node0.models.hf.stage import load_hf_stage
+from node0.models.hf.hf_base import hf_base
+from node0.models.hf.hf_stage import load_hf_stage
 from node0.models.stage import Stage
 from node0.models.weights import hf_module
 from node0.pipeline.local import LocalPipeline

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from any_base import make_any_base
 from integration.swarm.processes import wait_until
 from safetensors.torch import load_file
 from tiny_run import FRESH, configure, make_base, make_corpus, settings
@@ -306,6 +307,19 @@ def test_pairs_and_all_weights_train_alike_on_two_ranks(tmp_path):
     assert main([*arguments, "--checkpoint-dir", str(tmp_path / "alone")]) == 0
     train_on(2, *arguments, "--checkpoint-dir", str(tmp_path / "two"))
     assert_same(tmp_path / "two", tmp_path / "alone", weights="model.safetensors")
+
+
+@pytest.mark.parametrize("family", ["gemma3_text", "falcon_h1"])
+def test_a_base_of_transformers_trains_alike_on_two_ranks(tmp_path, family):
+    make_any_base(tmp_path, family)
+    make_corpus(tmp_path / "corpus", sessions=12, uneven=True)
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.05}
+    arguments = configured(tmp_path, "any", lora=lora, **{**CHANGES, "max_steps": 4})
+
+    assert main([*arguments, "--checkpoint-dir", str(tmp_path / "alone")]) == 0
+    train_on(2, *arguments, "--checkpoint-dir", str(tmp_path / "both"))
+
+    assert_same(tmp_path / "both", tmp_path / "alone")
 
 
 def test_a_tied_table_over_two_stages_trains_alike_on_two_ranks(place):

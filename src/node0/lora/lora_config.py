@@ -24,7 +24,7 @@ class LoRAConfig(BaseModel):
     "Probability that an input feature of A is dropped in training."
 
     target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION), min_length=1)
-    "Names of the linear layers to adapt: wq wk wv wo w1 w2 w3."
+    "Linear layers to adapt: wq wk wv wo w1 w2 w3; where transformers computes the base, its own names too."
 
     @model_validator(mode="after")
     def _scaled(self) -> Self:

@@ -4,7 +4,7 @@ import torch
 from any_base import any_model
 
 from node0.models.factory import build_stages
-from node0.models.hf.stage import HFStage
+from node0.models.hf.hf_stage import HFStage
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.stage import Stage
 

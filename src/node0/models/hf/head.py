@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from node0.models.hf.arguments import vocabulary_of
+from node0.models.hf.hf_arguments import vocabulary_of
 
 CHUNK_LOGITS = 1 << 22
 "float32 logits alive at a time, as in our own head."

@@ -17,9 +17,9 @@ from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import ADAPTER, make_trainable
 from node0.models.base_model import export_base
 from node0.models.factory import build_stages, load_stages
-from node0.models.hf.base import HFBase
-from node0.models.hf.export import export_hf
-from node0.models.hf.stage import HFStage, load_hf_stage
+from node0.models.hf.hf_base import HFBase
+from node0.models.hf.hf_export import export_hf
+from node0.models.hf.hf_stage import HFStage, load_hf_stage
 from node0.models.llama.layers import LlamaStage
 from node0.models.stage import Stage
 from node0.models.stage_name import stage_names

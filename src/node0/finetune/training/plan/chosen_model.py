@@ -8,8 +8,8 @@ from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.base_model import BaseModelDir, fresh_digest
-from node0.models.hf.arguments import HFArguments
-from node0.models.hf.base import HFBase, resolve_any_base
+from node0.models.hf.hf_arguments import HFArguments
+from node0.models.hf.hf_base import HFBase, resolve_any_base
 from node0.models.hf_config import ARCHITECTURES
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.split import split_layers
@@ -90,12 +90,12 @@ def describe_stage(args: LlamaArguments | HFArguments, lora: LoRAConfig | None) 
     """What a plan says of who computes the model: names and values."""
     rows = [("computed by", "our own blocks")]
     if isinstance(args, HFArguments):
-        how = (
-            "packed, if the weights are seen to keep them apart"
-            if args.takes_positions
-            else "one a row, padded"
-        )
-        rows = [("computed by", f"transformers ({args.family}), in one stage"), ("documents", how)]
+        documents = "packed, if its weights keep them apart" if args.takes_positions else "one a row, padded"
+        rows = [
+            ("computed by", f"transformers ({args.family}), in one stage"),
+            ("documents", documents),
+            ("served by", "vLLM or llama-server, not by our own engine"),
+        ]
     if lora is not None:
         rows.append(("adapted layers", ", ".join(lora.target_modules)))
     return rows

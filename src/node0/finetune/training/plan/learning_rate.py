@@ -8,7 +8,7 @@ their sources are in ADR 219.
 import math
 
 from node0.finetune.config import FineTuneConfig
-from node0.models.hf.arguments import HFArguments
+from node0.models.hf.hf_arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
 
 ADAPTER_RATE = 5e-4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from node0.errors import DoesNotFit
 from node0.lora.lora_config import LoRAConfig
-from node0.models.hf.arguments import HFArguments
+from node0.models.hf.hf_arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim

@@ -37,8 +37,8 @@ from node0.finetune.training.plan.memory_estimate import (
 from node0.finetune.training.plan.precision import pick_device, pick_dtype
 from node0.finetune.training.plan.training_data import TrainingData
 from node0.models.base_model import BaseModelDir
-from node0.models.hf.arguments import HFArguments
-from node0.models.hf.base import HFBase
+from node0.models.hf.hf_arguments import HFArguments
+from node0.models.hf.hf_base import HFBase
 from node0.models.llama.arguments import LlamaArguments
 
 GRAPH_SHARE = 0.6

@@ -15,8 +15,8 @@ from node0.finetune.training.plan.chosen_model import (
     with_adapted_layers,
 )
 from node0.lora.lora_config import ALL_LINEAR, ATTENTION, LoRAConfig
-from node0.models.hf.arguments import HFArguments, read_hf_arguments
-from node0.models.hf.base import HFBase
+from node0.models.hf.hf_arguments import HFArguments, read_hf_arguments
+from node0.models.hf.hf_base import HFBase
 
 QKVO = ["q_proj", "k_proj", "v_proj", "o_proj"]
 
@@ -86,6 +86,7 @@ def test_the_plan_says_who_computes() -> None:
     assert dict(describe_stage(any_arguments("mamba2"), None)) == {
         "computed by": "transformers (mamba2), in one stage",
         "documents": "one a row, padded",
+        "served by": "vLLM or llama-server, not by our own engine",
     }
     assert describe_stage(fresh_arguments(), None) == [("computed by", "our own blocks")]
 

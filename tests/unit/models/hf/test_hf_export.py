@@ -6,9 +6,9 @@ import torch
 from any_base import make_any_base
 from transformers import AutoModelForCausalLM
 
-from node0.models.hf.base import hf_base
-from node0.models.hf.export import export_hf
-from node0.models.hf.stage import load_hf_stage
+from node0.models.hf.hf_base import hf_base
+from node0.models.hf.hf_export import export_hf
+from node0.models.hf.hf_stage import load_hf_stage
 
 
 def test_what_was_trained_is_read_again_with_the_bases_own_dropout(tmp_path: Path) -> None:

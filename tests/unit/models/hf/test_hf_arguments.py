@@ -8,7 +8,7 @@ from any_base import FAMILIES, PACKED, SHAPE, any_model, make_any_base
 from transformers import AutoConfig
 
 from node0.errors import BadCheckpoint, UnsupportedArchitecture
-from node0.models.hf.arguments import HFArguments, read_hf_arguments, read_hf_config
+from node0.models.hf.hf_arguments import HFArguments, read_hf_arguments, read_hf_config
 
 
 def arguments(family: str, **changes: object) -> HFArguments:

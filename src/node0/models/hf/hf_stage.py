@@ -15,11 +15,11 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.lora.adapter import lora_layers
-from node0.models.hf.arguments import read_hf_config, vocabulary_of
-from node0.models.hf.base import HFBase
-from node0.models.hf.documents import forward_documents
+from node0.models.hf.document_rows import forward_documents
 from node0.models.hf.head import rows_to_logits, rows_to_logps
-from node0.models.hf.packing import keeps_documents_apart, packed_inputs
+from node0.models.hf.hf_arguments import read_hf_config, vocabulary_of
+from node0.models.hf.hf_base import HFBase
+from node0.models.hf.packing_trial import keeps_documents_apart, packed_inputs
 from node0.models.kv_cache import KVCache
 from node0.models.loss import IGNORE
 from node0.models.stage import Recompute, Stage

@@ -3,7 +3,7 @@ import torch
 from any_base import any_model
 from torch import Tensor
 
-from node0.models.hf.packing import keeps_documents_apart, packed_inputs
+from node0.models.hf.packing_trial import keeps_documents_apart, packed_inputs
 
 CPU = torch.device("cpu")
 

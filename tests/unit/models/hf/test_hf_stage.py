@@ -13,8 +13,8 @@ from node0.files import sha256_of
 from node0.lora.adapter import apply_lora, dropout_key, lora_layers
 from node0.lora.linear import DropoutKey
 from node0.lora.lora_config import LoRAConfig
-from node0.models.hf.base import hf_base
-from node0.models.hf.stage import HFStage, load_hf_stage
+from node0.models.hf.hf_base import hf_base
+from node0.models.hf.hf_stage import HFStage, load_hf_stage
 from node0.models.loss import IGNORE
 
 ROWS = ((21, 1, 40), (5, 33, 16, *[1] * 8))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from node0.models.base_model import BaseModelDir, holds_tokenizer, locate_base, resolve_base
 from node0.models.digest import content_digests
-from node0.models.hf.arguments import HFArguments, read_hf_arguments, read_hf_config
+from node0.models.hf.hf_arguments import HFArguments, read_hf_arguments, read_hf_config
 from node0.models.hf_config import is_ours
 from node0.models.weights import TensorSource
 

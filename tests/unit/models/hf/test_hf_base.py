@@ -9,7 +9,7 @@ from tiny_run import make_base
 
 from node0.errors import BadCheckpoint, NotFound
 from node0.models.base_model import BaseModelDir
-from node0.models.hf.base import HFBase, hf_digest, resolve_any_base
+from node0.models.hf.hf_base import HFBase, hf_digest, resolve_any_base
 
 
 def test_our_own_blocks_compute_what_they_can(tmp_path: Path) -> None:

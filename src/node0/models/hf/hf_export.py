@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node0.files import copy_file, write_atomically
 from node0.model_files import MODEL_CONFIG
-from node0.models.hf.stage import HFStage
+from node0.models.hf.hf_stage import HFStage
 
 _ONE_FILE = "1000TB"
 "A shard of this size holds every model."

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from node0.models.hf.documents import forward_documents
+from node0.models.hf.document_rows import forward_documents
 
 WIDTH = 3
 

@@ -163,7 +163,7 @@ def _linears(model: Any) -> tuple[LinearShape, ...]:
 
 
 def _bypassed(model: nn.Module, paths: list[str]) -> set[str]:
-    """Names of layers whose weight the code around them reads itself, as fused kernels do, past an adapter."""
+    """Names of layers whose weight the code around them reads itself, past an adapter, for a fused kernel."""
     owners: dict[type[nn.Module], set[str]] = {}
     for path in paths:
         owner, _, name = path.rpartition(".")
