@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from tiny_chat import tiny_tokenizer
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 288,
@@ -24,9 +24,19 @@ SHAPE: dict[str, Any] = {
 WINDOW: dict[str, Any] = {"sliding_window": 16, "head_dim": 8}
 EXPERTS: dict[str, Any] = {"moe_intermediate_size": 16, "num_experts": 4, "num_experts_per_tok": 2}
 
+VISION: dict[str, Any] = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
 PACKED: dict[str, dict[str, Any]] = {
     "gemma2": WINDOW,
     "gemma3_text": {**WINDOW, "num_hidden_layers": 6},
+    "gemma3": {**WINDOW, "vision_config": VISION},
     "phi3": {},
     "granite": {},
     "olmo2": {},
@@ -67,9 +77,20 @@ def make_any_base(directory: Path, family: str, *, seed: int = 3, **changes: Any
     return directory / "base"
 
 
+def any_config(family: str, **changes: Any) -> PretrainedConfig:
+    """The configuration of such a model; one that sees pictures too has a part for texts."""
+    settings = {**SHAPE, **FAMILIES.get(family, {}), **changes}
+    vision = settings.pop("vision_config", None)
+    if vision is None:
+        return AutoConfig.for_model(family, **settings)
+    tokens = {"image_token_index": 285, "boi_token_index": 286, "eoi_token_index": 287}
+    parts = {"text_config": settings, "vision_config": vision, "mm_tokens_per_image": 4}
+    return AutoConfig.for_model(family, **parts, **tokens)
+
+
 def any_model(family: str, *, seed: int = 3, **changes: Any) -> PreTrainedModel:
     """A model of a family whose every weight is drawn, and large enough to matter."""
-    config = AutoConfig.for_model(family, **{**SHAPE, **FAMILIES.get(family, {}), **changes})
+    config = any_config(family, **changes)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     for parameter in model.parameters():

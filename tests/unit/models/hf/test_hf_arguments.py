@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from any_base import FAMILIES, PACKED, SHAPE, any_model, make_any_base
-from transformers import AutoConfig
+from any_base import FAMILIES, PACKED, any_config, any_model, make_any_base
 
 from node0.errors import BadCheckpoint, UnsupportedArchitecture
 from node0.models.hf.hf_arguments import HFArguments, read_hf_arguments, read_hf_config
 
 
 def arguments(family: str, **changes: object) -> HFArguments:
-    return read_hf_arguments(AutoConfig.for_model(family, **{**SHAPE, **FAMILIES.get(family, {}), **changes}))
+    return read_hf_arguments(any_config(family, **changes))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,9 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from any_base import FAMILIES, SHAPE, make_any_base
+from any_base import any_config, make_any_base
 from tiny_run import configure, fresh_arguments, make_base
-from transformers import AutoConfig
 
 from node0.errors import ConfigError
 from node0.finetune.training.plan.chosen_model import (
@@ -22,7 +21,7 @@ QKVO = ["q_proj", "k_proj", "v_proj", "o_proj"]
 
 
 def any_arguments(family: str) -> HFArguments:
-    return read_hf_arguments(AutoConfig.for_model(family, **{**SHAPE, **FAMILIES.get(family, {})}))
+    return read_hf_arguments(any_config(family))
 
 
 def adapted(tmp_path: Path, family: str, names: list[str]) -> list[str]:
