@@ -10,7 +10,7 @@ import html
 import json
 import textwrap
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from node0.finetune.corpus.scoreboard.case import Case
@@ -22,8 +22,8 @@ class Written(NamedTuple):
     """A text as some program wrote it."""
 
     text: str
-    pieces: tuple[str, ...]
-    "What shows the value; together all of it."
+    pieces: tuple[Sequence[str], ...]
+    "What shows the value, sign by sign as it is written; together all of it."
 
 
 Reading = Callable[[Case], Written]
@@ -33,7 +33,7 @@ def _signwise(write: Callable[[str], str]) -> Reading:
     """A reading that writes each sign by itself."""
 
     def read(case: Case) -> Written:
-        return Written(write(case.text), tuple(write(line) for line in case.value.splitlines()))
+        return Written(write(case.text), tuple([*map(write, line)] for line in case.value.splitlines()))
 
     return read
 
@@ -99,7 +99,8 @@ def _spaced(case: Case) -> Written:
     text = case.region
     for line in case.value.splitlines():
         text = text.replace(line, " ".join(line))
-    return Written(case.before + text + case.after, tuple(" ".join(line) for line in case.value.splitlines()))
+    signs = tuple([f"{sign} " for sign in line[:-1]] + [line[-1]] for line in case.value.splitlines())
+    return Written(case.before + text + case.after, signs)
 
 
 READINGS: Mapping[str, Reading] = {

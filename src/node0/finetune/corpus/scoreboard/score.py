@@ -2,7 +2,7 @@
 """Score a scrubber on generated suites: values gone, wrong spans, words of negatives damaged."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from node0.finetune.corpus.scoreboard.case import Case, Maker
@@ -157,14 +157,18 @@ def _words(board: Board, kind: str, maker: Maker, scrub: Scrub, *, count: int, s
     board.scores.append(Score("words", kind, stayed, total))
 
 
-def shows(text: str, pieces: tuple[str, ...]) -> bool:
-    """Whether some signs of a written value that stand together are still in a text."""
-    for piece in pieces:
-        if len(piece) <= SHOWS and piece in text:
-            return True
-        if any(piece[at : at + SHOWS] in text for at in range(len(piece) - SHOWS + 1)):
-            return True
-    return False
+def shows(text: str, pieces: Sequence[Sequence[str]]) -> bool:
+    """Whether some signs of a value that stand together are still in a text, written as they were.
+
+    Args:
+        text: What the scrubber left.
+        pieces: Of the written value, each as its signs, in whatever way one sign is written.
+    """
+    return any(
+        "".join(piece[at : at + SHOWS]) in text
+        for piece in pieces
+        for at in range(max(1, len(piece) - SHOWS + 1))
+    )
 
 
 def _alike(word: str, left: str) -> bool:

@@ -4,11 +4,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
-from node0.finetune.corpus.scrub.base64_text import text_blobs
 from node0.finetune.corpus.scrub.broken_tokens import Detect, broken_tokens, is_whole_before_break
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
-from node0.finetune.corpus.scrub.joined_lines import JoinedLines, joined_lines
+from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines
 from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.readings.blob import Blob
+from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
+from node0.finetune.corpus.scrub.readings.encoded_words import text_blobs as encoded_words
+from node0.finetune.corpus.scrub.readings.reading_table import text_blobs
 from node0.finetune.corpus.scrub.rules.rule_table import PERSONAL_FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
@@ -50,21 +53,21 @@ class Matcher:
 
     def _everything(self, text: str, depth: int, *, wide: bool) -> Iterator[Finding]:
         anchored = find_anchors(text)
-        yield from self._secrets(anchored, depth, wide=wide)
+        blobs = text_blobs(text, anchored.words)
+        yield from self._foreign(text, (match.finding for match in rule_matches(anchored)))
+        for detect in self._detectors:
+            yield from detect(text)
+        if depth < DEEPEST:
+            yield from self._encoded(anchored, blobs, depth + 1, wide=wide)
         if wide:
-            taken = [blob.span for blob in text_blobs(text, anchored.words)]
+            taken = [blob.span for blob in blobs]
             yield from self._foreign(text, lookalikes(text, anchored.words, taken))
         for finder in PERSONAL_FINDERS:
             yield from self._foreign(text, finder(text))
 
-    def _secrets(self, anchored: AnchoredText, depth: int, *, wide: bool = False) -> Iterator[Finding]:
-        yield from self._foreign(anchored.text, (match.finding for match in rule_matches(anchored)))
-        for detect in self._detectors:
-            yield from detect(anchored.text)
-        if depth < DEEPEST:
-            yield from self._encoded(anchored, depth + 1, wide=wide)
-
-    def _encoded(self, anchored: AnchoredText, depth: int, *, wide: bool) -> Iterator[Finding]:
+    def _encoded(
+        self, anchored: AnchoredText, blobs: Sequence[Blob], depth: int, *, wide: bool
+    ) -> Iterator[Finding]:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
             yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
@@ -72,14 +75,15 @@ class Matcher:
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
-        yield from self._base64(anchored.text, depth, anchored.words)
+        yield from self._inside(blobs, depth, wide=wide)
 
     def _over_breaks(self, anchored: AnchoredText, joined: JoinedLines, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""
         text = joined.view.text
         yield from self._foreign(text, broken_tokens(anchored, joined))
+        whole = [blob for blob in encoded_words(text, text.split()) if _is_one(blob, joined)]
         found = [
-            *self._base64(text, depth),
+            *self._inside(whole, depth, wide=False),
             *(
                 one
                 for detect in self._detectors
@@ -96,16 +100,24 @@ class Matcher:
             kind = one.kind if one.kind == KIND else OURS
             yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
 
-    def _base64(self, text: str, depth: int, words: Sequence[str] | None = None) -> Iterator[Finding]:
-        for blob in text_blobs(text, words):
+    def _inside(self, blobs: Sequence[Blob], depth: int, *, wide: bool) -> Iterator[Finding]:
+        """What is found in texts that are in the text in a code of their own: each as a whole, by the surest."""
+        for blob in blobs:
             inside = [
                 found
-                for found in self._secrets(find_anchors(blob.text), depth)
+                for found in self._everything(blob.text, depth, wide=wide)
                 if found.tier is not Tier.KEEP
             ]
             if inside:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
+
+
+def _is_one(blob: Blob, joined: JoinedLines) -> bool:
+    """Whether what stands in joined lines is one code, and nothing but code."""
+    breaks = joined.inside(blob.start, blob.end)
+    more = bool(breaks) and not is_plain(joined.view.text[breaks[-1] : blob.end])
+    return more and FOREIGN.isdisjoint(blob.text)
 
 
 def _in_original(view: View, found: Finding) -> Finding:

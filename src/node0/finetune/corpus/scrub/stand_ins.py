@@ -4,9 +4,9 @@
 import re
 from collections.abc import Callable
 
-from node0.finetune.corpus.scrub.base64_text import rewritten
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.placeholders import without_placeholders
+from node0.finetune.corpus.scrub.readings.reading_table import rewritten
 from node0.finetune.corpus.scrub.surrogates import FEWEST, Surrogates, fits
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 from node0.finetune.corpus.scrub.written_signs import read, write_over

@@ -8,6 +8,8 @@ encoding, so that ordinary text costs one look, and no stretch is covered twice.
 
 import html
 import re
+import sys
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,8 +24,20 @@ GAP = "\n\0\n"
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
 PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")
-ESCAPE_SITE = re.compile(r"\\(?:u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]|/)")
-ESCAPE = re.compile(r"\\{1,8}(?:u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]|[/\"'nrt])")
+CODE = (
+    r"\\{1,8}(?:u(?:[dD][89abAB][0-9A-Fa-f]{2}\\{1,8}u[dD][c-fC-F][0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})"
+    r"|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2})|%u[0-9A-Fa-f]{4}"
+)
+"A sign by its number: of JSON and JavaScript (also in two halves), of Python, Rust, C and printf; and `escape()`'s."
+
+ESCAPE_SITE = re.compile(rf"{CODE}|\\/")
+ESCAPE = re.compile(rf"{CODE}|\\{{1,8}}[/\"'nrt]")
+CODE_SIGNS = ("\\u", "\\/", "\\x", "\\U", "\\0", "\\1", "%u")
+NUL = r"(?:\x00|\^@|\\{1,8}(?:u0000|x00|000|0(?![0-7])))"
+NULS = re.compile(NUL)
+NUL_SITE = re.compile(rf"(?:{NUL}(?!\x00|\^@)(?s:.)){{4}}")
+"UTF-16 that is read as bytes: one stands beside every sign."
+
 INVISIBLE = re.compile(
     r"(?:(?:\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e))\[[0-9;?]{0,32}[A-Za-z]"
     r"|[\u00ad\u200b-\u200f\u2060\ufeff]|\\{1,4}u(?:200[b-fB-F]|2060|[fF][eE][fF][fF]))+"
@@ -31,8 +45,22 @@ INVISIBLE = re.compile(
 "Colours of a terminal, also written out, and letters without a width."
 
 COLOURS = ("\x1b[", "\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e[", "\\u20", "\\ufeff")
+NUL_SIGNS = ("\0", "^@", "\\u0000", "\\x00", "\\0")
 WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-ENTITY = re.compile(r"&(?:#\d{2,3}|#x[0-9A-Fa-f]{2}|amp|lt|gt|quot|apos);")
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});")
+ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
+SPACED_SITE = re.compile(r" \S (?:  )?\S (?:  )?\S (?:  )?\S")
+SPACED = re.compile(r"\S(?: (?:  )?\S(?= )){3,} (?:  )?\S")
+BETWEEN_SIGNS = re.compile(r"(?<=\S) (?=\S)|(?<=\S)  (?= )")
+"The space that was put between two signs; where one of them is a space itself, two of three."
+
+WIDE = re.compile(r"[\uff01-\uff5e\u3000\U0001d400-\U0001d7ff]+")
+"Full-width and mathematical letters."
+
+DOUBLED_SITE = re.compile(r"[\w:=(\[{ ,]\"\"[^\s\",;)\]}]")
+DOUBLED = re.compile(r"\"\"")
+"A quote inside a quoted field of CSV (RFC 4180)."
+
 PIECED = re.compile(r"\\{0,7}[\"'] {0,3}\+\s{0,40}\\{0,7}[\"']")
 "A literal that was put together of two."
 ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
@@ -103,21 +131,29 @@ def decoded_views(text: str) -> Iterator[View]:
         if "+" in text:
             # In a query string it stands for a space, elsewhere for itself.
             yield _undone(text, PERCENT, PERCENT_OR_PLUS, _percent)
-    if any(sign in text for sign in ("\\u00", "\\/", "\\x")) and ESCAPE_SITE.search(text):
+    if any(sign in text for sign in CODE_SIGNS) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
     if any(sign in text for sign in COLOURS) or (not text.isascii() and WIDTHLESS.search(text)):
         yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    if "&" in text and ENTITY.search(text):
-        yield _undone(text, ENTITY, ENTITY, _entity)
+    if any(sign in text for sign in NUL_SIGNS) and NUL_SITE.search(text):
+        yield _undone(text, NUL_SITE, NULS, _nothing)
+    if "&" in text and ENTITY_SITE.search(text):
+        yield _undone(text, ENTITY_SITE, ENTITY, _entity)
     if "+" in text and PIECED.search(text):
         yield _undone(text, PIECED, PIECED, _nothing)
+    if '""' in text and DOUBLED_SITE.search(text):
+        yield _undone(text, DOUBLED_SITE, DOUBLED, _one_quote)
+    if SPACED_SITE.search(text):
+        yield _closed_up(text)
+    if not text.isascii() and WIDE.search(text):
+        yield _undone(text, WIDE, WIDE, _narrow)
 
 
 def _undone(text: str, site: re.Pattern[str], code: re.Pattern[str], decode: Callable[[str], Pieces]) -> View:
     builder = ViewBuilder(text)
+    done = 0
     for start, end in _stretches(text, site):
-        if builder.length:
-            builder.decoded(GAP, start, start)
+        _go_on(builder, text, done, start)
         at = start
         for match in code.finditer(text, start, end):
             builder.copy(at, match.start())
@@ -126,6 +162,31 @@ def _undone(text: str, site: re.Pattern[str], code: re.Pattern[str], decode: Cal
                 builder.decoded(piece, at, at + length)
                 at += length
         builder.copy(at, end)
+        done = end
+    return builder.view()
+
+
+def _go_on(builder: ViewBuilder, text: str, done: int, start: int) -> None:
+    """Lines that follow each other stay together."""
+    if builder.length and start - done <= 1 and not text[done:start].strip():
+        builder.copy(done, start)
+    elif builder.length:
+        builder.decoded(GAP, start, start)
+
+
+def _closed_up(text: str) -> View:
+    """The signs that stand one by one put together again, with the line around them."""
+    builder = ViewBuilder(text)
+    done = 0
+    for start, end in _stretches(text, SPACED_SITE):
+        _go_on(builder, text, done, start)
+        at = start
+        for run in SPACED.finditer(text, start, end):
+            for gap in BETWEEN_SIGNS.finditer(text, run.start(), run.end()):
+                builder.copy(at, gap.start())
+                at = gap.end()
+        builder.copy(at, end)
+        done = end
     return builder.view()
 
 
@@ -156,14 +217,33 @@ def _percent(group: str) -> Pieces:
 
 
 def _escape(escape: str) -> Pieces:
-    coded = "u00" in escape or "x" in escape
-    sign = chr(int(escape[-2:], 16)) if coded else escape[-1]
-    yield sign if coded else ESCAPED.get(sign, sign), len(escape)
+    yield sign_of(escape), len(escape)
+
+
+def sign_of(escape: str) -> str:
+    """What an escape stands for."""
+    code = escape.lstrip("\\%")
+    if code[0] in "uUx":
+        halves = re.findall(r"[0-9A-Fa-f]+", code)
+        number = int(halves[0], 16)
+        if len(halves) > 1:
+            number = 0x10000 + ((number & 0x3FF) << 10) + (int(halves[1], 16) & 0x3FF)
+        # A half without the other, or a number beyond the last, stands for nothing.
+        return "\ufffd" if 0xD800 <= number <= 0xDFFF or number > sys.maxunicode else chr(number)
+    return chr(int(code, 8)) if code[0].isdigit() else ESCAPED.get(code, code)
 
 
 def _nothing(group: str) -> Pieces:
     yield "", len(group)
 
 
+def _one_quote(group: str) -> Pieces:
+    yield '"', len(group)
+
+
 def _entity(entity: str) -> Pieces:
     yield html.unescape(entity), len(entity)
+
+
+def _narrow(group: str) -> Pieces:
+    yield from ((unicodedata.normalize("NFKC", sign), 1) for sign in group)

@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.corpus.scrub.base64_text import text_blobs
+from node0.finetune.corpus.scrub.readings.reading_table import text_blobs
 
 WORDS = "the key of the harbor is under the mat"
 CODED = base64.b64encode(WORDS.encode()).decode()

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every code in which a stretch of a text may hold another text, to be found and to be written anew."""
+
+import re
+from collections.abc import Sequence
+
+from node0.finetune.corpus.scrub.readings import byte_dumps, byte_lists, encoded_words
+from node0.finetune.corpus.scrub.readings.blob import Blob, Change, Reading
+
+WORDS = Reading(encoded_words.text_blobs, encoded_words.rewritten)
+LISTS = Reading(byte_lists.listed_bytes, byte_lists.rewritten)
+DUMPS = Reading(byte_dumps.dumps, byte_dumps.rewritten)
+
+
+def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
+    """Every stretch of a text that holds another one, in order, without overlaps.
+
+    Args:
+        text: Is looked through once for each code that may be in it.
+        words: The long words of the text, in order, where they are known already.
+    """
+    known = text.split() if words is None else words
+    blobs = list(WORDS.blobs(text, known))
+    if any(hint in text for hint in byte_lists.HINTS):
+        blobs += LISTS.blobs(text, known)
+    if "000" in text:
+        blobs += DUMPS.blobs(text, known)
+    return _apart(blobs)
+
+
+def rewritten(written: str, change: Change) -> str | None:
+    """A stretch with the text in it changed; None where nothing in it changes, or it holds none."""
+    readings = (WORDS, LISTS, DUMPS) if re.search(r"\s", written) else (WORDS, LISTS)
+    for reading in readings:
+        changed = reading.rewritten(written, change)
+        if changed is not None:
+            return changed
+    return None
+
+
+def _apart(blobs: list[Blob]) -> list[Blob]:
+    """In order; of two that overlap, the longer."""
+    kept: list[Blob] = []
+    for blob in sorted(blobs, key=lambda one: (one.start, -one.end)):
+        if not kept or blob.start >= kept[-1].end:
+            kept.append(blob)
+        elif blob.end - blob.start > kept[-1].end - kept[-1].start:
+            kept[-1] = blob
+    return kept
