@@ -55,6 +55,8 @@ ALPHABETS = (
 )
 "From the narrowest to the widest; a value's is the first that holds it."
 
+SIGNS_OF = tuple((alphabet, frozenset(alphabet)) for alphabet in ALPHABETS)
+
 SHAPED = re.compile(r"[A-Za-z0-9!#$%&()*+,./:;=?@^_{|}~\-]+", re.ASCII)
 "What may be replaced sign by sign."
 
@@ -121,15 +123,17 @@ class Surrogates:
         read = self._hash(f"read {salt}")
         drawn: list[str] = []
         offsets = b""
+        signs = [sign.encode() for sign in value]
         for number, place in enumerate(shape.places[:CHAINED]):
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, drawn)
             alphabet = shape.alphabets[number]
-            read.update(value[place].encode())
+            read.update(signs[place])
             pick = int.from_bytes(read.copy().digest()[:2])
-            count = _choices(alphabet, number)
-            first = offsets[number % BLOCK] if count < len(alphabet) else 0
-            drawn.append(alphabet[(first + len(alphabet) // count * (pick % count)) % len(alphabet)])
+            size = len(alphabet)
+            count = _choices(size, number)
+            first = offsets[number % BLOCK] if count < size else 0
+            drawn.append(alphabet[(first + size // count * (pick % count)) % size])
         rest = shape.alphabets[CHAINED:]
         if rest:
             read.update(value.encode())
@@ -144,10 +148,11 @@ class Surrogates:
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, signs[:number])
             alphabet = shape.alphabets[number]
-            count = _choices(alphabet, number)
-            step = len(alphabet) // count
-            away = (alphabet.find(sign) - offsets[number % BLOCK]) % len(alphabet)
-            if count < len(alphabet) and (away % step or away >= step * count):
+            size = len(alphabet)
+            count = _choices(size, number)
+            step = size // count
+            away = (alphabet.find(sign) - offsets[number % BLOCK]) % size
+            if count < size and (away % step or away >= step * count):
                 return False
         finished = list(value)
         shape.finish(finished)
@@ -169,11 +174,11 @@ def fits(value: str) -> bool:
     return bool(SHAPED.fullmatch(value)) and sum(map(str.isalnum, core)) >= FEWEST
 
 
-def _choices(alphabet: str, number: int) -> int:
-    """How many signs may follow: two of a small alphabet, four of a large one; at the beginning all."""
+def _choices(size: int, number: int) -> int:
+    """How many signs of an alphabet may follow: two of a small one, four of a large; at the beginning all."""
     if number < FREE:
-        return len(alphabet)
-    return 2 if len(alphabet) <= SMALL else 4
+        return size
+    return 2 if size <= SMALL else 4
 
 
 def _possible_shapes(value: str) -> Iterator[_Shape]:
@@ -191,7 +196,7 @@ def _possible_shapes(value: str) -> Iterator[_Shape]:
 
 def _alphabets_with(text: str) -> Iterator[str]:
     signs = {sign for sign in text if sign.isalnum()}
-    return (alphabet for alphabet in ALPHABETS if signs <= set(alphabet))
+    return (alphabet for alphabet, known in SIGNS_OF if signs <= known)
 
 
 def _public_length(value: str) -> int:

@@ -26,13 +26,12 @@ PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
 PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")
 CODE = (
     r"\\{1,8}(?:u(?:[dD][89abAB][0-9A-Fa-f]{2}\\{1,8}u[dD][c-fC-F][0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})"
-    r"|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2})|%u[0-9A-Fa-f]{4}"
+    r"|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{6})|[0-3][0-7]{2})|%u[0-9A-Fa-f]{4}"
 )
 "A sign by its number: of JSON and JavaScript (also in two halves), of Python, Rust, C and printf; and `escape()`'s."
 
 ESCAPE_SITE = re.compile(rf"{CODE}|\\/")
 ESCAPE = re.compile(rf"{CODE}|\\{{1,8}}[/\"'nrt]")
-CODE_SIGNS = ("\\u", "\\/", "\\x", "\\U", "\\0", "\\1", "%u")
 NUL = r"(?:\x00|\^@|\\{1,8}(?:u0000|x00|000|0(?![0-7])))"
 NULS = re.compile(NUL)
 NUL_SITE = re.compile(rf"(?:{NUL}(?!\x00|\^@)(?s:.)){{4}}")
@@ -44,8 +43,8 @@ INVISIBLE = re.compile(
 )
 "Colours of a terminal, also written out, and letters without a width."
 
-COLOURS = ("\x1b[", "\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e[", "\\u20", "\\ufeff")
-NUL_SIGNS = ("\0", "^@", "\\u0000", "\\x00", "\\0")
+NUL_SIGNS = ("\\u0000", "\\x00", "\\0")
+COLOURS = ("\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e[", "\\u20", "\\ufeff")
 WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});")
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
@@ -131,11 +130,14 @@ def decoded_views(text: str) -> Iterator[View]:
         if "+" in text:
             # In a query string it stands for a space, elsewhere for itself.
             yield _undone(text, PERCENT, PERCENT_OR_PLUS, _percent)
-    if any(sign in text for sign in CODE_SIGNS) and ESCAPE_SITE.search(text):
+    escaped = "\\" in text
+    if (escaped or "%u" in text) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
-    if any(sign in text for sign in COLOURS) or (not text.isascii() and WIDTHLESS.search(text)):
+    coloured = "\x1b[" in text or (escaped and any(sign in text for sign in COLOURS))
+    if coloured or (not text.isascii() and WIDTHLESS.search(text)):
         yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    if any(sign in text for sign in NUL_SIGNS) and NUL_SITE.search(text):
+    nulls = "\0" in text or "^@" in text or (escaped and any(sign in text for sign in NUL_SIGNS))
+    if nulls and NUL_SITE.search(text):
         yield _undone(text, NUL_SITE, NULS, _nothing)
     if "&" in text and ENTITY_SITE.search(text):
         yield _undone(text, ENTITY_SITE, ENTITY, _entity)

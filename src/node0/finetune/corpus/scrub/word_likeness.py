@@ -8,6 +8,7 @@ no single odd pair decides.
 """
 
 import itertools
+import operator
 import re
 import string
 from functools import lru_cache
@@ -87,9 +88,8 @@ def is_generated(piece: str) -> bool:
     """Whether letters and digits without signs are likelier a random draw than an identifier."""
     if len(piece) < SHORTEST or piece.isdigit() or len(set(piece)) < FEWEST_SIGNS:
         return False
-    if sum(ord(two) - ord(one) == 1 for one, two in itertools.pairwise(piece)) >= (
-        STEPS_IN_ORDER * len(piece)
-    ):
+    codes = list(map(ord, piece))
+    if list(map(operator.sub, codes[1:], codes)).count(1) >= STEPS_IN_ORDER * len(piece):
         return False
     return word_evidence(piece) < 0
 
@@ -101,7 +101,7 @@ def word_evidence(value: str) -> float:
     mixed = value.upper() != value != value.lower()
     weights = _weights(mixed)
     text = value if mixed else value.lower()
-    return sum(weights.get(pair, 0.0) for pair in itertools.pairwise(text))
+    return sum(map(weights.get, itertools.pairwise(text), itertools.repeat(0.0)))
 
 
 @lru_cache(maxsize=2)

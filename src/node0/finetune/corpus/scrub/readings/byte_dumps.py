@@ -18,7 +18,7 @@ SITE = re.compile(r"000[0-9a-fA-F]{3,13}:?[ \t]{1,4}[0-9a-fA-F]{2}")
 MARGIN = r"[^\n\\0-9A-Fa-f]{0,16}"
 BREAK = re.compile(rf"(?P<break>(?:\r?\n|\\{{1,8}}n){MARGIN})(?=[0-9a-fA-F]{{6,16}}:?[ \t])")
 LINE = re.compile(
-    r"(?P<offset>[0-9a-fA-F]{6,16})(?P<colon>:?)[ \t]{1,4}(?P<bytes>[0-9a-fA-F]{2,16}(?: {1,2}[0-9a-fA-F]{2,16})*)"
+    r"(?P<offset>[0-9a-fA-F]{6,16})(?P<colon>:?)[ \t]{1,4}(?P<bytes>[0-9a-fA-F]{2,16}(?![0-9A-Za-z])(?: {1,2}[0-9a-fA-F]{2,16}(?![0-9A-Za-z]))*)"
     r"(?P<rest>(?:(?!\\{1,8}n)[^\n])*)"
 )
 BYTE = re.compile(r"[0-9a-fA-F]{2}")
@@ -79,7 +79,9 @@ def rewritten(written: str, change: Change) -> str | None:
     changed = change(content.text)
     if changed == content.text:
         return None
-    return _printed(written, lines, write_bytes(changed, content.encoding))
+    data = write_bytes(changed, content.encoding)
+    in_words = len(lines[0].places) > 1 and lines[0].places[0] > lines[0].places[1]
+    return _printed(written, lines, data + b"\0" * (len(data) % 2 if in_words else 0))
 
 
 def _content(text: str, lines: Sequence[_Line]) -> str:

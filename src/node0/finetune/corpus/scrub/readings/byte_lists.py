@@ -44,7 +44,7 @@ FORMS = (
     _hex_form("", " ", r"(?: |\s{1,8})"),
     _hex_form("", ":", ":"),
     _hex_form("", "-", "-"),
-    _hex_form("", ",", r",\s{0,8}"),
+    _hex_form("", ",", ","),
     _hex_form("0[xX]", "", r"(?:,\s{0,8}| )"),
     _Form(
         re.compile(r",\s{0,8}1[012]\d,\s{0,8}(?:1[012]\d|[3-9]\d)(?!\d)"),
@@ -54,9 +54,6 @@ FORMS = (
         lambda byte, like: str(byte),
     ),
 )
-HINTS = (" 6", ":6", "-6", ",6", "0x6", ",1", ", 1")
-"Without one of these there is no such list; `site` says it exactly."
-
 LOOK_BACK = 4096
 "Characters before the first site in which its list may begin."
 

@@ -21,8 +21,7 @@ def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
     """
     known = text.split() if words is None else words
     blobs = list(WORDS.blobs(text, known))
-    if any(hint in text for hint in byte_lists.HINTS):
-        blobs += LISTS.blobs(text, known)
+    blobs += LISTS.blobs(text, known)
     if "000" in text:
         blobs += DUMPS.blobs(text, known)
     return _apart(blobs)
