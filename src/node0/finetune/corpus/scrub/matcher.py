@@ -12,7 +12,7 @@ from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
 from node0.finetune.corpus.scrub.readings.encoded_words import text_blobs as encoded_words
 from node0.finetune.corpus.scrub.readings.reading_table import text_blobs
-from node0.finetune.corpus.scrub.rules.rule_table import PERSONAL_FINDERS
+from node0.finetune.corpus.scrub.rules.rule_table import FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
 
@@ -62,7 +62,7 @@ class Matcher:
         if wide:
             taken = [blob.span for blob in blobs]
             yield from self._foreign(text, lookalikes(text, anchored.words, taken))
-        for finder in PERSONAL_FINDERS:
+        for finder in FINDERS:
             yield from self._foreign(text, finder(text))
 
     def _encoded(

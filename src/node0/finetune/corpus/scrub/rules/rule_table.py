@@ -5,16 +5,27 @@ from collections.abc import Callable, Iterator
 
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
+from node0.finetune.corpus.scrub.rules.file_rules import FILE_RULES
 from node0.finetune.corpus.scrub.rules.network_addresses import addresses
 from node0.finetune.corpus.scrub.rules.personal_names import emails, homes, people
 from node0.finetune.corpus.scrub.rules.personal_numbers import numbers
+from node0.finetune.corpus.scrub.rules.prose_rules import PROSE_RULES
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
+from node0.finetune.corpus.scrub.rules.shell_rules import SHELL_RULES
+from node0.finetune.corpus.scrub.rules.sql_rules import SQL_RULES, column_values
 from node0.finetune.corpus.scrub.rules.token_rules import TOKEN_RULES
 
 Finder = Callable[[str], Iterator[Finding]]
 "Finds places by arithmetic and context, in one pass; a finding's `name` is what is numbered."
 
-SECRET_RULES: tuple[SecretRule, ...] = (*TOKEN_RULES, *CONTEXT_RULES)
+SECRET_RULES: tuple[SecretRule, ...] = (
+    *TOKEN_RULES,
+    *CONTEXT_RULES,
+    *SHELL_RULES,
+    *SQL_RULES,
+    *FILE_RULES,
+    *PROSE_RULES,
+)
 "Where two overlap, the one that covers more is kept."
 
-PERSONAL_FINDERS: tuple[Finder, ...] = (emails, addresses, homes, numbers, people)
+FINDERS: tuple[Finder, ...] = (column_values, emails, addresses, homes, numbers, people)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules for secrets in files that programs read: pgpass, wp-config, directives, tfstate, passphrases.
+
+Formats are those of the programs' manuals; a directive is a line of a name, perhaps a type, and its value.
+"""
+
+import re
+
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, odd, phrase
+from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+
+NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
+LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
+
+
+def directive(match: re.Match[str]) -> Tier | None:
+    """The value at the end of a line that begins with the name of a setting."""
+    before = match.string[max(0, match.start() - 160) : match.start()]
+    return odd(match) if LINE_START.search(before) or match.start() == 0 else None
+
+
+FILE_RULES: tuple[SecretRule, ...] = (
+    make_rule(
+        "connection-file",
+        ":5432: :5433: :6432: :*:",
+        r":(?:\d{4,5}|\*):[^:\s]{1,64}:[^:\s]{1,64}:(?P<secret>(?:[^:\s\\]|\\[:\\]){4,128})(?=\s|\Z|\\n)",
+        handed,
+    ),
+    make_rule(
+        "assigned-secret",
+        "passw passphrase secret pwd",
+        rf"{NAME}(?:\\{{0,7}}[\"'])?\]?\s{{0,2}}(?:=>|:=|=|:|,)\s{{0,3}}(?:value\s{{0,2}}=\s{{0,2}})?{QUOTED}",
+        phrase,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "passw passphrase secret pwd",
+        rf"{NAME}[\"']?(?:\s{{1,4}}value\s{{0,2}}=\s{{0,2}}{QUOTED})",
+        handed,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "passw passphrase secret pwd",
+        rf"{NAME}[\"']?>(?P<secret>[^<>\n]{{4,200}})</",
+        phrase,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "passw passphrase",
+        rf"{NAME}(?:=|:[ \t])[ \t]{{0,2}}(?P<secret>[^\s\"'#$<\[{{(][^\n\"'#$<\[{{(=:\\]{{6,120}})(?=\n|\Z|\\n)",
+        phrase,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "passw passphrase secret token pwd",
+        rf"[\w.-]{{0,48}}\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}\{{\s{{0,20}}\\{{0,7}}[\"']?(?:value|default|data|content|plaintext)\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}{QUOTED}",
+        odd,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "pass secret pwd rootpw bindpw community",
+        rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community)[ \t]{{1,8}}(?:[0-9][ \t]{{1,4}})?{VALUE}(?=[ \t]{{0,8}}(?:R[OW])?(?:\n|\Z|\\n))",
+        directive,
+        fold=True,
+    ),
+    make_rule("assigned-secret", "psk", rf"psk\s{{0,2}}=\s{{0,2}}{VALUE}", handed, fold=True),
+)

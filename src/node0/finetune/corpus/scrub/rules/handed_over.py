@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a value is written that an option, a statement or a sentence hands over, and who judges it.
+
+The words around it say that it is a password; the value says whether it is one or only talks about one.
+"""
+
+import re
+
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.secret_values import (
+    DIGEST,
+    FIGURES,
+    NAMES_ITSELF,
+    QUANTITY,
+    stands_for_a_value,
+)
+from node0.finetune.corpus.scrub.word_likeness import TERM, is_generated
+
+OPEN = r"(?P<quote>\\{0,7}[\"'`])"
+QUOTED = rf"{OPEN}(?P<secret>(?:(?!(?P=quote))[^\n]){{3,200}}?)(?P=quote)"
+"In quotes: anything up to the same quote."
+
+BARE = r"[!#-&*+./0-9:=?-Z\[\]^_a-z{}~|-]"
+"A sign of a value without quotes."
+
+VALUE = (
+    rf"(?:{OPEN})?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}?|(?!-){BARE}{{4,128}}))"
+    r"(?(quote)(?P=quote)|(?=[\s\"'`;,&()<>\\]|\Z))"
+)
+"In quotes, or one word of a command."
+
+SAID = (
+    rf"(?:{OPEN})?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}?|{BARE}{{4,128}}?))"
+    r"(?(quote)(?P=quote)|(?=[.,;:!?]{0,3}(?:[\s\"'`,;()<>\\]|[^\x00-\x7f]|\Z)))"
+)
+"As VALUE, in a sentence: what ends it is no part of the value."
+
+SIGN = re.compile(r"[!@#$%^&*+=?~]")
+SPOKEN = re.compile(
+    r"(?i:\b(?:the|your|is|are|was|a|an|please|enter|must|to|of|for|and|or|not|with|invalid|required|has|have|be|in|on"
+    r"|new|old|confirm|this|that|wrong|missing|empty|at|by|from|if|it|no|min|max|characters)\b)"
+)
+"Words of sentences; those of a passphrase are seldom among them."
+
+PASSWORD_NAME = re.compile(r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo")
+LINE = 200
+
+
+def handed(match: re.Match[str]) -> Tier | None:
+    """What a construct hands over that takes nothing but a secret."""
+    value = match.group("secret")
+    return Tier.KEEP if not value.strip() or stands_for_a_value(value) else Tier.REDACT
+
+
+def odd(match: re.Match[str]) -> Tier | None:
+    """A value where a word may stand as well: only what is no word, no figure and no name of a thing."""
+    value = match.group("secret")
+    if stands_for_a_value(value):
+        return None
+    if match.groupdict().get("quote") and " " in value.strip():
+        return phrase(match)
+    return Tier.REDACT if is_odd(value) else None
+
+
+def told(match: re.Match[str]) -> Tier | None:
+    """What a sentence says a secret is."""
+    value, name = match.group("secret"), match.group("name").lower()
+    if stands_for_a_value(value):
+        return None
+    if value.isdigit():
+        numbers = re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10
+        return Tier.REDACT if numbers else None
+    if match.group("quote"):
+        if " " in value.strip():
+            return phrase(match)
+        word = PASSWORD_NAME.search(name) and len(value) >= 4 and not NAMES_ITSELF.search(value)
+        plain = "_" in value or value.islower() and SPOKEN.fullmatch(value)
+        return Tier.REDACT if is_odd(value) or (word and not plain and match.groupdict().get("link")) else None
+    least = 4 if PASSWORD_NAME.search(name) else 8
+    return Tier.REDACT if len(value) >= least and is_odd(value) else None
+
+
+def phrase(match: re.Match[str]) -> Tier | None:
+    """Several words: a passphrase, or text about one."""
+    value = match.group("secret").strip()
+    if " " not in value or stands_for_a_value(value) or NAMES_ITSELF.search(value):
+        return None
+    words = value.split()
+    told_about = SPOKEN.search(value) and not (re.search(r"\d", value) and SIGN.search(value))
+    return None if told_about or len(words) > 12 or value.endswith((".", ":", "...")) else Tier.REDACT
+
+
+def is_odd(value: str) -> bool:
+    """Whether a word is none: letters beside digits or signs, and no term, figure, path, call or name."""
+    if FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or re.match(r"[./~\\]|[a-z]+://|--", value):
+        return False
+    letters, digits = re.search(r"[A-Za-z]", value), re.search(r"\d", value)
+    if not letters:
+        return False
+    if DIGEST.fullmatch(value) or is_generated(re.sub(r"[^A-Za-z0-9]", "", value)):
+        return True
+    core = TERM.sub("", value)
+    if re.search(r"\d", core) and digits:
+        return len(value) >= 4 and not IDENTIFIER_LIKE.fullmatch(value)
+    return bool(SIGN.search(value.rstrip("?!=*&+"))) and len(value) >= 6 and not CODE_LIKE.search(value)
+
+
+IDENTIFIER_LIKE = re.compile(
+    r"v?\d[\w.]*|[A-Za-z]\d{1,3}|[a-z]{1,6}-[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
+    r"|\w+(?:/[\w.-]+)+|[a-z]+_\d|#\d+|[A-Z]{1,4}-?\d{1,5}|\$?\d+[a-zA-Z%]{1,3}"
+)
+"Versions, numbered things, ids of beads, files and paths."
+
+CODE_LIKE = re.compile(r"==|!=|&&|\+\+|=>|\w=\w*$|^[@#&*]\w+$|\w@\w")
+
+
+def line_before(match: re.Match[str], at: int | None = None) -> str:
+    """What stands before a match on its line."""
+    end = match.start() if at is None else at
+    return match.string[max(0, end - LINE) : end].rpartition("\n")[2]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules for secrets that a command is given: options, operands, standard input, as the manuals say.
+
+Which option of which program takes a password is a table; a long option says it by its name.
+"""
+
+import re
+
+from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.handed_over import VALUE, handed, is_odd, line_before, odd
+from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+
+ATTACHED = {"p": r"mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
+"Programs whose option stands before its value without a space; with one it is something else."
+
+SPACED = {
+    "p": r"sshpass|twine|mongo\w*|cqlsh|influx|useradd|usermod|ipmitool|pscp|plink|putty|grant|rclone|nuget"
+    r"|(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|helm|az|oc|cf|acr|tsh|argocd|ibmcloud|eksctl)\b[^|;&\n]{0,120}\blogin",
+    "P": r"zip\w*|unzip|bcp|sqlcmd|isql|osql|mosquitto_\w+|ssh-keygen|ipmitool|snmp\w+|onesync|rar",
+    "a": r"redis-cli|valkey-cli",
+    "w": r"ldap\w+|sshpass",
+    "k": r"openssl",
+    "K": r"openssl",
+    "N": r"ssh-keygen",
+    "A": r"snmp\w+",
+    "X": r"snmp\w+",
+    "y": r"wget",
+}
+SEPARATE = re.compile(r"[|;&]|\$\(")
+NAMED = (
+    r"(?:[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pw|pwd|secret|secret-string|token|pin|api-?key|access-?key|credentials?))"
+)
+STORES = re.compile(r"secret|passw|keyvault|vault|SecureString|credential", re.IGNORECASE)
+READS_SECRET = re.compile(
+    r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -", re.IGNORECASE
+)
+NOT_A_SECRET = re.compile(r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$")
+
+
+def short_option(match: re.Match[str]) -> Tier | None:
+    """An option of one letter, if it takes a password in this program."""
+    command = SEPARATE.split(line_before(match))[-1]
+    table = SPACED if match.group("gap") else ATTACHED
+    programs = table.get(match.group("option"))
+    if not programs or not re.search(rf"(?:^|[\s/\"'`(])(?:{programs})(?=\s)", command + " "):
+        return None
+    return None if match.group("secret").startswith("-") else handed(match)
+
+
+def long_option(match: re.Match[str]) -> Tier | None:
+    """An option whose name says what it takes."""
+    value, name = match.group("secret"), match.group("name")
+    if NOT_A_SECRET.search(name) or value.startswith("-"):
+        return None
+    if re.search(r"pass|pw", name, re.IGNORECASE):
+        return handed(match) if match.group("quote") or is_odd(value) or "--" in match.group() else None
+    return odd(match)
+
+
+def of_store(match: re.Match[str]) -> Tier | None:
+    """The value that a command puts into a store of secrets."""
+    return odd(match) if STORES.search(line_before(match)) else None
+
+
+def of_login(match: re.Match[str]) -> Tier | None:
+    """User and password of a program that asks a server."""
+    return handed(match) if re.search(r"\b(?:curl|wget|https?|xh|aria2c|lftp|smb\w+|rpcclient|net)\b", line_before(match)) else odd(match)
+
+
+def to_stdin(match: re.Match[str]) -> Tier | None:
+    """What is put into the standard input of a program that reads a password from it."""
+    return handed(match) if READS_SECRET.search(line_before(match)) else None
+
+
+SHELL_RULES: tuple[SecretRule, ...] = (
+    make_rule(
+        "cli-password",
+        "␣-",
+        rf" -(?P<option>[A-Za-z])(?P<gap>[ \t=]{{1,2}})?{VALUE}",
+        short_option,
+    ),
+    make_rule("cli-password", "␣-", rf" --?(?P<name>{NAMED})(?:=|[ \t]{{1,2}}){VALUE}", long_option),
+    make_rule(
+        "cli-password",
+        "␣-",
+        rf" --?(?:value|data|string|body|from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\"'])?(?:[\w./-]{{1,60}}=)?{VALUE}",
+        of_store,
+    ),
+    make_rule(
+        "cli-password",
+        "␣-",
+        r" (?:-u|--user|--proxy-user|-U)[ =]?(?P<quote>['\"])?[^\s:%'\"/]{1,64}[:%]"
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\"@:]{4,128}))(?(quote)(?P=quote))",
+        of_login,
+    ),
+    make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
+    make_rule("cli-password", "pass", rf"pass(?:out|in)?[ =]{{1,2}}(?P<q>['\"])pass:(?P<secret>[^'\"\n]{{3,200}})(?P=q)", handed, fold=True),
+    make_rule("cli-password", "<<<", rf"<<<[ \t]{{0,2}}{VALUE}", to_stdin),
+    make_rule(
+        "cli-password",
+        "echo␣ printf␣",
+        r"(?:echo|printf)(?: -\w{1,3})?(?: ['\"]%s(?:\\n)?['\"])? (?P<quote>['\"])?(?:[\w.-]{1,32}:)?"
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,200}|[^\s'\"$|;&]{4,256}))(?(quote)(?P=quote)) ?\|"
+        r"[^\n]{0,120}?(?:-stdin|sudo\b[^|\n]{0,20} -S|chpasswd|cryptsetup|--with-token|passwd)",
+        handed,
+    ),
+    make_rule(
+        "cli-password",
+        "rabbitmqctl wpa_passphrase htpasswd chpasswd",
+        rf"(?:rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
+        rf"|wpa_passphrase[ \t]{{1,2}}(?:\S{{1,32}}|\"[^\"\n]{{1,32}}\"|'[^'\n]{{1,32}}')"
+        rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t]{{1,2}}\S{{1,128}}[ \t]{{1,2}}[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",
+        handed,
+    ),
+    make_rule(
+        "cli-password",
+        "net␣u",
+        rf"net use?r?[ \t]{{1,2}}(?:[\w.-]{{1,64}}|[A-Za-z*]:?[ \t]{{1,2}}\\\\\S{{1,128}})[ \t]{{1,2}}(?![/*]){VALUE}",
+        handed,
+        fold=True,
+    ),
+    make_rule(
+        "cli-password",
+        "securestring",
+        rf"ConvertTo-SecureString(?:[ \t]{{1,2}}-(?:String|AsPlainText|Force)){{0,3}}[ \t]{{1,2}}{VALUE}",
+        handed,
+        fold=True,
+    ),
+    make_rule("cli-password", "␣/p ␣'/p", rf" ['\"]?/p(?:ass(?:word)?|wd)?:{VALUE}", handed, fold=True),
+    make_rule(
+        "cli-password",
+        "sqlplus conn impdp expdp sqlldr rman",
+        rf"(?:sqlplus|conn(?:ect)?|impdp|expdp|sqlldr|rman(?: target)?)(?:[ \t]{{1,2}}-\w{{1,8}}){{0,3}}[ \t]{{1,2}}['\"]?[\w$#]{{1,64}}/"
+        r"(?P<quote>\")?(?P<secret>(?(quote)[^\"\n]{3,128}|[^\s/@\"']{4,128}))(?(quote)\")(?=['\"]?(?:@|\s|;|\Z))",
+        odd,
+        fold=True,
+    ),
+    make_rule(
+        "cli-password",
+        "AUTH␣ requirepass masterauth SETUSER",
+        rf"(?:AUTH(?:[ \t]{{1,2}}[\w.@-]{{1,64}}(?=[ \t]{{1,2}}[^\s-]))?|requirepass|masterauth|SETUSER[^\n]{{1,80}}?>(?=\S))[ \t]{{0,2}}(?<=[ \t>]){VALUE}",
+        odd,
+    ),
+    make_rule(
+        "cli-password",
+        "nmcli",
+        rf"nmcli[^\n|;]{{0,120}}?password[ \t]{{1,2}}{VALUE}",
+        handed,
+    ),
+)
