@@ -78,7 +78,8 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
         words = not (rule.compact or wrapped)
         if ends and not (rule.compact and wrapped) and begins_anew(text, at, words=words):
             return at if tier is found.tier else found.start
-        whole = tier is found.tier and (not more or text[at:end].startswith(rule.anchors))
+        # What was uncertain before ordinary words is not made certain by them.
+        whole = tier in (found.tier, Tier.QUARANTINE) and (not more or text[at:end].startswith(rule.anchors))
         if whole or tier is Tier.KEEP:
             return at
     return found.end

@@ -7,7 +7,7 @@ Formats are those of the programs' manuals; a directive is a line of a name, per
 import re
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, odd, phrase
+from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, is_odd, odd, phrase
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
@@ -16,8 +16,19 @@ LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}
 
 def directive(match: re.Match[str]) -> Tier | None:
     """The value at the end of a line that begins with the name of a setting."""
-    before = match.string[max(0, match.start() - 160) : match.start()]
-    return odd(match) if LINE_START.search(before) or match.start() == 0 else None
+    return odd(match) if directive_start(match) else None
+
+
+def open_phrase(match: re.Match[str]) -> Tier | None:
+    """Words up to the end of a line that begins with the name; a command may follow a setting of its own."""
+    words = match.group("secret").split()
+    command = any(is_odd(word) or word[0] in "-/.|&;>" for word in words)
+    return None if command or directive_start(match) is None else phrase(match)
+
+
+def directive_start(match: re.Match[str]) -> re.Match[str] | None:
+    """Whether nothing but names stands before the match on its line."""
+    return LINE_START.search(match.string[max(0, match.start() - 160) : match.start()])
 
 
 FILE_RULES: tuple[SecretRule, ...] = (
@@ -52,7 +63,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         "assigned-secret",
         "passw passphrase",
         rf"{NAME}(?:=|:[ \t])[ \t]{{0,2}}(?P<secret>[^\s\"'#$<\[{{(][^\n\"'#$<\[{{(=:\\]{{6,120}})(?=\n|\Z|\\n)",
-        phrase,
+        open_phrase,
         fold=True,
     ),
     make_rule(

@@ -11,13 +11,13 @@ WORDS = "passw passphrase passcode pass secret token pwd credential key"
 "Of these other rules look too."
 
 MORE_WORDS = (
-    "␣pin ␣pw ␣code otp creds kennwort contrase clave senha passe wachtwoord parola heslo salasana adgangskode haslo "
+    "pin pw code otp creds kennwort contrase clave senha passe wachtwoord parola heslo salasana adgangskode haslo "
     "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호 parole jelsz"
 )
 NAME = (
-    r"(?P<name> ?(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|key|token|pwd"
-    r"|pin|pw|code|otp|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase[^\W\d]{0,4}|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
-    r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|şifre\S{0,3}|пароль?\S{0,2}|密[码碼]|パスワード|비밀번호|jelsz\S{1,3}))"
+    r"(?P<name>(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|(?<![\w.])key|token|pwd"
+    r"|(?<![\w.])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase\S{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
+    r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|[Şş]ifre\S{0,3}|[Пп]ароль?\S{0,2}|密[码碼]|パスワード|비밀번호|jelsz\S{1,3}))"
 )
 BE = (
     r"is now|is still|is|was|will be|should be|are|to|be|now|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on|este|je|jest|this|это|is:|are:|to:"
@@ -33,9 +33,9 @@ PROSE_RULES: tuple[SecretRule, ...] = (
     make_rule("told-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}[ \t]{{1,2}}\(?{SAID}", told, fold=True),
     make_rule(
         "told-secret",
-        "passw passphrase passcode ␣pin kennwort pwd",
+        "passw passphrase passcode kennwort pwd",
         r"(?s:.){0,96}?(?<![^\s(\"'`])" + SAID + r"[.,]?[ \t]{1,2}(?:as|is|für|als|como|comme)[ \t]{1,2}(?:(?:the|your|my|our|a|its|his|her|das|la|le)[ \t])?(?:[a-z]{1,16}[ \t]){0,2}?"
-        r"(?P<name>passw(?:or[dt]|d)|passphrase|passcode| ?pin|kennwort|pwd)\b",
+        r"(?P<name>passw(?:or[dt]|d)|passphrase|passcode|kennwort|pwd)\b",
         told,
         fold=True,
         before="".join(map(chr, range(32, 127))),

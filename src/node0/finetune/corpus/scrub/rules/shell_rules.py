@@ -34,6 +34,9 @@ STORES = re.compile(r"secret|passw|keyvault|vault|SecureString|credential", re.I
 READS_SECRET = re.compile(
     r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -", re.IGNORECASE
 )
+SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
+"Of openssl: what follows is where the password is, or the password, for another rule."
+
 NOT_A_SECRET = re.compile(r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$")
 
 
@@ -50,7 +53,7 @@ def short_option(match: re.Match[str]) -> Tier | None:
 def long_option(match: re.Match[str]) -> Tier | None:
     """An option whose name says what it takes."""
     value, name = match.group("secret"), match.group("name")
-    if NOT_A_SECRET.search(name) or value.startswith("-"):
+    if NOT_A_SECRET.search(name) or value.startswith("-") or SOURCE.match(value):
         return None
     if re.search(r"pass|pw", name, re.IGNORECASE):
         return handed(match) if match.group("quote") or is_odd(value) or "--" in match.group() else None
@@ -69,7 +72,8 @@ def of_login(match: re.Match[str]) -> Tier | None:
 
 def to_stdin(match: re.Match[str]) -> Tier | None:
     """What is put into the standard input of a program that reads a password from it."""
-    return handed(match) if READS_SECRET.search(line_before(match)) else None
+    line = line_before(match) + match.string[match.end() : match.end() + 80].partition("\n")[0]
+    return handed(match) if READS_SECRET.search(line) else None
 
 
 SHELL_RULES: tuple[SecretRule, ...] = (
@@ -83,9 +87,17 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "␣-",
-        rf" --?(?:value|data|string|body|from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\"'])?(?:[\w./-]{{1,60}}=)?{VALUE}",
+        rf" --?(?:value|data|string|body|from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\w./-]{{1,60}}=)?{VALUE}",
         of_store,
     ),
+    make_rule(
+        "cli-password",
+        "␣-",
+        r" --?(?:from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{1,2})(?P<quote>['\"])[\w./-]{1,60}="
+        r"(?P<secret>(?:(?!(?P=quote))[^\n]){3,200})(?P=quote)",
+        of_store,
+    ),
+    make_rule("cli-password", "send␣", r"send(?: --)? (?P<quote>\\{0,7}[\"'])(?P<secret>[^\"'\n\\]{4,128})\\{1,8}[rn]", odd),
     make_rule(
         "cli-password",
         "␣-",
@@ -121,7 +133,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "cli-password",
-        "securestring",
+        "convertto-securestring",
         rf"ConvertTo-SecureString(?:[ \t]{{1,2}}-(?:String|AsPlainText|Force)){{0,3}}[ \t]{{1,2}}{VALUE}",
         handed,
         fold=True,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, is_odd, line_before, odd
-from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, is_odd, line_before, odd, phrase
+from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
 
 STATEMENT = re.compile(
@@ -17,6 +17,7 @@ STATEMENT = re.compile(
     re.IGNORECASE,
 )
 SECRET_COLUMN = re.compile(r"passw|pwd|\bpass\b|\bpw\b|secret|token|api_?key|\bpin\b|passphrase|private_key", re.IGNORECASE)
+SETS = re.compile(r"(?:define|setenv|putenv|set_?secret|add_?secret|set_?password|setattr)\(\s{0,4}$", re.IGNORECASE)
 HASHED = re.compile(r"hash|salt|id$|_at$|type|count|expires", re.IGNORECASE)
 INSERT = re.compile(
     r"insert\s{1,8}(?:or\s{1,4}\w{1,16}\s{1,4}|ignore\s{1,4})?into\s{1,8}[\w.\"`\[\]]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
@@ -42,10 +43,12 @@ def in_table(match: re.Match[str]) -> Tier | None:
 
 def pair(match: re.Match[str]) -> Tier | None:
     """A name and its value as two arguments: names of fields are listed in the same way."""
-    value, called = match.group("secret"), match.group("call")
+    value = match.group("secret")
     if stands_for_a_value(value):
         return None
-    return handed(match) if called or is_odd(value) or " " in value else None
+    if " " in value:
+        return phrase(match)
+    return handed(match) if SETS.search(line_before(match)) or is_odd(value) else None
 
 
 def column_values(text: str) -> Iterator[Finding]:
@@ -157,12 +160,11 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "passw secret token pwd credential",
-        r"(?P<call>(?:define|setenv|putenv|set_?secret|add_?secret|set_?password|setattr)\(\s{0,4})?"
         r"(?P<q1>\\{0,7}[\"'])(?P<name>[\w.-]{0,48}?(?:passw(?:or)?d|secret|token|pwd|credential)[\w.-]{0,24})(?P=q1)\s{0,2},\s{0,4}"
         rf"[NnEe]?{QUOTED}(?=\s{{0,4}}[),;\]])",
         pair,
         fold=True,
-        before="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-\"'( \\",
-        reach=72,
+        before=WORD + ".-\"'\\",
+        reach=60,
     ),
 )
