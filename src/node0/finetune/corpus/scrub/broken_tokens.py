@@ -82,4 +82,6 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
         whole = tier in (found.tier, Tier.QUARANTINE) and (not more or text[at:end].startswith(rule.anchors))
         if whole or tier is Tier.KEEP:
             return at
+        if tier is None and not (more or rule.compact or wrapped):
+            return found.start  # nothing so far, and ordinary words make nothing of it
     return found.end

@@ -7,6 +7,7 @@ The words around it say that it is a password; the value says whether it is one 
 import re
 
 from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE
 from node0.finetune.corpus.scrub.rules.secret_values import (
     DIGEST,
     FIGURES,
@@ -43,6 +44,9 @@ SPOKEN = re.compile(
 "Words of sentences; those of a passphrase are seldom among them."
 
 PASSWORD_NAME = re.compile(r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo")
+SETTING = re.compile(r"[A-Za-z][\w.-]*=[^=]")
+"A name and a value, for another rule."
+
 LINE = 200
 
 
@@ -55,7 +59,7 @@ def handed(match: re.Match[str]) -> Tier | None:
 def odd(match: re.Match[str]) -> Tier | None:
     """A value where a word may stand as well: only what is no word, no figure and no name of a thing."""
     value = match.group("secret")
-    if stands_for_a_value(value):
+    if stands_for_a_value(value) or REFERENCE_VALUE.match(value):
         return None
     if match.groupdict().get("quote") and " " in value.strip():
         return phrase(match)
@@ -65,8 +69,10 @@ def odd(match: re.Match[str]) -> Tier | None:
 def told(match: re.Match[str]) -> Tier | None:
     """What a sentence says a secret is."""
     value, name = match.group("secret"), match.group("name").lower()
-    if stands_for_a_value(value):
+    if stands_for_a_value(value) or REFERENCE_VALUE.match(value) or SETTING.match(value):
         return None
+    if match.group("name") == "PASS":
+        return None  # how a test ended
     if value.isdigit():
         numbers = re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10
         return Tier.REDACT if numbers else None

@@ -23,6 +23,9 @@ ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", 
 EXAMPLE_DOMAIN = re.compile(
     r"(?:^|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE
 )
+NOREPLY = re.compile(r"[^@]@(?:[\w-]+\.)*no-?reply\.", re.IGNORECASE)
+"Where no mail arrives, of a single letter: it names nobody."
+
 HOME = re.compile(r"/(?:home|Users)/(?P<name>[A-Za-z0-9_][\w.-]{0,63})")
 HOME_WINDOWS = re.compile(r":\\{1,4}Users\\{1,4}(?P<name>[^\\/:*?\"<>|\s']{1,32})", re.IGNORECASE)
 HOME_DASHED = re.compile(r"-(?:home|Users)-(?P<name>[A-Za-z0-9_]{1,63})")
@@ -32,7 +35,7 @@ NOBODY = re.compile(
     r"USER_\d+|user|users|username|you|yourname|name|runner|shared|public|default|all", re.IGNORECASE
 )
 TRAILER = re.compile(r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<")
-TRAILERS = ("author:", "committer:", "ed-by:")
+TRAILERS = ("author:", "committer:", "-by:")
 
 
 def emails(text: str) -> Iterator[Finding]:
@@ -54,6 +57,7 @@ def emails(text: str) -> Iterator[Finding]:
                 local.lower() in ROBOTS or EXAMPLE_DOMAIN.search(domain.group()) or NUMBERED.fullmatch(local)
             )
             address = text[start : domain.end()]
+            nobody = nobody or NOREPLY.match(address)
             tier = Tier.KEEP if nobody else Tier.REDACT
             yield Finding("email", tier, start, domain.end(), address.lower())
             floor = domain.end()

@@ -16,13 +16,13 @@ MORE_WORDS = (
 )
 NAME = (
     r"(?P<name>(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|(?<![\w.])key|token|pwd"
-    r"|(?<![\w.])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase\S{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
-    r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|[Şş]ifre\S{0,3}|[Пп]ароль?\S{0,2}|密[码碼]|パスワード|비밀번호|jelsz\S{1,3}))"
+    r"|(?<![\w.])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
+    r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호|jelsz[^\s:]{1,3}))"
 )
 BE = (
     r"is now|is still|is|was|will be|should be|are|to|be|now|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on|este|je|jest|this|это|is:|are:|to:"
 )
-BETWEEN = r"(?:(?:'s)?[ \t]{1,2}[^\s:=\"'`,.;!?]{1,24}){0,7}?"
+BETWEEN = r"(?:(?:'s)?[ \t]{1,2}(?!-)[^\s:=\"'`,.;!?()\[\]{}<>]{1,24}){0,7}?"
 LINK = (
     rf"(?P<link>[ \t]{{0,2}}(?::|=|->|=>|→|—|–|：|-(?=[ \t]))[ \t]{{0,3}}|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為|は|는|은|이|가)[ \t]{{0,2}})"
 )

@@ -73,7 +73,7 @@ def of_login(match: re.Match[str]) -> Tier | None:
 def to_stdin(match: re.Match[str]) -> Tier | None:
     """What is put into the standard input of a program that reads a password from it."""
     line = line_before(match) + match.string[match.end() : match.end() + 80].partition("\n")[0]
-    return handed(match) if READS_SECRET.search(line) else None
+    return handed(match) if READS_SECRET.search(line) and "chpasswd" not in line else None
 
 
 SHELL_RULES: tuple[SecretRule, ...] = (
@@ -107,6 +107,13 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
     make_rule("cli-password", "pass", rf"pass(?:out|in)?[ =]{{1,2}}(?P<q>['\"])pass:(?P<secret>[^'\"\n]{{3,200}})(?P=q)", handed, fold=True),
+    make_rule(
+        "cli-password",
+        "chpasswd",
+        r"chpasswd(?: -\w)?[ \t]{0,2}<<<[ \t]{0,2}(?P<quote>['\"])?[\w.-]{1,64}:"
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,200}|[^\s'\"$|;&]{4,256}))(?(quote)(?P=quote))",
+        handed,
+    ),
     make_rule("cli-password", "<<<", rf"<<<[ \t]{{0,2}}{VALUE}", to_stdin),
     make_rule(
         "cli-password",
@@ -118,7 +125,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "cli-password",
-        "rabbitmqctl wpa_passphrase htpasswd chpasswd",
+        "rabbitmqctl wpa_passphrase htpasswd",
         rf"(?:rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
         rf"|wpa_passphrase[ \t]{{1,2}}(?:\S{{1,32}}|\"[^\"\n]{{1,32}}\"|'[^'\n]{{1,32}}')"
         rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t]{{1,2}}\S{{1,128}}[ \t]{{1,2}}[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",

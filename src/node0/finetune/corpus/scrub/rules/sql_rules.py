@@ -105,15 +105,15 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "passw pwd",
-        rf"(?:passw(?:or)?d|pwd)(?:_?hash)?[\"`\]]?(?P<sign>\s{{0,3}}(?:=|:=|\(|\blike\b)?\s{{0,3}}(?:crypt\(|md5\(|sha\d?\(|password\()?){LITERAL}",
+        rf"(?:passw(?:or)?d|pwd)(?:_?hash)?[\"`\]]?(?P<sign>\s{{0,3}}(?:=|:=|\(|\blike\b)\s{{0,3}}(?:crypt\(|md5\(|sha\d?\(|password\()?|\s{{1,3}}){LITERAL}",
         in_statement,
         fold=True,
     ),
     make_rule(
         "sql-password",
         "secret key",
-        rf"(?:secret(?P<sign>\s{{0,3}}=?\s{{0,3}})|(?:pragma\s{{1,4}}(?:re)?key\s{{0,3}}=|attach[^\n]{{1,160}}?\skey)\s{{0,3}}){LITERAL}",
-        lambda match: odd(match),
+        rf"(?:secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}})|(?:pragma\s{{1,4}}(?:re)?key\s{{0,3}}=|attach[^\n]{{1,160}}?\skey)\s{{0,3}}){LITERAL}",
+        odd,
         fold=True,
     ),
     make_rule(
