@@ -50,7 +50,7 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "aws-secret-key",
         "aws secret",
-        r"(?:aws|secret)[^\n]{0,60}?(?<![A-Za-z0-9/+])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        r"(?:aws|secret)[^\n]{0,60}?(?<![\w/+-])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
         aws_secret,
         fold=True,
         length=40,

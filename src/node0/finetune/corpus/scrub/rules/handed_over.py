@@ -44,8 +44,10 @@ SPOKEN = re.compile(
 "Words of sentences; those of a passphrase are seldom among them."
 
 PASSWORD_NAME = re.compile(r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo")
-SETTING = re.compile(r"[A-Za-z][\w.-]*=[^=]")
+SETTING = re.compile(r"[A-Za-z][\w.-]*=[^=]|(?:pass|env|file|fd|stdin|prompt):")
 "A name and a value, for another rule."
+
+RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
 LINE = 200
 
@@ -71,7 +73,7 @@ def told(match: re.Match[str]) -> Tier | None:
     value, name = match.group("secret"), match.group("name").lower()
     if stands_for_a_value(value) or REFERENCE_VALUE.match(value) or SETTING.match(value):
         return None
-    if match.group("name") == "PASS":
+    if RESULT.fullmatch(match.group("name")):
         return None  # how a test ended
     if value.isdigit():
         numbers = re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10
