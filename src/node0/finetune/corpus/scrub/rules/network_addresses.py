@@ -20,6 +20,7 @@ IPV4 = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d{1,3}", re.ASCII)
 IPV6_CORE = re.compile(r":[0-9A-Fa-f]{0,4}:")
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
 MAC_DASHED = re.compile(r"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-")
+MAC_DOTTED = re.compile(r"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z.])")
 DOCUMENTATION = [
     ipaddress.ip_network(net)
     for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
@@ -42,6 +43,14 @@ def addresses(text: str) -> Iterator[Finding]:
         for match in MAC.finditer(text):
             if match.group(1) == "-" and not is_glued(text, match.start(), match.end(), "-"):
                 yield Finding("mac", Tier.REDACT, *match.span(), match.group().lower())
+
+
+    if "." in text:
+        for match in MAC_DOTTED.finditer(text):
+            start = match.start() - 4
+            address = text[max(0, start) : match.end()]
+            if re.fullmatch(r"(?=.*\d)[0-9A-Fa-f.]{14}", address) and not is_glued(text, start, match.end(), "."):
+                yield Finding("mac", Tier.REDACT, start, match.end(), address.lower())
 
 
 def _colon_runs(text: str) -> Iterator[Finding]:

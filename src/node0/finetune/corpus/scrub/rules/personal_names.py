@@ -36,6 +36,26 @@ NOBODY = re.compile(
 )
 TRAILER = re.compile(r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<")
 TRAILERS = ("author:", "committer:", "-by:")
+PERSON = r"[^\W\d_a-z][\w'\u2019-]{1,24}\.?(?: (?:(?:van|von|de|der|den|di|da|la|le|al|bin|ten) )?[^\W\d_a-z][\w'\u2019-]{0,24}\.?){1,3}"
+"A name of two to four words that begin with capitals."
+
+LABEL = re.compile(
+    rf"s?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}(?=[\"'])|: ?\[)\[?\s{{0,2}}(?:\\{{0,7}}[\"'])?(?P<name>{PERSON})(?![\w(.:])"
+)
+LABELS = ("author", "committer", "owner", "maintainer", "assignee", "reviewer", "-by", "git user", "user.name")
+DISPLAYED = re.compile(rf"(?:\"(?P<quoted>[^\"<>\n]{{2,64}})\"|(?<![\w'\u2019-])(?P<name>{PERSON}))[ \t]?<$")
+"What RFC 5322 has before an address."
+
+OBFUSCATED_HINTS = ("at]", "at)", "at}", "at>", "AT]", "AT)", "AT>", " dot ", " DOT ")
+AT = r"(?: ?[\[({<] ?(?:at|@) ?[\])}>] ?)"
+DOT = r"(?: ?[\[({<] ?(?:dot|\.) ?[\])}>] ?| dot )"
+OBFUSCATED = re.compile(
+    rf"(?P<local>[\w.+-]{{1,64}})(?:{AT}(?P<domain>[\w-]{{1,63}}(?:(?:{DOT}|\.)[\w-]{{2,63}}){{1,4}})"
+    rf"|(?: at |@)(?P<spoken>[\w-]{{1,63}}(?:{DOT}[\w-]{{2,63}}){{1,4}}))(?![\w-])",
+    re.IGNORECASE | re.ASCII,
+)
+PROMPT = re.compile(r"[A-Za-z][\w.-]{0,63}:[~/][^\s$#\"']{0,128}[$#](?=\s|$)", re.ASCII)
+"Behind a user at the beginning of a shell's line."
 
 
 def emails(text: str) -> Iterator[Finding]:
@@ -61,7 +81,36 @@ def emails(text: str) -> Iterator[Finding]:
             tier = Tier.KEEP if nobody else Tier.REDACT
             yield Finding("email", tier, start, domain.end(), address.lower())
             floor = domain.end()
+            if text[start - 1 : start] == "<":
+                yield from _displayed(text, start)
+        elif start < at and not login and PROMPT.match(text, at + 1):
+            local = text[start:at]
+            tier = Tier.KEEP if local == "root" or NOBODY.fullmatch(local) else Tier.REDACT
+            yield Finding("user", tier, start, at, local.lower())
         at = text.find("@", max(at + 1, floor))
+
+
+def _displayed(text: str, start: int) -> Iterator[Finding]:
+    """The name before an address in angle brackets."""
+    window = max(0, start - 96)
+    match = DISPLAYED.search(text[window:start])
+    if match:
+        group = "name" if match["name"] else "quoted"
+        name = match[group]
+        tier = Tier.REDACT if re.search(r"\w", without_placeholders(name)) and " " in name else Tier.KEEP
+        yield Finding("name", tier, window + match.start(group), window + match.end(group), name.lower())
+
+
+def obfuscated_emails(text: str) -> Iterator[Finding]:
+    """Mail addresses that are written for people: `jane [at] acme [dot] io`."""
+    if not any(hint in text for hint in OBFUSCATED_HINTS):
+        return
+    for match in OBFUSCATED.finditer(text):
+        domain = re.sub(DOT, ".", match["domain"] or match["spoken"], flags=re.IGNORECASE)
+        nobody = match["local"].lower() in ROBOTS or EXAMPLE_DOMAIN.search(domain)
+        if re.fullmatch(r"[A-Za-z]{2,24}", domain.rpartition(".")[2]):
+            tier = Tier.KEEP if nobody else Tier.REDACT
+            yield Finding("email", tier, *match.span(), f"{match['local']}@{domain}".lower())
 
 
 def homes(text: str) -> Iterator[Finding]:
@@ -91,21 +140,35 @@ def _user(match: re.Match[str]) -> Finding:
 
 
 def people(text: str) -> Iterator[Finding]:
-    """Names in git's author lines and trailers."""
+    """Names in git's author lines and trailers, and behind labels such as `Owner:`."""
     folded = text.lower()
-    if "<" not in text or len(folded) != len(text):
+    if len(folded) != len(text):
         return
-    for word in TRAILERS:
-        at = folded.find(word)
-        while at >= 0:
+    for word in TRAILERS if "<" in text else ():
+        for at in _places(folded, word):
             match = TRAILER.match(text, at + len(word))
             if match:
-                name = match.group("name").strip()
                 robot = folded.startswith(("noreply@", "no-reply@", "git@"), match.end())
-                tier = Tier.KEEP if robot or not re.search(r"\w", without_placeholders(name)) else Tier.REDACT
-                start = match.start("name")
-                yield Finding("name", tier, start, start + len(name), name.lower())
-            at = folded.find(word, at + len(word))
+                yield from _name(match, keep=robot)
+    for word in LABELS:
+        for at in _places(folded, word):
+            match = LABEL.match(text, at + len(word))
+            if match:
+                yield from _name(match, keep=False)
+
+
+def _places(folded: str, word: str) -> Iterator[int]:
+    at = folded.find(word)
+    while at >= 0:
+        yield at
+        at = folded.find(word, at + len(word))
+
+
+def _name(match: re.Match[str], *, keep: bool) -> Iterator[Finding]:
+    name = match.group("name").strip()
+    tier = Tier.KEEP if keep or not re.search(r"\w", without_placeholders(name)) else Tier.REDACT
+    start = match.start("name")
+    yield Finding("name", tier, start, start + len(name), name.lower())
 
 
 def _in_url(text: str, at: int) -> bool:

@@ -28,7 +28,9 @@ PHONE = re.compile(
     r"\+\d[\d ().-]{6,20}\d"
     r"|\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
     r"|\d{3}[-. ]\d{3}[-. ]\d{4}"
-    r"|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}",
+    r"|00[1-9]\d{0,2}[ -]?\d[\d ()-]{5,14}\d"
+    r"|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}|0\d(?:[ .]\d\d){4}|0\d-\d{4}-\d{4}"
+    r"|(?:8 )?\(\d{2,4}\)[ ]?\d{3,5}[- ]\d{2,4}(?:-\d\d)?",
     re.ASCII,
 )
 CARD = re.compile(r"[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}|3\d{3}[ -]?\d{6}[ -]?\d{4,5}", re.ASCII)
@@ -36,6 +38,15 @@ IBAN = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", re
 IBAN_REACH = 36
 "Letters of an account number that may stand around its longest run of digits."
 
+US_DIGITS = 10
+BESIDE = 48
+"Characters before a number that may say what it is."
+
+CARD_WORD = re.compile(
+    r"(?:card|visa|master|amex|express|credit|debit|karte|carte|tarjeta|carta|cart[aã]o|\bcc|\bpan)\W{0,3}(?:\w{1,12}\W{1,3}){0,3}$", re.IGNORECASE
+)
+SSN_WORD = re.compile(r"(?:\bssn|social security(?: (?:no|number))?)\W{0,4}(?:is )?$", re.IGNORECASE)
+BARE_SSN = re.compile(r"\d{9}(?!\d)", re.ASCII)
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
 
 
@@ -62,14 +73,27 @@ def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
 
 def _phones(text: str, start: int, end: int) -> Iterator[Finding]:
     for match in PHONE.finditer(text, start, end):
-        if is_glued(text, match.start(), match.end(), "-.+/:=_"):
+        dialled = text[max(0, match.start() - 4) : match.start()].lower() == "tel:"
+        if is_glued(text, match.start(), match.end(), "-.+/:=_") and not dialled:
             continue
         try:
-            number = phonenumbers.parse(match.group(), "GB" if match.group().startswith("0") else "US")
+            number = phonenumbers.parse(*_dialled(match.group()))
         except phonenumbers.NumberParseException:
             continue
         if phonenumbers.is_possible_number(number):
             yield Finding("phone", Tier.REDACT, *match.span(), str(number.national_number))
+
+
+def _dialled(written: str) -> tuple[str, str]:
+    """The number, and a region in which it may be dialled so."""
+    if written.startswith("00"):
+        return f"+{written[2:]}", "US"
+    if written.startswith("8 ("):
+        return written, "RU"
+    if written.startswith("("):
+        digits = len(re.sub(r"\D", "", written))
+        return written, "US" if digits == US_DIGITS else "BR"
+    return written, "GB" if written.startswith("0") else "US"
 
 
 def _accounts(text: str, start: int, end: int) -> Iterator[Finding]:
@@ -82,7 +106,8 @@ def _accounts(text: str, start: int, end: int) -> Iterator[Finding]:
 def _cards(text: str, start: int, end: int) -> Iterator[Finding]:
     for match in CARD.finditer(text, start, end):
         number = re.sub(r"\D", "", match.group())
-        known = len(number) in _card_lengths(number) and _passes_luhn(number)
+        named = CARD_WORD.search(text[max(0, match.start() - BESIDE) : match.start()])
+        known = len(number) in _card_lengths(number) and (_passes_luhn(number) or named)
         if known and not is_glued(text, match.start(), match.end(), "-."):
             yield Finding("card", Tier.REDACT, *match.span())
 
@@ -92,6 +117,11 @@ def _social_security(text: str, start: int, end: int) -> Iterator[Finding]:
         area, group, serial = match.group().split("-")
         real = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
         if real and not is_glued(text, match.start(), match.end(), "-./:"):
+            yield Finding("ssn", Tier.REDACT, *match.span())
+
+
+    for match in BARE_SSN.finditer(text, start, end):
+        if SSN_WORD.search(text[max(0, match.start() - BESIDE) : match.start()]):
             yield Finding("ssn", Tier.REDACT, *match.span())
 
 

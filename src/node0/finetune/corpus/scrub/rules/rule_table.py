@@ -7,7 +7,7 @@ from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
 from node0.finetune.corpus.scrub.rules.file_rules import FILE_RULES
 from node0.finetune.corpus.scrub.rules.network_addresses import addresses
-from node0.finetune.corpus.scrub.rules.personal_names import emails, homes, people
+from node0.finetune.corpus.scrub.rules.personal_names import emails, homes, obfuscated_emails, people
 from node0.finetune.corpus.scrub.rules.personal_numbers import numbers
 from node0.finetune.corpus.scrub.rules.prose_rules import PROSE_RULES
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
@@ -28,4 +28,4 @@ SECRET_RULES: tuple[SecretRule, ...] = (
 )
 "Where two overlap, the one that covers more is kept."
 
-FINDERS: tuple[Finder, ...] = (column_values, emails, addresses, homes, numbers, people)
+FINDERS: tuple[Finder, ...] = (column_values, emails, obfuscated_emails, addresses, homes, numbers, people)

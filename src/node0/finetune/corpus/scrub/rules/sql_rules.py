@@ -86,8 +86,31 @@ def _cells(text: str, at: int, wanted: set[int]) -> Iterator[Finding]:
         at = more.end()
 
 
+NO_USER = re.compile(r"(?:mailto|sips?|xmpp|tel|https?|ssh|git|file|author|email|mail|from|to|cc|bcc)$", re.IGNORECASE)
+
+
+def login_at_host(match: re.Match[str]) -> Tier | None:
+    """User and password before a host, where no scheme says that it is a URL."""
+    return None if NO_USER.match(match.group("user")) or match.group("secret").isdigit() else odd(match)
+
+
 LITERAL = rf"[NnEe]?{QUOTED}"
 SQL_RULES: tuple[SecretRule, ...] = (
+    make_rule(
+        "url-credentials",
+        "@",
+        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?P<user>[\w.-]{1,64}):(?P<secret>[^\s@:/\"'`<>\\]{4,128})@"
+        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}:{1,2}[\w/])",
+        login_at_host,
+        before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(=,"),
+        reach=192,
+    ),
+    make_rule(
+        "url-credentials",
+        "://",
+        r"://[\w.%-]{0,64}:(?!\d{1,5}/)(?P<secret>[^\s@\"'<>\\/]{1,64}/[^\s@\"'<>\\]{1,128})@(?=[\w-]+[.:/])",
+        odd,
+    ),
     make_rule(
         "sql-password",
         "identified",
