@@ -44,8 +44,8 @@ SPOKEN = re.compile(
 "Words of sentences; those of a passphrase are seldom among them."
 
 PASSWORD_NAME = re.compile(r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo")
-SETTING = re.compile(r"[A-Za-z][\w.-]*=[^=]|(?:pass|env|file|fd|stdin|prompt):")
-"A name and a value, for another rule."
+NO_VALUE = re.compile(r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d")
+"A setting, a source of openssl, a query, a date."
 
 RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
@@ -69,23 +69,23 @@ def odd(match: re.Match[str]) -> Tier | None:
 
 
 def told(match: re.Match[str]) -> Tier | None:
-    """What a sentence says a secret is."""
-    value, name = match.group("secret"), match.group("name").lower()
-    if stands_for_a_value(value) or REFERENCE_VALUE.match(value) or SETTING.match(value):
+    """What a sentence says a secret is; a word in quotes behind a sign is for the rules of assignments."""
+    value, name, link = match.group("secret"), match.group("name").lower(), match.groupdict().get("link") or ""
+    if stands_for_a_value(value) or REFERENCE_VALUE.match(value) or NO_VALUE.search(value):
         return None
     if RESULT.fullmatch(match.group("name")):
-        return None  # how a test ended
+        return None
     if value.isdigit():
-        numbers = re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10
-        return Tier.REDACT if numbers else None
-    if match.group("quote"):
-        if " " in value.strip():
-            return phrase(match)
-        word = PASSWORD_NAME.search(name) and len(value) >= 4 and not NAMES_ITSELF.search(value)
-        plain = "_" in value or value.islower() and SPOKEN.fullmatch(value)
-        return Tier.REDACT if is_odd(value) or (word and not plain and match.groupdict().get("link")) else None
-    least = 4 if PASSWORD_NAME.search(name) else 8
-    return Tier.REDACT if len(value) >= least and is_odd(value) else None
+        return Tier.REDACT if re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10 else None
+    password = PASSWORD_NAME.search(name)
+    if match.group("quote") and " " in value.strip():
+        return phrase(match)
+    if match.group("quote") and password and re.search(r"\w|[^\x00-\x7f]", link):
+        return Tier.REDACT if len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value) else None
+    if password:
+        return Tier.REDACT if is_odd(value) else None
+    digits = re.search(r"\d", value) and not DIGEST.fullmatch(value)
+    return Tier.REDACT if len(value) >= 8 and digits and is_odd(value) else None
 
 
 def phrase(match: re.Match[str]) -> Tier | None:

@@ -15,8 +15,8 @@ MORE_WORDS = (
     "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호 parole jelsz"
 )
 NAME = (
-    r"(?P<name>(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|(?<![\w.])key|token|pwd"
-    r"|(?<![\w.])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
+    r"(?P<name>(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|(?<![\w.-])key|token|pwd"
+    r"|(?<![\w.-])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
     r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호|jelsz[^\s:]{1,3}))"
 )
 BE = (
@@ -44,7 +44,7 @@ PROSE_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "told-secret",
         "login log␣in sign␣in creds credential",
-        rf"(?P<name>{SUBJECT})[^\n]{{0,40}}?(?:with|as|is|are|:|=|\()[ \t]{{0,2}}[\"'`]?[\w.@+-]{{1,64}}[\"'`]?[ \t]{{0,2}}[/:|][ \t]{{0,2}}{SAID}",
+        rf"(?P<name>{SUBJECT})(?![\w-])[^\n]{{0,40}}?(?:with|as|is|are|:|=|\()[ \t]{{0,2}}[\"'`]?[\w.@+-]{{1,64}}[\"'`]?[ \t]{{0,2}}[/:|][ \t]{{0,2}}{SAID}",
         told,
         fold=True,
     ),
