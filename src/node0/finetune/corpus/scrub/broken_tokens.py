@@ -14,6 +14,9 @@ from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
 HEADER = 60
 "Longest first line of a key block."
 
+HANDED_OVER = ("assigned-secret", "cli-password", "sql-password")
+"Kinds whose value ends where a word ends."
+
 Detect = Callable[[str], Iterator[Finding]]
 "Finds places in a text by itself, without anchors of the table."
 
@@ -82,6 +85,7 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
         whole = tier in (found.tier, Tier.QUARANTINE) and (not more or text[at:end].startswith(rule.anchors))
         if whole or tier is Tier.KEEP:
             return at
-        if tier is None and not (more or rule.compact or wrapped):
+        known = so_far or rule.kind in HANDED_OVER
+        if known and tier is None and not (more or rule.compact or wrapped):
             return found.start  # nothing so far, and ordinary words make nothing of it
     return found.end

@@ -81,7 +81,8 @@ def told(match: re.Match[str]) -> Tier | None:
     if match.group("quote") and " " in value.strip():
         return phrase(match)
     if match.group("quote") and password and re.search(r"\w|[^\x00-\x7f]", link):
-        return Tier.REDACT if len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value) else None
+        word = len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value)
+        return Tier.REDACT if word or is_odd(value) else None
     if password:
         return Tier.REDACT if is_odd(value) else None
     digits = re.search(r"\d", value) and not DIGEST.fullmatch(value)
@@ -105,11 +106,13 @@ def is_odd(value: str) -> bool:
     letters, digits = re.search(r"[A-Za-z]", value), re.search(r"\d", value)
     if not letters:
         return False
+    if IDENTIFIER_LIKE.fullmatch(value):
+        return False
     if DIGEST.fullmatch(value) or is_generated(re.sub(r"[^A-Za-z0-9]", "", value)):
         return True
     core = TERM.sub("", value)
     if re.search(r"\d", core) and digits:
-        return len(value) >= 4 and not IDENTIFIER_LIKE.fullmatch(value)
+        return len(value) >= 4
     return bool(SIGN.search(value.rstrip("?!=*&+"))) and len(value) >= 6 and not CODE_LIKE.search(value)
 
 

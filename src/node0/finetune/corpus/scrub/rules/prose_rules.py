@@ -29,10 +29,10 @@ LINK = (
 SUBJECT = r"(?:user(?:name)?|login|account|log(?:ged)?[ -]?in|sign[ -]?in|cred(?:ential)?s?|auth)"
 
 PROSE_RULES: tuple[SecretRule, ...] = (
-    make_rule("told-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}{BETWEEN}{LINK}{SAID}", told, fold=True),
-    make_rule("told-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}[ \t]{{1,2}}\(?{SAID}", told, fold=True),
+    make_rule("assigned-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}{BETWEEN}{LINK}{SAID}", told, fold=True),
+    make_rule("assigned-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}[ \t]{{1,2}}\(?{SAID}", told, fold=True),
     make_rule(
-        "told-secret",
+        "assigned-secret",
         "passw passphrase passcode kennwort pwd",
         r"(?s:.){0,96}?(?<![^\s(\"'`])" + SAID + r"[.,]?[ \t]{1,2}(?:as|is|für|als|como|comme)[ \t]{1,2}(?:(?:the|your|my|our|a|its|his|her|das|la|le)[ \t])?(?:[a-z]{1,16}[ \t]){0,2}?"
         r"(?P<name>passw(?:or[dt]|d)|passphrase|passcode|kennwort|pwd)\b",
@@ -42,14 +42,14 @@ PROSE_RULES: tuple[SecretRule, ...] = (
         reach=96,
     ),
     make_rule(
-        "told-secret",
+        "assigned-secret",
         "login log␣in sign␣in creds credential",
         rf"(?P<name>{SUBJECT})(?![\w-])[^\n]{{0,40}}?(?:with|as|is|are|:|=|\()[ \t]{{0,2}}[\"'`]?[\w.@+-]{{1,64}}[\"'`]?[ \t]{{0,2}}[/:|][ \t]{{0,2}}{SAID}",
         told,
         fold=True,
     ),
     make_rule(
-        "told-secret",
+        "assigned-secret",
         "passw passphrase passcode",
         rf"(?P<name>passw(?:or)?d|passphrase|passcode)(?: for [\w@.'\"-]{{1,64}}| \([^()\n]{{1,40}}\))?:[ \t]{{0,2}}\n{SAID}(?=\n|\Z)",
         told,

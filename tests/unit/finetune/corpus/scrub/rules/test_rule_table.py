@@ -3,6 +3,7 @@ import json
 import random
 
 import pytest
+from handed_over_lines import FILES, PROSE, SHELL, SQL
 from secret_contexts import CONTEXTS, SURVIVORS
 from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
 
@@ -51,6 +52,14 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "curl -u bob:" + signs(rng, WORD, 16),
         "bearer " + signs(rng, WORD, 30),
         "mysql -uroot -p" + signs(rng, WORD, 14),
+        'password = "correct horse battery staple"',
+        "<password>correct horse battery staple</password>",
+        "DB_PASSWORD=correct horse battery staple",
+        '"db_secret": {"value": "' + signs(rng, WORD, 14) + '"}',
+        "https://bob:ab3/" + signs(rng, WORD, 14) + "@git.harbor-yard.net/x",
+        "bob:Tr0ub4dor_3x@db.harbor-yard.net:5432",
+        'db.auth("bob", "Tr0ub4dor_3x")',
+        *(line.replace("{}", "Tr0ub4dor_3x") for line in (*SHELL, *SQL, *FILES, *PROSE)),
     ]
 
     silent = [
