@@ -59,6 +59,12 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "https://bob:ab3/" + signs(rng, WORD, 14) + "@git.harbor-yard.net/x",
         "bob:Tr0ub4dor_3x@db.harbor-yard.net:5432",
         'db.auth("bob", "Tr0ub4dor_3x")',
+        "chpasswd <<< 'bob:Tr0ub4dor_3x'",
+        "conn system/Tr0ub4dor_3x@orcl",
+        "encryptbypassphrase('Tr0ub4dor_3x', x)",
+        "Enter password:\nTr0ub4dor_3x\n",
+        "password:\nTr0ub4dor_3x\n",
+        "kubectl create secret generic x --from-literal='password=Tr0ub4dor_3x'",
         *(line.replace("{}", "Tr0ub4dor_3x") for line in (*SHELL, *SQL, *FILES, *PROSE)),
     ]
 
