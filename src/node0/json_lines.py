@@ -10,9 +10,6 @@ from typing import Any
 from node0.errors import BadCheckpoint
 from node0.files import write_atomically
 
-MAX_DEPTH = 100
-"Objects and lists inside each other; what reads a value goes down into each, and Python's stack ends."
-
 NOT_JSON = "not JSON"
 NO_OBJECT = "not a JSON object"
 TORN = "torn last line"
@@ -57,21 +54,6 @@ def parse_object(line: str | bytes) -> dict[str, Any] | str:
     except (ValueError, RecursionError):
         return NOT_JSON if line[-1:] in ("\n", b"\n") else TORN
     return value if isinstance(value, dict) else NO_OBJECT
-
-
-def depth_exceeds(value: Any, limit: int = MAX_DEPTH) -> bool:
-    """Whether a JSON value has more than `limit` objects and lists inside each other."""
-    level = [value]
-    for _ in range(limit):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterator[Any]:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (item for item in inner if isinstance(item, dict | list))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

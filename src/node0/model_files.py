@@ -7,9 +7,10 @@ no part of a model until it has a line here. All lie at the top of the directory
 templates; an adapter in a directory below is a model by itself.
 """
 
-import json
 import re
 from pathlib import Path
+
+from node0.json_document import read_object
 
 MODEL_CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -82,7 +83,7 @@ def _belongs(name: str) -> bool:
 def _indexed_shards(directory: Path) -> set[str]:
     """Names of shards as the index gives them: some publishers do not begin them with `model`."""
     try:
-        index = json.loads((directory / WEIGHTS_INDEX).read_text(encoding="utf-8"))
+        index = read_object(directory / WEIGHTS_INDEX)
         names = {str(name) for name in index["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Whoever loads the weights refuses an index that cannot be read.

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from node0.json_lines import (
     NO_OBJECT,
     NOT_JSON,
     TORN,
-    depth_exceeds,
     parse_object,
     read_json_lines,
     require_json_lines,
@@ -57,15 +55,3 @@ def test_text_and_bytes_are_parsed_alike(line: str | bytes) -> None:
     assert parse_object(line) == {"a": 1}
     assert parse_object(line[1:]) == NOT_JSON
     assert parse_object(line[:-3]) == TORN
-
-
-@pytest.mark.parametrize("depth", [1, 5, 100])
-def test_depth_is_of_objects_and_lists_inside_each_other(depth: int) -> None:
-    lists = json.loads("[" * depth + "]" * depth)
-    objects = json.loads('{"a": 1, "b": ' * depth + "[]" + "}" * depth)
-
-    assert not depth_exceeds({"x": [1, 2], "y": "[[[["}, 2)
-    assert depth_exceeds(lists, depth - 1)
-    assert not depth_exceeds(lists, depth)
-    assert depth_exceeds(objects, depth)
-    assert not depth_exceeds(objects, depth + 1)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a model with their digests, and whether they are still the same."""
+"""The files of a model with their digests, and whether they are still the same.
 
+`MANIFEST.json` ends with `digest`, the sha256 of its own JSON without it: what it says is compared too.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from node0.errors import BadCheckpoint
 from node0.files import sha256_of, write_atomically
+from node0.json_document import read_object
 from node0.model_files import MANIFEST, model_files
+
+_DIGEST = "digest"
 
 
 class Artefact(BaseModel):
@@ -46,6 +53,7 @@ def write_manifest(directory: Path, facts: Mapping[str, Any]) -> None:
         if file.path != MANIFEST
     }
     content = {"format": 1, **facts, "files": files}
+    content[_DIGEST] = _digest_of(content)
     write_atomically(directory / MANIFEST, json.dumps(content, indent=1, sort_keys=False) + "\n")
 
 
@@ -53,16 +61,18 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """`MANIFEST.json` of a finished run; nothing is compared with it.
 
     Raises:
-        BadCheckpoint: there is none, or it cannot be read.
+        BadCheckpoint: there is none, it cannot be read, or it is not as it was written.
     """
     path = directory / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_object(path)
         listed(manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BadCheckpoint(
             f"{path} cannot be read, or the run has not finished; finish the run or restore the file"
         ) from None
+    if manifest.pop(_DIGEST, None) != _digest_of(manifest):
+        raise BadCheckpoint(f"{path} is not as it was written; restore the file, or train again")
     return manifest
 
 
@@ -99,6 +109,10 @@ def check(directory: Path, artefacts: Iterable[Artefact]) -> None:
     if found := problems(directory, artefacts):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise BadCheckpoint(f"{directory}: {found[0]}{more}; register it again or restore the files")
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _problem(path: Path, artefact: Artefact) -> str | None:

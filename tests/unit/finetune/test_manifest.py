@@ -61,9 +61,30 @@ def test_every_kind_of_damage_is_named(model: Path) -> None:
         check(model, recorded)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"files": {"a": {"sha256": "x", "size": 1}}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", "[" * 100_000, "\xff", '{"files": {"a": {"sha256": "x", "size": 1}}}'],
+)
 def test_a_manifest_that_cannot_be_read_is_refused_in_one_line(model: Path, content: str) -> None:
     (model / "MANIFEST.json").write_text(content)
 
     with pytest.raises(BadCheckpoint, match=r"MANIFEST\.json cannot be read"):
         read_manifest(model)
+
+
+def test_a_bit_that_flips_anywhere_in_a_manifest_is_noticed(model: Path) -> None:
+    write_manifest(model, {"step": 7, "base_digest": "d" * 64, "lr": 0.001, "note": "ünïts"})
+    path, written = model / "MANIFEST.json", read_manifest(model)
+    whole, refused = path.read_bytes(), 0
+
+    for place in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            assert read_manifest(model) == written
+        except BadCheckpoint:
+            refused += 1
+
+    # Four digits of \u00fc and \u00ef may be large or small letters.
+    assert refused == 8 * len(whole) - 4

@@ -5,8 +5,9 @@
     adapter/                    the same as PEFT reads it
     pipeline/                   weights and optimizer, as `Pipeline.save` writes them
     trainer.json                where the trainer stood, when it told the stages
+    digests.json                of all of these
 
-With the last two `node0 finetune --resume DIRECTORY` goes on from there.
+With the last three `node0 finetune --resume DIRECTORY` goes on from there.
 """
 
 import re
@@ -17,6 +18,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from node0.directory_digests import write_digests
 from node0.errors import BadCheckpoint, ConfigError
 from node0.files import whole_directory, write_atomically
 from node0.finetune.checkpoint.peft import write_peft
@@ -47,6 +49,7 @@ def assemble_checkpoint(
     _refuse_mixed(shards)
     with whole_directory(output_path) as beside:
         merged = _write(shards, beside, base_name)
+        write_digests(beside)
     return output_path / merged
 
 

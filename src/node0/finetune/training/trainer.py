@@ -30,6 +30,7 @@ from node0.finetune.training.output.resume import (
     find_state,
     read_state,
     refuse_other_run,
+    without_damaged_best,
 )
 from node0.finetune.training.output.run_lock import hold
 from node0.finetune.training.output.run_result import RunResult, finished_result
@@ -181,6 +182,7 @@ class Trainer:
             # A run that branches off another one has none of its checkpoints.
             self.checkpoints.clear()
             self.state = self.state.without_best()
+        self.state = without_damaged_best(self.run, self.state)
         self.hook.entered(JobState.SYNCING, f"resuming at step {self.state.step}")
         self.engine.pipeline.load(found / PIPELINE)
         self.plan.data.steps.restore(self.state.data)
@@ -212,7 +214,7 @@ class Trainer:
 
     def end(self, *, finished: bool) -> RunResult:
         """Export the best weights, or say where the run stopped."""
-        state, config = self.state, self.plan.config
+        state, config = without_damaged_best(self.run, self.state), self.plan.config
         last = state.step
         best = state.best_step if config.keep_best and state.best_step is not None else last
         loss = state.best_val_loss if best == state.best_step else state.last_val_loss

@@ -13,7 +13,7 @@ from torch import Tensor
 from node0.errors import BadCheckpoint, ConfigError
 from node0.files import sha256_of
 from node0.loglines import CHECKPOINT_SAVED
-from node0.server.stage.shard_file import ShardFacts, read_facts, shard_files, write_shard
+from node0.server.stage.shard_file import ShardFacts, read_shard, shard_files, write_shard
 from node0.step_directories import keep_newest
 from node0.swarm.peer.peer import Peer
 from node0.swarm.peer.shard_stream import serve_shards
@@ -96,7 +96,7 @@ class ShardStore:
 
     def _take_up(self, path: Path) -> None:
         try:
-            held = _held(path, read_facts(path))
+            held = _held(path, read_shard(path).facts)
         except (BadCheckpoint, OSError) as error:
             logger.warning("does not serve an old shard: %s", error)
             return

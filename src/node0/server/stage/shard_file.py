@@ -3,8 +3,12 @@
 
 Weights lie under their own names: adapters when the stage has any, all that train otherwise
 (`{stage}_full.safetensors`). A shard that a run can go on from also holds `OPTIMIZER_FIELD:NAME` for each.
+
+The metadata `node0` is a JSON object of the fields of `ShardFacts` and, last, `sha256`: over the object
+without it, and over name, type, shape and bytes of each tensor by name. Who reads a shard computes it again.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -21,7 +26,7 @@ from node0.models.weights import save_tensors
 from node0.step_directories import step_directory, step_numbers
 
 STAGE = re.compile(r"^[A-Za-z0-9_-]+\Z")
-_METADATA = "node0"
+_METADATA, _DIGEST = "node0", "sha256"
 _WEIGHT = "weight:"
 
 
@@ -69,31 +74,27 @@ def from_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_shard(directory: Path, facts: ShardFacts, tensors: Mapping[str, Tensor]) -> Path:
-    """Write a shard and return the file: whole or absent, same content same bytes."""
+    """Write a shard with its digest and return the file: whole or absent, same content same bytes."""
     is_lora = all(is_adapter_weight(name) for name in tensors)
     path = shard_path(directory, facts.stage, facts.step, lora=is_lora)
     given = {name: value for name, value in asdict(facts).items() if value is not None}
+    sealed = given | {_DIGEST: _digest(given, tensors)}
     # One entry: the order of several differs from write to write, and equal shards are equal files.
-    save_tensors(path, tensors, {_METADATA: json.dumps(given)})
+    save_tensors(path, tensors, {_METADATA: json.dumps(sealed)})
     return path
 
 
 def read_shard(path: Path) -> Shard:
-    """Raises `BadCheckpoint` when it cannot be read, or does not say which stage and step it is of."""
+    """A shard, compared with its digest.
+
+    Raises:
+        BadCheckpoint: it cannot be read, does not say which stage and step it is of, or has changed.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = _facts(file.metadata())
-            return Shard(facts, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
-
-
-def read_facts(path: Path) -> ShardFacts:
-    """`read_shard`, without the tensors."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _facts(file.metadata())
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            return Shard(_facts(file.metadata(), tensors), tensors)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadCheckpoint(f"cannot read checkpoint {path}: {error}; use another step") from None
 
 
@@ -110,8 +111,19 @@ def shard_files(directory: Path) -> dict[int, list[Path]]:
     return {step: sorted(path.glob("[!.]*.safetensors")) for step, path in found.items()}
 
 
-def _facts(metadata: Mapping[str, str]) -> ShardFacts:
-    facts = ShardFacts(**json.loads(metadata[_METADATA]))
+def _facts(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ShardFacts:
+    given = json.loads(metadata[_METADATA])
+    if given.pop(_DIGEST) != _digest(given, tensors):
+        raise ValueError("its content is not what was written")
+    facts = ShardFacts(**given)
     if not isinstance(facts.stage, str) or not isinstance(facts.step, int):
         raise ValueError("stage and step are missing")
     return facts
+
+
+def _digest(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    hasher = hashlib.sha256(json.dumps(facts).encode())
+    for name, tensor in sorted(tensors.items()):
+        hasher.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        hasher.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return hasher.hexdigest()

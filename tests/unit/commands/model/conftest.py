@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
+
+from node0.finetune.manifest import write_manifest
 
 
 @pytest.fixture
@@ -19,10 +20,9 @@ def run(tmp_path: Path) -> Path:
     directory = tmp_path / "run"
     directory.mkdir()
     (directory / "adapter_model.safetensors").write_bytes(b"weights")
+    write_manifest(directory, {"corpus_hash": "c" * 64})
     (directory / "entries.jsonl").write_text('{"id": "a"}\n')
     adapter = {"peft_type": "LORA", "base_model_name_or_path": "org/base", "node0_base_digest": "d" * 64}
     (directory / "adapter_config.json").write_text(json.dumps(adapter))
-    files = {"adapter_model.safetensors": {"sha256": hashlib.sha256(b"weights").hexdigest(), "size": 7}}
-    (directory / "MANIFEST.json").write_text(json.dumps({"corpus_hash": "c" * 64, "files": files}))
     (directory / "config.resolved.yaml").write_text("role: deacon  # flag\nlora:\n  rank: 4\n")
     return directory

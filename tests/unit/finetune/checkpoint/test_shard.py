@@ -37,7 +37,8 @@ def test_the_file_is_safetensors_that_names_its_stage_and_step(tmp_path):
     path = save_shard(Adapted(), tmp_path, "tail-1", 3)
 
     with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["node0"]) == {"stage": "tail-1", "step": 3}
+        facts = json.loads(file.metadata()["node0"])
+    assert facts == {"stage": "tail-1", "step": 3, "sha256": facts["sha256"]}
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 

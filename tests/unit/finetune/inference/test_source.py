@@ -9,6 +9,7 @@ from tiny_chat import tiny_tokenizer
 from node0.errors import BadCheckpoint, NotFound
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.inference.source import find_adapter, find_model
+from node0.finetune.manifest import write_manifest
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
 from node0.lora.adapter import apply_lora
@@ -69,8 +70,10 @@ def test_a_base_that_is_named_beside_its_adapter_is_found_from_anywhere(
 
 def test_a_directory_whose_file_is_not_the_one_of_its_manifest_is_refused(base: Path, tmp_path: Path) -> None:
     run = _run(base, tmp_path / "run")
-    recorded = {"adapter_config.json": {"sha256": "0" * 64, "size": 3}}
-    (run / "MANIFEST.json").write_text(json.dumps({"files": recorded}))
+    config = (run / "adapter_config.json").read_bytes()
+    (run / "adapter_config.json").write_bytes(b"{} ")
+    write_manifest(run, {})
+    (run / "adapter_config.json").write_bytes(config)
 
     for find in (find_model, find_adapter):
         with pytest.raises(BadCheckpoint, match=r"adapter_config\.json has \d+ bytes, not 3"):

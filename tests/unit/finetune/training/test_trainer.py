@@ -220,6 +220,33 @@ def test_resumed_metrics_have_each_step_once(tmp_path):
     assert [record["step"] for record in RunDirectory(tmp_path / "run").metrics()] == [0, 1, 2, 3, 4, 5, 6]
 
 
+def test_a_run_whose_newest_state_was_torn_ends_as_one_that_was_not(tmp_path):
+    run(make_trainer(tmp_path, stop_after=4, checkpoint_every_n_steps=2))
+    weight = tmp_path / "run" / "training_state" / "step_4" / "pipeline" / "weight"
+    weight.write_text(weight.read_text()[:1])
+
+    again = make_trainer(tmp_path)
+    run(again)
+
+    assert [step.step for step in again.engine.pipeline.steps] == [3, 4, 5]
+    assert again.engine.stages[0].lora_A.item() == 6.0
+    assert step_numbers(tmp_path / "run" / "training_state")[-1] == 6
+    assert [record["step"] for record in RunDirectory(tmp_path / "run").metrics()] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_best_step_that_was_damaged_during_the_run_is_not_exported(tmp_path):
+    trainer = make_trainer(tmp_path, val_losses=[9, 3, 5, 6], eval_every_n_steps=2)
+    run(trainer)
+    (trainer.run.state(2) / "pipeline" / "weight").write_text("7.5")
+    exported = []
+    trainer.checkpoints.finish = lambda state, *, best, val_loss: exported.append((best, val_loss))
+
+    result = trainer.end(finished=True)
+
+    assert exported == [(6, 6.0)]
+    assert (result.best_step, result.val_loss) == (6, 6.0)
+
+
 def test_a_run_may_go_back_to_an_older_state_and_forgets_the_later_ones(tmp_path):
     run(make_trainer(tmp_path, stop_after=4, checkpoint_every_n_steps=2))
     older = tmp_path / "run" / "training_state" / "step_2"

@@ -124,6 +124,25 @@ def test_what_an_earlier_life_wrote_is_announced_again(
     assert "does not serve an old shard" in caplog.text
 
 
+def test_a_shard_that_changed_on_the_disk_is_neither_announced_nor_offered(
+    tmp_path: Path, peer: Any, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = save(store_at(tmp_path, peer, identity), 4)
+    data = bytearray(held.path.read_bytes())
+    data[-1] ^= 1
+    held.path.write_bytes(data)
+    peer.settle()
+    peer.records.clear()
+
+    store_at(tmp_path, peer, identity)
+    peer.settle()
+
+    assert peer.records == {}
+    assert peer.find(held.sha256) is None
+    assert "does not serve an old shard" in caplog.text
+    assert "its content is not what was written" in caplog.text
+
+
 def test_an_announcement_that_nobody_takes_is_told(
     tmp_path: Path, peer: Any, identity: Identity, caplog: pytest.LogCaptureFixture
 ) -> None:

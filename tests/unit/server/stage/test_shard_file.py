@@ -9,7 +9,6 @@ from node0.errors import BadCheckpoint
 from node0.server.stage.shard_file import (
     ShardFacts,
     from_state,
-    read_facts,
     read_shard,
     shard_files,
     shard_path,
@@ -27,10 +26,42 @@ def test_weights_state_and_facts_come_back(tmp_path: Path) -> None:
     shard = read_shard(path)
 
     assert path == tmp_path / "step_7" / "body-1_lora.safetensors"
-    assert shard.facts == FACTS == read_facts(path)
+    assert shard.facts == FACTS
     assert set(shard.weights) == {NAME}
     assert set(shard.state) == set(STATE)
     assert all(torch.equal(shard.state[name], tensor) for name, tensor in STATE.items())
+
+
+def test_a_bit_that_flips_anywhere_in_a_shard_is_noticed(tmp_path: Path) -> None:
+    path = write_shard(tmp_path, FACTS, from_state(STATE))
+    whole = path.read_bytes()
+
+    for place in range(0, 8 * len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(BadCheckpoint, match="cannot read checkpoint"):
+            read_shard(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+def test_tensors_of_every_type_and_shape_are_sealed(tmp_path: Path, dtype: torch.dtype) -> None:
+    tensors = {
+        "a": torch.tensor(3).to(dtype), "b": torch.zeros(0, 4, dtype=dtype),
+        "c": torch.arange(6).to(dtype).reshape(2, 3).T,
+    }  # fmt: skip
+
+    found = read_shard(write_shard(tmp_path, FACTS, tensors)).tensors
+
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+
+
+def test_a_shard_whose_digest_was_taken_away_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"node0": '{"stage": "head-0", "step": 1}'})
+
+    with pytest.raises(BadCheckpoint, match="cannot read checkpoint"):
+        read_shard(path)
 
 
 def test_equal_shards_are_equal_files(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from node0.finetune.checkpoint.shard import save_shard
 from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory
 from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.output.finish import draw, export
-from node0.finetune.training.output.resume import TrainerState, save_state
+from node0.finetune.training.output.resume import TrainerState, refuse_damaged, save_state
 from node0.finetune.training.plan.run_plan import RunPlan
 
 
@@ -39,7 +39,12 @@ class CheckpointWriter:
         self.run.discard_after(step)
 
     def restore_weights(self, step: int) -> None:
-        """Put the weights of a kept step into the stages, whatever the split was then."""
+        """Put the weights of a kept step into the stages, whatever the split was then.
+
+        Raises:
+            BadCheckpoint: they are not as they were written.
+        """
+        refuse_damaged(self.run.state(step))
         self.engine.pipeline.load(self.run.state(step) / PIPELINE)
 
     def draw(self) -> None:

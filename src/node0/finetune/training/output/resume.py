@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Save and find the training state that a run resumes from, to the same bytes.
 
-`training_state/step_N` holds the trained weights and optimizer (written by the pipeline) and
-`trainer.json`. Dropout and data order are functions of (seed, step), and the learning rate of the
-step: together they are the state of every random generator and of the schedule.
+`training_state/step_N` holds the trained weights and optimizer (written by the pipeline), `trainer.json`, and
+the digests of all of these, by which a state is compared before it is used. Dropout and data order are
+functions of (seed, step), and the learning rate of the step: together they are the state of every random
+generator and of the schedule.
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from node0.directory_digests import DIGESTS, damage, write_digests
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import make_directory, whole_directory, write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.frozen import read_list
 from node0.finetune.run_dir import PIPELINE, TRAINER, EntryUse, RunDirectory
 from node0.pipeline.protocol import Pipeline
+from node0.step_directories import step_numbers
+
+logger = logging.getLogger(__name__)
 
 Resume = Literal["auto", "never"] | Path
 
@@ -57,18 +63,63 @@ class TrainerState(BaseModel):
 
 
 def find_state(run: RunDirectory, resume: Resume) -> Path | None:
-    """The state to go on from; None starts anew.
+    """The newest state that is as it was written, to go on from; None starts anew.
 
-    Raises `NotFound` when `resume` names a directory that holds no state.
+    Raises:
+        NotFound: `resume` names a directory that holds no state.
+        BadCheckpoint: `resume` names a state that has changed, or of a run's states none is whole.
     """
     if resume == "never":
         return None
     if isinstance(resume, Path):
-        found = resume if (resume / TRAINER).is_file() else RunDirectory(resume).newest_state()
+        if _is_state(resume):
+            refuse_damaged(resume)
+            return resume
+        found = newest_whole_state(RunDirectory(resume))
         if found is None:
             raise NotFound(f"no training state in {resume}; give a run directory or --resume auto")
         return found
-    return run.newest_state()
+    return newest_whole_state(run)
+
+
+def newest_whole_state(run: RunDirectory) -> Path | None:
+    """The newest state that is as it was written; newer ones that are not are told. None without any state.
+
+    Raises:
+        BadCheckpoint: there are states, and none is whole.
+    """
+    steps = step_numbers(run.training_state)
+    found = ""
+    for step in reversed(steps):
+        if (reason := damage(run.state(step))) is None:
+            return run.state(step)
+        found = found or f"step {step}: {reason}"
+        logger.warning("passes over the training state of step %d: %s", step, reason)
+    if steps:
+        raise BadCheckpoint(
+            f"no training state in {run.training_state} is whole ({found}); restore one, or start over with "
+            "--resume never"
+        )
+    return None
+
+
+def refuse_damaged(state: Path) -> None:
+    """Refuse a state that is not as it was written.
+
+    Raises:
+        BadCheckpoint: a file of it is missing or another.
+    """
+    if (reason := damage(state)) is not None:
+        raise BadCheckpoint(f"training state {state} is damaged: {reason}; name another step, or its run")
+
+
+def without_damaged_best(run: RunDirectory, state: TrainerState) -> TrainerState:
+    """The trainer's state, without its best step where what was kept of that step has changed, and told."""
+    best = state.best_step
+    if best in (None, state.step) or (reason := damage(run.state(best))) is None:
+        return state
+    logger.warning("the weights of the best step, %d, are damaged and not used: %s", best, reason)
+    return state.model_copy(update={"best_step": None, "best_val_loss": None})
 
 
 def save_state(run: RunDirectory, state: TrainerState, pipeline: Pipeline) -> Path:
@@ -78,6 +129,7 @@ def save_state(run: RunDirectory, state: TrainerState, pipeline: Pipeline) -> Pa
         make_directory(beside / PIPELINE)
         pipeline.save(beside / PIPELINE)
         write_atomically(beside / TRAINER, json.dumps(state.model_dump(mode="json"), indent=1) + "\n")
+        write_digests(beside)
     return directory
 
 
@@ -117,7 +169,12 @@ def entries_begun_with(config: FineTuneConfig, resume: Resume) -> list[EntryUse]
 
 def _run_of(resume: Path) -> Path:
     """The run of a state, or the run itself."""
-    return resume.resolve().parent.parent if (resume / TRAINER).is_file() else resume
+    return resume.resolve().parent.parent if _is_state(resume) else resume
+
+
+def _is_state(path: Path) -> bool:
+    """Whether it is a state, whole or not, rather than a run."""
+    return any((path / name).exists() for name in (TRAINER, PIPELINE, DIGESTS))
 
 
 def refuse_other_run(saved: dict[str, Any], mine: dict[str, Any]) -> None:

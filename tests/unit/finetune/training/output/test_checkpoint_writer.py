@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from scripted_trainer import make_trainer
 from tiny_run import configure, make_base, make_corpus
 
-from node0.errors import NotFound
+from node0.errors import BadCheckpoint, NotFound
 from node0.finetune.checkpoint.shard import load_shard
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.run_engine import Engine, build_engine
@@ -118,6 +118,16 @@ def test_weights_of_a_kept_step_can_be_put_back(writer: CheckpointWriter) -> Non
     writer.restore_weights(1)
 
     assert writer.engine.stages[0].lora_A.item() == 1.0
+
+
+def test_weights_that_changed_on_the_disk_are_not_put_back(writer: CheckpointWriter) -> None:
+    save(writer, 1, 2)
+    (writer.run.state(1) / "pipeline" / "weight").write_text("1.5")
+
+    with pytest.raises(BadCheckpoint, match="step_1 is damaged: pipeline/weight is not as it was written"):
+        writer.restore_weights(1)
+
+    assert writer.engine.stages[0].lora_A.item() == 2.0
 
 
 def test_steps_that_will_be_done_again_are_discarded(writer: CheckpointWriter) -> None:

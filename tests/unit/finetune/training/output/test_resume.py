@@ -12,6 +12,7 @@ from node0.finetune.training.output.resume import (
     read_state,
     refuse_other_run,
     save_state,
+    without_damaged_best,
 )
 from node0.settings import Resolved
 
@@ -54,6 +55,75 @@ def test_a_state_is_whole_or_absent(tmp_path):
 
     assert found is not None
     assert read_state(found).step == 1
+
+
+def torn(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flipped(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(data)
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+FAULTS = [torn, flipped, emptied, lambda file: file.unlink()]
+FILES = ["pipeline/weights", "trainer.json", "digests.json"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_newest_state_with_a_fault_gives_way_to_the_one_before_and_is_told(tmp_path, caplog, name, fault):
+    run = RunDirectory(tmp_path)
+    for step in (3, 6, 9):
+        save_state(run, TrainerState(step=step), NoWeights())
+    fault(run.state(9) / name)
+
+    assert find_state(run, "auto") == find_state(RunDirectory("elsewhere"), tmp_path) == run.state(6)
+
+    told = f"passes over the training state of step 9: {name}"
+    assert caplog.messages[0].startswith(told) or name == "digests.json"
+
+
+def test_a_run_whose_states_are_all_damaged_is_refused_and_not_begun_anew(tmp_path):
+    run = RunDirectory(tmp_path)
+    for step in (3, 6):
+        flipped(save_state(run, TrainerState(step=step), NoWeights()) / "pipeline" / "weights")
+
+    with pytest.raises(BadCheckpoint, match=r"is whole \(step 6: pipeline/weights") as caught:
+        find_state(run, "auto")
+
+    assert "--resume never" in str(caught.value)
+    assert find_state(run, "never") is None
+    assert run.state(3).is_dir()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_state_that_is_named_is_refused(tmp_path, name, fault):
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
+    fault(state / name)
+
+    with pytest.raises(BadCheckpoint, match=r"step_1 is damaged: .*; name another step, or its run"):
+        find_state(RunDirectory("elsewhere"), state)
+
+
+def test_a_best_step_whose_weights_are_damaged_is_forgotten_and_told(tmp_path, caplog):
+    run = RunDirectory(tmp_path)
+    for step in (2, 4):
+        save_state(run, TrainerState(step=step), NoWeights())
+    state = TrainerState(step=4, best_step=2, best_val_loss=1.0, last_val_loss=2.0)
+    assert without_damaged_best(run, state) == state
+
+    flipped(run.state(2) / "pipeline" / "weights")
+    found = without_damaged_best(run, state)
+
+    assert (found.best_step, found.best_val_loss, found.last_val_loss) == (None, None, 2.0)
+    assert "the best step, 2, are damaged" in caplog.messages[-1]
 
 
 def test_a_damaged_state_is_one_line(tmp_path):

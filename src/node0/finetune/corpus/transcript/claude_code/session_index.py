@@ -14,7 +14,7 @@ from node0.finetune.corpus.transcript.claude_code.log_hash import log_hash, mess
 from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange, json_objects
 from node0.finetune.corpus.transcript.trajectory import RequestShape
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
-from node0.json_lines import depth_exceeds
+from node0.json_document import depth_exceeds
 
 INTERRUPTED = "[Request interrupted by user]"
 "What the harness sends in the user's name when an answer was stopped before its end."
