@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
 from node0.errors import ConfigError, Node0Error, StoreUnavailable
 from node0.files import PRIVATE_FILE, make_directory, narrow
+from node0.json_document import depth_exceeds
 from node0.store.migrate import is_current, migrate
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,17 @@ def _engine(path: Path, *, create: bool, busy_seconds: float) -> Engine:
 
 
 def _from_json(text: str) -> Any:
-    """What a column holds; text that is no JSON stays text: a broken row must not hide the others."""
+    """What a column holds; text that is no plain JSON stays text: a broken row must not hide the others."""
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
         return text
+    return text if depth_exceeds(value) else value
+
+
+def _from_utf8(text: bytes) -> str:
+    """Text of a column; bytes that are none are replaced, for the same reason."""
+    return text.decode("utf-8", "replace")
 
 
 def _read_only(path: Path) -> str:
@@ -135,6 +142,7 @@ def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> No
     assert isinstance(connection, sqlite3.Connection)
     # The driver would begin late and hide it; `_on_begin` begins instead.
     connection.isolation_level = None
+    connection.text_factory = _from_utf8
     connection.execute("PRAGMA foreign_keys=ON")
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
         _use_write_ahead_log(connection)

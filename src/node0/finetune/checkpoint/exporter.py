@@ -19,6 +19,7 @@ from node0.finetune.checkpoint.gguf.smoke import LogitError, RenderedPrompt, che
 from node0.finetune.checkpoint.merged_weights import MergedWeights
 from node0.finetune.checkpoint.peft import read_adapter_config
 from node0.finetune.data.tokenizer import load_tokenizer
+from node0.finetune.run_dir import RunDirectory
 from node0.model_files import ADAPTER_CONFIG, TOKENIZER
 from node0.models.base_model import resolve_base
 
@@ -122,6 +123,7 @@ def sample_prompts(renderer: Renderer) -> list[RenderedPrompt]:
 
 
 def _weights(directory: Path) -> MergedWeights:
+    RunDirectory(directory).verify_if_finished()
     if not (directory / ADAPTER_CONFIG).is_file():
         return MergedWeights(resolve_base(directory))
     name = read_adapter_config(directory).get("base_model_name_or_path")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from node0.errors import BadCheckpoint, NotFound
 from node0.files import write_atomically
+from node0.finetune.run_dir import RunDirectory
 from node0.lora.adapter import (
     apply_lora,
     load_lora_state_dict,
@@ -126,8 +127,10 @@ def read_peft(directory: Path, *, base_digest: str | None = None, of_whole: bool
 
     Raises:
         NotFound: no such directory.
-        BadCheckpoint: another base, a file that is not whole, or a kind of adapter other than LoRA.
+        BadCheckpoint: another base, a file that is not whole or not the one that its run wrote, or a kind of
+            adapter other than LoRA.
     """
+    RunDirectory(directory).verify_if_finished()
     described = read_adapter_config(directory)
     _check_base(described, base_digest, directory)
     tensors = _read_tensors(directory, of_whole=of_whole)

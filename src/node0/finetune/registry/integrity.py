@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from node0.errors import BadSignature
 from node0.finetune import manifest
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.signing import is_signed
@@ -37,6 +38,24 @@ def row_problems(entry: ModelRegistryEntry, *, stored_digest: str, trusted: Coll
     return []
 
 
+def refuse_unsignable(entry: ModelRegistryEntry, *, stored_digest: str, trusted: Collection[str]) -> None:
+    """Refuse to sign a row that is known to have changed: that would make the change good.
+
+    Raises:
+        BadSignature: a signature that counts is not over this row, or its digest is not over these files.
+    """
+    is_kept = entry.signer in trusted and entry.signature
+    if is_kept and (found := row_problems(entry, stored_digest=stored_digest, trusted=trusted)):
+        reason = found[0]
+    elif stored_digest != entry.content_digest:
+        reason = f"the digest of {entry.spelled} is not that of the files it lists"
+    else:
+        return
+    raise BadSignature(f"{reason}; restore the store, or register the files again")
+
+
 def file_problems(entry: ModelRegistryEntry) -> list[str]:
-    """What is wrong with the files, a line each."""
+    """What is wrong with the files, a line each. A version without any is none."""
+    if not entry.artefacts:
+        return [f"the registry lists no files of {entry.spelled}"]
     return manifest.problems(Path(entry.artifact_path), entry.artefacts)

@@ -71,10 +71,13 @@ class ModelRegistry:
 
         Raises:
             NotFound: there is no such version.
+            BadSignature: the row is known to have changed since it was signed or registered.
         """
         if self._signer is None:
             raise ConfigError("this registry has no key to sign with; open it by its town")
-        entry = _signed(self.require(name), self._signer())
+        entry = self.require(name)
+        integrity.refuse_unsignable(entry, stored_digest=self._stored_digest(entry), trusted=self._trust())
+        entry = _signed(entry, self._signer())
         with self.store.write(f"Sign {entry.spelled}") as transaction:
             values = {"signer": entry.signer, "signature": entry.signature}
             versions.change(transaction, entry, values)
@@ -243,10 +246,14 @@ class ModelRegistry:
         return entry
 
     def _row_problems(self, entry: ModelRegistryEntry) -> Sequence[str]:
-        trusted = trusted_keys(self.town) if self.town is not None else self._trusted
+        return integrity.row_problems(entry, stored_digest=self._stored_digest(entry), trusted=self._trust())
+
+    def _stored_digest(self, entry: ModelRegistryEntry) -> str:
         with self.store.read() as transaction:
-            digest = versions.stored_digest(transaction, entry)
-        return integrity.row_problems(entry, stored_digest=digest, trusted=trusted)
+            return versions.stored_digest(transaction, entry)
+
+    def _trust(self) -> Collection[str]:
+        return trusted_keys(self.town) if self.town is not None else self._trusted
 
     def _suggestion(self, name: str) -> str:
         names = sorted({entry.name for entry in self.list()})

@@ -102,7 +102,9 @@ def _with_files(transaction: Transaction, row: Row) -> ModelRegistryEntry:
 
 def _rows_with_files(transaction: Transaction, role: str | None) -> Iterator[tuple[Row, Sequence[Row]]]:
     rows = model_table.list_models(transaction, role)
-    files = model_table.list_artefacts_of(transaction, sorted({row["name"] for row in rows}))
+    files = model_table.list_artefacts_of(
+        transaction, sorted({row["name"] for row in rows if isinstance(row["name"], str)})
+    )
     for row in rows:
         yield row, files.get((row["name"], row["version"]), [])
 

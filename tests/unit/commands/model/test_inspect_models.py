@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,17 @@ def test_history_says_when_who_what_and_why(full: list[str], capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "change", ["training_config = '{'", "deployment_status = 'gone'", "eval_scores_by_category = '[]'"]
+    "change",
+    [
+        "training_config = '{'",
+        f"training_config = '{'[' * 100_000}'",
+        "deployment_status = 'gone'",
+        "eval_scores_by_category = '[]'",
+        f"""deployed_to = '{'["a",' * 150}[]{"]" * 150}'""",
+        "eval_score = CAST(X'31FF' AS TEXT)",
+        "role = CAST(X'61FF62' AS TEXT)",
+        "artifact_path = CAST(X'FF' AS TEXT) || hex(zeroblob(1024))",
+    ],
 )
 def test_one_bad_row_is_named_and_hides_no_other(
     full: list[str], town: Path, capsys: pytest.CaptureFixture[str], change: str
@@ -222,6 +233,9 @@ def test_one_bad_row_is_named_and_hides_no_other(
     "change",
     [
         "DELETE FROM model_artefacts WHERE version = 2 AND path = 'adapter_model.safetensors'",
+        "DELETE FROM model_artefacts WHERE version = 2",
+        "UPDATE model_artefacts SET path = '../' || path WHERE version = 2",
+        "UPDATE model_artefacts SET version = 1, path = 'x' WHERE version = 2 AND path = 'entries.jsonl'",
         f"UPDATE model_artefacts SET sha256 = '{'a' * 64}' WHERE version = 2",
         "UPDATE model_registry SET role = 'mayor' WHERE version = 2",
         "UPDATE model_registry SET content_digest = 'a' WHERE version = 2",
@@ -240,3 +254,38 @@ def test_rows_that_were_changed_are_refused_by_verify_load_and_deploy(
     assert "refinery:2" in capsys.readouterr().err
     with pytest.raises(BadSignature, match="refinery:2"):
         find_model("refinery:2", town=town)
+
+
+def test_a_row_whose_name_is_no_text_hides_no_other(
+    full: list[str], town: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(town / ".models" / "store.sqlite") as connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute("UPDATE model_registry SET name = X'FF00' WHERE version = 1")
+    connection.close()
+    capsys.readouterr()
+
+    assert main(["list", "--json", *full]) == 0
+
+    told = capsys.readouterr()
+    assert [row["version"] for row in json.loads(told.out)] == [2]
+    assert "cannot be read" in told.err
+
+
+def test_signing_again_does_not_make_a_changed_row_good(
+    full: list[str], town: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for change in (
+        "DELETE FROM model_artefacts WHERE version = 2 AND path = 'entries.jsonl'",
+        "UPDATE model_registry SET base_digest = '' WHERE version = 2",
+        "UPDATE model_registry SET signer = '', signature = '' WHERE version = 2",
+        "DELETE FROM model_artefacts WHERE version = 2",
+    ):
+        with ModelRegistry(Town(town)).store.write("change it") as transaction:
+            transaction.exec_driver_sql(change)
+        capsys.readouterr()
+
+        assert main(["verify", "refinery:2", "--sign", *full]) == 1, change
+        assert "refinery:2" in capsys.readouterr().err
+        with pytest.raises(BadSignature):
+            find_model("refinery:2", town=town)

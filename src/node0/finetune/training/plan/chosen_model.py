@@ -2,9 +2,11 @@
 """Choose the model of a run: who computes it, whether it can be cut, and where its adapter goes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.plan.tensorboard import require_tensorboard
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.base_model import BaseModelDir, fresh_digest
@@ -36,8 +38,12 @@ def choose_model(config: FineTuneConfig) -> ChosenModel:
 
     Raises:
         ConfigError: settings contradict each other or name something absent.
+        BadCheckpoint: the base or the adapter to start from is not what its run wrote.
     """
     _refuse_contradictions(config)
+    for start in (config.base_model, config.init_adapter):
+        if start is not None:
+            RunDirectory(Path(start)).verify_if_finished()
     if config.base_model is None:
         fresh = _fresh_arguments(config)
         chosen = ChosenModel(None, fresh, fresh_digest(fresh, config.seed))
