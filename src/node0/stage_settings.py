@@ -15,7 +15,7 @@ class OptimizerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
-    lr: float = Field(default=3e-5, gt=0)
+    lr: float = Field(default=3e-5, gt=0, le=1e6)
     "Peak learning rate; an adapter for which none is given has one by the width of its base."
 
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -37,7 +37,7 @@ class StageSettings(OptimizerConfig):
     lora: LoRAConfig | None = None
     "Adapter; None trains every weight."
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(1 << 63), lt=1 << 63)
     "Seeds order, initial weights and dropout."
 
     @property

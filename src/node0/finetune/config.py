@@ -94,13 +94,13 @@ class WorkSettings(BaseModel):
     select: SelectConfig = SelectConfig()
     "Which entries are trained on."
 
-    max_steps: int | None = Field(default=None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1, le=10**9)
     "Optimizer steps; None derives them from epochs."
 
-    epochs: float = Field(default=3.0, gt=0)
+    epochs: float = Field(default=3.0, gt=0, le=10_000)
     "Passes over the data when max_steps is not set."
 
-    max_length: int = Field(default=2048, ge=8)
+    max_length: int = Field(default=2048, ge=8, le=1 << 24)
     "Longest row, in tokens."
 
     over_length: Literal["split", "drop", "refuse"] = "split"
@@ -109,13 +109,13 @@ class WorkSettings(BaseModel):
     packing: bool = True
     "Fill rows with several examples that do not see each other."
 
-    tokens_per_microbatch: int = Field(default=4096, ge=8)
+    tokens_per_microbatch: int = Field(default=4096, ge=8, le=1 << 28)
     "Rows times tokens that pass the stages together."
 
-    microbatches_per_step: int = Field(default=4, ge=1)
+    microbatches_per_step: int = Field(default=4, ge=1, le=1 << 20)
     "Microbatches per optimizer step (gradient accumulation)."
 
-    num_stages: int = Field(default=1, ge=1)
+    num_stages: int = Field(default=1, ge=1, le=1 << 10)
     "Stages the model is cut into."
 
     layers_per_stage: list[int] | None = None
@@ -137,13 +137,13 @@ class FineTuneConfig(StageSettings, WorkSettings):
     warmup_share: float = Field(default=0.05, ge=0, le=1)
     "Share of the steps over which the rate rises from 0, where num_warmup_steps is not set."
 
-    num_warmup_steps: int | None = Field(default=None, ge=0)
+    num_warmup_steps: int | None = Field(default=None, ge=0, le=10**9)
     "Steps over which the rate rises from 0; None takes warmup_share of the steps."
 
     max_skipped_steps: int = Field(default=3, ge=1)
     "Skipped steps in a row that end the run."
 
-    dpo_beta: float = Field(default=0.1, gt=0)
+    dpo_beta: float = Field(default=0.1, gt=0, le=1000)
     "Strength of the pull towards the reference."
 
     reference_free: bool = False
@@ -155,22 +155,22 @@ class FineTuneConfig(StageSettings, WorkSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     "Where tensors live."
 
-    graph_budget_mb: int | None = Field(default=None, ge=0)
+    graph_budget_mb: int | None = Field(default=None, ge=0, le=1 << 30)
     "Memory for autograd graphs; beyond it blocks are recomputed. None derives it."
 
     val_split: float = Field(default=0.05, ge=0, lt=1)
     "Share of sessions held out."
 
-    eval_every_n_steps: int = Field(default=500, ge=1)
+    eval_every_n_steps: int = Field(default=500, ge=1, le=10**9)
     "Steps between validations."
 
-    checkpoint_every_n_steps: int = Field(default=100, ge=1)
+    checkpoint_every_n_steps: int = Field(default=100, ge=1, le=10**9)
     "Steps between checkpoints."
 
-    checkpoint_every_minutes: float | None = Field(default=15.0, gt=0)
+    checkpoint_every_minutes: float | None = Field(default=15.0, gt=0, le=1e6)
     "Minutes after which a checkpoint is due too; None counts steps only."
 
-    keep_last: int = Field(default=2, ge=1)
+    keep_last: int = Field(default=2, ge=1, le=10**6)
     "Checkpoints kept."
 
     keep_best: bool = True

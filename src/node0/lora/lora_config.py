@@ -14,10 +14,10 @@ class LoRAConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    rank: int = Field(64, ge=1)
+    rank: int = Field(64, ge=1, le=1 << 16)
     "Rows of A and columns of B."
 
-    alpha: float = Field(128.0, gt=0)
+    alpha: float = Field(128.0, gt=0, le=1e6)
     "Scale numerator; twice the rank where it is not given."
 
     dropout: float = Field(0.05, ge=0, lt=1)

@@ -147,6 +147,7 @@ def _fetch(hub_id: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def _check_tensors(source: TensorSource, args: LlamaArguments) -> None:
+    source.require_layers(args.num_hidden_layers)
     known = {source.require(name, shape) for name, shape in tensor_shapes(args).items()}
     for stored in source.headers:
         if stored not in known and stored.startswith("model.layers.") and "rotary_emb" not in stored:

@@ -42,6 +42,7 @@ def base_digest(directory: Path) -> str:
 def digest_of(source: TensorSource, args: LlamaArguments) -> str:
     """`base_digest` of files whose headers are already read."""
     tensors = {}
+    source.require_layers(args.num_hidden_layers)
     for name in tensor_shapes(args):
         stored = hf_name(name)
         if stored not in source.headers:

@@ -5,12 +5,14 @@ Two spellings exist: up to transformers 4 (`rope_theta`, `rope_scaling`, `torch_
 (`rope_parameters`, `dtype`). Both are read; the older is written, since both versions read it.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from node0.errors import BadCheckpoint, ConfigError, UnsupportedArchitecture
+from node0.json_document import read_object
 from node0.models.llama.arguments import LlamaArguments, RopeScaling
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim
@@ -36,15 +38,20 @@ def read_arguments(directory: Path) -> LlamaArguments:
     """
     path = directory / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_object(path)
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{path} cannot be read ({error}); name a directory that holds a base") from error
-    if not isinstance(config, dict):
-        raise BadCheckpoint(f"{path} is not a JSON object; name a directory that holds a base")
     try:
         return arguments_from_config(config, where=str(path))
-    except (KeyError, ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
-        detail = str(error).splitlines()[0]
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BadCheckpoint(
+            f"{path}: {field} is {first['input']!r:.60}, which no model has ({first['msg']}); "
+            "download the base again"
+        ) from None
+    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        detail = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadCheckpoint(
             f"{path}: a field is missing or wrong ({detail}); download the base again"
         ) from error
@@ -139,7 +146,7 @@ def _refuse_unsupported(config: Mapping[str, Any], where: str) -> None:
         raise BadCheckpoint(
             f"{where}: the base is quantized ({method}), which is not supported; take the original weights"
         )
-    heads, kv_heads = config["num_attention_heads"], config.get("num_key_value_heads")
+    heads, kv_heads = int(config["num_attention_heads"]), int(config.get("num_key_value_heads") or 0)
     if kv_heads and heads % kv_heads:
         raise BadCheckpoint(
             f"{where}: {heads} heads cannot share {kv_heads} key heads; download the base again"

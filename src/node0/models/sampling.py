@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor
 
+from node0.errors import BadCheckpoint
+
 _COLDEST = 0.01
 "Temperatures below this divide by too little; they are greedy."
 
@@ -22,10 +24,19 @@ def sample_token(
     """Draw a token id from logits (vocab,). Temperature 0 is greedy.
 
     `top_k=0` and `top_p=1.0` keep every token.
+
+    Raises:
+        BadCheckpoint: the likeliest token's logit is no finite number.
     """
     flat = logits.reshape(-1)
+    best = flat.argmax()  # NaN counts as the largest
+    if not flat[best].isfinite():
+        raise BadCheckpoint(
+            f"the model's scores are {flat[best].item()}, not numbers: its weights are damaged, or "
+            "bfloat16 is too narrow for them; verify the model, or ask with --dtype float32"
+        )
     if temperature < _COLDEST or top_k == 1:
-        return int(flat.argmax())
+        return int(best)
     probabilities = token_probabilities(flat, temperature=temperature, top_p=top_p, top_k=top_k)
     return _draw(probabilities, generator)
 

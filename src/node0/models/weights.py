@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read and write the tensors of a Hugging Face directory: names, checks, lazy reading."""
 
-import json
 import re
 import struct
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from node0.errors import BadCheckpoint
 from node0.files import whole_path
+from node0.json_document import object_of, read_object
 from node0.model_files import WEIGHTS_INDEX
 
 HF_LINEAR = {
@@ -42,6 +42,7 @@ _HF_TOP = {
     "norm.weight": "model.norm.weight",
     "output.weight": "lm_head.weight",
 }
+_LAYER = re.compile(r"model\.layers\.(\d+)\.")
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "consolidated*.pth")
 _HEADER_LIMIT = 100_000_000
 _DTYPES = {"F64", "F32", "F16", "BF16"}
@@ -57,6 +58,19 @@ class TensorSource:
         for path in _weight_files(directory):
             for name, entry in read_header(path).items():
                 self.headers[name], self.files[name] = entry, path
+
+    def require_layers(self, count: int) -> None:
+        """Refuse a layer count that the files do not hold, before anything of that size is made.
+
+        Raises:
+            BadCheckpoint: the headers name fewer layers.
+        """
+        found = {match[1] for name in self.headers if (match := _LAYER.match(name))}
+        if count > len(found):
+            raise BadCheckpoint(
+                f"{self.directory}: config.json says {count} layers and the files have {len(found)}; "
+                "the two do not belong together"
+            )
 
     def read(self, name: str, shape: torch.Size, *, tied: bool = False) -> Tensor:
         """One tensor by our name, in the type of the file.
@@ -133,7 +147,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, _HEADER_LIMIT):
                 raise ValueError(f"header of {length} bytes")
-            table: dict[str, dict[str, Any]] = json.loads(file.read(length))
+            table: dict[str, dict[str, Any]] = object_of(file.read(length))
         table.pop("__metadata__", None)
         base = 8 + length
         for entry in table.values():
@@ -154,8 +168,8 @@ def _weight_files(directory: Path) -> list[Path]:
     if index.is_file():
         try:
             # Only names: an index must not point outside its directory.
-            names = sorted({Path(name).name for name in json.loads(index.read_text())["weight_map"].values()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            names = sorted({Path(name).name for name in read_object(index)["weight_map"].values()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadCheckpoint(f"{index} cannot be read ({error}); download the base again") from error
         files = [directory / name for name in names]
     else:

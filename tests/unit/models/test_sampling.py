@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node0.errors import BadCheckpoint
 from node0.finetune.inference.sampling import sample_token, token_probabilities
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -3.0])
@@ -105,3 +106,10 @@ def test_a_nucleus_of_any_size_equals_that_of_a_full_sort(spread: float) -> None
         if spread:
             assert set(ours.topk(size - 1).indices.tolist()) == set(order[: size - 1].tolist())
         assert abs(float(ours.sum()) - 1) < 1e-5
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("damage", [[0.0, float("nan"), 1.0], [float("nan")] * 3, [float("-inf")] * 3])
+def test_damaged_weights_never_answer(damage: list[float], temperature: float) -> None:
+    with pytest.raises(BadCheckpoint, match="not numbers"):
+        sample_token(torch.tensor(damage), temperature)

@@ -18,6 +18,7 @@ from torch import Tensor
 from node0.errors import BadCheckpoint, NotFound
 from node0.files import write_atomically
 from node0.finetune.run_dir import RunDirectory
+from node0.json_document import read_object
 from node0.lora.adapter import (
     apply_lora,
     load_lora_state_dict,
@@ -134,7 +135,9 @@ def read_peft(directory: Path, *, base_digest: str | None = None, of_whole: bool
     described = read_adapter_config(directory)
     _check_base(described, base_digest, directory)
     tensors = _read_tensors(directory, of_whole=of_whole)
-    return PeftAdapter(_lora_config(described, tensors, directory), tensors)
+    config = _lora_config(described, tensors, directory)
+    _refuse_unfit(config.rank, tensors, directory / ADAPTER_WEIGHTS)
+    return PeftAdapter(config, tensors)
 
 
 def read_adapter_config(directory: Path) -> dict[str, Any]:
@@ -148,12 +151,9 @@ def read_adapter_config(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         raise NotFound(f"no adapter in {directory}: {ADAPTER_CONFIG} is absent; name a run or PEFT directory")
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadCheckpoint(f"{path} is not JSON ({error}); export the adapter again") from error
-    if not isinstance(described, dict):
-        raise BadCheckpoint(f"{path} is not a JSON object; export the adapter again")
-    return described
+        return read_object(path)
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{path} cannot be read ({error}); export the adapter again") from error
 
 
 def _held_config(stages: Sequence[Stage], adapter: str) -> LoRAConfig | None:
@@ -225,6 +225,18 @@ def _name_in_ours(key: str) -> str | None:
     return f"layers.{match[1]}.{_OUR_MODULE[match[2]]}.lora_{match[3]}.weight"
 
 
+def _refuse_unfit(rank: int, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Before layers of that rank are made: every matrix has it, and holds numbers."""
+    for key, tensor in tensors.items():
+        if tensor.dim() != 2 or tensor.shape[0 if ".lora_A." in key else 1] != rank:
+            raise BadCheckpoint(
+                f"{path}: tensor {key} has shape {tuple(tensor.shape)}, which {ADAPTER_CONFIG} with r={rank} "
+                "does not fit; export the adapter again"
+            )
+        if not tensor.isfinite().all():
+            raise BadCheckpoint(f"{path}: tensor {key} holds NaN or infinity; train or export it again")
+
+
 def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], directory: Path) -> LoRAConfig:
     unsupported = {
         "peft_type": described.get("peft_type") != "LORA",
@@ -251,7 +263,7 @@ def _lora_config(described: Mapping[str, Any], tensors: Mapping[str, Tensor], di
             alpha *= math.sqrt(rank)
         dropout = float(described.get("lora_dropout") or 0.0)
         return LoRAConfig(rank=rank, alpha=alpha, dropout=dropout, target_modules=order)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         values = {field: described.get(field) for field in ("r", "lora_alpha", "lora_dropout")}
         raise BadCheckpoint(
             f"{directory}/{ADAPTER_CONFIG}: no adapter has {values}; export the adapter again"

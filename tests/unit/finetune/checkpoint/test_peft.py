@@ -180,3 +180,41 @@ def test_a_directory_is_read_without_a_model(adapter: Path) -> None:
 
     assert config == load_peft(adapter, empty_stages(ARGS))
     assert {name.rpartition(".lora_")[2] for name in tensors} == {"A.weight", "B.weight"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"r": 1_000_000_000}, "no adapter has"),
+        ({"r": 1e400}, "no adapter has"),
+        ({"r": -4}, "no adapter has"),
+        ({"r": 65_536}, "with r=65536 does not fit"),
+        ({"lora_alpha": 1e308}, "no adapter has"),
+        ({"lora_alpha": float("nan")}, "no adapter has"),
+        ({"lora_alpha": -1}, "no adapter has"),
+        ({"lora_dropout": 2}, "no adapter has"),
+    ],
+)
+def test_ranks_and_scales_that_no_adapter_has_are_refused(
+    adapter: Path, changes: dict[str, Any], words: str
+) -> None:
+    edit_config(adapter, **changes)
+
+    with pytest.raises(BadCheckpoint, match=words):
+        read_peft(adapter)
+
+
+def test_an_adapter_of_no_numbers_is_refused(adapter: Path) -> None:
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    next(iter(tensors.values()))[0, 0] = float("nan")
+    save_file(tensors, adapter / "adapter_model.safetensors")
+
+    with pytest.raises(BadCheckpoint, match="holds NaN or infinity"):
+        read_peft(adapter)
+
+
+def test_a_description_nested_deep_is_refused(adapter: Path) -> None:
+    (adapter / "adapter_config.json").write_text('{"a": ' * 200_000 + "1" + "}" * 200_000)
+
+    with pytest.raises(BadCheckpoint, match="nests more than 100 deep"):
+        read_peft(adapter)

@@ -19,9 +19,11 @@ def draw(sequence: Sequence, logits: Tensor, likeliest: int) -> GeneratedToken:
     length alone, so that a sequence which is computed again goes on as it would have.
 
     Raises:
-        EngineUnavailable: the mask allows no id.
+        EngineUnavailable: the mask allows no id, or the likeliest id's logit is no finite number.
     """
     request = sequence.request
+    if not logits[likeliest].isfinite():
+        raise EngineUnavailable(f"the scores of model {request.model} are not numbers; verify its weights")
     allowed = request.mask.allowed() if request.mask is not None else None
     if request.sampling.temperature == 0 and allowed is None:
         token_id = likeliest
