@@ -17,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from node0.errors import ConfigError
+from node0.json_document import depth_exceeds
+from node0.yaml_document import load_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Tree = Mapping[str, Any]
@@ -83,7 +85,7 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
         if not sign or not name.strip():
             raise ConfigError(f"cannot read --set {text!r}; write --set name=value, as in --set lora.rank=8")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = load_yaml(value)
         except (yaml.YAMLError, ValueError):  # a ValueError is of what looks like a date and is none
             raise ConfigError(f"cannot read the value of --set {text!r}; quote it as YAML") from None
         _merge(tree, _nested(name.strip(), parsed), {}, name="")
@@ -106,7 +108,7 @@ def read_tree(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        tree = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        tree = _json_object(text) if path.suffix == ".json" else load_yaml(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"cannot read settings from {path}: {reason}; check the path") from None
@@ -154,6 +156,16 @@ def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _json_object(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+    if depth_exceeds(value):
+        raise ValueError("it nests too deep")
+    return value
 
 
 def _merge(into: dict[str, Any], tree: Tree, sources: dict[str, str], *, name: str, prefix: str = "") -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from node0.errors import ConfigError, NotFound
 from node0.files import locked, write_atomically
+from node0.yaml_document import load_yaml
 
 MARK = Path("mayor") / "town.json"
 HOME_TOWN = "~/gt"
@@ -298,7 +299,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path} is not YAML ({error}): repair it") from error
     return content if isinstance(content, dict) else {}

@@ -24,6 +24,7 @@ from node0.files import write_atomically
 from node0.finetune.chat import harness
 from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolResultBlock, ToolUseBlock, blocks
 from node0.finetune.role import ROLE_PATTERN, ROLE_RULE, is_role_name
+from node0.yaml_document import load_yaml
 
 _SHIPPED = resources.files("node0.finetune.chat") / "profiles"
 
@@ -228,7 +229,7 @@ def _text_of(path: Path) -> str:
 
 def _parsed(text: str, role: str, source: str) -> DeploymentProfile:
     try:
-        values = yaml.safe_load(text)
+        values = load_yaml(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"profile {source} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
