@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inputs that ask for memory or time without end: one line, the documented code, within 2 s and 500 MB.
+
+Each is given to the real command in a process of its own under a limit of address space.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from tiny_run import make_base, make_corpus, settings
+
+from node0.finetune.checkpoint.peft import export_peft
+from node0.lora.adapter import apply_lora
+from node0.lora.lora_config import LoRAConfig
+from node0.models.base_model import resolve_base
+from node0.models.factory import build_stages
+
+pytestmark = pytest.mark.integration
+
+MIB, SECONDS = 500, 2.0
+COMMAND = [sys.executable, str(Path(__file__).parent / "limited_command.py"), str(MIB)]
+DEEP = '{"a": ' * 300_000 + "1" + "}" * 300_000
+
+Case = Callable[[Path], list[str]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base, an adapter of it, a corpus and a training file, all in order."""
+    root = tmp_path_factory.mktemp("whole")
+    make_corpus(root / "corpus", sessions=4)
+    base = resolve_base(make_base(root))
+    stages = build_stages(base.args)
+    apply_lora(stages[0], LoRAConfig(rank=2, target_modules=["wq"]))
+    export_peft(stages, root / "adapter", base_name="../base", base_digest=base.digest)
+    return root
+
+
+def _edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _ask(place: Path, name: str = "base") -> list[str]:
+    return [
+        "infer",
+        "--model",
+        str(place / name),
+        "--prompt",
+        "hello",
+        "--max-tokens",
+        "4",
+        "--device",
+        "cpu",
+    ]
+
+
+def _train(place: Path, **changes: Any) -> list[str]:
+    tree = json.loads(json.dumps(settings(place, **changes)).replace(str(place.parent / "whole"), str(place)))
+    (place / "run.yaml").write_text(yaml.safe_dump(tree))
+    return ["finetune", "--config", str(place / "run.yaml"), "--dry-run"]
+
+
+def config_of(**changes: Any) -> Case:
+    def case(place: Path) -> list[str]:
+        _edit(place / "base" / "config.json", **changes)
+        return _ask(place)
+
+    return case
+
+
+def adapter_of(**changes: Any) -> Case:
+    def case(place: Path) -> list[str]:
+        _edit(place / "adapter" / "adapter_config.json", **changes)
+        return _ask(place, "adapter")
+
+    return case
+
+
+def setting_of(**changes: Any) -> Case:
+    return lambda place: _train(place, **changes)
+
+
+def text_of(name: str, text: str, ask: str = "base") -> Case:
+    def case(place: Path) -> list[str]:
+        (place / name).write_text(text)
+        return _ask(place, ask)
+
+    return case
+
+
+def deep_header(place: Path) -> list[str]:
+    header = DEEP.encode()
+    (place / "base" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    return _ask(place)
+
+
+def aliases(place: Path) -> list[str]:
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (place / "run.yaml").write_text("\n".join(["a0: &a0 [x, x]", *levels]))
+    return ["finetune", "--config", str(place / "run.yaml"), "--dry-run"]
+
+
+def no_numbers(place: Path) -> list[str]:
+    file = place / "base" / "model.safetensors"
+    save_file({name: torch.full_like(value, torch.nan) for name, value in load_file(file).items()}, file)
+    return _ask(place)
+
+
+def no_numbers_in_an_adapter(place: Path) -> list[str]:
+    file = place / "adapter" / "adapter_model.safetensors"
+    save_file({name: torch.full_like(value, torch.nan) for name, value in load_file(file).items()}, file)
+    return _ask(place, "adapter")
+
+
+CASES: dict[str, tuple[Case, str]] = {
+    "a million layers": (config_of(num_hidden_layers=10**6), "which no model has"),
+    "a thousand layers": (config_of(num_hidden_layers=1000), "the files have 2"),
+    "negative heads": (config_of(num_attention_heads=-2), "which no model has"),
+    "no heads": (config_of(num_attention_heads=0, num_key_value_heads=None), "which no model has"),
+    "a vocabulary of a trillion": (config_of(vocab_size=10**12), "which no model has"),
+    "a wide model": (config_of(hidden_size=1 << 17, head_dim=8), "do not belong together"),
+    "an endless number": (config_of(intermediate_size=10**4000), "which no model has"),
+    "a config nested deep": (text_of("base/config.json", DEEP), "nests more than 100 deep"),
+    "an index nested deep": (text_of("base/model.safetensors.index.json", DEEP), "nests more than 100 deep"),
+    "a header nested deep": (deep_header, "nests more than 100 deep"),
+    "a tokenizer nested deep": (text_of("base/tokenizer.json", DEEP), "no tokenizer that can be read"),
+    "a tokenizer's settings nested deep": (
+        text_of("base/tokenizer_config.json", DEEP), "no tokenizer that can be read",
+    ),
+    "an adapter nested deep": (text_of("adapter/adapter_config.json", DEEP, "adapter"), "nests more than"),
+    "a rank of a billion": (adapter_of(r=10**9), "no adapter has"),
+    "a rank that the weights have not": (adapter_of(r=65_536), "does not fit"),
+    "an alpha near the end of numbers": (adapter_of(lora_alpha=1e308), "no adapter has"),
+    "endless epochs": (setting_of(epochs=1e18, max_steps=None), "setting 'epochs' is 1e+18"),
+    "endless steps": (setting_of(max_steps=10**30), "setting 'max_steps'"),
+    "a seed beyond every generator": (setting_of(seed=10**30), "setting 'seed'"),
+    "a rank of a billion to train": (setting_of(lora={"rank": 10**9}), "setting 'lora.rank'"),
+    "aliases of aliases": (aliases, "aliases stand for more than"),
+    "weights that are no numbers": (no_numbers, "not numbers"),
+    "an adapter that is no numbers": (no_numbers_in_an_adapter, "holds NaN or infinity"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_hostile_input_is_one_line_in_time_and_room(whole: Path, tmp_path: Path, name: str) -> None:
+    case, words = CASES[name]
+    shutil.copytree(whole, tmp_path / "place")
+
+    done = subprocess.run(
+        [*COMMAND, *case(tmp_path / "place")],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    seconds, code = done.stdout.splitlines()[-1].split()
+    assert (code, len(lines)) == ("1", 1), done.stderr
+    assert words in lines[0] and "unexpected" not in lines[0]
+    assert float(seconds) < SECONDS
