@@ -32,7 +32,7 @@ def multiplies_bfloat16(device: str) -> bool:
 
 def packs_matrices(device: str, dtype: torch.dtype) -> bool:
     """Whether oneDNN multiplies by matrices of this type in a layout of its own: on x86 processors."""
-    if device != "cpu" or not torch.backends.mkldnn.is_available():
+    if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch's
         return False
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         return False

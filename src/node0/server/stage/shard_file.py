@@ -125,5 +125,5 @@ def _digest(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     hasher = hashlib.sha256(json.dumps(facts).encode())
     for name, tensor in sorted(tensors.items()):
         hasher.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        hasher.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+        hasher.update(tensor.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return hasher.hexdigest()
