@@ -176,6 +176,14 @@ def note(message: str) -> None:
         sys.stderr.flush()
 
 
+def note_from_signal(message: str) -> None:
+    """Say something from a signal handler: a write that the signal interrupted cannot be entered a second time."""
+    try:
+        note(message)
+    except RuntimeError:
+        os.write(sys.stderr.fileno(), f"{visible(message)}\n".encode())
+
+
 def can_ask() -> bool:
     """Whether a person is there to answer."""
     return sys.stdin is not None and sys.stdin.isatty() and stderr().is_terminal

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
     ("words", "folders"),
     [
         (["tests/"], {"unit", "architecture"}),
-        (["-m", "integration"], {"integration"}),
+        (["-m", "integration"], {"integration", "gastown"}),
     ],
     ids=["by folder", "by marker"],
 )

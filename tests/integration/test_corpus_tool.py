@@ -44,6 +44,10 @@ def town(sample: Path, tmp_path: Path) -> Path:
     return town_of(sample, tmp_path / "gt")
 
 
+SURROGATES_KEY = ".models/scrub.key"
+"Two towns have the same surrogates only by the same secret."
+
+
 def town_of(sample: Path, place: Path) -> Path:
     """The same sessions with a corpus of its own."""
     place.mkdir()
@@ -120,6 +124,8 @@ def test_twenty_kills_and_two_collectors_at_once_leave_what_one_would(sample: Pa
         within += len({entry.scrub_version for entry in store.entries()}) > 1
     pair = [collector(town), collector(town)]
     assert [process.wait(timeout=120) for process in pair] == [0, 0]
+    (quiet / ".models").mkdir()
+    shutil.copy(town / SURROGATES_KEY, quiet / SURROGATES_KEY)
     corpus(quiet, "collect")
 
     assert within >= 10

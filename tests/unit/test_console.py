@@ -348,3 +348,28 @@ def test_nobody_answers_where_no_terminal_is(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(sys, "stdin", None)
     assert not console.can_ask()
+
+
+class InTheMiddle:
+    """A stderr that a signal interrupts in the middle of a write."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, _: str) -> int:
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    def fileno(self) -> int:
+        """Of the file below."""
+        return self._descriptor
+
+
+def test_a_signal_in_the_middle_of_a_write_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stderr", InTheMiddle(writing))
+
+    console.note_from_signal("finishing step 3\x1b")
+
+    os.close(writing)
+    with open(reading, "rb") as end:
+        assert end.read() == "finishing step 3\\x1b\n".encode()

@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -46,9 +46,7 @@ class Interrupt:
         if self.step is None:
             return
         again = "; again to quit without" if number == signal.SIGINT else ""
-        # A write that the signal interrupted cannot be entered a second time.
-        with suppress(RuntimeError):
-            console.note(f"finishing step {self.step()}, then saving{again}")
+        console.note_from_signal(f"finishing step {self.step()}, then saving{again}")
 
 
 @contextmanager
