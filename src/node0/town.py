@@ -129,6 +129,11 @@ class Town:
         return self.root / "plugins"
 
     @property
+    def formulas(self) -> Path:
+        """The town's formulas, a file each; gt and bd look here."""
+        return self.root / ".beads" / "formulas"
+
+    @property
     def cost_tier(self) -> str:
         """What GT_COST_TIER says; gt lets it win over the agents of roles."""
         return os.environ.get("GT_COST_TIER", "")

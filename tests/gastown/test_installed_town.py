@@ -83,6 +83,25 @@ def test_gt_takes_the_town_before_and_after_and_its_settings_come_back(town: Rea
     assert not (town.home / ".claude" / "settings.json").exists()
 
 
+def test_gt_and_bd_take_the_formulas(town: RealTown, base: Path) -> None:
+    formulas = Town(town.root).formulas
+    before = sorted(formulas.iterdir())
+
+    install(town, base)
+
+    given = {"train-role-model": ("role", "base_model"), "corpus-collect": (), "eval-suite": ("model",)}
+    for name, needed in given.items():
+        shown = town.run("gt", "formula", "show", name)
+        assert name in shown and "Steps" in shown, shown
+        values = [word for variable in needed for word in ("--var", f"{variable}=deacon")]
+        cooked = town.run("bd", "cook", formulas / f"{name}.formula.toml", "--dry-run", *values)
+        assert "Would" in cooked or "Steps" in cooked, cooked
+        assert name in town.run("gt", "formula", "list")
+
+    town.node0("town", "uninstall", "--town", town.root)
+    assert sorted(formulas.iterdir()) == before
+
+
 def test_status_finds_what_is_there(town: RealTown, base: Path) -> None:
     install(town, base)
 

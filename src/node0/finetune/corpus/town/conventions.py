@@ -25,6 +25,9 @@ HASH_LENGTH, DIGEST_LENGTH = 8, 16
 OUR_AGENTS = "ft-"
 "What deploying writes is no convention of the town's: otherwise each deployment made its model stale."
 
+OUR_MARK = "# Written by node0 town install."
+"The first line of formulas of ours, which are no convention of the town's either."
+
 
 class Convention(StrEnum):
     """A kind of convention that a model learned and that may change afterwards."""
@@ -45,7 +48,7 @@ def fingerprints(town: Town, role: str) -> dict[str, str]:
     """
     documents = [one for one in documents_of(town) if one.role in (role, EVERY_ROLE)]
     texts = [one for one in documents if one.task_type in ("convention_doc", "directive")]
-    formulas = [one for one in documents if one.task_type == "formula_definition"]
+    formulas = [one for one in documents if one.task_type == "formula_definition" and not _is_ours(one)]
     lines: Mapping[Convention, Iterable[str]] = {
         Convention.CLAUDE_MD: _lines_of(texts),
         Convention.FORMULAS: _lines_of(formulas),
@@ -75,6 +78,11 @@ def drift(before: str, after: str) -> float:
 
 def _hashes(sketch: str) -> Iterator[str]:
     return (sketch[at : at + HASH_LENGTH] for at in range(0, len(sketch), HASH_LENGTH))
+
+
+def _is_ours(document: Document) -> bool:
+    with document.path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().rstrip() == OUR_MARK
 
 
 def _lines_of(documents: Iterable[Document]) -> Iterator[str]:

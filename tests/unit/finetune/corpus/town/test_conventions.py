@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.finetune.corpus.town.conventions import KEPT, drift, fingerprint, fingerprints
+from node0.finetune.corpus.town.conventions import KEPT, OUR_MARK, drift, fingerprint, fingerprints
 from node0.town import Town
 
 
@@ -48,6 +48,13 @@ def test_a_line_of_two_that_is_replaced_leaves_a_third_in_common(town: Town) -> 
     _write(town.root / "CLAUDE.md", "Work on what is slung to you.\nNever push to main.\n")
 
     assert _moved(before, fingerprints(town, "deacon")) == {"claude_md": pytest.approx(2 / 3)}
+
+
+def test_a_formula_of_ours_is_no_convention_of_the_town(town: Town) -> None:
+    before = fingerprints(town, "deacon")
+    _write(town.root / ".beads" / "formulas" / "ours.formula.toml", f'{OUR_MARK}\nformula = "ours"\n')
+
+    assert _moved(before, fingerprints(town, "deacon")) == {}
 
 
 def test_a_directive_moves_only_the_role_that_it_is_for(town: Town) -> None:
