@@ -124,6 +124,16 @@ class Town:
         return self.models / "collect.sh"
 
     @property
+    def nightly_script(self) -> Path:
+        """What the town's plugin starts at night; there where it is installed."""
+        return self.models / "nightly.sh"
+
+    @property
+    def nightly_reports(self) -> Path:
+        """What nights did, a file each."""
+        return self.models / "nightly"
+
+    @property
     def plugins(self) -> Path:
         """The town's plugins, a directory each."""
         return self.root / "plugins"

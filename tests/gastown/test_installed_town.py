@@ -102,6 +102,21 @@ def test_gt_and_bd_take_the_formulas(town: RealTown, base: Path) -> None:
     assert sorted(formulas.iterdir()) == before
 
 
+def test_gt_takes_the_plugin_of_the_nights(town: RealTown, base: Path) -> None:
+    doctor = town.doctor()
+
+    install(town, base, "--nightly")
+    shown = town.run("gt", "plugin", "show", "node0-nightly")
+    assert "Type: script" in shown and "cooldown" in shown
+    assert "node0-nightly" in town.run("gt", "plugin", "list")
+    assert town.doctor() == doctor
+    rows = json.loads(town.node0("town", "nightly", "--dry-run", "--json", "--town", town.root))
+    assert [(row["role"], row["step"]) for row in rows] == [(role, "wait") for role in ROLES]
+
+    install(town, base, "--no-nightly")
+    assert "node0-nightly" not in town.run("gt", "plugin", "list")
+
+
 def test_status_finds_what_is_there(town: RealTown, base: Path) -> None:
     install(town, base)
 

@@ -20,6 +20,7 @@ from node0.finetune.gastown.own_settings import read_own_settings
 from node0.finetune.gastown.program_checks import fits, program_checks
 from node0.finetune.gastown.programs import find_program
 from node0.finetune.gastown.town_checks import town_checks
+from node0.finetune.gastown.upkeep.night_report import night_check
 from node0.town import Town
 
 
@@ -44,6 +45,7 @@ def _collecting(town: Town) -> Iterable[CheckResult]:
     if record is not None:
         plan = plan_install(town, read_own_settings(town), places(), was=record)
     yield from collection_checks(town, record, plan, now=datetime.now(UTC))
+    yield night_check(town)
 
 
 def _models(town: Town) -> Iterable[CheckResult]:

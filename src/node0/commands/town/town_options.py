@@ -11,9 +11,10 @@ from node0.commands.common_options import JsonOption, TownOption, command_app
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.town import change_town, show_town
+    from node0.commands.town import change_town, run_nightly, show_town
 else:
     change_town = when_called("node0.commands.town.change_town")
+    run_nightly = when_called("node0.commands.town.run_nightly")
     show_town = when_called("node0.commands.town.show_town")
 
 app = command_app(
@@ -57,7 +58,7 @@ def doctor(*, as_json: JsonOption = False) -> int:
 
 
 @app.command()
-def install(
+def install(  # noqa: PLR0913  # one parameter a flag
     *,
     base_model: Annotated[
         str | None,
@@ -77,6 +78,13 @@ def install(
         bool | None,
         typer.Option("--timer/--no-timer", help="A systemd timer of yours that collects; default: one."),
     ] = None,
+    nightly: Annotated[
+        bool | None,
+        typer.Option(
+            "--nightly/--no-nightly",
+            help="A plugin that does node0 town nightly once a day; default: none.",
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing: flags, what was answered before, defaults.")
     ] = False,
@@ -88,8 +96,34 @@ def install(
     Installing again changes only what is not as it should be. Roles run what they ran before: a version gets
     a role by node0 model deploy.
     """
-    given = {"base_model": base_model, "roles": role, "claude_hook": claude_hook, "timer": timer}
+    given = {
+        "base_model": base_model,
+        "roles": role,
+        "claude_hook": claude_hook,
+        "timer": timer,
+        "nightly": nightly,
+    }
     change_town.install(town, given, ask=not yes, dry_run=dry_run)
+
+
+@app.command()
+def nightly(
+    *,
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", help="This role only; default: those of the town. Repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Collect, and train, evaluate and put before the gate what the sessions of each role ask for.
+
+    A run that did not end goes on; a version that was trained is evaluated; one that was evaluated is
+    deployed where the gate lets it pass, the rollout has come to its role and its server answers. Exits with
+    1 when a step failed; the gate's no is none.
+    """
+    return run_nightly.nightly(town, roles=role or (), dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

@@ -8,6 +8,7 @@ session of its own.
 
 import re
 import shlex
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from node0.town import Town
@@ -17,16 +18,16 @@ EXECUTABLE, DATA = 0o700, 0o644
 
 _SCRIPT = """\
 #!/bin/sh
-# Start collecting the sessions of this town, and end at once; written by `node0 town install`.
+# Start {command} apart from here, and end at once; written by `node0 town install`.
 if [ "${{1-}}" = apart ]; then
   umask 077
   exec >{log} 2>&1
   if command -v flock >/dev/null 2>&1; then
-    exec flock -n {lock} {program} corpus collect --town {town}
+    exec flock -n {lock} {program} {command} --town {town}
   fi
-  exec {program} corpus collect --town {town}
+  exec {program} {command} --town {town}
 fi
-# A hook's input is taken and not needed: the collector finds what is new by itself.
+# A hook's input is taken and not needed: what is new is found without it.
 [ -t 0 ] || timeout 0.3 cat >/dev/null 2>&1
 apart=nohup
 command -v setsid >/dev/null 2>&1 && apart=setsid
@@ -34,18 +35,18 @@ $apart {script} apart </dev/null >/dev/null 2>&1 &
 exit 0
 """
 
-_PLUGIN = f"""\
+_PLUGIN = """\
 +++
-name = "{PLUGIN}"
-description = "Collect the sessions that ended into the corpus"
+name = "{name}"
+description = "{description}"
 version = 1
 
 [gate]
 type = "cooldown"
-duration = "1h"
+duration = "{duration}"
 
 [tracking]
-labels = ["plugin:{PLUGIN}", "category:corpus"]
+labels = ["plugin:{name}", "category:{category}"]
 digest = false
 
 [execution]
@@ -55,9 +56,9 @@ notify_on_failure = false
 severity = "low"
 +++
 
-# Collect sessions
+# {title}
 
-Run `run.sh` of this plugin's directory. It starts the collector and ends at once; there is nothing to report.
+Run `run.sh` of this plugin's directory. It starts work apart and ends at once: there is nothing to report.
 """
 
 _RUN = """\
@@ -95,24 +96,60 @@ WantedBy=timers.target
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin of gt whose `run.sh` calls a script of ours."""
+
+    name: str
+    title: str
+    description: str
+    category: str
+    duration: str
+    "Between two runs, as gt spells it."
+
+    def files(self, town: Town, script: Path) -> dict[Path, tuple[str, int]]:
+        """The plugin's files with their modes."""
+        directory = town.plugins / self.name
+        run = _RUN.format(script=shlex.quote(str(script)))
+        return {
+            directory / "plugin.md": (_PLUGIN.format(**asdict(self)), DATA),
+            directory / "run.sh": (run, 0o755),
+        }
+
+
+COLLECT = Plugin(
+    PLUGIN, "Collect sessions", "Collect the sessions that ended into the corpus", "corpus", "1h"
+)
+
+
 def collect_script(town: Town, program: Path) -> str:
-    """The script; `program` is `node0`, absolute."""
+    """The script that collects; `program` is `node0`, absolute."""
+    return apart_script(town, program, script=town.collect_script, command="corpus collect")
+
+
+def apart_script(town: Town, program: Path, *, script: Path, command: str) -> str:
+    """A script that starts a command of ours in a session of its own, one at a time.
+
+    Args:
+        town: that the command is for.
+        program: `node0`, absolute.
+        script: where the script lies; its log and its lock lie beside it.
+        command: words that need no quotes.
+    """
     places = {
-        "script": town.collect_script,
-        "lock": town.models / ".collect.lock",
+        "script": script,
+        "lock": script.with_name(f".{script.stem}.lock"),
         "program": program,
         "town": town.root,
-        "log": town.models / "collect.log",
+        "log": script.with_suffix(".log"),
     }
     quoted = {name: shlex.quote(str(place)) for name, place in places.items()}
-    return _SCRIPT.format(**quoted)
+    return _SCRIPT.format(**quoted, command=command)
 
 
 def plugin_files(town: Town) -> dict[Path, tuple[str, int]]:
-    """The plugin's files with their modes."""
-    directory = town.plugins / PLUGIN
-    run = _RUN.format(script=shlex.quote(str(town.collect_script)))
-    return {directory / "plugin.md": (_PLUGIN, DATA), directory / "run.sh": (run, 0o755)}
+    """The files of the plugin that collects, with their modes."""
+    return COLLECT.files(town, town.collect_script)
 
 
 def unit_name(town: Town) -> str:

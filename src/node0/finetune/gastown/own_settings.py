@@ -35,6 +35,9 @@ class OwnSettings(BaseModel):
     timer: bool = True
     "Whether a systemd timer of the user collects every hour."
 
+    nightly: bool = False
+    "Whether a plugin of gt trains, evaluates and deploys what the sessions ask for."
+
 
 def read_own_settings(town: Town) -> OwnSettings:
     """What was answered; the defaults where nothing was.

@@ -39,7 +39,18 @@ def test_a_pair_that_does_not_work_is_named_by_both(
 def test_a_town_has_a_line_for_everything(town_root: Path, capsys: Output) -> None:
     assert show_status(town_root, as_json=True) == 0
 
-    expected = ["town", "rigs", "roles", "agents", "dolt", "versions", "installed", "corpus", "models"]
+    expected = [
+        "town",
+        "rigs",
+        "roles",
+        "agents",
+        "dolt",
+        "versions",
+        "installed",
+        "corpus",
+        "nightly",
+        "models",
+    ]
     assert list(rows(capsys)) == expected
 
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find out what a night must know of a role: its sessions, its versions, its runs. Nothing is changed."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from node0.finetune.config import SelectConfig
+from node0.finetune.corpus.staleness import ConventionStalenessTracker
+from node0.finetune.corpus.store import CorpusStore, EntryHeader
+from node0.finetune.deploy.counted import not_done
+from node0.finetune.deploy.gate import GateSettings, gate_of
+from node0.finetune.gastown.upkeep.night_decision import RoleState
+from node0.finetune.registry.evaluations import SHIPPED
+from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.seen_entries import seen_entries
+from node0.finetune.registry.states import DeploymentStatus
+from node0.finetune.registry.store import ModelRegistry
+from node0.finetune.run_dir import RunDirectory
+from node0.town import Town
+
+PREFIX = "nightly"
+"How the directories of a night's runs begin."
+
+
+def role_state(town: Town, registry: ModelRegistry, role: str, *, held: str = "") -> RoleState:
+    """What is known of a role.
+
+    Raises:
+        ConfigError: the town's settings of ours cannot be read.
+    """
+    headers = _usable(CorpusStore(town).headers(role))
+    run = _unfinished(town, role)
+    state = RoleState(
+        role,
+        sessions=_sessions(headers),
+        unfinished=str(run.root) if run is not None else "",
+        is_training=run is not None and run.process == "running",
+        held=held,
+    )
+    versions = registry.list(role)
+    if not versions:
+        return state
+    newest = max(versions, key=lambda entry: (entry.created_at, entry.version))
+    known = {one.entry_id for one in seen_entries(newest)}
+    fresh = [one for one in headers if (one.id not in known if known else _is_later(one, newest))]
+    return _with_version(state, town, registry, newest)._replace(new_sessions=_sessions(fresh))
+
+
+def new_run(town: Town, role: str, now: datetime) -> str:
+    """Where a run of this night goes."""
+    return str(town.checkpoints / f"{PREFIX}-{role}-{now:%Y%m%d-%H%M%S}")
+
+
+def _with_version(
+    state: RoleState, town: Town, registry: ModelRegistry, newest: ModelRegistryEntry
+) -> RoleState:
+    staleness = ConventionStalenessTracker(registry, town).of(newest)
+    events = registry.history(newest.spelled)
+    since = max((one.at for one in registry.evaluations(newest)), default="")
+    refusals = [one.reason for one in events if one.event == "refused" and one.at >= since]
+    is_at_work = newest.deployment_status is DeploymentStatus.ACTIVE
+    return state._replace(
+        newest=newest.spelled,
+        staleness=staleness.composite if staleness is not None else None,
+        to_do=_to_do(gate_of(town, registry), registry, newest),
+        is_at_work=is_at_work,
+        refused=refusals[-1] if refusals else "",
+        was_taken_back=not is_at_work and any(one.event == "rolled back" for one in events),
+    )
+
+
+def _to_do(gate: GateSettings, registry: ModelRegistry, newest: ModelRegistryEntry) -> tuple[str, ...]:
+    """Suites that are asked for and not done; without any that is asked for, the shipped one."""
+    evaluations = registry.evaluations(newest)
+    if asked := gate.asked_of(newest.role):
+        return tuple(not_done(evaluations, asked))
+    return () if any(one.detail is not None for one in evaluations) else (SHIPPED,)
+
+
+def _unfinished(town: Town, role: str) -> RunDirectory | None:
+    """The last run of a night that has begun and not ended."""
+    name = re.compile(rf"{PREFIX}-{re.escape(role)}-\d{{8}}-\d{{6}}")
+    places = (path for path in sorted(town.checkpoints.glob("*")) if name.fullmatch(path.name))
+    begun = [run for run in map(RunDirectory, places) if run.is_run and not run.is_finished]
+    return begun[-1] if begun else None
+
+
+def _usable(headers: Sequence[EntryHeader]) -> list[EntryHeader]:
+    """Entries of sessions that a training with default settings takes."""
+    outcomes = SelectConfig().outcomes
+    return [
+        one
+        for one in headers
+        if one.session_id is not None and not one.quarantined and one.outcome in outcomes
+    ]
+
+
+def _is_later(header: EntryHeader, newest: ModelRegistryEntry) -> bool:
+    """Of a version that does not list what it was trained on: by the day."""
+    return header.created_at[:10] > newest.created_at[:10]
+
+
+def _sessions(headers: Sequence[EntryHeader]) -> int:
+    return len({one.session_id for one in headers})

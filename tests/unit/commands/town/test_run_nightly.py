@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+import fcntl
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from deploy_town import deployer, registry, town
+
+from node0.commands.town import run_nightly
+from node0.commands.town.run_nightly import nightly
+from node0.errors import ConfigError, NotFound, RunInUse
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.gastown.installation import Places
+from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.registry.store import ModelRegistry
+from node0.town import Town
+
+__all__ = ["deployer", "registry", "town"]
+
+Output = pytest.CaptureFixture[str]
+
+SETTINGS = """
+town: {base_model: /base, roles: [deacon, witness], timer: false}
+nightly: {first_sessions: 3, new_sessions: 3}
+"""
+DETAIL = EvaluationDetail(suite_digest="a", outcomes={"patrol": {"one": (9, 9)}})
+
+
+@pytest.fixture
+def asked(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `node0` was asked for, a line a call; a program in its place fails where `fails` says so."""
+    program, calls = tmp_path / "node0", tmp_path / "calls"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >>{calls}\necho "said of $1"\n'
+        f'! grep -qx "$1 $2" {tmp_path}/fails 2>/dev/null || exit 1\n'
+    )
+    program.chmod(0o755)
+    calls.touch()
+    places = Places(program=program, claude_settings=tmp_path / "none", units=tmp_path / "units")
+    monkeypatch.setattr(run_nightly, "places", lambda: places)
+    town.models.mkdir(exist_ok=True)
+    town.model_settings_file.write_text(SETTINGS)
+    return calls
+
+
+def collect(town: Town, role: str, count: int) -> None:
+    for number in range(count):
+        CorpusStore(town).add(
+            CorpusEntry(
+                id=f"{role}{number}", role=role, rig="demo", task_type="patrol", outcome="success",
+                created_at="2999-03-01T12:00:00+00:00", messages=[{"role": "user", "content": f"{number}"}],
+                source="claude-code", session_id=f"{role}{number}",
+            )
+        )  # fmt: skip
+
+
+def words(asked: Path) -> list[str]:
+    return [" ".join(line.split()[:3]) for line in asked.read_text().splitlines()]
+
+
+def rows(capsys: Output) -> list[tuple[str, str]]:
+    return [(row["role"], row["step"]) for row in json.loads(capsys.readouterr().out)]
+
+
+def test_a_look_asks_for_nothing_and_writes_nothing(asked: Path, town: Town, capsys: Output) -> None:
+    collect(town, "witness", 3)
+
+    assert nightly(town.root, roles=(), dry_run=True, as_json=True) == 0
+
+    assert rows(capsys) == [("deacon", "wait"), ("witness", "train")]
+    assert asked.read_text() == "" and not town.nightly_reports.exists()
+
+
+def test_a_night_collects_first_then_trains_what_asks_for_it(asked: Path, town: Town, capsys: Output) -> None:
+    collect(town, "witness", 3)
+    (asked.parent / "fails").write_text("finetune --role\n")
+
+    assert nightly(town.root, roles=(), dry_run=False, as_json=True) == 1
+
+    assert words(asked) == ["corpus collect --town", "breaker check --town", "finetune --role witness"]
+    assert rows(capsys)[2:] == [("deacon", "wait"), ("witness", "train")]
+    report = json.loads(next(town.nightly_reports.iterdir()).read_text())
+    assert [step["result"] for step in report["steps"]] == [
+        "said of corpus",
+        "said of breaker",
+        "",
+        "said of finetune",
+    ]
+    assert "--base-model /base" in asked.read_text() and "--register witness" in asked.read_text()
+
+
+def test_what_was_trained_is_evaluated_and_no_step_follows_one_that_failed(
+    asked: Path, town: Town, registry: ModelRegistry, capsys: Output
+) -> None:
+    (asked.parent / "fails").write_text("eval run\n")
+
+    assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 1
+
+    assert words(asked)[2:] == ["eval run deacon:3"]
+
+
+def test_nothing_is_put_to_work_where_no_server_answers(
+    asked: Path, town: Town, registry: ModelRegistry, deployer: Deployer, capsys: Output
+) -> None:
+    registry.add_evaluation("deacon:3", Evaluation(suite="roles", items=9, score=1.0, low=0.9, detail=DETAIL))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint(url=url)))
+
+        assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 0
+
+    (step,) = json.loads(capsys.readouterr().out)[2:]
+    assert step["step"] == "deploy" and "not put to work" in step["result"] and url in step["result"]
+    assert words(asked)[2:] == []
+
+
+def test_two_nights_at_once_are_one(asked: Path, town: Town) -> None:
+    with (town.models / ".night.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        with pytest.raises(RunInUse, match="another night"):
+            nightly(town.root, roles=(), dry_run=False, as_json=True)
+
+
+def test_what_is_not_known_is_asked_for(asked: Path, town: Town) -> None:
+    town.model_settings_file.write_text("town: {roles: [deacon]}")
+    with pytest.raises(ConfigError, match="--base-model DIR"):
+        nightly(town.root, roles=(), dry_run=True, as_json=True)
+    town.model_settings_file.write_text("town: {base_model: /base}")
+    with pytest.raises(ConfigError, match="--role ROLE"):
+        nightly(town.root, roles=(), dry_run=True, as_json=True)
+    with pytest.raises(NotFound, match="deacon"):
+        nightly(town.root, roles=["decon"], dry_run=True, as_json=True)
