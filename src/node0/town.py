@@ -2,15 +2,16 @@
 """Every path in a Gas Town, and what its environment says; other modules ask here.
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
-them), GT_TMUX_SOCKET, GT_COST_TIER, GT_DOLT_HOST, _PORT, _USER and _PASSWORD, CLAUDE_CONFIG_DIR and
-XDG_CONFIG_HOME. What is ours in a town lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's
-own files are read, and only its settings files are ever written.
+them), GT_AGENT, GT_TMUX_SOCKET, GT_COST_TIER, GT_DOLT_HOST, _PORT, _USER and _PASSWORD,
+CLAUDE_CONFIG_DIR, PATH and XDG_CONFIG_HOME. What is ours in a town lies in `.corpus`, `.models`,
+`.checkpoints` and `.rag`; the town's own files are read, and only its settings files are ever written.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from node0.files import locked, write_atomically
 from node0.yaml_document import load_yaml
 
 MARK = Path("mayor") / "town.json"
+PRIME_SHIM = Path(".models") / "shim" / "gt"
 HOME_TOWN = "~/gt"
 DOLT_PORT = 3307
 ANY_ADDRESS = ("0.0.0.0", "::", "*")
@@ -122,6 +124,11 @@ class Town:
     def collect_script(self) -> Path:
         """What a session's end and the town's plugin start to collect; there where it is installed."""
         return self.models / "collect.sh"
+
+    @property
+    def prime_shim(self) -> Path:
+        """A `gt` that asks us for the primes of our agents; there where it is installed."""
+        return self.root / PRIME_SHIM
 
     @property
     def nightly_script(self) -> Path:
@@ -279,6 +286,20 @@ class Town:
             yield settings
             text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
             write_atomically(self.settings_file, text, shared=True)
+
+
+def session_agent() -> str:
+    """The agent that gt says this session is; empty outside of one."""
+    return os.environ.get("GT_AGENT", "")
+
+
+def real_gt() -> Path | None:
+    """The first gt on PATH that is none of ours."""
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    own = PRIME_SHIM.parent.parts
+    others = [place for place in places if Path(place).parts[-len(own) :] != own]
+    found = shutil.which("gt", path=os.pathsep.join(others))
+    return Path(found) if found else None
 
 
 def user_claude_settings() -> Path:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         export_models,
         inspect_models,
         keep_models,
+        prime_session,
         shell_function,
         trace_models,
     )
@@ -25,6 +26,7 @@ else:
     export_models = when_called("node0.commands.model.export_models")
     inspect_models = when_called("node0.commands.model.inspect_models")
     keep_models = when_called("node0.commands.model.keep_models")
+    prime_session = when_called("node0.commands.model.prime_session")
     shell_function = when_called("node0.commands.model.shell_function")
     trace_models = when_called("node0.commands.model.trace_models")
 
@@ -244,6 +246,22 @@ def export_model(
     export_models.export_model(
         name, output, town, format=format, quantization=quantization, engine=engine, as_json=as_json
     )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def prime(
+    context: typer.Context,
+    *,
+    hook: Annotated[
+        bool, typer.Option("--hook", help="As a harness calls it: its JSON on standard input.")
+    ] = False,
+) -> int:
+    """Run the real gt prime; for an agent whose version is at work, print a short prime in the place of its.
+
+    Any other option of gt prime is passed on, and its words are printed as they are: as they are, too, where
+    no version is at work or anything of ours breaks.
+    """
+    return prime_session.prime([*(["--hook"] if hook else []), *context.args])
 
 
 @app.command("shell-function")

@@ -78,6 +78,13 @@ def install(  # noqa: PLR0913  # one parameter a flag
         bool | None,
         typer.Option("--timer/--no-timer", help="A systemd timer of yours that collects; default: one."),
     ] = None,
+    prime: Annotated[
+        bool | None,
+        typer.Option(
+            "--prime/--no-prime",
+            help="A gt before PATH in sessions of our agents, for a short prime; default: none.",
+        ),
+    ] = None,
     nightly: Annotated[
         bool | None,
         typer.Option(
@@ -101,6 +108,7 @@ def install(  # noqa: PLR0913  # one parameter a flag
         "roles": role,
         "claude_hook": claude_hook,
         "timer": timer,
+        "prime": prime,
         "nightly": nightly,
     }
     change_town.install(town, given, ask=not yes, dry_run=dry_run)

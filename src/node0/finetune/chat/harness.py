@@ -11,8 +11,14 @@ from dataclasses import dataclass
 
 from node0.finetune.chat.messages import ToolResultBlock
 
-PRIME_SECTIONS = (r"(?i)hook|assign|checkpoint|handoff|molecule|autonomous|mail|directive",)
+PRIME_SECTIONS = (
+    r"(?i)hooked|attached|assign|autonomous|current step|ralph loop|patrol status|molecule",
+    r"(?i)checkpoint|handoff from|directives|escalations|\bpaused\b|^#+ (\W+ )?(hook|mail|inbox)\b\W*$",
+)
 "Headings of a prime under which that session's own work stands; the rest repeats the role's manual."
+
+WHOLE_PRIME = 10_000
+"Characters of a hook's output that a harness passes on whole: a prime that we reduced is no longer."
 
 KEEP = (r"(?i)\bunread (mail|message)", r"(?i)\bnudge", r"(?i)\bhandoff\b")
 "What a reminder may say that the answer depends on."
@@ -30,7 +36,9 @@ DROP = (
 _MARKER = "# Reduced prime: fine-tuned model active for role {role}"
 _ANY_MARKER = re.compile(r"# Reduced prime: fine-tuned model active for role [^\n]*")
 _PRIME = re.compile(r"\[GAS TOWN\] role:")
-_HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
+_HEADING = re.compile(r"^(?:```.*?^```|#{1,6} [^\n]*$)", re.MULTILINE | re.DOTALL)
+"Also whole blocks of code, in which a comment is no heading."
+
 _REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.DOTALL)
 _BILLING = re.compile(r"^x-anthropic-billing-header:.*$", re.MULTILINE)
 _IDENTITY = re.compile(r"^You are Claude Code, Anthropic's official CLI for Claude[^\n]*$", re.MULTILINE)
@@ -60,13 +68,15 @@ def is_prime(text: str) -> bool:
 def reduce_prime(text: str, rules: Rules) -> str:
     """A marker line and the prime's sections on the session's own work, within the length.
 
-    A text that holds the marker is only cut to length, so reducing twice changes nothing.
+    A text that holds the marker was reduced before and is left, up to what a harness passes on: reducing
+    twice changes nothing, and what `gt-model prime` adds to a prime reaches the model.
     """
     marker = _MARKER.format(role=rules.role)
     marked = _ANY_MARKER.search(text)
     body = text[marked.end() :] if marked else _own_sections(text, rules)
+    longest = WHOLE_PRIME if marked else rules.max_prime_chars
     # Cutting first and stripping last makes a second cut a no-op.
-    room = max(0, rules.max_prime_chars - len(marker) - 1)
+    room = max(0, longest - len(marker) - 1)
     return f"{marker}\n{body.strip()[:room]}".strip()
 
 
@@ -114,7 +124,7 @@ def result_text(block: ToolResultBlock) -> str:
 
 
 def _own_sections(text: str, rules: Rules) -> str:
-    heads = list(_HEADING.finditer(text))
+    heads = [found for found in _HEADING.finditer(text) if found.group().startswith("#")]
     ends = [head.start() for head in heads[1:]] + [len(text)]
     own = [
         text[head.start() : end].strip()

@@ -69,7 +69,7 @@ class DeploymentProfile(BaseModel):
     max_output_tokens: int = Field(1024, ge=1)
     "Tokens of the longest answer."
 
-    max_prime_chars: int = Field(1500, ge=0, le=10_000)
+    max_prime_chars: int = Field(2500, ge=0, le=10_000)
     "Characters kept of a prime; a hook output beyond 10,000 does not reach the model whole."
 
     prime_sections: tuple[str, ...] = harness.PRIME_SECTIONS

@@ -17,7 +17,6 @@ from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.town import Town
 
-PRIME = "gt prime --hook"
 DIGEST = 12
 "Characters of a digest in a path."
 
@@ -51,7 +50,8 @@ def claude_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, t
         town: whose sessions are collected when they end, once collecting is installed there.
     """
     directory, model = town.models / "agents" / name, endpoint.model
-    text = _pretty(_settings(profile, endpoint, session_end_command(town.collect_script)))
+    hooks = prime_command(town.prime_shim), session_end_command(town.collect_script)
+    text = _pretty(_settings(profile, endpoint, *hooks))
     place = directory / _digest(text, profile.card or "")
     settings, card = place / "settings.json", place / "card.md"
     args = ["--dangerously-skip-permissions", "--setting-sources", "user", "--settings", str(settings)]
@@ -71,10 +71,16 @@ def session_end_command(script: Path) -> str:
     return f"[ ! -x {quoted} ] || {quoted}"
 
 
-def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_end: str) -> dict[str, Any]:
+def prime_command(shim: Path) -> str:
+    """What a harness runs when a session begins: our `gt` where it is installed, else the real one."""
+    quoted = shlex.quote(str(shim))
+    return f"if [ -x {quoted} ]; then {quoted} prime --hook; else gt prime --hook; fi"
+
+
+def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_start: str, at_end: str) -> dict[str, Any]:
     """Keys that were seen to work; without the window a model that it does not know has a million tokens."""
     prime, collect = (
-        [{"matcher": "", "hooks": [{"type": "command", "command": one}]}] for one in (PRIME, at_end)
+        [{"matcher": "", "hooks": [{"type": "command", "command": one}]}] for one in (at_start, at_end)
     )
     return {
         "env": {

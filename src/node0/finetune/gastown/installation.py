@@ -17,7 +17,13 @@ from node0.finetune.chat.profile import load_profile
 from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, claude_agent
 from node0.finetune.deploy.endpoint import Endpoint
-from node0.finetune.gastown import collection_files, formula_files, nightly_files, settings_changes
+from node0.finetune.gastown import (
+    collection_files,
+    formula_files,
+    nightly_files,
+    prime_shim,
+    settings_changes,
+)
 from node0.finetune.gastown.file_change import FileChange, text_of
 from node0.finetune.gastown.install_record import InstallRecord, record_file
 from node0.finetune.gastown.own_settings import OwnSettings
@@ -131,6 +137,8 @@ def _owned(
     files = {town.collect_script: (script, collection_files.EXECUTABLE)}
     files |= collection_files.plugin_files(town)
     files |= formula_files.formula_files(town, places.program)
+    if settings.prime:
+        files |= prime_shim.shim_files(town, places.program)
     if settings.nightly:
         files |= nightly_files.nightly_files(town, places.program)
     if settings.timer:

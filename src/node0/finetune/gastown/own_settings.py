@@ -35,6 +35,9 @@ class OwnSettings(BaseModel):
     timer: bool = True
     "Whether a systemd timer of the user collects every hour."
 
+    prime: bool = False
+    "Whether agents of ours begin with a short prime."
+
     nightly: bool = False
     "Whether a plugin of gt trains, evaluates and deploys what the sessions ask for."
 

@@ -34,6 +34,24 @@ def test_reducing_twice_is_reducing_once_at_any_length(length: int) -> None:
     assert len(once) <= max(length, len(MARKER))
 
 
+def test_a_comment_in_code_is_no_heading_and_the_manual_on_hooks_goes() -> None:
+    manual = (
+        "# Manual\n```bash\n# Work hooked? Run it.\n```\n## Hookable Mail\nhow to\n## Handoff (Wisp-Based)\n"
+    )
+    text = (
+        f"[GAS TOWN] role:deacon\n{manual}## 🔄 Patrol Status\nhq-wisp-1\n```\n# bd show\n```\n# Beads\nmore"
+    )
+
+    assert reduce_prime(text, rules()) == f"{MARKER}\n## 🔄 Patrol Status\nhq-wisp-1\n```\n# bd show\n```"
+
+
+def test_what_was_reduced_before_is_left_up_to_what_a_harness_passes_on() -> None:
+    text = f"{MARKER}\n{'x' * 30_000}"
+
+    assert len(reduce_prime(text, rules(100))) == harness.WHOLE_PRIME
+    assert reduce_prime(text[:9_000], rules(100)) == text[:9_000]
+
+
 @pytest.mark.parametrize("text", [PRIME, f"{MARKER}\nwork", f"words before\n{MARKER}"])
 def test_a_prime_is_known_full_or_reduced(text: str) -> None:
     assert harness.is_prime(text)
