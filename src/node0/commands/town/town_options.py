@@ -11,9 +11,10 @@ from node0.commands.common_options import JsonOption, TownOption, command_app
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.town import change_town, run_nightly, show_town
+    from node0.commands.town import change_town, roll_out, run_nightly, show_town
 else:
     change_town = when_called("node0.commands.town.change_town")
+    roll_out = when_called("node0.commands.town.roll_out")
     run_nightly = when_called("node0.commands.town.run_nightly")
     show_town = when_called("node0.commands.town.show_town")
 
@@ -132,6 +133,30 @@ def nightly(
     1 when a step failed; the gate's no is none.
     """
     return run_nightly.nightly(town, roles=role or (), dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def rollout(
+    *,
+    advance: Annotated[
+        bool, typer.Option("--advance", help="Put the newest version of the stage that is open to work.")
+    ] = False,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="What answers: own, vllm, llama-server, sglang or openai.")
+    ] = "own",
+    url: Annotated[str | None, typer.Option(help="Of the endpoint; its server runs already.")] = None,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the stages of the rollout, deacon, witness, polecat: which is at work, which is open, and why.
+
+    A stage opens when enough sessions of the one before ended well. To advance is to deploy: the gate decides
+    as ever. Exits with 3 where no stage is open.
+    """
+    if advance:
+        roll_out.advance(town, kind=endpoint, url=url)
+    else:
+        roll_out.show(town, as_json=as_json)
 
 
 @app.command()

@@ -3,7 +3,6 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,8 +47,6 @@ class NightReport(BaseModel):
     "When it began: ISO 8601, UTC."
 
     steps: list[NightStep] = Field(default_factory=list)
-    savings: list[dict[str, Any]] = Field(default_factory=list)
-    "What models of ours did instead of hosted ones, a row for each role."
 
 
 def keep_report(town: Town, report: NightReport) -> Path:

@@ -38,13 +38,17 @@ def role_state(town: Town, registry: ModelRegistry, role: str, *, held: str = ""
         is_training=run is not None and run.process == "running",
         held=held,
     )
-    versions = registry.list(role)
-    if not versions:
+    newest = newest_version(registry, role)
+    if newest is None:
         return state
-    newest = max(versions, key=lambda entry: (entry.created_at, entry.version))
     known = {one.entry_id for one in seen_entries(newest)}
     fresh = [one for one in headers if (one.id not in known if known else _is_later(one, newest))]
     return _with_version(state, town, registry, newest)._replace(new_sessions=_sessions(fresh))
+
+
+def newest_version(registry: ModelRegistry, role: str) -> ModelRegistryEntry | None:
+    """The version that was registered last for a role; None where there is none."""
+    return max(registry.list(role), key=lambda entry: (entry.created_at, entry.version), default=None)
 
 
 def new_run(town: Town, role: str, now: datetime) -> str:
