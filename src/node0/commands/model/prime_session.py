@@ -24,7 +24,7 @@ else:
     # What is ours is imported where it may break.
     prime_text = when_called("node0.commands.model.prime_text")
 
-REDUCED = ([], ["--hook"])
+REDUCED: tuple[list[str], ...] = ([], ["--hook"])
 "Ways to call it that print a prime for a model; the others are the real command's alone."
 
 SECONDS = 8
