@@ -12,6 +12,7 @@ from node0.models.block_cache import BLOCK, BlockCache
 from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
 from node0.models.llama.batch_attention import ROWS, BatchAttention, Segment, positions_of
 from node0.models.llama.layers import LlamaStage, TailExpert
+from node0.models.llama.packed_linear import FEW_ROWS, all_packed
 
 
 class BatchRunner:
@@ -31,6 +32,7 @@ class BatchRunner:
         self._stages = list(stages)
         for stage in stages:
             stage.pack_matrices()
+        self._multiple = FEW_ROWS if all(map(all_packed, stages)) else ROWS
         self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]
@@ -73,6 +75,7 @@ class BatchRunner:
             per_key=args.n_heads // (args.n_kv_heads or args.n_heads),
             window=args.sliding_window,
             cache=self._caches[0],
+            multiple=self._multiple,
         )
         rows = attention.n_rows
         x = torch.tensor([[*ids, *[0] * (rows - len(ids))]], dtype=torch.int64, device=device)
@@ -96,7 +99,7 @@ class BatchRunner:
 
     def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
         tail = cast(TailExpert, self._stages[-1])
-        filled = [*wanted, *[0] * (-len(wanted) % ROWS)]
+        filled = [*wanted, *[0] * (-len(wanted) % self._multiple)]
         rows = hidden.index_select(0, torch.tensor(filled, dtype=torch.int64, device=hidden.device))
         return tail.logits(rows.to(tail.dtype))[: len(wanted)]
 

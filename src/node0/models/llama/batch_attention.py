@@ -71,15 +71,20 @@ class BatchAttention:
         per_key: int,
         window: int | None,
         cache: BlockCache,
+        multiple: int = ROWS,
     ) -> None:
-        """`n_blocks` there are in all; `per_key`: query heads a key head; `window`: last tokens seen."""
+        """Prepare a step.
+
+        `n_blocks` there are in all; `per_key`: query heads a key head; `window`: last tokens seen;
+        `multiple`: to which the rows of products are filled up.
+        """
         self._per_key, self._window, self._device = per_key, window, cache.device
         self._dtype, self._n_blocks = cache.dtype, n_blocks
         firsts = [0]
         for segment in segments:
             firsts.append(firsts[-1] + segment.count)
         self.n_tokens = firsts[-1]
-        self.n_rows = -(-self.n_tokens // ROWS) * ROWS
+        self.n_rows = -(-self.n_tokens // multiple) * multiple
         "Tokens, filled up."
 
         self.slots = self._tensor([slot for segment in segments for slot in _slots(segment)])

@@ -15,6 +15,9 @@ from node0.models.llama.batch_attention import ROWS
 _WORTHWHILE = 1 << 17
 "Weights from which on a packed matrix is faster; below, the call into oneDNN costs more than it saves."
 
+FEW_ROWS = 4
+"Products with packed matrices get rows in multiples of this: four rows are faster than eight, and than one."
+
 
 class PackedLinear(nn.Module):
     """What `nn.Linear` computes, to rounding; its `weight` cannot be read, trained or saved.
@@ -43,6 +46,11 @@ def pack_matrices(module: nn.Module) -> None:
         parent, _, child = path.rpartition(".")
         owner = module.get_submodule(parent)
         setattr(owner, child, PackedLinear(cast(nn.Linear, getattr(owner, child))))
+
+
+def all_packed(module: nn.Module) -> bool:
+    """Whether no linear layer in `module` is left plain."""
+    return not any(isinstance(layer, nn.Linear) for layer in module.modules())
 
 
 def _pays(layer: nn.Module) -> bool:

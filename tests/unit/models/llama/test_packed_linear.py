@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from node0.models.device import packs_matrices
-from node0.models.llama.packed_linear import PackedLinear, pack_matrices
+from node0.models.llama.packed_linear import FEW_ROWS, PackedLinear, all_packed, pack_matrices
 
 pytestmark = pytest.mark.skipif(
     not packs_matrices("cpu", torch.float32), reason="oneDNN packs matrices on x86 processors only"
@@ -49,7 +49,7 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(
 
     torch.set_num_threads(threads)
     try:
-        for first, count in ((0, 8), (8, 16), (40, 64), (120, 400)):
+        for first, count in ((0, FEW_ROWS), (4, 8), (12, 12), (40, 64), (120, 400)):
             assert torch.equal(packed(x[first : first + count]), whole[first : first + count])
     finally:
         torch.set_num_threads(before)
@@ -64,6 +64,7 @@ def test_matrices_that_are_worth_it_are_packed_wherever_they_are() -> None:
     pack_matrices(module)
     pack_matrices(module)
 
+    assert not all_packed(module) and all_packed(inner["large"])
     assert isinstance(inner["large"], PackedLinear) and isinstance(inner["small"], nn.Linear)
     torch.testing.assert_close(inner["large"](x), expected, rtol=1e-4, atol=1e-4)
 
