@@ -7,33 +7,38 @@ A word for a secret, a few words more, a verb or a sign, and a value that is no 
 from node0.finetune.corpus.scrub.rules.handed_over import SAID, told
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
-WORDS = "passw passphrase passcode pass secret token pwd credential key"
-"Of these other rules look too."
+PASSWORDS = (
+    "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo "
+    "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호"
+)
+"What often begins a word of the trade, such as key and token, is looked for apart: fewer words may follow."
 
-MORE_WORDS = (
-    "pin pw code otp creds kennwort contrase clave senha passe wachtwoord parola heslo salasana adgangskode haslo "
-    "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호 parole jelsz"
-)
 NAME = (
-    r"(?P<name>(?:[a-z]{0,12}pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|api[ -]?key|secret(?: key)?|access key|(?<![\w.-])key|token|pwd"
-    r"|(?<![\w.-])(?:pin|pw|code|otp)|cred(?:ential)?s?|[a-z]{0,10}kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parol[ae]|heslo|salasana"
-    r"|adgangskode[a-z]?|has[lł]o|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호|jelsz[^\s:]{1,3}))"
+    r"(?P<name>(?:pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|pwd"
+    r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parola|heslo"
+    r"|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
 )
+TRADE = r"(?P<name>(?:(?<![\w.-])(?:api |access )?key|secret(?: key)?|token|(?<![\w.-])code))\b"
+SAYS = r"(?=[^\n]{0,200}?(?:\d|[\"'`!@#$%^&*+~]))"
+"Some sign of a value is on the line."
+
 BE = (
     r"is now|is still|is|was|will be|should be|are|to|be|now|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on|este|je|jest|this|это|is:|are:|to:"
 )
 BETWEEN = r"(?:(?:'s)?[ \t]{1,2}(?!-)[^\s:=\"'`,.;!?()\[\]{}<>]{1,24}){0,7}?"
+FEW_BETWEEN = BETWEEN.replace("{0,7}", "{0,3}")
 LINK = (
     rf"(?P<link>[ \t]{{0,2}}(?::|=|->|=>|→|—|–|：|-(?=[ \t]))[ \t]{{0,3}}|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為|は|는|은|이|가)[ \t]{{0,2}})"
 )
 SUBJECT = r"(?:user(?:name)?|login|account|log(?:ged)?[ -]?in|sign[ -]?in|cred(?:ential)?s?|auth)"
 
 PROSE_RULES: tuple[SecretRule, ...] = (
-    make_rule("assigned-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}{BETWEEN}{LINK}{SAID}", told, fold=True),
-    make_rule("assigned-secret", f"{WORDS} {MORE_WORDS}", rf"{NAME}[ \t]{{1,2}}\(?{SAID}", told, fold=True),
+    make_rule("assigned-secret", PASSWORDS, rf"{NAME}{SAYS}{BETWEEN}{LINK}{SAID}", told, fold=True),
+    make_rule("assigned-secret", PASSWORDS, rf"{NAME}[ \t]{{1,2}}\(?{SAYS}{SAID}", told, fold=True),
+    make_rule("assigned-secret", "secret token key code", rf"{TRADE}{SAYS}{FEW_BETWEEN}{LINK}{SAID}", told, fold=True),
     make_rule(
         "assigned-secret",
-        "passw passphrase passcode kennwort pwd",
+        "passw passphrase passcode kennwort",
         r"(?s:.){0,96}?(?<![^\s(\"'`])" + SAID + r"[.,]?[ \t]{1,2}(?:as|is|für|als|como|comme)[ \t]{1,2}(?:(?:the|your|my|our|a|its|his|her|das|la|le)[ \t])?(?:[a-z]{1,16}[ \t]){0,2}?"
         r"(?P<name>passw(?:or[dt]|d)|passphrase|passcode|kennwort|pwd)\b",
         told,
