@@ -69,12 +69,14 @@ def anchors_of_joined(anchored: AnchoredText, joined: JoinedLines) -> AnchoredTe
     edges = GAP.join([text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks])
     split = [*_standing(EXACT_ANCHORS, edges), *_standing(COMPACT_ANCHORS, edges)]
     exact = [*anchored.exact, *(anchor for anchor in split if anchor not in anchored.exact)]
+    exact = [one for one in exact if not one[1].in_line]
     new = (
         anchor
         for anchor in _standing(FOLDED_ANCHORS, _folded_like(edges))
         if anchor not in anchored.either_case
     )
-    return AnchoredText(text, _folded_like(text), [], exact, [*anchored.either_case, *new])
+    either = [one for one in (*anchored.either_case, *new) if not one[1].in_line]
+    return AnchoredText(text, _folded_like(text), [], exact, either)
 
 
 def rule_matches(anchored: AnchoredText) -> Iterator[RuleMatch]:

@@ -101,7 +101,7 @@ class Matcher:
             yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
 
     def _inside(self, blobs: Sequence[Blob], depth: int, *, wide: bool) -> Iterator[Finding]:
-        """What is found in texts that are in the text in a code of their own: each as a whole, by the surest."""
+        """What is found in texts that stand in a code of their own: each as a whole, by the surest."""
         for blob in blobs:
             inside = [
                 found

@@ -25,10 +25,12 @@ PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
 PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")
 CODE = (
-    r"\\{1,8}(?:u(?:[dD][89abAB][0-9A-Fa-f]{2}\\{1,8}u[dD][c-fC-F][0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})"
+    r"\\{1,8}(?:u(?:[dD][89abAB][0-9A-Fa-f]{2}\\{1,8}u[dD][c-fC-F][0-9A-Fa-f]{2}"
+    r"|[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})"
     r"|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{6})|[0-3][0-7]{2})|%u[0-9A-Fa-f]{4}"
 )
-"A sign by its number: of JSON and JavaScript (also in two halves), of Python, Rust, C and printf; and `escape()`'s."
+"A sign by its number: of JSON and JavaScript (also in two halves), of Python, "
+"Rust, C and printf; and `escape()`'s."
 
 ESCAPE_SITE = re.compile(rf"{CODE}|\\/")
 ESCAPE = re.compile(rf"{CODE}|\\{{1,8}}[/\"'nrt]")
@@ -133,12 +135,7 @@ def decoded_views(text: str) -> Iterator[View]:
     escaped = "\\" in text
     if (escaped or "%u" in text) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
-    coloured = "\x1b[" in text or (escaped and any(sign in text for sign in COLOURS))
-    if coloured or (not text.isascii() and WIDTHLESS.search(text)):
-        yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    nulls = "\0" in text or "^@" in text or (escaped and any(sign in text for sign in NUL_SIGNS))
-    if nulls and NUL_SITE.search(text):
-        yield _undone(text, NUL_SITE, NULS, _nothing)
+    yield from _without_layout(text, escaped=escaped)
     if "&" in text and ENTITY_SITE.search(text):
         yield _undone(text, ENTITY_SITE, ENTITY, _entity)
     if "+" in text and PIECED.search(text):
@@ -149,6 +146,16 @@ def decoded_views(text: str) -> Iterator[View]:
         yield _closed_up(text)
     if not text.isascii() and WIDE.search(text):
         yield _undone(text, WIDE, WIDE, _narrow)
+
+
+def _without_layout(text: str, *, escaped: bool) -> Iterator[View]:
+    """Without colours and letters of no width; without the NULs of UTF-16."""
+    coloured = "\x1b[" in text or (escaped and any(sign in text for sign in COLOURS))
+    if coloured or (not text.isascii() and WIDTHLESS.search(text)):
+        yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
+    nulls = "\0" in text or "^@" in text or (escaped and any(sign in text for sign in NUL_SIGNS))
+    if nulls and NUL_SITE.search(text):
+        yield _undone(text, NUL_SITE, NULS, _nothing)
 
 
 def _undone(text: str, site: re.Pattern[str], code: re.Pattern[str], decode: Callable[[str], Pieces]) -> View:

@@ -6,7 +6,16 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from node0.finetune.corpus.scrub.views import BETWEEN_SIGNS, CODE, ENTITY, INVISIBLE, NUL, SPACED, WIDE, sign_of
+from node0.finetune.corpus.scrub.views import (
+    BETWEEN_SIGNS,
+    CODE,
+    ENTITY,
+    INVISIBLE,
+    NUL,
+    SPACED,
+    WIDE,
+    sign_of,
+)
 
 UNIT = re.compile(
     rf"(?P<nothing>{INVISIBLE.pattern}|{NUL}"

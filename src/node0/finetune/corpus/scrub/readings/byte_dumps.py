@@ -5,6 +5,7 @@ A line is an offset, the bytes in hex (od and hexdump also in words of two bytes
 perhaps the bytes as signs. Offsets say how many bytes a line has: they are what makes it a dump.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,7 +19,8 @@ SITE = re.compile(r"000[0-9a-fA-F]{3,13}:?[ \t]{1,4}[0-9a-fA-F]{2}")
 MARGIN = r"[^\n\\0-9A-Fa-f]{0,16}"
 BREAK = re.compile(rf"(?P<break>(?:\r?\n|\\{{1,8}}n){MARGIN})(?=[0-9a-fA-F]{{6,16}}:?[ \t])")
 LINE = re.compile(
-    r"(?P<offset>[0-9a-fA-F]{6,16})(?P<colon>:?)[ \t]{1,4}(?P<bytes>[0-9a-fA-F]{2,16}(?![0-9A-Za-z])(?: {1,2}[0-9a-fA-F]{2,16}(?![0-9A-Za-z]))*)"
+    r"(?P<offset>[0-9a-fA-F]{6,16})(?P<colon>:?)[ \t]{1,4}(?P<bytes>[0-9a-fA-F]{2,16"
+    r"}(?![0-9A-Za-z])(?: {1,2}[0-9a-fA-F]{2,16}(?![0-9A-Za-z]))*)"
     r"(?P<rest>(?:(?!\\{1,8}n)[^\n])*)"
 )
 BYTE = re.compile(r"[0-9a-fA-F]{2}")
@@ -158,13 +160,15 @@ def _printed(written: str, lines: Sequence[_Line], data: bytes) -> str:
     """The bytes in the layout of the first line, with the breaks of the dump."""
     width = len(lines[0].places)
     base = 16 if len(lines) < 2 else _base(written, lines)
-    breaks = [written[one.end : two.start] for one, two in zip(lines, lines[1:], strict=False)]
+    breaks = [written[one.end : two.start] for one, two in itertools.pairwise(lines)]
     offset = int(written[: lines[0].digits], base)
     pieces = []
     for number, at in enumerate(range(0, len(data), width)):
         if number:
             pieces.append(breaks[min(number, len(breaks)) - 1] if breaks else "\n")
-        pieces.append(_print_line(written[: lines[0].end], lines[0], data[at : at + width], offset + at, base))
+        pieces.append(
+            _print_line(written[: lines[0].end], lines[0], data[at : at + width], offset + at, base)
+        )
     return "".join(pieces)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find bytes that are listed one by one (`70 61 73`, `70:61`, `0x70, 0x61`, `[112, 97]`) and are text."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -34,7 +35,7 @@ def _hex_form(before: str, between: str, gap: str) -> _Form:
     return _Form(
         re.compile(rf"{between}{before}6[0-9a-fA-F]{gap}{before}[2-7][0-9a-fA-F](?![0-9a-zA-Z])"),
         re.compile(rf"(?<![0-9A-Za-z]){one}(?:{gap}{one}){{{FEWEST - 1},}}(?![0-9A-Za-z])"),
-        re.compile(rf"(?<=0[xX])[0-9a-fA-F]{{2}}" if before else r"[0-9a-fA-F]{2}"),
+        re.compile(r"(?<=0[xX])[0-9a-fA-F]{2}" if before else r"[0-9a-fA-F]{2}"),
         16,
         _hex_digits,
     )
@@ -104,9 +105,7 @@ def _bytes_of(form: _Form, written: str) -> bytes | None:
 def _written_like(form: _Form, written: str, data: bytes) -> str:
     """The bytes with what stood between those of the list; of more bytes, what stood before its second."""
     old = list(form.byte.finditer(written))
-    between = [
-        written[one.end() : two.start()] for one, two in zip(old, old[1:], strict=False)
-    ]
+    between = [written[one.end() : two.start()] for one, two in itertools.pairwise(old)]
     pieces = [written[: old[0].start()]]
     for number, byte in enumerate(data):
         if number:

@@ -41,7 +41,8 @@ FILE_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "passw passphrase secret pwd",
-        rf"{NAME}(?:\\{{0,7}}[\"'])?\]?\s{{0,2}}(?:=>|:=|=|:|,)\s{{0,3}}(?:value\s{{0,2}}=\s{{0,2}})?{QUOTED}",
+        rf"{NAME}(?:\\{{0,7}}[\"'])?\]?\s{{0,2}}(?:=>|:=|=|:|,)\s{{0,3}}"
+        rf"(?:value\s{{0,2}}=\s{{0,2}})?{QUOTED}",
         phrase,
         fold=True,
     ),
@@ -62,21 +63,26 @@ FILE_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "passw passphrase",
-        rf"{NAME}(?:=|:[ \t])[ \t]{{0,2}}(?P<secret>[^\s\"'#$<\[{{(][^\n\"'#$<\[{{(=:\\]{{6,120}})(?=\n|\Z|\\n)",
+        rf"{NAME}(?:=|:[ \t])[ \t]{{0,2}}(?P<secret>[^\s\"'#$<\[{{"
+        rf"(][^\n\"'#$<\[{{(=:\\]{{6,120}})(?=\n|\Z|\\n)",
         open_phrase,
         fold=True,
     ),
     make_rule(
         "assigned-secret",
         "passw passphrase secret token pwd",
-        rf"[\w.-]{{0,48}}\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}\{{\s{{0,20}}\\{{0,7}}[\"']?(?:value|default|data|content|plaintext)\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}{QUOTED}",
+        rf"[\w.-]{{0,48}}\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}\{{\s{{0,20}}\\{{0,7}}[\"']"
+        rf"?(?:value|default|data|content|plaintext)\\{{0,7}}[\"']?\s{{0,2}}[:=]\s{{0,2}}"
+        rf"{QUOTED}",
         odd,
         fold=True,
     ),
     make_rule(
         "assigned-secret",
         "pass secret pwd rootpw bindpw community",
-        rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community)[ \t]{{1,8}}(?:[0-9][ \t]{{1,4}})?{VALUE}(?=[ \t]{{0,8}}(?:R[OW])?(?:\n|\Z|\\n))",
+        rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community)[ \t]{{1,8}}"
+        rf"(?:[0-9][ \t]{{1,4}})?{VALUE}(?=[ \t]{{0,8}}(?:R[OW])?"
+        rf"(?:\n|\Z|\\n))",
         directive,
         fold=True,
     ),

@@ -43,7 +43,9 @@ SPOKEN = re.compile(
 )
 "Words of sentences; those of a passphrase are seldom among them."
 
-PASSWORD_NAME = re.compile(r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo")
+PASSWORD_NAME = re.compile(
+    r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo"
+)
 NO_VALUE = re.compile(r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d")
 "A setting, a source of openssl, a query, a date."
 
@@ -70,10 +72,13 @@ def odd(match: re.Match[str]) -> Tier | None:
 
 def told(match: re.Match[str]) -> Tier | None:
     """What a sentence says a secret is; a word in quotes behind a sign is for the rules of assignments."""
-    value, name, link = match.group("secret"), match.group("name").lower(), match.groupdict().get("link") or ""
-    if stands_for_a_value(value) or REFERENCE_VALUE.match(value) or NO_VALUE.search(value):
-        return None
-    if RESULT.fullmatch(match.group("name")):
+    value, name, link = (
+        match.group("secret"),
+        match.group("name").lower(),
+        match.groupdict().get("link") or "",
+    )
+    nothing = stands_for_a_value(value) or REFERENCE_VALUE.match(value) or NO_VALUE.search(value)
+    if nothing or RESULT.fullmatch(match.group("name")):
         return None
     if value.isdigit():
         return Tier.REDACT if re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10 else None
@@ -83,10 +88,8 @@ def told(match: re.Match[str]) -> Tier | None:
     if match.group("quote") and password and re.search(r"\w|[^\x00-\x7f]", link):
         word = len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value)
         return Tier.REDACT if word or is_odd(value) else None
-    if password:
-        return Tier.REDACT if is_odd(value) else None
-    digits = re.search(r"\d", value) and not DIGEST.fullmatch(value)
-    return Tier.REDACT if len(value) >= 8 and digits and is_odd(value) else None
+    digits = len(value) >= 8 and re.search(r"\d", value) and not DIGEST.fullmatch(value)
+    return Tier.REDACT if (password or digits) and is_odd(value) else None
 
 
 def phrase(match: re.Match[str]) -> Tier | None:

@@ -30,6 +30,7 @@ DOCUMENTATION = [
 def addresses(text: str) -> Iterator[Finding]:
     """IPv4 and IPv6 addresses and hardware addresses."""
     if "." in text:
+        yield from _dotted(text)
         for match in IPV4.finditer(text):
             first = text[max(0, match.start() - 3) : match.start()]
             start = match.start() - (len(first) - len(first.rstrip(string.digits)))
@@ -45,12 +46,13 @@ def addresses(text: str) -> Iterator[Finding]:
                 yield Finding("mac", Tier.REDACT, *match.span(), match.group().lower())
 
 
-    if "." in text:
-        for match in MAC_DOTTED.finditer(text):
-            start = match.start() - 4
-            address = text[max(0, start) : match.end()]
-            if re.fullmatch(r"(?=.*\d)[0-9A-Fa-f.]{14}", address) and not is_glued(text, start, match.end(), "."):
-                yield Finding("mac", Tier.REDACT, start, match.end(), address.lower())
+def _dotted(text: str) -> Iterator[Finding]:
+    """Hardware addresses in three groups, as Cisco writes them."""
+    for match in MAC_DOTTED.finditer(text):
+        start = match.start() - 4
+        address = text[max(0, start) : match.end()]
+        if re.fullmatch(r"(?=.*\d)[0-9A-Fa-f.]{14}", address) and not is_glued(text, start, match.end(), "."):
+            yield Finding("mac", Tier.REDACT, start, match.end(), address.lower())
 
 
 def _colon_runs(text: str) -> Iterator[Finding]:

@@ -36,17 +36,32 @@ NOBODY = re.compile(
 )
 TRAILER = re.compile(r"[ \t]{1,12}(?P<name>[^<\n\\\"]{2,64}?)[ \t]{0,2}<")
 TRAILERS = ("author:", "committer:", "-by:")
-PERSON = r"[^\W\d_a-z][\w'\u2019-]{1,24}\.?(?: (?:(?:van|von|de|der|den|di|da|la|le|al|bin|ten) )?[^\W\d_a-z][\w'\u2019-]{0,24}\.?){1,3}"
+PERSON = (
+    r"[^\W\d_a-z][\w'\u2019-]{1,24}\.?(?: (?:(?:van|von|de|der"
+    r"|den|di|da|la|le|al|bin|ten) )?[^\W\d_a-z][\w'\u2019-]{0,24}\.?){1,3}"
+)
 "A name of two to four words that begin with capitals."
 
 LABEL = re.compile(
-    rf"s?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}(?=[\"'])|: ?\[)\[?\s{{0,2}}(?:\\{{0,7}}[\"'])?(?P<name>{PERSON})(?![\w(.:])"
+    rf"s?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}"
+    rf"(?=[\"'])|: ?\[)\[?\s{{0,2}}(?:\\{{0,7}}[\"'])?(?P<name>{PERSON})"
+    rf"(?![\w(.:])"
 )
-LABELS = ("author", "committer", "owner", "maintainer", "assignee", "reviewer", "-by", "git user", "user.name")
+LABELS = (
+    "author",
+    "committer",
+    "owner",
+    "maintainer",
+    "assignee",
+    "reviewer",
+    "-by",
+    "git user",
+    "user.name",
+)
 DISPLAYED = re.compile(rf"(?:\"(?P<quoted>[^\"<>\n]{{2,64}})\"|(?<![\w'\u2019-])(?P<name>{PERSON}))[ \t]?<$")
 "What RFC 5322 has before an address."
 
-OBFUSCATED_HINTS = ("at]", "at)", "at}", "at>", "AT]", "AT)", "AT>", " dot ", " DOT ")
+OBFUSCATED_HINTS = ("at]", "at)", "at}", "at>", "AT]", " dot ", " DOT ")
 AT = r"(?: ?[\[({<] ?(?:at|@) ?[\])}>] ?)"
 DOT = r"(?: ?[\[({<] ?(?:dot|\.) ?[\])}>] ?| dot )"
 OBFUSCATED = re.compile(

@@ -43,7 +43,8 @@ BESIDE = 48
 "Characters before a number that may say what it is."
 
 CARD_WORD = re.compile(
-    r"(?:card|visa|master|amex|express|credit|debit|karte|carte|tarjeta|carta|cart[aã]o|\bcc|\bpan)\W{0,3}(?:\w{1,12}\W{1,3}){0,3}$", re.IGNORECASE
+    r"(?:card|visa|master|amex|express|credit|debit|karte|carte|tarjeta|carta|cart[aã]o|\bcc|\bpan)\W{0,3}(?:\w{1,12}\W{1,3}){0,3}$",
+    re.IGNORECASE,
 )
 SSN_WORD = re.compile(r"(?:\bssn|social security(?: (?:no|number))?)\W{0,4}(?:is )?$", re.IGNORECASE)
 BARE_SSN = re.compile(r"\d{9}(?!\d)", re.ASCII)
@@ -118,7 +119,6 @@ def _social_security(text: str, start: int, end: int) -> Iterator[Finding]:
         real = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
         if real and not is_glued(text, match.start(), match.end(), "-./:"):
             yield Finding("ssn", Tier.REDACT, *match.span())
-
 
     for match in BARE_SSN.finditer(text, start, end):
         if SSN_WORD.search(text[max(0, match.start() - BESIDE) : match.start()]):

@@ -15,7 +15,9 @@ PASSWORDS = (
 
 NAME = (
     r"(?P<name>(?:pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|pwd"
-    r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parola|heslo"
+    r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort"
+    r"|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parola"
+    r"|heslo"
     r"|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
 )
 TRADE = r"(?P<name>(?:(?<![\w.-])(?:api |access )?key|secret(?: key)?|token|(?<![\w.-])code))\b"
@@ -23,23 +25,35 @@ SAYS = r"(?=[^\n]{0,200}?(?:\d|[\"'`!@#$%^&*+~]))"
 "Some sign of a value is on the line."
 
 BE = (
-    r"is now|is still|is|was|will be|should be|are|to|be|now|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on|este|je|jest|this|это|is:|are:|to:"
+    r"is now|is still|is|was|will be|should be|are|to|be|now"
+    r"|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on"
+    r"|este|je|jest|this|это|is:|are:|to:"
 )
 BETWEEN = r"(?:(?:'s)?[ \t]{1,2}(?!-)[^\s:=\"'`,.;!?()\[\]{}<>]{1,24}){0,7}?"
 FEW_BETWEEN = BETWEEN.replace("{0,7}", "{0,3}")
 LINK = (
-    rf"(?P<link>[ \t]{{0,2}}(?::|=|->|=>|→|—|–|：|-(?=[ \t]))[ \t]{{0,3}}|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為|は|는|은|이|가)[ \t]{{0,2}})"
+    rf"(?P<link>[ \t]{{0,2}}(?::|=|->|=>|→|—|–|：|-(?=[ \t]))[ \t]{{0,3}}"
+    rf"|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為"
+    rf"|は|는|은|이|가)[ \t]{{0,2}})"
 )
 SUBJECT = r"(?:user(?:name)?|login|account|log(?:ged)?[ -]?in|sign[ -]?in|cred(?:ential)?s?|auth)"
 
 PROSE_RULES: tuple[SecretRule, ...] = (
     make_rule("assigned-secret", PASSWORDS, rf"{NAME}{SAYS}{BETWEEN}{LINK}{SAID}", told, fold=True),
     make_rule("assigned-secret", PASSWORDS, rf"{NAME}[ \t]{{1,2}}\(?{SAYS}{SAID}", told, fold=True),
-    make_rule("assigned-secret", "secret token key code", rf"{TRADE}{SAYS}{FEW_BETWEEN}{LINK}{SAID}", told, fold=True),
+    make_rule(
+        "assigned-secret",
+        "secret token key code",
+        rf"{TRADE}{SAYS}{FEW_BETWEEN}{LINK}{SAID}",
+        told,
+        fold=True,
+    ),
     make_rule(
         "assigned-secret",
         "passw passphrase passcode kennwort",
-        r"(?s:.){0,96}?(?<![^\s(\"'`])" + SAID + r"[.,]?[ \t]{1,2}(?:as|is|für|als|como|comme)[ \t]{1,2}(?:(?:the|your|my|our|a|its|his|her|das|la|le)[ \t])?(?:[a-z]{1,16}[ \t]){0,2}?"
+        r"(?s:.){0,96}?(?<![^\s(\"'`])" + SAID + r"[.,]?[ \t]{1,2}(?:as|is|für|als|como|comme)[ \t]{1,2}"
+        r"(?:(?:the|your|my|our|a|its|his|her|das|la|le)[ \t])?"
+        r"(?:[a-z]{1,16}[ \t]){0,2}?"
         r"(?P<name>passw(?:or[dt]|d)|passphrase|passcode|kennwort|pwd)\b",
         told,
         fold=True,
@@ -49,14 +63,17 @@ PROSE_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "login log␣in sign␣in creds credential",
-        rf"(?P<name>{SUBJECT})(?![\w-])[^\n]{{0,40}}?(?:with|as|is|are|:|=|\()[ \t]{{0,2}}[\"'`]?[\w.@+-]{{1,64}}[\"'`]?[ \t]{{0,2}}[/:|][ \t]{{0,2}}{SAID}",
+        rf"(?P<name>{SUBJECT})(?![\w-])[^\n]{{0,40}}?(?:with|as|is"
+        rf"|are|:|=|\()[ \t]{{0,2}}[\"'`]?[\w.@+-]{{1,64}}[\"'`]?[ \t]{{0,2}}[/:"
+        rf"|][ \t]{{0,2}}{SAID}",
         told,
         fold=True,
     ),
     make_rule(
         "assigned-secret",
         "passw passphrase passcode",
-        rf"(?P<name>passw(?:or)?d|passphrase|passcode)(?: for [\w@.'\"-]{{1,64}}| \([^()\n]{{1,40}}\))?:[ \t]{{0,2}}\n{SAID}(?=\n|\Z)",
+        rf"(?P<name>passw(?:or)?d|passphrase|passcode)(?: for [\w@.'\"-]{{1,64}}"
+        rf"| \([^()\n]{{1,40}}\))?:[ \t]{{0,2}}\n{SAID}(?=\n|\Z)",
         told,
         fold=True,
     ),

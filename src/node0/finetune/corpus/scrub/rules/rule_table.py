@@ -2,6 +2,7 @@
 """Every rule and every finder that the scrubber is shipped with, in the order in which they are tried."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
@@ -21,10 +22,7 @@ Finder = Callable[[str], Iterator[Finding]]
 SECRET_RULES: tuple[SecretRule, ...] = (
     *TOKEN_RULES,
     *CONTEXT_RULES,
-    *SHELL_RULES,
-    *SQL_RULES,
-    *FILE_RULES,
-    *PROSE_RULES,
+    *(replace(rule, in_line=True) for rule in (*SHELL_RULES, *SQL_RULES, *FILE_RULES, *PROSE_RULES)),
 )
 "Where two overlap, the one that covers more is kept."
 

@@ -45,6 +45,9 @@ class SecretRule:
     length: int = 0
     "Characters of a whole one; 0 where they vary."
 
+    in_line: bool = False
+    "Looked for in lines as they stand only, for what it finds ends where a line does."
+
 
 class Options(TypedDict, total=False):
     """The fields of a `SecretRule` that most rules leave alone."""
@@ -54,6 +57,7 @@ class Options(TypedDict, total=False):
     before: str
     reach: int
     length: int
+    in_line: bool
 
 
 def make_rule(

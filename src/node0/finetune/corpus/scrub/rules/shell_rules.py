@@ -15,7 +15,8 @@ ATTACHED = {"p": r"mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|is
 
 SPACED = {
     "p": r"sshpass|twine|mongo\w*|cqlsh|influx|useradd|usermod|ipmitool|pscp|plink|putty|grant|rclone|nuget"
-    r"|(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|helm|az|oc|cf|acr|tsh|argocd|ibmcloud|eksctl)\b[^|;&\n]{0,120}\blogin",
+    r"|(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|helm"
+    r"|az|oc|cf|acr|tsh|argocd|ibmcloud|eksctl)\b[^|;&\n]{0,120}\blogin",
     "P": r"zip\w*|unzip|bcp|sqlcmd|isql|osql|mosquitto_\w+|ssh-keygen|ipmitool|snmp\w+|onesync|rar",
     "a": r"redis-cli|valkey-cli",
     "w": r"ldap\w+|sshpass",
@@ -28,16 +29,20 @@ SPACED = {
 }
 SEPARATE = re.compile(r"[|;&]|\$\(")
 NAMED = (
-    r"(?:[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pw|pwd|secret|secret-string|token|pin|api-?key|access-?key|credentials?))"
+    r"(?:[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pw|pwd"
+    r"|secret|secret-string|token|pin|api-?key|access-?key|credentials?))"
 )
 STORES = re.compile(r"secret|passw|keyvault|vault|SecureString|credential", re.IGNORECASE)
 READS_SECRET = re.compile(
-    r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -", re.IGNORECASE
+    r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -",
+    re.IGNORECASE,
 )
 SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
 "Of openssl: what follows is where the password is, or the password, for another rule."
 
-NOT_A_SECRET = re.compile(r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$")
+NOT_A_SECRET = re.compile(
+    r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$"
+)
 
 
 def short_option(match: re.Match[str]) -> Tier | None:
@@ -67,7 +72,11 @@ def of_store(match: re.Match[str]) -> Tier | None:
 
 def of_login(match: re.Match[str]) -> Tier | None:
     """User and password of a program that asks a server."""
-    return handed(match) if re.search(r"\b(?:curl|wget|https?|xh|aria2c|lftp|smb\w+|rpcclient|net)\b", line_before(match)) else odd(match)
+    return (
+        handed(match)
+        if re.search(r"\b(?:curl|wget|https?|xh|aria2c|lftp|smb\w+|rpcclient|net)\b", line_before(match))
+        else odd(match)
+    )
 
 
 def to_stdin(match: re.Match[str]) -> Tier | None:
@@ -87,7 +96,8 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "␣-",
-        rf" --?(?:value|data|string|body|from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\w./-]{{1,60}}=)?{VALUE}",
+        rf" --?(?:value|data|string|body|from-literal|set|set-string"
+        rf"|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\w./-]{{1,60}}=)?{VALUE}",
         of_store,
     ),
     make_rule(
@@ -97,7 +107,12 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         r"(?P<secret>(?:(?!(?P=quote))[^\n]){3,200})(?P=quote)",
         of_store,
     ),
-    make_rule("cli-password", "send␣", r"send(?: --)? (?P<quote>\\{0,7}[\"'])(?P<secret>[^\"'\n\\]{4,128})\\{1,8}[rn]", odd),
+    make_rule(
+        "cli-password",
+        "send␣",
+        r"send(?: --)? (?P<quote>\\{0,7}[\"'])(?P<secret>[^\"'\n\\]{4,128})\\{1,8}[rn]",
+        odd,
+    ),
     make_rule(
         "cli-password",
         "␣-",
@@ -106,7 +121,13 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         of_login,
     ),
     make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
-    make_rule("cli-password", "pass", rf"pass(?:out|in)?[ =]{{1,2}}(?P<q>['\"])pass:(?P<secret>[^'\"\n]{{3,200}})(?P=q)", handed, fold=True),
+    make_rule(
+        "cli-password",
+        "pass",
+        r"pass(?:out|in)?[ =]{1,2}(?P<q>['\"])pass:(?P<secret>[^'\"\n]{3,200})(?P=q)",
+        handed,
+        fold=True,
+    ),
     make_rule(
         "cli-password",
         "chpasswd",
@@ -126,15 +147,18 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "rabbitmqctl wpa_passphrase htpasswd",
-        rf"(?:rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
+        rf"(?:rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password"
+        rf"|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
         rf"|wpa_passphrase[ \t]{{1,2}}(?:\S{{1,32}}|\"[^\"\n]{{1,32}}\"|'[^'\n]{{1,32}}')"
-        rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t]{{1,2}}\S{{1,128}}[ \t]{{1,2}}[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",
+        rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t"
+        rf"]{{1,2}}\S{{1,128}}[ \t]{{1,2}}[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",
         handed,
     ),
     make_rule(
         "cli-password",
         "net␣u",
-        rf"net use?r?[ \t]{{1,2}}(?:[\w.-]{{1,64}}|[A-Za-z*]:?[ \t]{{1,2}}\\\\\S{{1,128}})[ \t]{{1,2}}(?![/*]){VALUE}",
+        rf"net use?r?[ \t]{{1,2}}(?:[\w.-]{{1,64}}|[A-Za-z*]:?[ \t]{{1,2}}\\\\\S{{1,128}}"
+        rf")[ \t]{{1,2}}(?![/*]){VALUE}",
         handed,
         fold=True,
     ),
@@ -149,15 +173,19 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "sqlplus conn impdp expdp sqlldr rman",
-        rf"(?:sqlplus|conn(?:ect)?|impdp|expdp|sqlldr|rman(?: target)?)(?:[ \t]{{1,2}}-\w{{1,8}}){{0,3}}[ \t]{{1,2}}['\"]?[\w$#]{{1,64}}/"
-        r"(?P<quote>\")?(?P<secret>(?(quote)[^\"\n]{3,128}|[^\s/@\"']{4,128}))(?(quote)\")(?=['\"]?(?:@|\s|;|\Z))",
+        r"(?:sqlplus|conn(?:ect)?|impdp|expdp|sqlldr|rman(?: target)?)"
+        r"(?:[ \t]{1,2}-\w{1,8}){0,3}[ \t]{1,2}['\"]?[\w$#]{1,64}/"
+        r"(?P<quote>\")?(?P<secret>(?(quote)[^\"\n]{3,128}|[^\s/@\"']{4,128}))"
+        r"(?(quote)\")(?=['\"]?(?:@|\s|;|\Z))",
         odd,
         fold=True,
     ),
     make_rule(
         "cli-password",
         "AUTH␣ requirepass masterauth SETUSER",
-        rf"(?:AUTH(?:[ \t]{{1,2}}[\w.@-]{{1,64}}(?=[ \t]{{1,2}}[^\s-]))?|requirepass|masterauth|SETUSER[^\n]{{1,80}}?>(?=\S))[ \t]{{0,2}}(?<=[ \t>]){VALUE}",
+        rf"(?:AUTH(?:[ \t]{{1,2}}[\w.@-]{{1,64}}(?=[ \t]{{1,2}}[^\s-]))?"
+        rf"|requirepass|masterauth|SETUSER[^\n]{{1,80}}?>(?=\S))[ \t]{{0,2}}"
+        rf"(?<=[ \t>]){VALUE}",
         odd,
     ),
     make_rule(

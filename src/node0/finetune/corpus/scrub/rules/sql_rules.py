@@ -8,22 +8,41 @@ import re
 from collections.abc import Iterator
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, is_odd, line_before, odd, phrase
+from node0.finetune.corpus.scrub.rules.handed_over import (
+    QUOTED,
+    VALUE,
+    handed,
+    is_odd,
+    line_before,
+    odd,
+    phrase,
+)
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
 
 STATEMENT = re.compile(
-    r"\b(?:user|role|login|alter|create|options|encrypted|with|set|identified|connect|subscription|server|update|insert|select|where|and)\b",
+    r"\b(?:user|role|login|alter|create|options|encrypted|with"
+    r"|set|identified|connect|subscription|server|update|insert"
+    r"|select|where|and)\b",
     re.IGNORECASE,
 )
-SECRET_COLUMN = re.compile(r"passw|pwd|\bpass\b|\bpw\b|secret|token|api_?key|\bpin\b|passphrase|private_key", re.IGNORECASE)
-SETS = re.compile(r"(?:define|setenv|putenv|set_?secret|add_?secret|set_?password|setattr)\(\s{0,4}$", re.IGNORECASE)
+SECRET_COLUMN = re.compile(
+    r"passw|pwd|\bpass\b|\bpw\b|secret|token|api_?key|\bpin\b|passphrase|private_key", re.IGNORECASE
+)
+SETS = re.compile(
+    r"(?:define|setenv|putenv|set_?secret|add_?secret|set_?password|setattr)\(\s{0,4}$", re.IGNORECASE
+)
 HASHED = re.compile(r"hash|salt|id$|_at$|type|count|expires", re.IGNORECASE)
 INSERT = re.compile(
-    r"insert\s{1,8}(?:or\s{1,4}\w{1,16}\s{1,4}|ignore\s{1,4})?into\s{1,8}[\w.\"`\[\]]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
+    r"insert\s{1,8}(?:or\s{1,4}\w{1,16}\s{1,4}|ignore\s{1,4})?into\s{1,8}[\w.\"`\[\]"
+    r"]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
     re.IGNORECASE,
 )
-CELL = re.compile(r"\s*(?:(?:[NnEe])?'(?P<text>(?:[^'\\\n]|''|\\.){0,400})'|\"(?P<double>[^\"\n]{0,400})\"|(?P<other>(?:\w{1,40}\([^()]{0,400}\)|[^,()'\"]){0,400}))\s*(?P<end>[,)])")
+CELL = re.compile(
+    r"\s*(?:(?:[NnEe])?'(?P<text>(?:[^'\\\n]|''|\\.){0,400})'"
+    r"|\"(?P<double>[^\"\n]{0,400})\"|(?P<other>(?:\w{1,40}\([^"
+    r"()]{0,400}\)|[^,()'\"]){0,400}))\s*(?P<end>[,)])"
+)
 ROWS = 10_000
 "Of one statement."
 
@@ -57,7 +76,7 @@ def column_values(text: str) -> Iterator[Finding]:
     if "insert" not in folded or "values" not in folded:
         return
     for match in INSERT.finditer(text):
-        names = [name.strip(" \t\r\n\"`[]") for name in match["columns"].split(",")]
+        names = [name.strip(' \t\r\n"`[]') for name in match["columns"].split(",")]
         wanted = {
             number
             for number, name in enumerate(names)
@@ -86,7 +105,9 @@ def _cells(text: str, at: int, wanted: set[int]) -> Iterator[Finding]:
         at = more.end()
 
 
-NO_USER = re.compile(r"(?:mailto|sips?|xmpp|tel|https?|ssh|git|file|author|email|mail|from|to|cc|bcc)$", re.IGNORECASE)
+NO_USER = re.compile(
+    r"(?:mailto|sips?|xmpp|tel|https?|ssh|git|file|author|email|mail|from|to|cc|bcc)$", re.IGNORECASE
+)
 
 
 def login_at_host(match: re.Match[str]) -> Tier | None:
@@ -114,7 +135,8 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "identified",
-        rf"identified\s{{1,4}}(?:with\s{{1,4}}\S{{1,64}}\s{{1,4}})?(?:by|as)\s{{1,4}}(?:password\s{{1,4}}|values\s{{1,4}})?{VALUE}",
+        rf"identified\s{{1,4}}(?:with\s{{1,4}}\S{{1,64}}\s{{1,4}})?"
+        rf"(?:by|as)\s{{1,4}}(?:password\s{{1,4}}|values\s{{1,4}})?{VALUE}",
         handed,
         fold=True,
     ),
@@ -128,14 +150,17 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "passw pwd",
-        rf"(?:passw(?:or)?d|pwd)(?:_?hash)?[\"`\]]?(?P<sign>\s{{0,3}}(?:=|:=|\(|\blike\b)\s{{0,3}}(?:crypt\(|md5\(|sha\d?\(|password\()?|\s{{1,3}}){LITERAL}",
+        rf"(?:passw(?:or)?d|pwd)(?:_?hash)?[\"`\]]?(?P<sign>\s{{0,3}}"
+        rf"(?:=|:=|\(|\blike\b)\s{{0,3}}(?:crypt\(|md5\(|sha\d?\("
+        rf"|password\()?|\s{{1,3}}){LITERAL}",
         in_statement,
         fold=True,
     ),
     make_rule(
         "sql-password",
         "secret key",
-        rf"(?:secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}})|(?:pragma\s{{1,4}}(?:re)?key\s{{0,3}}=|attach[^\n]{{1,160}}?\skey)\s{{0,3}}){LITERAL}",
+        rf"(?:secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}})|(?:pragma\s{{1,4}}"
+        rf"(?:re)?key\s{{0,3}}=|attach[^\n]{{1,160}}?\skey)\s{{0,3}}){LITERAL}",
         odd,
         fold=True,
     ),
@@ -149,7 +174,9 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "crypt( bypassphrase(",
-        rf"(?:(?:pgp_sym_|aes_|des_)?(?:en|de)?crypt(?:_iv)?\((?=[^()\n]{{1,200}},)[^()\n'\"]{{0,80}}(?:'[^'\n]{{0,200}}')?[^()\n'\"]{{0,80}},\s{{0,4}}"
+        rf"(?:(?:pgp_sym_|aes_|des_)?(?:en|de)?crypt(?:_iv)?\((?=[^"
+        rf"()\n]{{1,200}},)[^()\n'\"]{{0,80}}(?:'[^'\n]{{0,200}}')?[^"
+        rf"()\n'\"]{{0,80}},\s{{0,4}}"
         rf"|(?:en|de)cryptbypassphrase\(\s{{0,4}}){LITERAL}",
         lambda match: None if re.match(r"crypt\(", match.group(), re.IGNORECASE) else handed(match),
         fold=True,
@@ -168,14 +195,17 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "sp_add sp_password",
-        rf"sp_(?:add|password)\w{{0,24}}[ \t]{{1,4}}[^\n;]{{1,160}},\s{{0,4}}(?:@\w+\s{{0,2}}=\s{{0,2}})?{LITERAL}(?=\s{{0,4}}(?:;|\n|\Z))",
+        rf"sp_(?:add|password)\w{{0,24}}[ \t]{{1,4}}[^\n;]{{1,160}},\s{{0,4}}"
+        rf"(?:@\w+\s{{0,2}}=\s{{0,2}})?{LITERAL}(?=\s{{0,4}}(?:;"
+        rf"|\n|\Z))",
         handed,
         fold=True,
     ),
     make_rule(
         "sql-password",
         "auth( login( connect( user( authenticate(",
-        r"(?:auth|login|connect|user|authenticate)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1,64}(?P=q1)\s{0,2},\s{0,4}"
+        r"(?:auth|login|connect|user|authenticate)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
+        r",64}(?P=q1)\s{0,2},\s{0,4}"
         rf"(?:[a-z_]{{1,16}}\s?=\s?)?{QUOTED}",
         odd,
         fold=True,
@@ -183,7 +213,8 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "passw secret token pwd credential",
-        r"(?P<q1>\\{0,7}[\"'])(?P<name>[\w.-]{0,48}?(?:passw(?:or)?d|secret|token|pwd|credential)[\w.-]{0,24})(?P=q1)\s{0,2},\s{0,4}"
+        r"(?P<q1>\\{0,7}[\"'])(?P<name>[\w.-]{0,48}?(?:passw(?:or)?d"
+        r"|secret|token|pwd|credential)[\w.-]{0,24})(?P=q1)\s{0,2},\s{0,4}"
         rf"[NnEe]?{QUOTED}(?=\s{{0,4}}[),;\]])",
         pair,
         fold=True,

@@ -45,7 +45,9 @@ def test_what_does_not_change_is_not_written() -> None:
     assert rewritten("no list", str.upper) is None
 
 
-@pytest.mark.parametrize("text", ["2026-11-26 07:57:19", "1, 2, 3, 4, 5, 6, 7", "de:ad:be:ef:00:01", "61 62 300 4"])
+@pytest.mark.parametrize(
+    "text", ["2026-11-26 07:57:19", "1, 2, 3, 4, 5, 6, 7", "de:ad:be:ef:00:01", "61 62 300 4"]
+)
 def test_numbers_dates_and_addresses_are_no_text(text: str) -> None:
     assert list(listed_bytes(text, ())) == []
 

@@ -47,7 +47,9 @@ READINGS: dict[str, Callable[[str], str]] = {
     "entities": lambda text: "".join(f"&#{ord(sign)};" for sign in text),
     "entities in hex": lambda text: "".join(f"&#x{ord(sign):x};" for sign in text),
     "spaced": " ".join,
-    "full width": lambda text: "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text),
+    "full width": lambda text: "".join(
+        chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text
+    ),
     "CSV": lambda text: '1,"' + text.replace('"', '""') + '",2',
 }
 

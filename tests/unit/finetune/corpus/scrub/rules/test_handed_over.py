@@ -14,13 +14,16 @@ def test_what_only_talks_about_a_secret_stays(text: str) -> None:
     assert SCRUBBER.scrub(f"before\n{text}\nafter")[0] == f"before\n{text}\nafter"
 
 
-@pytest.mark.parametrize("value", ["hunter2", "Tr0ub4dor&3", "kX9#vLq!2", "blue-Sky_88", "Qm7zRt4wLp", "Sommer!Wind"])
+@pytest.mark.parametrize(
+    "value", ["hunter2", "Tr0ub4dor&3", "kX9#vLq!2", "blue-Sky_88", "Qm7zRt4wLp", "Sommer!Wind"]
+)
 def test_letters_beside_digits_or_signs_are_odd(value: str) -> None:
     assert is_odd(value)
 
 
 @pytest.mark.parametrize(
-    "value", ["required", "sha256", "4096", "10.5GB", "v1.2.3", "gt-abc12", "src/app.py", "a==b", "24h", "E12"]
+    "value",
+    ["required", "sha256", "4096", "10.5GB", "v1.2.3", "gt-abc12", "src/app.py", "a==b", "24h", "E12"],
 )
 def test_words_terms_figures_and_names_of_things_are_not_odd(value: str) -> None:
     assert not is_odd(value)
