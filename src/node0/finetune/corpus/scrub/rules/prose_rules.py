@@ -8,7 +8,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import SAID, told
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 PASSWORDS = (
-    "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo "
+    "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo adgangskode salasana "
     "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호"
 )
 "What often begins a word of the trade, such as key and token, is looked for apart: fewer words may follow."
