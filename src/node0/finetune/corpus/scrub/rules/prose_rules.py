@@ -8,7 +8,8 @@ from node0.finetune.corpus.scrub.rules.handed_over import SAID, told
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 PASSWORDS = (
-    "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo adgangskode salasana "
+    "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo "
+    "adgangskode salasana "
     "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호"
 )
 "What often begins a word of the trade, such as key and token, is looked for apart: fewer words may follow."
@@ -18,7 +19,7 @@ NAME = (
     r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort"
     r"|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parola"
     r"|heslo"
-    r"|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
+    r"|adgangskoden?|salasana|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
 )
 TRADE = r"(?P<name>(?:(?<![\w.-])(?:api |access )?key|secret(?: key)?|token|(?<![\w.-])code))\b"
 SAYS = r"(?=[^\n]{0,200}?(?:\d|[\"'`!@#$%^&*+~]))"
