@@ -60,6 +60,7 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "bob:Tr0ub4dor_3x@db.harbor-yard.net:5432",
         'db.auth("bob", "Tr0ub4dor_3x")',
         "chpasswd <<< 'bob:Tr0ub4dor_3x'",
+        'ALTER USER bob IDENTIFIED BY "x9" REPLACE "Tr0ub4dor_3x";',
         "conn system/Tr0ub4dor_3x@orcl",
         "encryptbypassphrase('Tr0ub4dor_3x', x)",
         "Enter password:\nTr0ub4dor_3x\n",
