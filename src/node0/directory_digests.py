@@ -29,8 +29,8 @@ def damage(directory: Path) -> str | None:
         listed = read_object(directory / DIGESTS)["files"]
         present = _files(directory)
         if sorted(listed) != present:
-            name = min({*listed} ^ {*present})
-            return f"{name} is {'missing' if name in listed else 'not listed'}"
+            first = min({*listed} ^ {*present})
+            return f"{first} is {'missing' if first in listed else 'not listed'}"
         changed = (name for name in present if _differs(directory / name, listed[name]))
         name = next(changed, None)
     except FileNotFoundError as error:

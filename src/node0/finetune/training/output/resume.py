@@ -116,7 +116,7 @@ def refuse_damaged(state: Path) -> None:
 def without_damaged_best(run: RunDirectory, state: TrainerState) -> TrainerState:
     """The trainer's state, without its best step where what was kept of that step has changed, and told."""
     best = state.best_step
-    if best in (None, state.step) or (reason := damage(run.state(best))) is None:
+    if best is None or best == state.step or (reason := damage(run.state(best))) is None:
         return state
     logger.warning("the weights of the best step, %d, are damaged and not used: %s", best, reason)
     return state.model_copy(update={"best_step": None, "best_val_loss": None})
