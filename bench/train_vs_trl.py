@@ -2,12 +2,15 @@
 """LoRA fine-tuning in one process beside TRL's `SFTTrainer`: real tokens/s and peak memory.
 
 Both sides train the same model on the same ids with the same supervised positions, rank and
-targets, with what each does by default on a CPU: TRL 1.16 pads its rows, runs under bfloat16
-autocast and recomputes activations; ours packs rows and keeps the frozen base in bfloat16 where
-the processor multiplies it. Padding is not counted. Every side runs in fresh processes that take
-turns; a figure is the median over their windows. Run it on an idle machine:
+targets, with what each does by default: TRL 1.16 pads its rows, runs under bfloat16 autocast and
+recomputes activations; ours packs rows and keeps the frozen base in bfloat16 where the hardware
+multiplies it. Padding is not counted. Every side runs in fresh processes that take turns; a figure
+is the median over their windows. Memory is resident, or on a GPU what tensors took there. Run it on
+an idle machine, on a GPU with more to do:
 
     python bench/train_vs_trl.py
+    python bench/train_vs_trl.py --device cuda --size qwen3-0.6b --batch-tokens 8192 --rows 16 \\
+        --steps 10 --sides trl trl-kept trl-packed ours
 """
 
 import argparse
@@ -24,25 +27,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_sizes import SIZES, write_model
+
 SIDES = {
     "trl": "TRL, its defaults",
     "trl-kept": "TRL, gradient_checkpointing=False",
+    "trl-packed": "TRL, gradient_checkpointing=False, packing=True",
     "trl-float32": "TRL, bf16=False, gradient_checkpointing=False",
     "ours": "ours, its defaults",
     "ours-float32": "ours, precision=float32",
 }
-SHAPE = {"hidden_size": 512, "num_hidden_layers": 8, "vocab_size": 32000, "intermediate_size": 1376}
-HEADS = {"num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 2048}
 RANK, ALPHA, DROPOUT = 16, 32, 0.05
 HF_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ROLE, MAX_LENGTH = "bench", 1024
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 "Processor time compares sides fairly with one thread only: idle threads of a pool spin."
-ROWS = 4
-"Conversations in a batch of TRL."
-
-BATCH_TOKENS = 2048
-"Tokens in a microbatch of ours: about what a batch of TRL holds with its padding."
+HANDED_ON = ("windows", "steps", "threads", "clock", "device", "size", "rows", "batch-tokens")
+WARM_UP = {"cpu": 1, "cuda": 3}
+"Steps that are not measured: lazy state, and a pool of threads or memory that fills."
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,28 @@ def main() -> int:
     parser.add_argument("--windows", type=int, default=3, help="measured windows a process")
     parser.add_argument("--steps", type=int, default=4, help="steps a window")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=WARM_UP, default="cpu")
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--rows", type=int, default=4, help="conversations in a batch of TRL's")
+    parser.add_argument(
+        "--batch-tokens",
+        type=int,
+        default=2048,
+        help="tokens in a microbatch of ours: about what a batch of TRL's holds with its padding",
+    )
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: processor time, for a busy machine"
     )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=["trl", "trl-kept", "ours"])
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--prepare", dest="prepared", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
         print(json.dumps(_measure(options).__dict__))
+        return 0
+    if options.prepared:
+        prepare(options.prepared, options)
         return 0
     with tempfile.TemporaryDirectory() as directory:
         _child("prepare", Path(directory), options)
@@ -89,15 +104,14 @@ def main() -> int:
 
 
 def _child(side: str, work: Path, options: argparse.Namespace) -> Any:
-    if side == "prepare":
-        command = [sys.executable, "-c", "import train_vs_trl as b, sys; b.prepare(sys.argv[1])", str(work)]
-    else:
-        command = [sys.executable, __file__, "--side", side, "--work", str(work)]
-        command += [f"--{name}={getattr(options, name)}" for name in ("windows", "steps", "threads", "clock")]
+    given = ["--prepare", str(work)] if side == "prepare" else ["--side", side, "--work", str(work)]
+    for name in HANDED_ON:
+        given.append(f"--{name}={getattr(options, name.replace('-', '_'))}")
+    command = [sys.executable, __file__, *given]
     environment = os.environ | {
         "OMP_NUM_THREADS": str(options.threads),
         "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
     }
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=1800
@@ -108,9 +122,8 @@ def _child(side: str, work: Path, options: argparse.Namespace) -> Any:
 def _report(found: dict[str, list[Figures]], options: argparse.Namespace) -> None:
     speed = {s: statistics.median(v for f in figures for v in f.speeds) for s, figures in found.items()}
     peak = {s: statistics.median(f.peak for f in figures) for s, figures in found.items()}
-    print(
-        f"LoRA rank {RANK} on all linear layers, {SHAPE}, {options.threads} threads, {options.clock} clock,"
-    )
+    print(f"LoRA rank {RANK} on all linear layers, {SIZES[options.size]}, {options.batch_tokens} tokens,")
+    print(f"on {_machine(options)}, {options.clock} clock,")
     print(f"median of {options.rounds} processes x {options.windows} windows x {options.steps} steps")
     print(f"  {'':48}{'tokens/s':>10}{'peak MiB':>10}{'first loss':>12}")
     for side, figures in found.items():
@@ -124,21 +137,26 @@ def _report(found: dict[str, list[Figures]], options: argparse.Namespace) -> Non
                 )
 
 
-def prepare(directory: str) -> None:
-    """Write the model with its tokenizer, the corpus, and the ids and labels that both sides train on."""
+def _machine(options: argparse.Namespace) -> str:
+    if options.device == "cpu":
+        return f"{options.threads} threads"
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
+    return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+
+
+def prepare(work: Path, options: argparse.Namespace) -> None:
+    """Write the model with its tokenizer, the corpus, and the ids and labels that both sides train on."""
     from node0.finetune.corpus.store import CorpusStore
 
-    work = Path(directory)
-    torch.manual_seed(0)
-    LlamaForCausalLM(LlamaConfig.from_dict(SHAPE | HEADS)).save_pretrained(work / "model")
-    _tokenizer().save_pretrained(work / "model")
+    dtype = "float32" if options.device == "cpu" else "bfloat16"
+    write_model(options.size, str(work / "model"), dtype=dtype, device=options.device)
+    _tokenizer(SIZES[options.size]["vocab_size"]).save_pretrained(work / "model")
     store = CorpusStore(work / "corpus")
-    for entry in _conversations(random.Random(0), 400):
+    steps = WARM_UP[options.device] + options.windows * options.steps
+    for entry in _conversations(random.Random(0), max(400, steps * options.rows)):
         store.add(entry)
-    dataset = _plan(work, "auto").data.steps.dataset
+    dataset = _plan(work, "auto", options).data.steps.dataset
     rows = [
         {name: dataset[i][name].tolist() for name in ("input_ids", "labels")} for i in range(len(dataset))
     ]
@@ -149,14 +167,14 @@ def prepare(directory: str) -> None:
     (work / "rows.json").write_text(json.dumps(rows))
 
 
-def _tokenizer() -> Any:
+def _tokenizer(vocab: int) -> Any:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
     from transformers import PreTrainedTokenizerFast
 
     special = ["<unk>", "<pad>", "<s>", "</s>"]
-    words = special + [f"w{index}" for index in range(SHAPE["vocab_size"] - 64 - len(special))]
+    words = special + [f"w{index}" for index in range(vocab - 64 - len(special))]
     model = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
     model.pre_tokenizer = WhitespaceSplit()
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers'
@@ -194,7 +212,7 @@ def _conversations(draw: random.Random, count: int) -> list[Any]:
     return entries
 
 
-def _plan(work: Path, precision: str) -> Any:
+def _plan(work: Path, precision: str, options: argparse.Namespace) -> Any:
     from node0.finetune.config import FineTuneConfig
     from node0.finetune.training.plan.run_plan import make_plan
     from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
@@ -206,10 +224,11 @@ def _plan(work: Path, precision: str) -> Any:
         base_model=str(work / "model"),
         lora=LoRAConfig(rank=RANK, alpha=ALPHA, dropout=DROPOUT, target_modules=list(ALL_LINEAR)),
         max_length=MAX_LENGTH,
-        tokens_per_microbatch=BATCH_TOKENS,
+        tokens_per_microbatch=options.batch_tokens,
         microbatches_per_step=1,
         val_split=0.0,
         lr=1e-4,
+        device=options.device,
         precision=precision,  # type: ignore[arg-type]  # one of its three words
     )
     return make_plan(config)
@@ -220,13 +239,15 @@ def _measure(options: argparse.Namespace) -> Figures:
 
     torch.set_num_threads(options.threads)
     run = _trl if options.side.startswith("trl") else _ours
-    ends, tokens, losses = run(options, 1 + options.windows * options.steps)
+    warm_up = WARM_UP[options.device]
+    ends, tokens, losses = run(options, warm_up + options.windows * options.steps)
     speeds = []
-    # The first step warms up: lazy state, and a thread pool that starts.
-    for first in range(1, len(tokens), options.steps):
+    for first in range(warm_up, len(tokens), options.steps):
         last = first + options.steps - 1
         speeds.append(sum(tokens[first : last + 1]) / (ends[last] - ends[first - 1]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.device == "cuda":
+        peak = torch.cuda.max_memory_allocated() / (1 << 20)
     return Figures(speeds, peak, losses)
 
 
@@ -234,7 +255,7 @@ def _ours(options: argparse.Namespace, steps: int) -> tuple[list[float], list[in
     from node0.finetune.training.engines.run_engine import build_engine
     from node0.pipeline.protocol import TrainStep
 
-    plan = _plan(options.work, "float32" if options.side == "ours-float32" else "auto")
+    plan = _plan(options.work, "float32" if options.side == "ours-float32" else "auto", options)
     pipeline, source = build_engine(plan).pipeline, plan.data.steps
     ends, tokens, losses = [], [], []
     for number in range(steps):
@@ -252,7 +273,9 @@ def _trl(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    rows = json.loads((options.work / "rows.json").read_text())[: steps * ROWS]
+    rows = json.loads((options.work / "rows.json").read_text())[: steps * options.rows]
+    packed = options.side == "trl-packed"
+    at_once = options.batch_tokens // MAX_LENGTH if packed else options.rows
     ends: list[float] = []
 
     class Clock(transformers.TrainerCallback):
@@ -265,11 +288,15 @@ def _trl(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int
     changed: dict[str, Any] = {} if options.side == "trl" else {"gradient_checkpointing": False}
     if options.side == "trl-float32":
         changed["bf16"] = False
+    if packed:
+        # Fewer rows hold as many conversations: there would not be enough for all steps.
+        rows = rows * 2
+        changed["packing"] = True
     config = SFTConfig(
         output_dir=str(options.work / "trl"),
-        use_cpu=True,
+        use_cpu=options.device == "cpu",
         max_steps=steps,
-        per_device_train_batch_size=ROWS,
+        per_device_train_batch_size=at_once,
         learning_rate=1e-4,
         max_length=MAX_LENGTH,
         # The rows are shuffled; in this order each step's real tokens are known.
@@ -290,8 +317,9 @@ def _trl(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int
         ),
         callbacks=[Clock()],
     )
+    lengths = [len(ids) for ids in trainer.train_dataset["input_ids"]]
     trainer.train()
-    tokens = [sum(len(row["input_ids"]) for row in rows[n * ROWS : (n + 1) * ROWS]) for n in range(steps)]
+    tokens = [sum(lengths[n * at_once : (n + 1) * at_once]) for n in range(steps)]
     return ends, tokens, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 

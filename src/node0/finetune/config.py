@@ -155,6 +155,9 @@ class FineTuneConfig(StageSettings, WorkSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     "Where tensors live."
 
+    deterministic: bool = False
+    "Sum in one order on a GPU, so that a resumed run has the same bytes; attention is slower."
+
     graph_budget_mb: int | None = Field(default=None, ge=0, le=1 << 30)
     "Memory for autograd graphs; beyond it blocks are recomputed. None derives it."
 

@@ -180,11 +180,14 @@ class _Dropout:
         return x.masked_fill(self.draw(x) == 0, 0.0)
 
     def draw(self, x: Tensor) -> Tensor:
-        """int16 in x's shape: all bits set where kept, none where dropped."""
+        """In x's shape, 0 where dropped: ones of x's type on a GPU, elsewhere int16 with all bits set."""
         key = self.key
         generator = keyed_generator(
             "dropout", key.seed, key.step, key.microbatch, self.layer_name, device=x.device
         )
+        if x.is_cuda:
+            # One pass; of x's type, because products of two types take twice the time there.
+            return torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator)
         # Four 16-bit draws from each 64-bit one: drawing floats would cost more than the product.
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None, generator=generator)
@@ -195,7 +198,9 @@ class _Dropout:
 
 
 def _masked(x: Tensor, keep: Tensor) -> Tensor:
-    """x with its bits cleared where `keep` has none. Autograd does not see through it."""
+    """x where `keep` says so, else 0. Autograd does not see through it."""
+    if keep.is_floating_point():
+        return x * keep
     bits = torch.int16 if x.element_size() == 2 else torch.int32
     return (x.view(bits) & keep).view(x.dtype)
 

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pick the device when a setting says `auto`, and ask it how it multiplies matrices."""
+"""Pick the device when a setting says `auto`, ask it how it multiplies matrices, and move tensors to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+from torch.utils import deterministic
 
 from node0.errors import ConfigError
 
@@ -39,3 +44,24 @@ def packs_matrices(device: str, dtype: torch.dtype) -> bool:
     if dtype == torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return dtype == torch.float32
+
+
+@contextmanager
+def one_order() -> Iterator[None]:
+    """Sum in one order: a GPU then gives the same bits each time, and attention's backward pass is slower."""
+    before = torch.are_deterministic_algorithms_enabled()
+    filled = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # made when torch is imported
+    torch.use_deterministic_algorithms(True)
+    # That is for finding reads of memory that nobody wrote.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # as above
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]  # as above
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device. What goes to a GPU takes its place in line there, and nobody waits for it."""
+    # The other way the host would read before the copy has come.
+    return tensor.to(device, non_blocking=device.type == "cuda")

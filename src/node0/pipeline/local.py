@@ -80,7 +80,8 @@ class LocalPipeline:
 
     def accumulate(self, microbatches: Sequence[Microbatch], step: TrainStep) -> Totals:
         """Forward and backward of all microbatches taken. Gradients are summed, no weight moves."""
-        totals, row = Totals(), 0
+        losses: list[Tensor | float] = []
+        count = row = 0
         try:
             for index, microbatch in enumerate(microbatches):
                 rows = slice(row, row := row + microbatch.input_ids.shape[0])
@@ -88,14 +89,17 @@ class LocalPipeline:
                     continue
                 key = DropoutKey(step.seed, step.step, index)
                 if step.loss == "sft":
-                    totals += self._supervised(microbatch, key)
+                    loss, counted = self._supervised(microbatch, key)
                 else:
-                    totals += self._preference(microbatch, key, step, rows)
+                    loss, counted = self._preference(microbatch, key, step, rows)
+                losses.append(loss)
+                count += counted
             self._join_tied()
+            # Read behind the last pass: a device computes on while the host prepares the next one.
+            return Totals(sum(map(float, losses)), count)
         except BaseException:
             self.abort()
             raise
-        return totals
 
     def commit(self, totals: Totals, step: TrainStep) -> StepResult:
         """One optimizer step on the gradients that were accumulated, or none if they are not finite."""
@@ -156,21 +160,23 @@ class LocalPipeline:
         """Free what the stages hold."""
         self.abort()
 
-    def _supervised(self, microbatch: Microbatch, key: DropoutKey) -> Totals:
+    def _supervised(self, microbatch: Microbatch, key: DropoutKey) -> tuple[Tensor, int]:
         x = self._forward(microbatch, key)
         given = self._input(len(self.executors) - 1, x, microbatch.positions, key)
         result = self.executors[-1].train_tail(given, microbatch.labels)
         self._backward(key.microbatch, result.gradient)
-        return Totals(result.loss_sum, result.n_tokens)
+        return result.loss_sum, result.n_tokens
 
-    def _preference(self, microbatch: Microbatch, key: DropoutKey, step: TrainStep, rows: slice) -> Totals:
+    def _preference(
+        self, microbatch: Microbatch, key: DropoutKey, step: TrainStep, rows: slice
+    ) -> tuple[float, int]:
         reference = self._reference(microbatch, step, rows)
         x = self._forward(microbatch, key)
         given = self._input(len(self.executors) - 1, x, microbatch.positions, key)
         logps = self.executors[-1].forward_logps(given, microbatch.labels)
         loss_sum, gradient = preference_loss(logps, reference, preference=step.preference)
         self._backward(key.microbatch, self.executors[-1].backward(key.microbatch, gradient))
-        return Totals(loss_sum, logps.shape[0] // 2)
+        return loss_sum, logps.shape[0] // 2
 
     def _reference(self, microbatch: Microbatch, step: TrainStep, rows: slice) -> Tensor | None:
         if step.preference.reference_free:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from node0.errors import ConfigError
-from node0.models.device import multiplies_bfloat16, packs_matrices, pick_device
+from node0.models.device import moved, multiplies_bfloat16, one_order, packs_matrices, pick_device
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, *, cuda: bool, mps: bool) -> None:
@@ -53,3 +53,18 @@ def test_only_a_processor_with_vector_units_of_x86_packs_matrices(monkeypatch: p
 
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     assert not packs_matrices("cpu", torch.float32)
+
+
+def test_sums_are_in_one_order_inside_and_as_before_outside() -> None:
+    before = torch.are_deterministic_algorithms_enabled()
+
+    with one_order():
+        assert torch.are_deterministic_algorithms_enabled()
+
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+def test_a_tensor_that_is_there_is_not_copied() -> None:
+    tensor = torch.ones(2)
+
+    assert moved(tensor, torch.device("cpu")) is tensor

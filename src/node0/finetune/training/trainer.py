@@ -45,6 +45,7 @@ from node0.finetune.training.plan.run_plan import (
 from node0.finetune.training.reference import KeptScores, Reference, learn_reference, reference_model
 from node0.finetune.training.schedule import Schedule
 from node0.loglines import RESUME_TRIGGERED
+from node0.models.device import one_order
 from node0.pipeline.protocol import Microbatch, Preference, StepResult, TrainStep
 from node0.pipeline.ranks import ALONE, Ranks
 from node0.settings import Resolved
@@ -111,6 +112,8 @@ def run_plan(
         found = find_state(run, resume)
         if found is not None:
             refuse_other_run(read_state(found).fingerprint, plan.fingerprint)
+        if plan.config.deterministic:
+            stack.enter_context(one_order())
         engine = stack.enter_context(placement.open(plan))
         engine.follow(hook)
         trainer = Trainer(plan, engine, stop_after=stop_after, hook=hook, ranks=ranks)

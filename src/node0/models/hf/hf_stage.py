@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.lora.adapter import lora_layers
+from node0.models.device import moved
 from node0.models.hf.document_rows import forward_documents
 from node0.models.hf.head import rows_to_logits, rows_to_logps
 from node0.models.hf.hf_arguments import read_hf_config, vocabulary_of
@@ -77,7 +78,7 @@ class HFStage(Stage):
         recompute: Recompute | None = None,
     ) -> Tensor:
         """As `Stage.forward_hidden`, behind the model's final norm too; there is no cache."""
-        self._recompute = recompute
+        self._recompute, positions = recompute, moved(positions, x.device)
         try:
             if self.packs:
                 return self._forward(x, positions=positions)
@@ -112,8 +113,9 @@ class HFStage(Stage):
         """Log probabilities of the labels that there are (n,), and their places among all rows (n,)."""
         flat = labels.flatten()
         where = (flat != IGNORE).nonzero().squeeze(1)
+        targets, where = moved(flat.index_select(0, where), hidden.device), moved(where, hidden.device)
         rows = hidden.flatten(0, 1).index_select(0, where)
-        return rows_to_logps(self.model, self._output, rows, flat.index_select(0, where)), where
+        return rows_to_logps(self.model, self._output, rows, targets), where
 
     def _forward(self, ids: Tensor, *, positions: Tensor | None = None) -> Tensor:
         """Hidden (rows, tokens, width): each row one document, or packed where there are `positions`."""

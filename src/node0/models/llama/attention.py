@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from node0.models.llama import varlen_attention
 from node0.models.llama.block_attention import attend_document, usable
+from node0.models.llama.varlen_attention import Documents
 
 _CALL_COST = 4096
 "Pairs of tokens that cost about as much time as one more call of the kernel."
@@ -18,9 +20,9 @@ _CALL_COST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the tokens of a microbatch see each other. Exactly one of three ways.
+    """How the tokens of a microbatch see each other. Exactly one of four ways.
 
-    Neither field set: each row is one document.
+    No field set: each row is one document.
     """
 
     documents: tuple[tuple[int, bool], ...] | None = None
@@ -29,21 +31,38 @@ class Layout:
     mask: Tensor | None = None
     "bool (rows or 1, 1, tokens, tokens): True where a query sees a key."
 
+    packed: Documents | None = None
+    "All documents of the flattened rows, for a kernel that takes them in one call."
 
-def training_layout(positions: Tensor, window: int | None = None) -> Layout:
-    """The cheapest exact way to attend within documents. positions: int64 (rows, tokens)."""
+
+def training_layout(
+    positions: Tensor,
+    window: int | None = None,
+    *,
+    device: torch.device | None = None,
+    in_one_call: bool = False,
+) -> Layout:
+    """The cheapest exact way to attend within documents.
+
+    positions: int64 (rows, tokens), best on the host, where their lengths are read.
+    window: last tokens that a token sees; None is all of its document.
+    device: where queries are; None is that of `positions`.
+    in_one_call: whether `varlen_attention` computes them.
+    """
     rows, tokens = positions.shape
+    place = device or positions.device
     lengths = document_lengths(positions)
-    longest = max(lengths)
-    if window is not None and longest > window:
-        return Layout(mask=_block_mask(positions, window))
-    if len(lengths) == rows:
-        return Layout()
     documents = _merge_single_tokens(lengths)
+    windowed = window is not None and max(lengths) > window
+    if in_one_call:
+        packed = varlen_attention.documents_of(documents, place, window if windowed else None)
+        return Layout(packed=packed)
+    if not windowed and len(lengths) == rows:
+        return Layout()
     split_cost = sum(length * length + _CALL_COST for length, single in documents if not single)
-    if split_cost < rows * tokens * tokens:
+    if not windowed and split_cost < rows * tokens * tokens:
         return Layout(documents=documents)
-    return Layout(mask=_block_mask(positions, window))
+    return Layout(mask=_block_mask(positions.to(place), window))
 
 
 def document_lengths(positions: Tensor) -> list[int]:
@@ -60,20 +79,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
 
     query (rows, tokens, heads, head_dim), key and value with kv heads; returns query's shape.
     """
+    if layout.packed is not None:
+        q, k, v = (tensor.flatten(0, 1) for tensor in (query, key, value))
+        return varlen_attention.attend_all(q, k, v, layout.packed).view(query.shape)
     documents = layout.documents
     if documents is None and layout.mask is None and usable(query):
         documents = ((query.shape[1], query.shape[1] == 1),) * query.shape[0]
     if documents is not None:
         return _attend_documents(query, key, value, documents)
-    out = functional.scaled_dot_product_attention(
-        query.transpose(1, 2),
-        key.transpose(1, 2),
-        value.transpose(1, 2),
-        attn_mask=layout.mask,
-        is_causal=layout.mask is None,
-        enable_gqa=query.shape[2] != key.shape[2],
-    )
-    return out.transpose(1, 2)
+    q, k, v = (tensor.transpose(1, 2) for tensor in (query, key, value))
+    return _attended(q, k, v, layout.mask).transpose(1, 2)
 
 
 def attend_cached(query: Tensor, keys: Tensor, values: Tensor, window: int | None = None) -> Tensor:
@@ -91,18 +106,12 @@ def attend_cached(query: Tensor, keys: Tensor, values: Tensor, window: int | Non
         # The queries of one kv head attend to the same keys: they are rows of one product.
         grouped = query.view(batch, kv_heads, heads // kv_heads, head_dim)
         out = functional.scaled_dot_product_attention(grouped, keys, values)
-        return out.view(batch, 1, heads, head_dim).to(dtype)
+        # A GPU's kernels may lay the heads out otherwise.
+        return out.reshape(batch, 1, heads, head_dim).to(dtype)
     whole = new == total and (window is None or total <= window)
-    out = functional.scaled_dot_product_attention(
-        query.transpose(1, 2),
-        keys,
-        values,
-        # `is_causal` aligns the mask to the top left: right only where the cache was empty.
-        attn_mask=None if whole else _cache_mask(new, total, window, query.device),
-        is_causal=whole,
-        enable_gqa=heads != kv_heads,
-    )
-    return out.transpose(1, 2).to(dtype)
+    # Without a mask it is aligned to the top left: right only where the cache was empty.
+    mask = None if whole else _band(new, total, window, query.device)
+    return _attended(query.transpose(1, 2), keys, values, mask).transpose(1, 2).to(dtype)
 
 
 def _attend_documents(
@@ -121,15 +130,21 @@ def _attend_documents(
         if usable(q):
             outputs.append(attend_document(q, k, v))
             continue
-        out = functional.scaled_dot_product_attention(
-            q.transpose(0, 1)[None],
-            k.transpose(0, 1)[None],
-            v.transpose(0, 1)[None],
-            is_causal=True,
-            enable_gqa=groups > 1,
-        )
+        q, k, v = (tensor.transpose(0, 1)[None] for tensor in (q, k, v))
+        out = _attended(q, k, v, None)
         outputs.append(out[0].transpose(0, 1))
     return torch.cat(outputs).view(query.shape)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """torch's kernel over (rows, heads, tokens, head_dim); without a mask causal."""
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1 and query.is_cuda and (mask is not None or query.dtype == torch.float32):
+        # There the kernels that keep no scores take one key head a query head.
+        key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=query.shape[1] != key.shape[1]
+    )
 
 
 def _merge_single_tokens(lengths: list[int]) -> tuple[tuple[int, bool], ...]:
@@ -150,10 +165,6 @@ def _block_mask(positions: Tensor, window: int | None) -> Tensor:
     document = starts.cumsum(dim=1)
     same = document[:, None, :, None] == document[:, None, None, :]
     return same & _band(tokens, tokens, window, positions.device)
-
-
-def _cache_mask(new: int, total: int, window: int | None, device: torch.device) -> Tensor:
-    return _band(new, total, window, device)
 
 
 def _band(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor:

@@ -55,6 +55,9 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape and type."""
         wide = x.float()
+        if x.is_cuda:
+            # One kernel there; on a processor the steps are as fast, and what they give is kept.
+            return functional.rms_norm(wide, self.weight.shape, self.weight, self.eps).to(x.dtype)
         scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
         return (wide * scale * self.weight).to(x.dtype)
 

@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CHUNK_LOGITS = 1 << 22
+CHUNK_LOGITS = 1 << 22
 "float32 logits alive at a time: 16 MiB stays near the caches and keeps products large."
+
+CHUNK_LOGITS_ON_GPU = 1 << 26
+"256 MiB: with fewer rows a GPU would wait for the head's weight, which each chunk reads anew."
 
 
 def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
@@ -94,7 +97,8 @@ class _HeadLogps(torch.autograd.Function):
 
 
 def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[slice]:
-    step = max(1, _CHUNK_LOGITS // weight.shape[0])
+    logits = CHUNK_LOGITS_ON_GPU if hidden.is_cuda else CHUNK_LOGITS
+    step = max(1, logits // weight.shape[0])
     for start in range(0, hidden.shape[0], step):
         yield slice(start, min(start + step, hidden.shape[0]))
 

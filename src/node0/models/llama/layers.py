@@ -17,6 +17,7 @@ from node0.lora.linear import keyed_generator
 from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import is_adapter_weight
 from node0.models.block_cache import BlockCache
+from node0.models.device import moved
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout
@@ -25,6 +26,7 @@ from node0.models.llama.decode import DecodeLayer
 from node0.models.llama.head_loss import head_logps, head_loss
 from node0.models.llama.packed_linear import pack_matrices
 from node0.models.llama.rope import RotaryEmbedding, head_dim
+from node0.models.llama.varlen_attention import usable
 from node0.models.loss import IGNORE
 from node0.models.stage import Recompute, Stage
 
@@ -129,8 +131,9 @@ class LlamaStage(Stage):
         """The residual stream behind this stage's layers: (batch, tokens, hidden).
 
         x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
-        positions: int64 (batch, tokens). Without a cache 0 starts a document and documents do not see
-        each other; with one, the tokens follow what the cache holds and positions count on.
+        positions: int64 (batch, tokens), on the stage's device or on the host. Without a cache 0 starts a
+        document and documents do not see each other; with one, the tokens follow what the cache holds and
+        positions count on.
         """
         hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
         context = self._context(positions, cache)
@@ -164,9 +167,13 @@ class LlamaStage(Stage):
         return wide.to(self.dtype)
 
     def _context(self, positions: Tensor, cache: KVCache | None) -> Context:
+        device = self.device
         if cache is None:
-            cos, sin = self.rope(positions, positions.shape[1])
-            return Context(cos, sin, layout=training_layout(positions, self.args.sliding_window))
+            cos, sin = self.rope(moved(positions, device), positions.shape[1])
+            in_one_call = usable(device, self.dtype, head_dim(self.args))
+            window = self.args.sliding_window
+            layout = training_layout(positions, window, device=device, in_one_call=in_one_call)
+            return Context(cos, sin, layout=layout)
         cos, sin = self.rope(positions, len(cache) + positions.shape[1])
         return Context(cos, sin, cache=cache)
 
@@ -187,8 +194,8 @@ class _HeadMixin(LlamaStage):
     def chunked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, int]:
         """Sum of cross-entropies over supervised positions (float32 scalar), and their number.
 
-        hidden (batch, tokens, hidden), labels int64 (batch, tokens) with IGNORE elsewhere. The head
-        sees supervised rows only and no tensor of all their logits exists.
+        hidden (batch, tokens, hidden), labels int64 (batch, tokens) with IGNORE elsewhere, best on the host,
+        where they are counted. The head sees supervised rows only and no tensor of all their logits exists.
         """
         rows, targets, _ = self._supervised(hidden, labels)
         return head_loss(rows, self.output.weight, targets), targets.shape[0]
@@ -204,8 +211,9 @@ class _HeadMixin(LlamaStage):
         """Normed rows (n, hidden), their labels (n,), their places among all rows (n,)."""
         flat = labels.flatten()
         where = (flat != IGNORE).nonzero().squeeze(1)
-        rows = hidden.flatten(0, 1).index_select(0, where)
-        return self.norm(rows), flat.index_select(0, where), where
+        targets = moved(flat.index_select(0, where), hidden.device)
+        where = moved(where, hidden.device)
+        return self.norm(hidden.flatten(0, 1).index_select(0, where)), targets, where
 
 
 class HeadExpert(LlamaStage):

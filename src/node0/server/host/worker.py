@@ -157,7 +157,7 @@ class StageWorker:
             self._report(Frame("logps", _address(attempt, microbatch), [logps]))
             return
         result = self.executor.train_tail(given, labels)
-        fields = {"loss_sum": result.loss_sum, "n_tokens": result.n_tokens}
+        fields = {"loss_sum": float(result.loss_sum), "n_tokens": result.n_tokens}
         self._report(Frame("loss", {**_address(attempt, microbatch), **fields}))
         self._down(attempt, microbatch, result.gradient)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from node0.errors import RetriableError
 from node0.lora.adapter import dropout_key, lora_layers, set_adapter
 from node0.lora.linear import DropoutKey
+from node0.models.device import moved
 from node0.models.stage import Head, Stage
 from node0.server.stage.cached_sequence import CachedSequence
 from node0.server.stage.graphs import GraphBudget, GraphMeter
@@ -41,7 +42,9 @@ class StageInput:
 class TailResult:
     """What a fused visit to the tail gives."""
 
-    loss_sum: float
+    loss_sum: Tensor
+    "float32 scalar on the stage's device: to read it is to wait for the pass."
+
     n_tokens: int
     gradient: Tensor | None
     "Of the input; None unless it was asked for."
@@ -125,21 +128,20 @@ class StageExecutor:
         with meter:
             hidden = self._hidden(x, given, meter)
             loss, n_tokens = self._tail.chunked_loss(hidden, labels)
-        loss_sum = float(loss.detach())
         gradient = self._backward(_Pass(given, x, loss, meter), torch.ones_like(loss))
-        return TailResult(loss_sum, n_tokens, gradient)
+        return TailResult(loss.detach(), n_tokens, gradient)
 
     @torch.no_grad()
     def hidden(self, x: Tensor, positions: Tensor, *, adapter: str | None) -> Tensor:
         """The residual stream without a graph and without dropout. `adapter=None` is the base alone."""
         self._ready(training=False, adapter=adapter)
-        return self.stage.forward_hidden(self._moved(x), self._moved(positions))
+        return self.stage.forward_hidden(self._moved(x), positions)
 
     @torch.no_grad()
     def score(self, x: Tensor, positions: Tensor, labels: Tensor, *, adapter: str | None) -> Tensor:
         """`hidden` through the LM head: log probability of each label, float32 (rows, tokens), else 0."""
         hidden = self.hidden(x, positions, adapter=adapter)
-        return self._tail.label_logps(hidden, self._moved(labels))
+        return self._tail.label_logps(hidden, labels)
 
     def new_sequence(self, max_length: int) -> CachedSequence:
         """A cache for one sequence of at most `max_length` tokens."""
@@ -168,7 +170,7 @@ class StageExecutor:
 
     def _hidden(self, x: Tensor, given: StageInput, meter: GraphMeter) -> Tensor:
         dropout_key(self.stage, given.key)
-        return self.stage.forward_hidden(x, self._moved(given.positions), recompute=meter.recompute)
+        return self.stage.forward_hidden(x, given.positions, recompute=meter.recompute)
 
     def _keep(self, done: _Pass) -> Tensor:
         self._passes[done.given.key.microbatch] = done
@@ -198,4 +200,4 @@ class StageExecutor:
             self._active = adapter
 
     def _moved(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.stage.device)
+        return moved(tensor, self.stage.device)

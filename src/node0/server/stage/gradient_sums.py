@@ -47,11 +47,13 @@ class GradientSums:
 
     def squared_norm(self) -> float:
         """Of all sums together; a tied table counts at one of its ends."""
-        return sum(
-            float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) ** 2
+        norms = [
+            torch.linalg.vector_norm(gradient, dtype=torch.float64)
             for name, gradient in self.by_name().items()
             if self._counts_tied or name != self._tied_name
-        )
+        ]
+        # Read together: each reading waits for the device.
+        return sum(norm**2 for norm in torch.stack(norms).tolist()) if norms else 0.0
 
     def assign(self, share: Share) -> None:
         """Clear the sums, and expect these microbatches from now on: the others go to another replica."""

@@ -25,7 +25,7 @@ def given(*, trainable: bool) -> tuple[Tensor, Tensor, Tensor]:
 def test_loss_and_gradients_are_those_of_cross_entropy(
     chunk: int, trainable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK_LOGITS", chunk)
+    monkeypatch.setattr(module, "CHUNK_LOGITS", chunk)
     hidden, weight, labels = given(trainable=trainable)
     wanted_of = [hidden, weight] if trainable else [hidden]
 
@@ -43,7 +43,7 @@ def test_loss_and_gradients_are_those_of_cross_entropy(
 def test_log_probabilities_have_a_gradient_of_their_own_each(
     chunk: int, trainable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK_LOGITS", chunk)
+    monkeypatch.setattr(module, "CHUNK_LOGITS", chunk)
     hidden, weight, labels = given(trainable=trainable)
     wanted_of = [hidden, weight] if trainable else [hidden]
     upstream = torch.randn(ROWS, generator=torch.Generator().manual_seed(4))

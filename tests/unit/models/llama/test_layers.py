@@ -128,7 +128,7 @@ def test_recomputed_layers_give_the_same_gradients(dropout: float) -> None:
 
 @pytest.mark.parametrize("trainable_head", [False, True])
 def test_the_chunked_loss_equals_the_whole_one(trainable_head: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node0.models.llama.head_loss._CHUNK_LOGITS", 61 * 5)
+    monkeypatch.setattr("node0.models.llama.head_loss.CHUNK_LOGITS", 61 * 5)
     (stage,) = build_stages(ARGS)
     stage.output.weight.requires_grad_(trainable_head)
     hidden = torch.randn(2, 9, 32, requires_grad=True)
@@ -150,7 +150,7 @@ def test_the_chunked_loss_equals_the_whole_one(trainable_head: bool, monkeypatch
 
 @pytest.mark.parametrize("trainable_head", [False, True])
 def test_label_logps_equal_the_log_softmax(trainable_head: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node0.models.llama.head_loss._CHUNK_LOGITS", 61 * 5)
+    monkeypatch.setattr("node0.models.llama.head_loss.CHUNK_LOGITS", 61 * 5)
     (stage,) = build_stages(ARGS)
     stage.output.weight.requires_grad_(trainable_head)
     hidden, weights = torch.randn(2, 9, 32, requires_grad=True), torch.randn(2, 9)

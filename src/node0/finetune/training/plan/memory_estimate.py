@@ -2,10 +2,10 @@
 """Estimate a run's peak memory before anything is loaded.
 
 The estimate is an upper bound of what lives at once: weights, what the optimizer holds for each
-trained weight, the autograd graphs of one microbatch, and one chunk of logits.
+trained weight, the autograd graphs of one microbatch, and what its passes take beside them.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from node0.errors import DoesNotFit
@@ -13,18 +13,22 @@ from node0.lora.lora_config import LoRAConfig
 from node0.models.hf.hf_arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.blocks import ffn_dim
+from node0.models.llama.head_loss import CHUNK_LOGITS, CHUNK_LOGITS_ON_GPU
 from node0.models.llama.rope import head_dim
 
 GIB = 1 << 30
 MIB = 1 << 20
-PROCESS_BYTES = 600 * MIB
-"Interpreter and libraries (torch 2.13 and transformers 5.23 on a CPU: 571 MiB resident)."
+PROCESS_BYTES = 780 * MIB
+"Interpreter and libraries (torch 2.13 and transformers 5.23 on a CPU: 750 MiB resident after a step)."
+
+PROCESS_BYTES_ON_GPU = 512 * MIB
+"Workspaces of libraries, and what the allocator holds in reserve. The context is not in free memory."
+
+GAPS, GAPS_ON_GPU = 1.75, 1.05
+"Bytes that memory grows by for a byte of tensors that come and go: a heap leaves gaps between them."
 
 TRAINED_BYTES = 4 + 4 + 8
 "A trained weight: itself, its gradient, and AdamW's two moments, in float32."
-
-CHUNK_LOGITS = 1 << 22
-"Logits that live together: the tail never makes all of a row's batch at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class MemoryFactors:
 
     lora: LoRAConfig | None
     graph_budget: int | None
-    "Bytes for graphs; None takes what is free."
+    "Bytes for graphs; None keeps them all."
+
+    on_gpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +58,22 @@ class MemoryEstimate:
     weights: int
     trained: int
     graphs: int
-    "Of one microbatch, at most the budget."
+    "Of one microbatch, at most the budget, with the gaps between their tensors."
 
     workspace: int
-    "A layer's backward pass, every layer's input, a chunk of logits, and the mask of packed rows."
+    "What the passes take beside graphs, and what layers that are recomputed need for it."
 
-    process: int = PROCESS_BYTES
+    process: int
+    gaps: float
+    "Times the bytes of tensors that `graphs` is."
+
+    least: int
+    "The total when every layer is recomputed."
 
     @property
     def total(self) -> int:
         """Everything together."""
-        return sum(asdict(self).values())
-
-    @property
-    def least(self) -> int:
-        """The total when every block is recomputed."""
-        return self.total - self.graphs
+        return self.weights + self.trained + self.graphs + self.workspace + self.process
 
 
 def estimate(args: LlamaArguments | HFArguments, factors: MemoryFactors) -> MemoryEstimate:
@@ -79,17 +85,23 @@ def estimate(args: LlamaArguments | HFArguments, factors: MemoryFactors) -> Memo
     """
     everything = count_parameters(args)
     trained = everything if factors.lora is None else count_adapter_parameters(args, factors.lora)
-    frozen = 0 if factors.lora is None else everything
-    layer = _layer_bytes(args, factors) if isinstance(args, HFArguments) else _graph_bytes(args, factors)
-    graphs = layer * args.num_hidden_layers
-    logits = 3 * 4 * max(CHUNK_LOGITS, args.vocab_size)
-    inputs = 4 * args.num_hidden_layers * factors.tokens * args.hidden_dim
-    mask = 5 * factors.tokens * factors.row_length
+    weights = 0 if factors.lora is None else everything * factors.base_bytes
+    process = PROCESS_BYTES_ON_GPU if factors.on_gpu else PROCESS_BYTES
+    kept = _layer_bytes(args, factors) if isinstance(args, HFArguments) else _graph_bytes(args, factors)
+    layer = round(_gaps(factors) * kept)
+    graphs, passes, again = layer * args.num_hidden_layers, _pass_bytes(args, factors, layer), layer
+    # A layer that is recomputed keeps its input, and has its graph while it is.
+    again += factors.base_bytes * args.num_hidden_layers * factors.tokens * args.hidden_dim
+    fixed = weights + trained * TRAINED_BYTES + passes + process
+    budget = None if factors.graph_budget is None else round(_gaps(factors) * factors.graph_budget)
     return MemoryEstimate(
-        weights=frozen * factors.base_bytes,
+        weights=weights,
         trained=trained * TRAINED_BYTES,
-        graphs=graphs if factors.graph_budget is None else min(graphs, factors.graph_budget),
-        workspace=2 * layer + inputs + logits + mask,
+        graphs=graphs if budget is None else min(graphs, budget),
+        workspace=passes if budget is None or graphs <= budget else passes + again,
+        process=process,
+        gaps=_gaps(factors),
+        least=fixed + again,
     )
 
 
@@ -157,15 +169,47 @@ def _linears(args: LlamaArguments) -> dict[str, tuple[int, int, bool]]:
 
 def _graph_bytes(args: LlamaArguments, factors: MemoryFactors) -> int:
     """What autograd keeps of one layer for one microbatch."""
-    linears = _linears(args)
-    outputs = sum(width_out for _, width_out, _ in linears.values())
-    # Besides the linears: the residual twice, rotated q and k, silu and product; norms in float32.
-    extra = 2 * args.hidden_dim + linears["wq"][1] + linears["wk"][1] + 2 * linears["w1"][1]
-    norms = 4 * args.hidden_dim
-    lora = factors.lora
-    inputs = [linears[name][0] for name in lora.target_modules if name in linears] if lora else []
-    adapted = sum(width_in + lora.rank for width_in in inputs) if lora else 0
-    return factors.tokens * (factors.base_bytes * (outputs + extra) + 4 * (norms + adapted))
+    linears, lora = _linears(args), factors.lora
+    trained = set(linears) if lora is None else {name for name in lora.target_modules if name in linears}
+    hidden, wide = args.hidden_dim, ffn_dim(args)
+    queries, keys = linears["wq"][1], linears["wk"][1]
+    # Turned queries, keys and values; what each document gave, and that behind each other.
+    kept = 2 * queries + 2 * (queries if _copies_keys(factors) else keys)
+    kept += queries if "wo" in trained else 0
+    # The gate, its SiLU and what it is multiplied with.
+    kept += 3 * wide + (wide if "w2" in trained else 0)
+    kept += sum(hidden for readers in ({"wq", "wk", "wv"}, {"w1", "w3"}) if trained & readers)
+    kept += 0 if lora is None else lora.rank * len(trained)
+    norms = 2 * hidden + (queries + keys if args.qk_norm else 0)
+    # A norm that trains keeps what its weight multiplies too.
+    norms *= 2 if lora is None else 1
+    return factors.tokens * (factors.base_bytes * kept + 4 * (norms + args.n_heads))
+
+
+def _gaps(factors: MemoryFactors) -> float:
+    return GAPS_ON_GPU if factors.on_gpu else GAPS
+
+
+def _copies_keys(factors: MemoryFactors) -> bool:
+    """Whether attention gets a key head for each query head (`attention._attended`)."""
+    return factors.on_gpu and factors.base_bytes == 4
+
+
+def _pass_bytes(args: LlamaArguments | HFArguments, factors: MemoryFactors, layer: int) -> int:
+    """What a pass takes beside graphs: at the head, or in the backward pass of a layer."""
+    tokens, hidden = factors.tokens, args.hidden_dim
+    chunk = CHUNK_LOGITS_ON_GPU if factors.on_gpu else CHUNK_LOGITS
+    # The chunk's logits twice in float32, and once more as they are multiplied.
+    head = (8 + factors.base_bytes) * max(min(chunk, tokens * args.vocab_size), args.vocab_size)
+    # Supervised rows: themselves, in float32, normed, and their gradient.
+    head += tokens * hidden * (4 + 3 * factors.base_bytes)
+    # The gradient of a head that trains, before it is scaled, and of the table that it may be.
+    head += 0 if factors.lora is not None else 2 * 4 * args.vocab_size * hidden
+    head = round(_gaps(factors) * head)
+    turns = 0 if isinstance(args, HFArguments) else 2 * 4 * tokens * head_dim(args)
+    fused = factors.on_gpu and factors.base_bytes == 2
+    mask = 0 if fused else 5 * tokens * factors.row_length
+    return max(head, layer) + turns + mask
 
 
 def _layer_bytes(args: HFArguments, factors: MemoryFactors) -> int:

@@ -140,7 +140,7 @@ def make_plan(
     total_steps = config.max_steps or data.steps.total_steps(config.epochs)
     config = with_rate(config, args, total_steps)
     free = free_bytes(device) // (1 if device == "cuda" else processes)
-    memory = estimate(args, _memory_factors(config, dtype, None))
+    memory = estimate(args, _memory_factors(config, dtype, device, None))
     budget = _graph_budget(config, memory, free)
     return RunPlan(
         config=config,
@@ -152,7 +152,7 @@ def make_plan(
         device=device,
         dtype=dtype,
         total_steps=total_steps,
-        memory=estimate(args, _memory_factors(config, dtype, budget)),
+        memory=estimate(args, _memory_factors(config, dtype, device, budget)),
         free=free,
         graph_budget=budget,
     )
@@ -230,13 +230,16 @@ def _tokenizer_name(config: FineTuneConfig, base: BaseModelDir | HFBase | None) 
     return str(base.tokenizer_path)
 
 
-def _memory_factors(config: FineTuneConfig, dtype: torch.dtype, graph_budget: int | None) -> MemoryFactors:
+def _memory_factors(
+    config: FineTuneConfig, dtype: torch.dtype, device: str, graph_budget: int | None
+) -> MemoryFactors:
     return MemoryFactors(
         tokens=max(config.tokens_per_microbatch, config.max_length),
         row_length=config.max_length,
         base_bytes=dtype.itemsize,
         lora=config.lora,
         graph_budget=graph_budget,
+        on_gpu=device == "cuda",
     )
 
 
@@ -245,4 +248,4 @@ def _graph_budget(config: FineTuneConfig, memory: MemoryEstimate, free: int) -> 
     if config.graph_budget_mb is not None:
         return config.graph_budget_mb << 20
     room = int(max(0, free - memory.least) * GRAPH_SHARE)
-    return None if memory.graphs <= room else room
+    return None if memory.graphs <= room else int(room / memory.gaps)
