@@ -114,7 +114,7 @@ def _measure(options: argparse.Namespace, streams: int) -> float:
     answer()
     times = list(answer())
     assert len(times) == options.tokens, f"{options.side}: {len(times)} tokens, not {options.tokens}"
-    return streams * (options.tokens - 1) / (times[-1] - times[0])
+    return float(streams * (options.tokens - 1) / (times[-1] - times[0]))
 
 
 def _transformers(

@@ -20,7 +20,7 @@ from typing import Any
 
 from model_sizes import SIZES, arguments
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, object]] = {
     "lora bfloat16": {"dtype": "bfloat16"},
     "lora bfloat16, recomputed": {"dtype": "bfloat16", "budget": 0},
     "lora float32": {"dtype": "float32"},
@@ -49,7 +49,7 @@ def main() -> int:
     for settings in options.settings:
         for size in options.sizes:
             for row in options.rows:
-                given = {
+                given: dict[str, object] = {
                     "size": size,
                     "row": row,
                     "tokens": max(row, options.tokens),
@@ -86,7 +86,11 @@ def _measure(given: dict[str, Any]) -> dict[str, Any]:
     from node0.pipeline.protocol import Microbatch, TrainStep
 
     device, dtype, args = given["device"], getattr(torch, given["dtype"]), arguments(given["size"])
-    lora = None if given.get("full") else LoRAConfig(rank=16, target_modules=list(ALL_LINEAR))
+    lora = (
+        None
+        if given.get("full")
+        else LoRAConfig(rank=16, alpha=32, dropout=0.05, target_modules=list(ALL_LINEAR))
+    )
     budget = given.get("budget")
     factors = MemoryFactors(
         tokens=given["tokens"],

@@ -96,5 +96,6 @@ def write_model(size: str, directory: str, *, dtype: str = "float32", device: st
 
     torch.manual_seed(0)
     with torch.device(device):
-        model: Any = AutoModelForCausalLM.from_config(config(size), dtype=getattr(torch, dtype))
+        made: Any = AutoModelForCausalLM
+        model = made.from_config(config(size), dtype=getattr(torch, dtype))
     model.save_pretrained(directory)

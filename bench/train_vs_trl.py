@@ -317,7 +317,8 @@ def _trl(options: argparse.Namespace, steps: int) -> tuple[list[float], list[int
         ),
         callbacks=[Clock()],
     )
-    lengths = [len(ids) for ids in trainer.train_dataset["input_ids"]]
+    prepared: Any = trainer.train_dataset
+    lengths = [len(ids) for ids in prepared["input_ids"]]
     trainer.train()
     tokens = [sum(lengths[n * at_once : (n + 1) * at_once]) for n in range(steps)]
     return ends, tokens, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

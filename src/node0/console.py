@@ -177,7 +177,7 @@ def note(message: str) -> None:
 
 
 def note_from_signal(message: str) -> None:
-    """Say something from a signal handler: a write that the signal interrupted cannot be entered a second time."""
+    """Say something from a signal handler: a write that it interrupted cannot be entered again."""
     try:
         note(message)
     except RuntimeError:

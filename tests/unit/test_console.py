@@ -371,5 +371,5 @@ def test_a_signal_in_the_middle_of_a_write_is_answered_all_the_same(monkeypatch:
     console.note_from_signal("finishing step 3\x1b")
 
     os.close(writing)
-    with open(reading, "rb") as end:
-        assert end.read() == "finishing step 3\\x1b\n".encode()
+    with os.fdopen(reading, "rb") as end:
+        assert end.read() == b"finishing step 3\\x1b\n"

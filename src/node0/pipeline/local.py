@@ -88,6 +88,7 @@ class LocalPipeline:
                 if index not in self._share:
                     continue
                 key = DropoutKey(step.seed, step.step, index)
+                loss: Tensor | float
                 if step.loss == "sft":
                     loss, counted = self._supervised(microbatch, key)
                 else:
