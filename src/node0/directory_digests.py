@@ -8,8 +8,8 @@ tells what has changed by a fault; it is not signed, so it does not tell who wro
 import json
 from pathlib import Path
 
+from node0.documents.json_document import read_object
 from node0.files import sha256_of, write_atomically
-from node0.json_document import read_object
 
 DIGESTS = "digests.json"
 

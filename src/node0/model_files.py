@@ -10,7 +10,7 @@ templates; an adapter in a directory below is a model by itself.
 import re
 from pathlib import Path
 
-from node0.json_document import read_object
+from node0.documents.json_document import read_object
 
 MODEL_CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"

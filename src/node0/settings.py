@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from node0.documents.json_document import depth_exceeds
+from node0.documents.yaml_document import load_yaml
 from node0.errors import ConfigError
-from node0.json_document import depth_exceeds
-from node0.yaml_document import load_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Tree = Mapping[str, Any]

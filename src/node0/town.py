@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
+from node0.documents.yaml_document import load_yaml
 from node0.errors import ConfigError, NotFound
 from node0.files import locked, write_atomically
-from node0.yaml_document import load_yaml
 
 MARK = Path("mayor") / "town.json"
 PRIME_SHIM = Path(".models") / "shim" / "gt"

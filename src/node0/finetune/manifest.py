@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from node0.documents.json_document import read_object
 from node0.errors import BadCheckpoint
 from node0.files import sha256_of, write_atomically
-from node0.json_document import read_object
 from node0.model_files import MANIFEST, model_files
 
 _DIGEST = "digest"

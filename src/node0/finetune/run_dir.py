@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from node0.documents.json_lines import read_json_lines, require_json_lines, write_json_lines
 from node0.errors import NotFound
 from node0.files import is_locked, private_directory
 from node0.finetune.manifest import read_manifest, verify_manifest, write_manifest
-from node0.json_lines import read_json_lines, require_json_lines, write_json_lines
 from node0.model_files import (
     CHAT_TEMPLATE,
     ENTRIES,

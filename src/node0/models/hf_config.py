@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from node0.documents.json_document import read_object
 from node0.errors import BadCheckpoint, ConfigError, UnsupportedArchitecture
-from node0.json_document import read_object
 from node0.models.llama.arguments import LlamaArguments, RopeScaling
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim

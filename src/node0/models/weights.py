@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from node0.documents.json_document import object_of, read_object
 from node0.errors import BadCheckpoint
 from node0.files import whole_path
-from node0.json_document import object_of, read_object
 from node0.model_files import WEIGHTS_INDEX
 
 HF_LINEAR = {

@@ -17,9 +17,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, StaticPool
 
+from node0.documents.json_document import depth_exceeds
 from node0.errors import ConfigError, Node0Error, StoreUnavailable
 from node0.files import PRIVATE_FILE, make_directory, narrow
-from node0.json_document import depth_exceeds
 from node0.store.migrate import is_current, migrate
 
 logger = logging.getLogger(__name__)

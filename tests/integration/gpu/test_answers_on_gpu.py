@@ -30,7 +30,7 @@ NORMED = ARGS.model_copy(update={"qk_norm": True, "head_dim": 16, "tie_embedding
 
 
 def joined(device: str, dtype: torch.dtype = torch.float32, args: object = ARGS) -> list[LlamaStage]:
-    stages = [stage.eval() for stage in build_stages(args, device=device, dtype=dtype, seed=3)]  # type: ignore[arg-type]
+    stages = [stage.eval() for stage in build_stages(args, device=device, dtype=dtype, seed=3)]
     for stage in stages:
         stage.requires_grad_(requires_grad=False)
         stage.join_projections()

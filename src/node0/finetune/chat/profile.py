@@ -19,12 +19,12 @@ from typing import Any, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from node0.documents.yaml_document import load_yaml
 from node0.errors import ConfigError, NotFound
 from node0.files import write_atomically
 from node0.finetune.chat import harness
 from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolResultBlock, ToolUseBlock, blocks
 from node0.finetune.role import ROLE_PATTERN, ROLE_RULE, is_role_name
-from node0.yaml_document import load_yaml
 
 _SHIPPED = resources.files("node0.finetune.chat") / "profiles"
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from safetensors.torch import load_file
 from torch import Tensor
 
+from node0.documents.json_document import read_object
 from node0.errors import BadCheckpoint, NotFound
 from node0.files import write_atomically
 from node0.finetune.run_dir import RunDirectory
-from node0.json_document import read_object
 from node0.lora.adapter import (
     apply_lora,
     load_lora_state_dict,

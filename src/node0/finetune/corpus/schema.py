@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.role import ROLE_PATTERN
-from node0.json_document import MAX_DEPTH, depth_exceeds
 
 
 class RecordedCall(BaseModel):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from node0.documents.json_lines import require_json_lines, write_json_lines
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.run_dir import EntryUse, RunDirectory
-from node0.json_lines import require_json_lines, write_json_lines
 
 Split = Literal["train", "val"]
 NAMED = 5

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from node0.console import note
+from node0.documents.json_lines import parse_object
 from node0.errors import ConfigError, Node0Error, RetriableError
 from node0.finetune.inference.reply import Answering, Reply
-from node0.json_lines import parse_object
 from node0.visible import data_for
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from node0.documents.json_lines import read_json_lines, write_json_lines
 from node0.files import open_to_append, sha256_of
 from node0.finetune.training.plan.run_plan import RunPlan
-from node0.json_lines import read_json_lines, write_json_lines
 from node0.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from node0.pipeline.protocol import IGNORE, Microbatch, Pipeline
 from node0.pipeline.ranks import ALONE, Ranks

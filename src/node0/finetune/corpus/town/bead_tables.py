@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from node0.documents.json_lines import read_json_lines
 from node0.errors import NotFound
 from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.town.beads import Bead, Beads, Change
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
-from node0.json_lines import read_json_lines
 
 ISSUE = (
     *("id", "title", "description", "status", "issue_type", "assignee", "created_by", "created_at"),

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from node0.documents.json_lines import read_json_lines
 from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.town.timestamps import timestamp_of
-from node0.json_lines import read_json_lines
 
 TOWN, BEADS = "town", "beads"
 "Where an event comes from."

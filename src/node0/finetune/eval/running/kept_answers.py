@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from node0.documents.json_lines import require_json_lines
 from node0.files import open_to_append
 from node0.finetune.chat.messages import Block, Request
 from node0.finetune.eval.running.answerer import Answerer, Sampling
 from node0.finetune.eval.running.task import Task
-from node0.json_lines import require_json_lines
 
 
 class KeptAnswers:

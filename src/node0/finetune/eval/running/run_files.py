@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from node0.documents.json_lines import require_json_lines
 from node0.errors import BadCheckpoint, ConfigError, RunInUse
 from node0.files import make_directory, open_to_append, try_locked, write_atomically
 from node0.finetune.eval.running.kept_answers import end_torn_line
 from node0.finetune.eval.schema import EvalResult
-from node0.json_lines import require_json_lines
 
 PLAN, TRIALS, ANSWERS, LOCK = "plan.json", "trials.jsonl", "answers.jsonl", ".lock"
 REPORT, PAGE = "report.json", "report.html"

@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.requests import Request
 
+from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.corpus.transcript.messages_form import plain
 from node0.finetune.serving.protocols.api_errors import RequestRefused
-from node0.json_document import MAX_DEPTH, depth_exceeds
 
 MAX_BYTES = 32 << 20
 "What Anthropic's API takes."

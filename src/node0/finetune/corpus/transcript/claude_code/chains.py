@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from node0.documents.json_document import MAX_DEPTH
 from node0.finetune.corpus.transcript.claude_code.answers import unlearnt
 from node0.finetune.corpus.transcript.claude_code.conversations import Conversation, conversations
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
-from node0.json_document import MAX_DEPTH
 
 TURNS = ("user", "assistant", "deep")
 MISSING_CALL = "answer behind the result of a call that is not in the file"

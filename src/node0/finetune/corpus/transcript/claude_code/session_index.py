@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from node0.documents.json_document import depth_exceeds
 from node0.finetune.corpus.transcript.claude_code.log_hash import log_hash, message_hash, without_cache_marks
 from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange, json_objects
 from node0.finetune.corpus.transcript.trajectory import RequestShape
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
-from node0.json_document import depth_exceeds
 
 INTERRUPTED = "[Request interrupted by user]"
 "What the harness sends in the user's name when an answer was stopped before its end."

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from node0.documents.json_lines import parse_object
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
-from node0.json_lines import parse_object
 
 MENDED = "line of several objects, mended"
 MAX_GLUED = 16

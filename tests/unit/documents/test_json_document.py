@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.json_document import MAX_DEPTH, depth_exceeds, object_of, read_object
+from node0.documents.json_document import MAX_DEPTH, depth_exceeds, object_of, read_object
 
 
 def test_an_object_comes_back(tmp_path: Path) -> None:

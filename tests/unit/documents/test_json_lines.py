@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.errors import BadCheckpoint
-from node0.json_lines import (
+from node0.documents.json_lines import (
     NO_OBJECT,
     NOT_JSON,
     TORN,
@@ -14,6 +13,7 @@ from node0.json_lines import (
     require_json_lines,
     write_json_lines,
 )
+from node0.errors import BadCheckpoint
 
 
 def test_lines_come_back_without_one_that_a_crash_cut(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import time
 import pytest
 import yaml
 
-from node0.yaml_document import load_yaml
+from node0.documents.yaml_document import load_yaml
 
 
 def bomb(levels: int, width: int, *, merge: bool = False) -> str:
