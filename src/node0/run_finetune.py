@@ -4,8 +4,13 @@
 import sys
 
 from node0.commands.finetune.finetune_options import app, main
+from node0.console import is_rank
+from node0.utils.rank_end import end_rank
 
 __all__ = ["app", "main"]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if is_rank():
+        end_rank(code)
+    sys.exit(code)

@@ -51,7 +51,7 @@ if rank:
 try:
     ranks.wait()
 except RetriableError as error:
-    print(error)
+    print(error, flush=True)  # a thread of gloo may abort the process at its very end
 """
 
 
