@@ -38,8 +38,10 @@ unit: setup  ## Unit and architecture tests
 
 test: unit integration  ## All tests: unit, architecture, and integration with real parts and oracles
 
+# Two files at once: many of these tests wait for others. Sockets lie below, and their paths must be short.
 integration: setup
-	$(PYTEST) -m integration tests/integration tests/gastown
+	@place=$$(mktemp -d /tmp/n0.XXXX) && { $(PYTEST) -n 2 --dist loadfile --basetemp=$$place -m integration \
+		tests/integration tests/gastown; code=$$?; rm -rf $$place; exit $$code; }
 
 bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
 	$(BIN)/python bench/train_vs_trl.py
