@@ -283,7 +283,7 @@ def test_a_finished_run_is_registered_by_name(place, town_root, capsys):
 
 
 def test_losses_that_are_not_finite_end_the_run_with_75_and_its_last_state(place, capsys):
-    code = main(configured(place, lr=1e38, num_warmup_steps=0, max_steps=50, max_skipped_steps=2))
+    code = main(configured(place, lr=1e6, num_warmup_steps=0, max_steps=50, max_skipped_steps=2))
 
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+from transformers.utils import logging as transformers_log
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.lora.adapter import lora_layers
@@ -156,7 +156,7 @@ def load_hf_stage(
 
 def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
     try:
-        with _without_bars():
+        with _silently():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 base.path,
                 config=read_hf_config(base.path),
@@ -173,20 +173,24 @@ def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
         ) from error
     model, found = loaded
     if missing := sorted(found["missing_keys"]):
-        raise BadCheckpoint(f"{base.path} has no tensor {missing[0]}; download or export the base again")
+        raise BadCheckpoint(
+            f"{base.path} has no tensor {missing[0]}, which a {base.args.family} has; download or export it again"
+        )
     return cast(PreTrainedModel, model)
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """Let transformers draw no bars, which would stand among a run's own lines."""
-    shown = is_progress_bar_enabled()
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
+def _silently() -> Iterator[None]:
+    """Let transformers draw no bars and report no tensors: what is missing, a run says in one line."""
+    bars, level = transformers_log.is_progress_bar_enabled(), transformers_log.get_verbosity()
+    transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
+    transformers_log.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers types it not
     try:
         yield
     finally:
-        if shown:
-            enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
+        transformers_log.set_verbosity(level)
+        if bars:
+            transformers_log.enable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not
 
 
 def _switch_dropout_off(model: nn.Module) -> None:
