@@ -4,31 +4,18 @@
 Anchors are looked for first, because a search for a string is many times faster than one for a pattern.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from node0.finetune.corpus.scrub.anchor_search import Anchor, AnchorSearch, folded_like
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
 from node0.finetune.corpus.scrub.rules.secret_rule import LONG_WORD, SecretRule
 from node0.finetune.corpus.scrub.views import GAP
 
-Anchor = tuple[str, SecretRule]
-AnchorTable = dict[tuple[str, ...], dict[str, list[SecretRule]]]
-"Rules by what they need, then by anchor."
-
-
-def _anchors(wanted: Callable[[SecretRule], bool]) -> AnchorTable:
-    table: AnchorTable = {}
-    for rule in filter(wanted, SECRET_RULES):
-        for anchor in rule.anchors:
-            table.setdefault(rule.needs, {}).setdefault(anchor, []).append(rule)
-    return table
-
-
-COMPACT_ANCHORS = _anchors(lambda rule: rule.compact)
-EXACT_ANCHORS = _anchors(lambda rule: not rule.fold and not rule.compact)
-FOLDED_ANCHORS = _anchors(lambda rule: rule.fold)
+SEARCH = AnchorSearch(SECRET_RULES, long_word=LONG_WORD)
+OVER_BREAKS = AnchorSearch(rule for rule in SECRET_RULES if not rule.in_line)
 LONGEST_ANCHOR = max(len(anchor) for rule in SECRET_RULES for anchor in rule.anchors)
 
 
@@ -55,69 +42,67 @@ class RuleMatch(NamedTuple):
 
 def find_anchors(text: str) -> AnchoredText:
     """Which anchors stand in a text."""
-    folded = _folded_like(text)
-    words = [word for word in text.split() if len(word) >= LONG_WORD]
-    exact = _standing(EXACT_ANCHORS, text)
-    if words:
-        exact += _standing(COMPACT_ANCHORS, "\n".join(words))
-    return AnchoredText(text, folded, words, exact, _standing(FOLDED_ANCHORS, folded))
+    folded = folded_like(text)
+    words = text.split()
+    exact, either_case = SEARCH.standing(text, folded, words)
+    return AnchoredText(text, folded, [word for word in words if len(word) >= LONG_WORD], exact, either_case)
 
 
 def anchors_of_joined(anchored: AnchoredText, joined: JoinedLines) -> AnchoredText:
     """The joined lines, with the anchors of the text and those that only a break had split."""
     text = joined.view.text
     edges = GAP.join([text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks])
-    split = [*_standing(EXACT_ANCHORS, edges), *_standing(COMPACT_ANCHORS, edges)]
-    exact = [*anchored.exact, *(anchor for anchor in split if anchor not in anchored.exact)]
-    exact = [one for one in exact if not one[1].in_line]
-    new = (
-        anchor
-        for anchor in _standing(FOLDED_ANCHORS, _folded_like(edges))
-        if anchor not in anchored.either_case
-    )
-    either = [one for one in (*anchored.either_case, *new) if not one[1].in_line]
-    return AnchoredText(text, _folded_like(text), [], exact, either)
+    exact, either_case = OVER_BREAKS.standing(edges, folded_like(edges), edges.split())
+    exact = _with_new(anchored.exact, exact)
+    return AnchoredText(text, folded_like(text), [], exact, _with_new(anchored.either_case, either_case))
+
+
+def _with_new(standing: Sequence[Anchor], found: Sequence[Anchor]) -> list[Anchor]:
+    """Those that are looked for over breaks too, and others after them."""
+    known = [one for one in standing if not one[1].in_line]
+    return [*known, *(anchor for anchor in found if anchor not in known)]
 
 
 def rule_matches(anchored: AnchoredText) -> Iterator[RuleMatch]:
     """Every match of every rule for secrets."""
-    for anchor, rule in anchored.exact:
-        yield from _anchored(rule, anchor, anchored.text, anchored.text)
-    for anchor, rule in anchored.either_case:
-        yield from _anchored(rule, anchor, anchored.text, anchored.folded)
+    yield from _matches(anchored.exact, anchored.text, anchored.text)
+    yield from _matches(anchored.either_case, anchored.text, anchored.folded)
 
 
-def _standing(table: AnchorTable, text: str) -> list[Anchor]:
-    return [
-        (anchor, rule)
-        for needs, anchors in table.items()
-        if not needs or any(need in text for need in needs)
-        for anchor, rules in anchors.items()
-        if anchor in text
-        for rule in rules
-    ]
+def _matches(anchors: Sequence[Anchor], text: str, haystack: str) -> Iterator[RuleMatch]:
+    places: dict[str, list[int]] = {}
+    for anchor, rule in anchors:
+        if anchor not in places:
+            places[anchor] = _places(haystack, anchor)
+        yield from _anchored(rule, len(anchor), text, places[anchor])
 
 
-def _anchored(rule: SecretRule, anchor: str, text: str, haystack: str) -> Iterator[RuleMatch]:
-    group = "secret" if "secret" in rule.pattern.groupindex else 0
-    floor = 0
+def _places(haystack: str, anchor: str) -> list[int]:
+    """Where an anchor stands, also where two overlap."""
+    places: list[int] = []
     at = haystack.find(anchor)
     while at >= 0:
+        places.append(at)
+        at = haystack.find(anchor, at + 1)
+    return places
+
+
+def _anchored(rule: SecretRule, length: int, text: str, places: Sequence[int]) -> Iterator[RuleMatch]:
+    """The matches of a rule at an anchor of some length, none before the end of the last."""
+    group = "secret" if "secret" in rule.pattern.groupindex else 0
+    match_at = rule.pattern.match
+    floor = free = 0
+    for at in places:
+        if at < free:
+            continue
+        free = at + length
         start = at
         if rule.before:
             window = text[max(floor, at - rule.reach) : at]
             start = at - (len(window) - len(window.rstrip(rule.before)))
-        match = rule.pattern.match(text, start)
+        match = match_at(text, start)
         tier = rule.judge(match) if match else None
         if match and tier:
             yield RuleMatch(rule, Finding(rule.kind, tier, *match.span(group)), match.start())
             floor = match.end(group)
-        at = haystack.find(anchor, max(at + len(anchor), floor))
-
-
-def _folded_like(text: str) -> str:
-    """The text in lower case, each letter in its place."""
-    folded = text.lower()
-    if len(folded) != len(text):
-        folded = "".join(letter.lower() if letter.isascii() else letter for letter in text)
-    return folded
+            free = max(free, floor)

@@ -22,7 +22,7 @@ NAME = (
     r"|adgangskoden?|salasana|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
 )
 TRADE = r"(?P<name>(?:(?<![\w.-])(?:api |access )?key|secret(?: key)?|token|(?<![\w.-])code))\b"
-SAYS = r"(?=[^\n]{0,200}?(?:\d|[\"'`!@#$%^&*+~]))"
+SAYS = r"(?=[^\n\d\"'`!@#$%^&*+~]{0,200}+[\d\"'`!@#$%^&*+~])"
 "Some sign of a value is on the line."
 
 BE = (

@@ -16,7 +16,7 @@ START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 "Where a short prefix may begin, also after an escaped newline."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SecretRule:
     """One kind of secret.
 
