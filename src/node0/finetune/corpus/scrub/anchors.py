@@ -96,8 +96,10 @@ def _anchored(rule: SecretRule, length: int, text: str, places: Sequence[int]) -
         if at < free:
             continue
         free = at + length
+        if rule.after and text[free : free + 1] not in rule.after:
+            continue
         start = at
-        if rule.before:
+        if at > floor and rule.before and text[at - 1] in rule.before:
             window = text[max(floor, at - rule.reach) : at]
             start = at - (len(window) - len(window.rstrip(rule.before)))
         match = match_at(text, start)

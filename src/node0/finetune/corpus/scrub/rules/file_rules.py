@@ -52,6 +52,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         rf"{NAME}[\"']?(?:\s{{1,4}}value\s{{0,2}}=\s{{0,2}}{QUOTED})",
         handed,
         fold=True,
+        needs=("value",),
     ),
     make_rule(
         "assigned-secret",
@@ -59,6 +60,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         rf"{NAME}[\"']?>(?P<secret>[^<>\n]{{4,200}})</",
         phrase,
         fold=True,
+        needs=("</",),
     ),
     make_rule(
         "assigned-secret",
@@ -76,6 +78,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         rf"{QUOTED}",
         odd,
         fold=True,
+        needs=("{",),
     ),
     make_rule(
         "assigned-secret",

@@ -5,6 +5,7 @@ The words around it say that it is a password; the value says whether it is one 
 """
 
 import re
+from functools import lru_cache
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE
@@ -72,20 +73,24 @@ def odd(match: re.Match[str]) -> Tier | None:
 
 def told(match: re.Match[str]) -> Tier | None:
     """What a sentence says a secret is; a word in quotes behind a sign is for the rules of assignments."""
-    value, name, link = (
-        match.group("secret"),
-        match.group("name").lower(),
-        match.groupdict().get("link") or "",
-    )
+    link = match.groupdict().get("link") or ""
+    joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
+    return _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
+
+
+@lru_cache(maxsize=16384)
+def _told(name: str, value: str, *, quoted: bool, joined: bool) -> Tier | None:
+    """As `told`; `joined` by a word."""
     nothing = stands_for_a_value(value) or REFERENCE_VALUE.match(value) or NO_VALUE.search(value)
-    if nothing or RESULT.fullmatch(match.group("name")):
+    if nothing or RESULT.fullmatch(name):
         return None
+    name = name.lower()
     if value.isdigit():
         return Tier.REDACT if re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10 else None
     password = PASSWORD_NAME.search(name)
-    if match.group("quote") and " " in value.strip():
-        return phrase(match)
-    if match.group("quote") and password and re.search(r"\w|[^\x00-\x7f]", link):
+    if quoted and " " in value.strip():
+        return _phrase(value)
+    if quoted and password and joined:
         word = len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value)
         return Tier.REDACT if word or is_odd(value) else None
     digits = len(value) >= 8 and re.search(r"\d", value) and not DIGEST.fullmatch(value)
@@ -94,7 +99,11 @@ def told(match: re.Match[str]) -> Tier | None:
 
 def phrase(match: re.Match[str]) -> Tier | None:
     """Several words: a passphrase, or text about one."""
-    value = match.group("secret").strip()
+    return _phrase(match["secret"])
+
+
+def _phrase(value: str) -> Tier | None:
+    value = value.strip()
     if " " not in value or stands_for_a_value(value) or NAMES_ITSELF.search(value):
         return None
     words = value.split()

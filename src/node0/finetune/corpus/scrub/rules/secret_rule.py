@@ -42,6 +42,9 @@ class SecretRule:
     reach: int = 0
     "How many of them are looked at."
 
+    after: str = ""
+    "Characters of which one follows the anchor; empty where any may."
+
     length: int = 0
     "Characters of a whole one; 0 where they vary."
 
@@ -56,6 +59,7 @@ class Options(TypedDict, total=False):
     needs: tuple[str, ...]
     before: str
     reach: int
+    after: str
     length: int
     in_line: bool
 

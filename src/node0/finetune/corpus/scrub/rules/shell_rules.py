@@ -8,7 +8,7 @@ import re
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.handed_over import VALUE, handed, is_odd, line_before, odd
-from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
 ATTACHED = {"p": r"mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
 "Programs whose option stands before its value without a space; with one it is something else."
@@ -91,14 +91,22 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "␣-",
         rf" -(?P<option>[A-Za-z])(?P<gap>[ \t=]{{1,2}})?{VALUE}",
         short_option,
+        after=LETTERS,
     ),
-    make_rule("cli-password", "␣-", rf" --?(?P<name>{NAMED})(?:=|[ \t]{{1,2}}){VALUE}", long_option),
+    make_rule(
+        "cli-password",
+        "␣-",
+        rf" --?(?P<name>{NAMED})(?:=|[ \t]{{1,2}}){VALUE}",
+        long_option,
+        after=WORD + ".-",
+    ),
     make_rule(
         "cli-password",
         "␣-",
         rf" --?(?:value|data|string|body|from-literal|set|set-string"
         rf"|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\w./-]{{1,60}}=)?{VALUE}",
         of_store,
+        after="-vdsbfe",
     ),
     make_rule(
         "cli-password",
@@ -106,6 +114,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         r" --?(?:from-literal|set|set-string|e|extra-vars)(?:=|[ \t]{1,2})(?P<quote>['\"])[\w./-]{1,60}="
         r"(?P<secret>(?:(?!(?P=quote))[^\n]){3,200})(?P=quote)",
         of_store,
+        after="-fse",
     ),
     make_rule(
         "cli-password",
@@ -119,6 +128,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         r" (?:-u|--user|--proxy-user|-U)[ =]?(?P<quote>['\"])?[^\s:%'\"/]{1,64}[:%]"
         r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\"@:]{4,128}))(?(quote)(?P=quote))",
         of_login,
+        after="-uU",
     ),
     make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
     make_rule(
@@ -127,6 +137,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         r"pass(?:out|in)?[ =]{1,2}(?P<q>['\"])pass:(?P<secret>[^'\"\n]{3,200})(?P=q)",
         handed,
         fold=True,
+        needs=("pass:",),
     ),
     make_rule(
         "cli-password",

@@ -158,11 +158,11 @@ SQL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "sql-password",
-        "secret key",
-        rf"(?:secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}})|(?:pragma\s{{1,4}}"
-        rf"(?:re)?key\s{{0,3}}=|attach[^\n]{{1,160}}?\skey)\s{{0,3}}){LITERAL}",
+        "secret",
+        rf"secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}}){LITERAL}",
         odd,
         fold=True,
+        after=" \t\n\r\f\v=",
     ),
     make_rule(
         "sql-password",
