@@ -6,6 +6,7 @@ hundreds of anchors cost little more than one.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
@@ -92,6 +93,7 @@ class _Table:
             core = max(row.anchor.split(), key=len)
             self._rows.setdefault(core if len(core) >= SHORTEST_CORE else "", []).append(row)
         self._cores = tuple(core for core in self._rows if core)
+        self._in_order = lru_cache(maxsize=1024)(self._sorted)
 
     def held(self, words: str) -> list[str]:
         """The longest words of anchors that stand in some words."""
@@ -99,13 +101,16 @@ class _Table:
 
     def standing(self, text: str, held: Iterable[str]) -> list[Anchor]:
         """The anchors with these longest words, or short ones, that stand in a text, in order."""
-        rows = [row for core in ("", *held) for row in self._rows.get(core, ()) if _stands(row, core, text)]
-        return [(row.anchor, row.rule) for row in sorted(rows)]
+        return [
+            (anchor, rule)
+            for anchor, rule, certain in self._in_order(tuple(held))
+            if certain or (anchor in text and (not rule.needs or any(need in text for need in rule.needs)))
+        ]
 
-
-def _stands(row: _Row, core: str, text: str) -> bool:
-    needs = row.rule.needs
-    return (row.anchor == core or row.anchor in text) and (not needs or any(need in text for need in needs))
+    def _sorted(self, held: Sequence[str]) -> list[tuple[str, SecretRule, bool]]:
+        """The anchors, and whether it is certain that they stand where their longest words do."""
+        rows = sorted((row, core) for core in ("", *held) for row in self._rows.get(core, ()))
+        return [(row.anchor, row.rule, row.anchor == core and not row.rule.needs) for row, core in rows]
 
 
 def _rows(rules: Iterable[SecretRule]) -> list[_Row]:

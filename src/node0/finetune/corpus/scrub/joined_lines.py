@@ -130,9 +130,10 @@ def _line_breaks(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_Lin
 def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
     """Whether whole words stand on both sides of a break, as at most breaks they do."""
     before = text[max(line_start, line_end - LOOK) : line_end].rpartition(" ")[2]
-    whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
-    if not whole:
-        return False
+    if len(before) >= SHORTEST_PIECE:
+        whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
+        if not whole:
+            return False
     words = text[next_start : next_start + LOOK].split(None, 1)
     if not words or words[0][0] not in PLAIN_START:
         return not words

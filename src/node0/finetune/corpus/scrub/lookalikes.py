@@ -62,6 +62,8 @@ def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
     A rule that lets something be knows a lookalike that is an example or stands for a value, no other: the
     value in `${NAME:-value}` or `example-value` is one.
     """
+    if all(one.kind != KIND for one in found):
+        return list(found)
     firm = _Covered(
         one for one in found if one.kind != KIND and (one.tier is not Tier.KEEP or one.kind == OURS)
     )

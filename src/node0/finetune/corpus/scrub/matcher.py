@@ -10,6 +10,7 @@ from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, join
 from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
 from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
+from node0.finetune.corpus.scrub.readings.encoded_words import SHORTEST as SHORTEST_CODE
 from node0.finetune.corpus.scrub.readings.encoded_words import text_blobs as encoded_words
 from node0.finetune.corpus.scrub.readings.reading_table import text_blobs
 from node0.finetune.corpus.scrub.rules.rule_table import FINDERS
@@ -81,7 +82,8 @@ class Matcher:
         """What reaches over a break; everything else was found where it stands."""
         text = joined.view.text
         yield from self._foreign(text, broken_tokens(anchored, joined))
-        whole = [blob for blob in encoded_words(text, text.split()) if _is_one(blob, joined)]
+        words = [word for word in text.split() if len(word) >= SHORTEST_CODE]
+        whole = [blob for blob in encoded_words(text, words) if _is_one(blob, joined)]
         found = [
             *self._inside(whole, depth, wide=False),
             *(
@@ -93,10 +95,13 @@ class Matcher:
         ]
         yield from (one for one in found if joined.inside(one.start, one.end))
 
-    def _foreign(self, text: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    def _foreign(self, text: str, found: Iterable[Finding]) -> Iterable[Finding]:
         """All of them; to be kept where something stands for the value already."""
+        return found if self._ours is None else self._without_ours(text, found, self._ours)
+
+    def _without_ours(self, text: str, found: Iterable[Finding], is_ours: Ours) -> Iterator[Finding]:
         for one in found:
-            ours = self._ours and not one.name and self._ours(text[one.start : one.end])
+            ours = not one.name and is_ours(text[one.start : one.end])
             kind = one.kind if one.kind == KIND else OURS
             yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
 

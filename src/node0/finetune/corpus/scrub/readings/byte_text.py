@@ -50,7 +50,7 @@ def begins_as_text(head: bytes) -> bool:
     """Whether the first bytes of something look like text, at little cost."""
     if not head.translate(None, ASCII):
         return True
-    if _wide_encoding(head):
+    if b"\0" in head and _wide_encoding(head):
         return True
     if head.translate(None, TEXT):
         return False

@@ -11,6 +11,8 @@ WORDS = Reading(encoded_words.text_blobs, encoded_words.rewritten)
 LISTS = Reading(byte_lists.listed_bytes, byte_lists.rewritten)
 DUMPS = Reading(byte_dumps.dumps, byte_dumps.rewritten)
 
+SPACE = re.compile(r"\s")
+
 
 def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
     """Every stretch of a text that holds another one, in order, without overlaps.
@@ -21,7 +23,8 @@ def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
     """
     known = text.split() if words is None else words
     blobs = list(WORDS.blobs(text, known))
-    blobs += LISTS.blobs(text, known)
+    if not text.isalnum():
+        blobs += LISTS.blobs(text, known)
     if "000" in text:
         blobs += DUMPS.blobs(text, known)
     return _apart(blobs)
@@ -29,12 +32,18 @@ def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
 
 def rewritten(written: str, change: Change) -> str | None:
     """A stretch with the text in it changed; None where nothing in it changes, or it holds none."""
-    readings = (WORDS, LISTS, DUMPS) if re.search(r"\s", written) else (WORDS, LISTS)
-    for reading in readings:
+    for reading in _readings_of(written):
         changed = reading.rewritten(written, change)
         if changed is not None:
             return changed
     return None
+
+
+def _readings_of(written: str) -> Sequence[Reading]:
+    """Those that may have written it: a list needs signs between its bytes, a dump spaces."""
+    if written.isalnum():
+        return (WORDS,)
+    return (WORDS, LISTS, DUMPS) if SPACE.search(written) else (WORDS, LISTS)
 
 
 def _apart(blobs: list[Blob]) -> list[Blob]:
