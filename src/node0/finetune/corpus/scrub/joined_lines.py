@@ -12,11 +12,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.views import GAP, View, ViewBuilder
 
-BREAK = re.compile(r"\n")
 ANY_BREAK = re.compile(r"\n|\\{1,4}(?:r\\{1,4})?n")
 MARGIN = re.compile(r"(?:[ \t]|\\{1,4}t){0,40}(?:(?:[│┃|>#*+]|//)[ \t]{1,8})?")
 "What a block puts before each of its lines."
@@ -100,11 +100,16 @@ class _LineBreak(NamedTuple):
 
 def joined_lines(text: str) -> JoinedLines | None:
     """The lines that may hold a broken token, put together; None where there are none."""
-    spans = [found.span() for found in (ANY_BREAK if "\\n" in text else BREAK).finditer(text)]
+    spans = [found.span() for found in ANY_BREAK.finditer(text)] if "\\n" in text else _ends_of_lines(text)
     if not spans:
         return None
     line_breaks, repeated = _line_breaks(text, spans)
     return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
+
+
+def _ends_of_lines(text: str) -> list[tuple[int, int]]:
+    ends = accumulate(map(len, text.split("\n")[:-1]), lambda end, width: end + 1 + width)
+    return [(end, end + 1) for end in ends]
 
 
 def _line_breaks(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_LineBreak], bool]:

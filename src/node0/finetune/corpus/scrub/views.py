@@ -33,6 +33,9 @@ CODE = (
 "Rust, C and printf; and `escape()`'s."
 
 ESCAPE_SITE = re.compile(rf"{CODE}|\\/")
+ESCAPE_SIGNS = ("\\u", "\\x", "\\U", "\\/", "\\0", "\\1", "\\2", "\\3")
+"With one of them each begins that has a backslash, but for the colours of `\\e[`."
+
 ESCAPE = re.compile(rf"{CODE}|\\{{1,8}}[/\"'nrt]")
 NUL = r"(?:\x00|\^@|\\{1,8}(?:u0000|x00|000|0(?![0-7])))"
 NULS = re.compile(NUL)
@@ -46,7 +49,7 @@ INVISIBLE = re.compile(
 "Colours of a terminal, also written out, and letters without a width."
 
 NUL_SIGNS = ("\\u0000", "\\x00", "\\0")
-COLOURS = ("\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\e[", "\\u20", "\\ufeff")
+COLOURS = ("\\u001b", "\\u001B", "\\x1b", "\\x1B", "\\033", "\\u20", "\\ufeff")
 WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});")
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
@@ -132,10 +135,10 @@ def decoded_views(text: str) -> Iterator[View]:
         if "+" in text:
             # In a query string it stands for a space, elsewhere for itself.
             yield _undone(text, PERCENT, PERCENT_OR_PLUS, _percent)
-    escaped = "\\" in text
-    if (escaped or "%u" in text) and ESCAPE_SITE.search(text):
+    coded = "\\" in text and any(sign in text for sign in ESCAPE_SIGNS)
+    if (coded or "%u" in text) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
-    yield from _without_layout(text, escaped=escaped)
+    yield from _without_layout(text, coded=coded)
     if "&" in text and ENTITY_SITE.search(text):
         yield _undone(text, ENTITY_SITE, ENTITY, _entity)
     if "+" in text and PIECED.search(text):
@@ -148,12 +151,12 @@ def decoded_views(text: str) -> Iterator[View]:
         yield _undone(text, WIDE, WIDE, _narrow)
 
 
-def _without_layout(text: str, *, escaped: bool) -> Iterator[View]:
+def _without_layout(text: str, *, coded: bool) -> Iterator[View]:
     """Without colours and letters of no width; without the NULs of UTF-16."""
-    coloured = "\x1b[" in text or (escaped and any(sign in text for sign in COLOURS))
+    coloured = "\x1b[" in text or "\\e[" in text or (coded and any(sign in text for sign in COLOURS))
     if coloured or (not text.isascii() and WIDTHLESS.search(text)):
         yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    nulls = "\0" in text or "^@" in text or (escaped and any(sign in text for sign in NUL_SIGNS))
+    nulls = "\0" in text or "^@" in text or (coded and any(sign in text for sign in NUL_SIGNS))
     if nulls and NUL_SITE.search(text):
         yield _undone(text, NUL_SITE, NULS, _nothing)
 

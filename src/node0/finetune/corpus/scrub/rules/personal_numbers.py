@@ -8,6 +8,7 @@ a leak.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from node0.errors import ScrubberUnavailable
 from node0.finetune.corpus.scrub.finding import Finding, Tier
@@ -50,6 +51,9 @@ SSN_WORD = re.compile(r"(?:\bssn|social security(?: (?:no|number))?)\W{0,4}(?:is
 BARE_SSN = re.compile(r"\d{9}(?!\d)", re.ASCII)
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
 
+REMEMBERED = 64
+"Characters of a stretch whose form is remembered."
+
 
 def numbers(text: str) -> Iterator[Finding]:
     """Telephone, card, bank account and US social security numbers."""
@@ -57,9 +61,16 @@ def numbers(text: str) -> Iterator[Finding]:
     for start, end in _digit_runs(text):
         yield from _accounts(text, max(floor, start - IBAN_REACH), end + IBAN_REACH)
         floor = max(floor, end - IBAN_REACH)
-        yield from _phones(text, start, end)
-        yield from _cards(text, start, end)
-        yield from _social_security(text, start, end)
+        if end - start > REMEMBERED or _may_be_a_number(text[start:end]):
+            yield from _phones(text, start, end)
+            yield from _cards(text, start, end)
+            yield from _social_security(text, start, end)
+
+
+@lru_cache(maxsize=16384)
+def _may_be_a_number(written: str) -> bool:
+    """Whether a stretch of digits has the form of any; dates and addresses come again and again."""
+    return any(form.search(written) for form in (PHONE, CARD, SSN, BARE_SSN))
 
 
 def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
