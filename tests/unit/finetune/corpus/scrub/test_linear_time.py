@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hostile texts for each reading and family of rules: four times the text is four times the work."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from node0.finetune.corpus.scrub.finding import Finding
+from node0.finetune.corpus.scrub.matcher import Matcher
+
+WHOLE = 200_000
+PART = WHOLE // 4
+UNLIKE_SQUARE = 10
+"Times as long for four times the text: linear is 4, quadratic 16."
+
+READINGS = (
+    "70 61 ",
+    "70:",
+    "0x70, ",
+    "112, 97, ",
+    "00000000: 7061 7373  pass\n",
+    "000000",
+    "YWJjZGVm\n",
+    "YWJj" * 15 + "\n",
+    "%41+",
+    "%u0041",
+    "\\U00000041",
+    "\\e[1m",
+    "\0a",
+    "a b c d ",
+    "'a' + ",
+    '""a',
+    "\uff41",
+)
+RULES = (
+    " --password ",
+    " -e a=",
+    "<<<",
+    "AUTH ",
+    "htpasswd -b ",
+    "openssl pass:",
+    "a:b@",
+    "identified by ",
+    "attach ",
+    "crypt('a',",
+    "'password', ",
+    "insert into a (password) values ('a'),",
+    ":5432:a:a:",
+    "password.",
+    "password value='",
+    "secret:{ value:",
+    "the password for ",
+    "密码",
+    "a is the password ",
+    "login as a/",
+    "owner=",
+    "a at b dot c ",
+    "Ab Cd <",
+    "12 34 ",
+)
+
+
+class CountingMatcher(Matcher):
+    """Counts the characters of every text and view that it looks through."""
+
+    characters = 0
+
+    def _everything(self, text: str, depth: int, *, wide: bool) -> Iterator[Finding]:
+        self.characters += len(text)
+        return super()._everything(text, depth, wide=wide)
+
+
+def work(piece: str, size: int) -> tuple[int, float]:
+    """Characters looked through, and seconds of the processor."""
+    matcher = CountingMatcher(ours=lambda written: False)
+    text = piece * (size // len(piece))
+    start = time.process_time()
+    matcher.findings(text)
+    return matcher.characters, time.process_time() - start
+
+
+@pytest.mark.parametrize("piece", [*READINGS, *RULES])
+def test_four_times_the_text_is_four_times_the_work(piece: str) -> None:
+    work(piece, 1000)
+    part = min(work(piece, PART), work(piece, PART))
+    whole = work(piece, WHOLE)
+
+    assert whole[0] <= 5 * part[0]
+    assert whole[1] < UNLIKE_SQUARE * part[1]
