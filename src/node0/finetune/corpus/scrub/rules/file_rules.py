@@ -7,7 +7,15 @@ Formats are those of the programs' manuals; a directive is a line of a name, per
 import re
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, VALUE, handed, is_odd, odd, phrase
+from node0.finetune.corpus.scrub.rules.handed_over import (
+    LAST_VALUE,
+    QUOTED,
+    VALUE,
+    handed,
+    is_odd,
+    odd,
+    phrase,
+)
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
@@ -84,7 +92,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         "assigned-secret",
         "pass secret pwd rootpw bindpw community",
         rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community)[ \t]{{1,8}}"
-        rf"(?:[0-9][ \t]{{1,4}})?{VALUE}(?=[ \t]{{0,8}}(?:R[OW])?"
+        rf"(?:[0-9][ \t]{{1,4}})?{LAST_VALUE}(?=[ \t]{{0,8}}(?:R[OW])?"
         rf"(?:\n|\Z|\\n))",
         directive,
         fold=True,

@@ -31,6 +31,9 @@ VALUE = (
 )
 "In quotes, or one word of a command."
 
+LAST_VALUE = VALUE.replace(f"{BARE}{{4,128}}", f"{BARE}{{4,128}}+")
+"As VALUE, where a blank or the end of a line follows: all of a word is tried, no part of it."
+
 SAID = (
     rf"(?:{OPEN})?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}?|{BARE}{{4,128}}?))"
     r"(?(quote)(?P=quote)|(?=[.,;:!?]{0,3}(?:[\s\"'`,;()<>\\]|[^\x00-\x7f]|\Z)))"
