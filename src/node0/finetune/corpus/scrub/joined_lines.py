@@ -100,16 +100,26 @@ class _LineBreak(NamedTuple):
 
 def joined_lines(text: str) -> JoinedLines | None:
     """The lines that may hold a broken token, put together; None where there are none."""
-    spans = [found.span() for found in ANY_BREAK.finditer(text)] if "\\n" in text else _ends_of_lines(text)
+    spans = _breaks(text)
     if not spans:
         return None
     line_breaks, repeated = _line_breaks(text, spans)
     return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
 
 
-def _ends_of_lines(text: str) -> list[tuple[int, int]]:
-    ends = accumulate(map(len, text.split("\n")[:-1]), lambda end, width: end + 1 + width)
-    return [(end, end + 1) for end in ends]
+def _breaks(text: str) -> list[tuple[int, int]]:
+    """Where each break begins and ends; those that are all written alike are found without a pattern."""
+    if "\\n" not in text:
+        return _places(text, "\n")
+    if any(other in text for other in ("\n", "\\r", "\\\\")):
+        return [found.span() for found in ANY_BREAK.finditer(text)]
+    return _places(text, "\\n")
+
+
+def _places(text: str, sign: str) -> list[tuple[int, int]]:
+    width = len(sign)
+    ends = accumulate(map(len, text.split(sign)[:-1]), lambda end, line: end + width + line)
+    return [(end, end + width) for end in ends]
 
 
 def _line_breaks(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_LineBreak], bool]:

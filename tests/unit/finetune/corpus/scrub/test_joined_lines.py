@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.corpus.scrub.joined_lines import is_plain, joined_lines
+from node0.finetune.corpus.scrub.joined_lines import ANY_BREAK, _breaks, is_plain, joined_lines
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 
@@ -84,3 +84,10 @@ def test_any_text_is_joined_and_breaks_lie_in_order_inside_it(parts: list[str]) 
         assert joined.breaks == sorted(joined.breaks)
         assert all(0 <= at <= len(joined.view.text) for at in joined.breaks)
         assert joined.wide <= set(joined.breaks)
+
+
+@given(st.lists(st.sampled_from(["\n", "\\n", "\\r\\n", "\\\\n", "\\r", "a"]), max_size=12))
+def test_breaks_are_found_however_they_are_written(pieces: list[str]) -> None:
+    text = "".join(pieces)
+
+    assert _breaks(text) == [found.span() for found in ANY_BREAK.finditer(text)]
