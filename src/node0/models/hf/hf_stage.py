@@ -174,7 +174,7 @@ def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
     model, found = loaded
     if missing := sorted(found["missing_keys"]):
         raise BadCheckpoint(
-            f"{base.path} has no tensor {missing[0]}, which a {base.args.family} has; download or export it again"
+            f"{base.path} has no tensor {missing[0]}, which a {base.args.family} has; export it again"
         )
     return cast(PreTrainedModel, model)
 

@@ -50,8 +50,10 @@ SPOKEN = re.compile(
 PASSWORD_NAME = re.compile(
     r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo"
 )
-NO_VALUE = re.compile(r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d")
-"A setting, a source of openssl, a query, a date."
+NO_VALUE = re.compile(
+    r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d|^\d\d?:\d\d\b"
+)
+"A setting, a source of openssl, a query, a date, a time."
 
 RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
