@@ -233,7 +233,8 @@ def _refuse_unfit(rank: int, tensors: Mapping[str, Tensor], path: Path) -> None:
                 f"{path}: tensor {key} has shape {tuple(tensor.shape)}, which {ADAPTER_CONFIG} with r={rank} "
                 "does not fit; export the adapter again"
             )
-        if not tensor.isfinite().all():
+        # Narrow types do not answer that themselves.
+        if not tensor.float().isfinite().all():
             raise BadCheckpoint(f"{path}: tensor {key} holds NaN or infinity; train or export it again")
 
 

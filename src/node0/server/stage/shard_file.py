@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from node0.documents.json_document import object_of
 from node0.errors import BadCheckpoint
 from node0.lora.trainable import is_adapter_weight
 from node0.models.weights import save_tensors
@@ -112,7 +113,7 @@ def shard_files(directory: Path) -> dict[int, list[Path]]:
 
 
 def _facts(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> ShardFacts:
-    given = json.loads(metadata[_METADATA])
+    given = object_of(metadata[_METADATA])
     if given.pop(_DIGEST) != _digest(given, tensors):
         raise ValueError("its content is not what was written")
     facts = ShardFacts(**given)

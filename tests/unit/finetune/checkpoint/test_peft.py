@@ -204,6 +204,16 @@ def test_ranks_and_scales_that_no_adapter_has_are_refused(
         read_peft(adapter)
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.float16])
+def test_an_adapter_of_a_narrow_type_is_read(adapter: Path, dtype: torch.dtype) -> None:
+    tensors = {
+        name: tensor.to(dtype) for name, tensor in load_file(adapter / "adapter_model.safetensors").items()
+    }
+    save_file(tensors, adapter / "adapter_model.safetensors")
+
+    assert {tensor.dtype for tensor in read_peft(adapter).tensors.values()} == {dtype}
+
+
 def test_an_adapter_of_no_numbers_is_refused(adapter: Path) -> None:
     tensors = load_file(adapter / "adapter_model.safetensors")
     next(iter(tensors.values()))[0, 0] = float("nan")

@@ -78,7 +78,17 @@ def test_a_stage_name_cannot_leave_the_directory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [{}, {"node0": "{"}, {"node0": "[]"}, {"node0": '{"stage": 1, "step": 1}'}, {"node0": '{"x": 1}'}],
+    [
+        {},
+        {"node0": "{"},
+        {"node0": "[]"},
+        {"node0": '{"stage": 1, "step": 1}'},
+        {"node0": '{"x": 1}'},
+        {"node0": "null"},
+        {"node0": "5"},
+        {"node0": '"sha256"'},
+        {"node0": '["sha256"]'},
+    ],
 )
 def test_a_file_that_does_not_say_what_it_is_is_refused(tmp_path: Path, metadata: dict[str, str]) -> None:
     path = tmp_path / "x.safetensors"
