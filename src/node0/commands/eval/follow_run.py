@@ -13,7 +13,7 @@ from node0.commands.eval.kept_reports import read_report
 from node0.commands.eval.model_answerer import loaded_answerer
 from node0.commands.eval.suite_judge import SuiteJudge
 from node0.commands.eval.town_gate import town_gate
-from node0.commands.eval.tried_suite import try_suite
+from node0.commands.eval.tried_suite import TriedSuite, try_suite
 from node0.errors import NotFound, RunInUse
 from node0.finetune.checkpoint.step_adapter import complete_steps, write_step_adapter
 from node0.finetune.eval.report.eval_report import Report
@@ -56,7 +56,8 @@ def follow_run(request: FollowRequest, *, as_json: bool) -> None:
         NotFound: there is no such run.
         ConfigError: it trains no adapter, or the suite cannot be used.
     """
-    run = RunDirectory(request.run)
+    # The path names the model in the plan: the same from wherever this is called.
+    run = RunDirectory(request.run.resolve())
     run.require_settings()
     chosen = choose_tasks(request.suite, categories=(), role=request.role)
     digest = suite_digest(chosen.tasks)
@@ -86,14 +87,20 @@ def _evaluate(run: RunDirectory, step: int, chosen: ChosenTasks, request: Follow
     except NotFound as gone:
         console.note(f"step {step} is passed over: {gone}")
         return False
-    name = str(directory / MODEL)
-    with loaded_answerer(name, town=town, device=request.device, dtype=request.dtype) as answerer:
-        tried = try_suite(chosen, request.trying, answerer, output=directory, town=town, nulls_in=run.evals)
+    try:
+        tried = _tried(run, directory, chosen, request)
+    finally:
+        shutil.rmtree(directory / MODEL)
     judge = SuiteJudge(town_gate(town), request.role or "", spelled=None, store=False, town=town)
     judge.report(tried, _before(run, step, suite_digest(chosen.tasks)), rows=())
-    shutil.rmtree(directory / MODEL)
     console.note(f"step {step}: {_score(read_report(str(directory), None))}")
     return True
+
+
+def _tried(run: RunDirectory, directory: Path, chosen: ChosenTasks, request: FollowRequest) -> TriedSuite:
+    name, town = str(directory / MODEL), request.town
+    with loaded_answerer(name, town=town, device=request.device, dtype=request.dtype) as answerer:
+        return try_suite(chosen, request.trying, answerer, output=directory, town=town, nulls_in=run.evals)
 
 
 def _before(run: RunDirectory, step: int, digest: str) -> Report | None:

@@ -12,6 +12,7 @@ from node0.finetune.checkpoint.peft import write_peft
 from node0.finetune.run_dir import TRAINER, RunDirectory
 from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import ADAPTER
+from node0.models.stage_name import stage_names
 from node0.server.stage.shard_file import read_shard, shard_files
 from node0.step_directories import step_numbers
 
@@ -25,7 +26,7 @@ def write_step_adapter(run: RunDirectory, step: int, directory: Path) -> None:
     """Write what a run had learned at a step into a directory, with the run's settings beside it.
 
     Raises:
-        NotFound: the directory is no run's, or the step is gone.
+        NotFound: the directory is no run's, or the step or a stage of it is gone.
         ConfigError: the run trains all weights, or has no base.
         BadCheckpoint: a shard cannot be read.
     """
@@ -51,6 +52,7 @@ def _weights(run: RunDirectory, step: int) -> dict[str, Tensor]:
     if not files or step not in step_numbers(run.training_state):
         raise NotFound(f"run {run.root} keeps no checkpoint of step {step}; take a later one")
     found: dict[str, Tensor] = {}
+    stages: set[str] = set()
     for file in files:
         try:
             shard = read_shard(file)
@@ -58,7 +60,13 @@ def _weights(run: RunDirectory, step: int) -> dict[str, Tensor]:
             if file.is_file():
                 raise
             raise _gone(step) from None
+        stages.add(shard.facts.stage)
         found |= {f"{name.removesuffix(ADAPTER)}weight": value for name, value in shard.weights.items()}
+    if stages != set(map(str, stage_names(len(files)))):
+        raise NotFound(
+            f"the checkpoint of step {step} has {', '.join(sorted(stages))} and no other stage; "
+            "take a later one"
+        )
     return found
 
 

@@ -41,7 +41,7 @@ def test_the_newest_checkpoint_is_evaluated_and_reported(
     assert not (trained.evals / "step_6" / "model").exists()
 
 
-def test_what_was_evaluated_is_not_evaluated_again_and_other_items_are(
+def test_what_was_evaluated_is_not_evaluated_again(
     trained: RunDirectory, suite: Path, capsys: Output
 ) -> None:
     follow(trained, suite)
@@ -49,6 +49,33 @@ def test_what_was_evaluated_is_not_evaluated_again_and_other_items_are(
     assert follow(trained, suite) == 0
     assert (trained.evals / "step_6" / "report.html").stat().st_mtime_ns == page
     assert capsys.readouterr().err.count("step 6:") == 1
+
+
+def test_a_step_that_is_of_other_items_is_refused_with_what_to_do_and_left_as_it_is(
+    trained: RunDirectory, suite: Path, tmp_path: Path, capsys: Output
+) -> None:
+    follow(trained, suite)
+    before = {path.name: path.read_bytes() for path in (trained.evals / "step_6").iterdir()}
+    other = tmp_path / "other.yaml"
+    other.write_text('prompts: ["good day"]\ntests: [{assert: [{type: not-contains, value: zzz}]}]\n')
+    capsys.readouterr()
+    assert follow(trained, other) != 0
+
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "step_6 is of another evaluation (suite is 'other' here)" in told
+    assert told.endswith("or move it away")
+    assert {path.name: path.read_bytes() for path in (trained.evals / "step_6").iterdir()} == before
+
+
+def test_who_calls_from_elsewhere_goes_on_where_it_was_interrupted(
+    trained: RunDirectory, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as inside:
+        inside.chdir(trained.root.parent)
+        assert follow(RunDirectory(Path(trained.root.name)), suite) == 0
+    (trained.evals / "step_6" / "report.json").unlink()
+
+    assert follow(trained, suite) == 0
 
 
 def test_only_steps_of_the_schedule_are_evaluated(trained: RunDirectory, suite: Path, capsys: Output) -> None:

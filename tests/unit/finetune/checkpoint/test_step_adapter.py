@@ -80,6 +80,16 @@ def test_a_step_that_is_gone_or_broken_is_told(run: RunDirectory, tmp_path: Path
         write_step_adapter(run, 3, tmp_path / "out")
 
 
+@pytest.mark.parametrize("gone", ["head-0", "tail-1"])
+def test_a_step_that_is_half_removed_gives_no_adapter(run: RunDirectory, tmp_path: Path, gone: str) -> None:
+    keep(run, 3, count=2)
+    (run.checkpoints / "step_3" / f"{gone}_lora.safetensors").unlink()
+
+    with pytest.raises(NotFound, match="no other stage; take a later one"):
+        write_step_adapter(run, 3, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["lora", "base_model"])
 def test_a_run_that_trains_no_adapter_is_refused(run: RunDirectory, tmp_path: Path, name: str) -> None:
     keep(run, 3)

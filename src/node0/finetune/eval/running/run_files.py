@@ -87,7 +87,8 @@ class EvalDirectory:
             write_atomically(path, wanted)
         elif (held := path.read_text("utf-8")) != wanted:
             raise ConfigError(
-                f"{self.root} is of another evaluation ({_difference(held, plan)}); give another --output"
+                f"{self.root} is of another evaluation ({_difference(held, plan)}); give another --output, "
+                "or move it away"
             )
 
 
