@@ -137,8 +137,9 @@ def _in_base(wanted: list[str], known: list[str]) -> list[str]:
     ours = [name for name in wanted if name in HF_LINEAR and name not in known]
     spelled = {name: HF_LINEAR[name].rpartition(".")[2] for name in ours}
     if any(name not in known for name in spelled.values()):
-        return known
-    return [spelled.get(name, name) for name in wanted]
+        # What is neither ours nor the base's stays, for the caller to refuse.
+        return [*known, *(name for name in wanted if name not in HF_LINEAR and name not in known)]
+    return list(dict.fromkeys(spelled.get(name, name) for name in wanted))
 
 
 def _refuse_long_rows(config: FineTuneConfig, args: LlamaArguments | HFArguments) -> None:

@@ -39,6 +39,7 @@ def adapted(tmp_path: Path, family: str, names: list[str]) -> list[str]:
     [
         ("granite", list(ATTENTION), QKVO),
         ("granite", ["w1"], ["gate_proj"]),
+        ("granite", ["wq", "q_proj", "w1"], ["q_proj", "gate_proj"]),
         ("olmo2", list(ALL_LINEAR), [*QKVO, "gate_proj", "down_proj", "up_proj"]),
         # Matrices laid together, and other names: nothing there is what ours mean.
         ("phi3", list(ATTENTION), ["o_proj", "qkv_proj", "gate_up_proj", "down_proj"]),
@@ -59,6 +60,11 @@ def test_layers_are_named_as_the_base_names_them(
 def test_a_layer_that_the_base_lacks_is_refused_with_the_nearest(tmp_path: Path, family: str) -> None:
     with pytest.raises(ConfigError, match=r"named 'o_prj'; did you mean 'o_proj'"):
         adapted(tmp_path, family, ["o_prj"])
+
+
+def test_a_misspelt_layer_beside_ours_is_refused_where_ours_mean_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"named 'qkv_prj'; did you mean 'qkv_proj'"):
+        adapted(tmp_path, "phi3", ["wq", "qkv_prj"])
 
 
 def test_our_own_blocks_keep_our_names(tmp_path: Path) -> None:
