@@ -80,13 +80,21 @@ def _night(town: Town, own: OwnSettings, roles: Sequence[str]) -> Iterator[Night
 def _role(town: Town, own: OwnSettings, role: str) -> Iterator[NightStep]:
     """Steps of a role until it waits, or one does not succeed."""
     for _ in range(MOST):
-        decision = _decided(town, role)
-        step = _row(decision)
-        if decision.step is not Step.WAIT:
-            step = _carried_out(town, own, decision)
+        step = _next(town, own, role)
         yield step
-        if decision.step is Step.WAIT or step.code:
+        if step.step == Step.WAIT or step.code:
             return
+
+
+def _next(town: Town, own: OwnSettings, role: str) -> NightStep:
+    """What is due for a role, done; an error is of this role alone, and the night goes on to the others."""
+    row = NightStep(role=role, step="decide", why="every night")
+    try:
+        decision = _decided(town, role)
+        row = _row(decision)
+        return row if decision.step is Step.WAIT else _carried_out(town, own, decision)
+    except Node0Error as error:
+        return row.model_copy(update={"result": str(error), "code": error.exit_code})
 
 
 def _decided(town: Town, role: str) -> Decision:

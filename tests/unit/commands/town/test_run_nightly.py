@@ -52,7 +52,8 @@ def collect(town: Town, role: str, count: int) -> None:
         CorpusStore(town).add(
             CorpusEntry(
                 id=f"{role}{number}", role=role, rig="demo", task_type="patrol", outcome="success",
-                created_at="2999-03-01T12:00:00+00:00", messages=[{"role": "user", "content": f"{number}"}],
+                created_at="2999-03-01T12:00:00+00:00",
+                messages=[{"role": "user", "content": f"{number}"}, {"role": "assistant", "content": "done"}],
                 source="claude-code", session_id=f"{role}{number}",
             )
         )  # fmt: skip
@@ -101,6 +102,21 @@ def test_what_was_trained_is_evaluated_and_no_step_follows_one_that_failed(
     assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 1
 
     assert words(asked)[2:] == ["eval run deacon:3"]
+
+
+def test_an_error_of_a_role_is_kept_and_the_others_have_their_night(
+    asked: Path, town: Town, registry: ModelRegistry, capsys: Output
+) -> None:
+    collect(town, "witness", 3)
+    (asked.parent / "fails").write_text("finetune --role\n")
+    # The gate is read where there is a version, of the deacon alone.
+    town.model_settings_file.write_text(f"{SETTINGS}gate: {{threshold: 7}}\n")
+
+    assert nightly(town.root, roles=(), dry_run=False, as_json=True) == 1
+
+    assert rows(capsys)[2:4] == [("deacon", "decide"), ("witness", "train")]
+    report = json.loads(next(town.nightly_reports.iterdir()).read_text())
+    assert "threshold" in report["steps"][2]["result"] and report["steps"][2]["code"] == 1
 
 
 def test_nothing_is_put_to_work_where_no_server_answers(

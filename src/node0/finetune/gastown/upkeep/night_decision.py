@@ -66,7 +66,7 @@ class RoleState(NamedTuple):
     "Of the newest version; None where its conventions were not recorded."
 
     unfinished: str = ""
-    "Directory of a run that was begun and has not ended."
+    "Directory of a run that was begun and has not ended, or whose end was not registered."
 
     is_training: bool = False
     "Whether a process trains there now."
@@ -117,7 +117,7 @@ def _going_on(state: RoleState) -> Decision:
     if state.is_training:
         return Decision(state.role, Step.WAIT, f"a run is at work in {state.unfinished}")
     return Decision(
-        state.role, Step.TRAIN, f"the run in {state.unfinished} has not ended", subject=state.unfinished
+        state.role, Step.TRAIN, f"the run in {state.unfinished} has no version yet", subject=state.unfinished
     )
 
 

@@ -61,7 +61,7 @@ def keep_report(town: Town, report: NightReport) -> Path:
 
 
 def night_check(town: Town) -> CheckResult:
-    """How the last night went; where the plugin is not installed, how to have one."""
+    """How the last night went; where none was kept, how to see what one would do."""
     files = _files(town)
     if not files:
         return note(

@@ -3,11 +3,13 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from node0.finetune.config import SelectConfig
+from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
-from node0.finetune.corpus.store import CorpusStore, EntryHeader
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.data.select import selected
 from node0.finetune.deploy.counted import not_done
 from node0.finetune.deploy.gate import GateSettings, gate_of
 from node0.finetune.gastown.upkeep.night_decision import RoleState
@@ -22,18 +24,22 @@ from node0.town import Town
 PREFIX = "nightly"
 "How the directories of a night's runs begin."
 
+_BEGAN = "%Y%m%d-%H%M%S"
+"How they end, in UTC."
+
 
 def role_state(town: Town, registry: ModelRegistry, role: str, *, held: str = "") -> RoleState:
     """What is known of a role.
 
     Raises:
         ConfigError: the town's settings of ours cannot be read.
+        BadCorpus: an entry cannot be read.
     """
-    headers = _usable(CorpusStore(town).headers(role))
-    run = _unfinished(town, role)
+    usable = _usable(town, role)
+    run = _unfinished(town, registry, role)
     state = RoleState(
         role,
-        sessions=_sessions(headers),
+        sessions=_sessions(usable),
         unfinished=str(run.root) if run is not None else "",
         is_training=run is not None and run.process == "running",
         held=held,
@@ -42,7 +48,7 @@ def role_state(town: Town, registry: ModelRegistry, role: str, *, held: str = ""
     if newest is None:
         return state
     known = {one.entry_id for one in seen_entries(newest)}
-    fresh = [one for one in headers if (one.id not in known if known else _is_later(one, newest))]
+    fresh = [one for one in usable if (one.id not in known if known else _is_later(one, newest))]
     return _with_version(state, town, registry, newest)._replace(new_sessions=_sessions(fresh))
 
 
@@ -53,7 +59,7 @@ def newest_version(registry: ModelRegistry, role: str) -> ModelRegistryEntry | N
 
 def new_run(town: Town, role: str, now: datetime) -> str:
     """Where a run of this night goes."""
-    return str(town.checkpoints / f"{PREFIX}-{role}-{now:%Y%m%d-%H%M%S}")
+    return str(town.checkpoints / f"{PREFIX}-{role}-{now:{_BEGAN}}")
 
 
 def _with_version(
@@ -82,28 +88,35 @@ def _to_do(gate: GateSettings, registry: ModelRegistry, newest: ModelRegistryEnt
     return () if any(one.detail is not None for one in evaluations) else (SHIPPED,)
 
 
-def _unfinished(town: Town, role: str) -> RunDirectory | None:
-    """The last run of a night that has begun and not ended."""
-    name = re.compile(rf"{PREFIX}-{re.escape(role)}-\d{{8}}-\d{{6}}")
-    places = (path for path in sorted(town.checkpoints.glob("*")) if name.fullmatch(path.name))
-    begun = [run for run in map(RunDirectory, places) if run.is_run and not run.is_finished]
-    return begun[-1] if begun else None
-
-
-def _usable(headers: Sequence[EntryHeader]) -> list[EntryHeader]:
-    """Entries of sessions that a training with default settings takes."""
-    outcomes = SelectConfig().outcomes
-    return [
-        one
-        for one in headers
-        if one.session_id is not None and not one.quarantined and one.outcome in outcomes
+def _unfinished(town: Town, registry: ModelRegistry, role: str) -> RunDirectory | None:
+    """The last run of a night that has begun and not ended, or whose end was never registered."""
+    name = re.compile(rf"{PREFIX}-{re.escape(role)}-(\d{{8}}-\d{{6}})")
+    named = (name.fullmatch(path.name) for path in sorted(town.checkpoints.glob("*")))
+    begun = [(RunDirectory(town.checkpoints / each[0]), each[1]) for each in named if each]
+    left = [
+        run
+        for run, began in begun
+        if run.is_run and not (run.is_finished and _has_registered_since(registry, role, began))
     ]
+    return left[-1] if left else None
 
 
-def _is_later(header: EntryHeader, newest: ModelRegistryEntry) -> bool:
+def _has_registered_since(registry: ModelRegistry, name: str, began: str) -> bool:
+    """Whether a version was registered after a run began, also one that was removed since."""
+    moment = datetime.strptime(began, _BEGAN).replace(tzinfo=UTC).isoformat()
+    return any(one.event == "registered" and one.at >= moment for one in registry.history(name))
+
+
+def _usable(town: Town, role: str) -> list[CorpusEntry]:
+    """Entries of sessions that a training with default settings takes."""
+    kept = selected(CorpusStore(town), role, SelectConfig(), mode="sft").kept
+    return [one for one in kept if one.session_id is not None]
+
+
+def _is_later(one: CorpusEntry, newest: ModelRegistryEntry) -> bool:
     """Of a version that does not list what it was trained on: by the day."""
-    return header.created_at[:10] > newest.created_at[:10]
+    return one.created_at[:10] > newest.created_at[:10]
 
 
-def _sessions(headers: Sequence[EntryHeader]) -> int:
-    return len({one.session_id for one in headers})
+def _sessions(entries: Sequence[CorpusEntry]) -> int:
+    return len({one.session_id for one in entries})

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -13,6 +14,7 @@ from node0.finetune.gastown.upkeep.night_decision import RoleState
 from node0.finetune.gastown.upkeep.role_state import new_run, role_state
 from node0.finetune.manifest import artefacts_of
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.registry.pruning import remove
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
@@ -27,7 +29,14 @@ def registry(town: Town) -> Iterator[ModelRegistry]:
     registry.close()
 
 
-def collect(town: Town, *names: str, outcome: str = "success", quarantined: bool = False) -> None:
+def collect(
+    town: Town,
+    *names: str,
+    outcome: str = "success",
+    quarantined: bool = False,
+    source: Literal["claude-code", "tmux"] = "claude-code",
+    answer: str = "done",
+) -> None:
     """Two entries for each session."""
     for name in names:
         for part in "ab":
@@ -39,8 +48,11 @@ def collect(town: Town, *names: str, outcome: str = "success", quarantined: bool
                     task_type="patrol",
                     outcome=outcome,
                     created_at="2026-03-01T12:00:00+00:00",
-                    messages=[{"role": "user", "content": name}],
-                    source="claude-code",
+                    messages=[
+                        {"role": "user", "content": name},
+                        *([{"role": "assistant", "content": answer}] if answer else []),
+                    ],
+                    source=source,
                     session_id=name,
                     quarantined=quarantined,
                 )
@@ -74,6 +86,8 @@ def test_sessions_that_no_training_takes_do_not_count(town: Town, registry: Mode
     collect(town, "one", "two")
     collect(town, "three", outcome="failure")
     collect(town, "four", quarantined=True)
+    collect(town, "five", source="tmux")
+    collect(town, "six", answer="")
 
     assert role_state(town, registry, "deacon") == RoleState("deacon", sessions=2)
 
@@ -127,8 +141,15 @@ def test_a_run_that_did_not_end_is_found_with_whether_it_is_at_work(
         assert role_state(town, registry, "deacon").is_training
 
 
-def test_a_run_that_ended_is_no_unfinished_one(town: Town, registry: ModelRegistry) -> None:
-    run = begin_run(town, new_run(town, "deacon", datetime(2026, 3, 1, tzinfo=UTC)))
+def test_a_run_that_ended_is_unfinished_until_it_was_registered(
+    town: Town, registry: ModelRegistry, tmp_path: Path
+) -> None:
+    register(registry, tmp_path / "v1")
+    run = begin_run(town, new_run(town, "deacon", datetime(2999, 3, 1, tzinfo=UTC)))
     (run / "MANIFEST.json").write_text("{}")
+    assert role_state(town, registry, "deacon").unfinished == str(run)
 
+    run.rename(earlier := new_run(town, "deacon", datetime(2026, 3, 1, tzinfo=UTC)))
+    assert Path(earlier).is_dir() and role_state(town, registry, "deacon").unfinished == ""
+    remove(registry, "deacon:1", reason="of no use")
     assert role_state(town, registry, "deacon").unfinished == ""
