@@ -14,8 +14,12 @@ from node0.settings import read_block
 from node0.town import Town
 
 BLOCK = "town"
-_LINES = re.compile(rf"^{BLOCK}:[^\n]*(?:\n(?:[ \t]*\n|#[^\n]*\n)*[ \t]+\S[^\n]*)*(?:\n|\Z)", re.MULTILINE)
-"The first line and the indented ones; what stands between these, empty or a comment, is of the block too."
+_LINES = re.compile(
+    rf"^{BLOCK}:(?:[ \t]*\{{[^{{}}]*\}})?[^\n]*(?:\n(?:[ \t]*\r?\n|#[^\n]*\n)*[ \t]+\S[^\n]*)*(?:\n|\Z)",
+    re.MULTILINE,
+)
+"""The first line, braces that it opens, and the indented ones; what stands between these, empty or a comment,
+is of the block too."""
 
 
 class OwnSettings(BaseModel):

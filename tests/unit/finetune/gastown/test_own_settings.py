@@ -80,3 +80,18 @@ def test_a_misspelt_setting_is_refused(town_root: Path) -> None:
 
     with pytest.raises(ConfigError, match="base_modle"):
         read_own_settings(town)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "town: {base_model: /b,\n  timer: false\n}\n",
+        "town:\n  {\n    timer: false }\n",
+        "town:\r\n  base_model: /b\r\n\r\n  timer: false\r\n",
+    ],
+)
+def test_a_block_is_exchanged_whole_however_it_is_written(written: str) -> None:
+    rest = "gate: {}\r\n"
+
+    assert with_block(written + rest, GIVEN) == with_block(None, GIVEN) + rest
+    assert without_block(written + rest, join="") == rest
