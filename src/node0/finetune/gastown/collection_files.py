@@ -21,10 +21,11 @@ _SCRIPT = """\
 # Start {command} apart from here, and end at once; written by `node0 town install`.
 if [ "${{1-}}" = apart ]; then
   umask 077
-  exec >{log} 2>&1
-  if command -v flock >/dev/null 2>&1; then
-    exec flock -n {lock} {program} {command} --town {town}
+  # The lock comes first: whoever finds it held leaves the log of its holder alone.
+  if command -v flock >/dev/null 2>&1 && [ "${{2-}}" != locked ]; then
+    exec flock -n {lock} {script} apart locked
   fi
+  exec >{log} 2>&1
   exec {program} {command} --town {town}
 fi
 # A hook's input is taken and not needed: what is new is found without it.

@@ -20,7 +20,7 @@ here={directory}
 real=
 IFS=:
 for place in $PATH; do
-  [ "$place" = "$here" ] || real=$real${{real:+:}}$place
+  [ "$place" -ef "$here" ] || real=$real${{real:+:}}$place
 done
 unset IFS
 case "${{GT_AGENT-}} ${{1-}}" in

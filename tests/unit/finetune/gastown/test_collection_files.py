@@ -75,6 +75,20 @@ def test_a_second_call_while_one_collects_starts_none(own: Town, tmp_path: Path)
     until(tmp_path / "done")
 
 
+def test_a_call_that_starts_none_leaves_the_log_of_the_one_at_work(own: Town, tmp_path: Path) -> None:
+    if shutil.which("flock") is None:
+        pytest.skip("flock (util-linux) is not on PATH")
+    subprocess.run([own.collect_script], stdin=subprocess.DEVNULL, check=True)
+    until(tmp_path / "called")
+    (own.models / "collect.log").write_text("half of it\n")
+
+    refused = subprocess.run([own.collect_script, "apart"], stdin=subprocess.DEVNULL)
+
+    assert refused.returncode == 1 and (own.models / "collect.log").read_text() == "half of it\n"
+    (tmp_path / "go").touch()
+    until(tmp_path / "done")
+
+
 @pytest.mark.parametrize("broken", ["no program", "no log", "no script"])
 def test_whatever_is_broken_the_plugin_ends_with_0(own: Town, tmp_path: Path, broken: str) -> None:
     (tmp_path / "go").touch()

@@ -105,3 +105,15 @@ def test_a_file_that_cannot_be_written_breaks_nothing(town: Town, tmp_path: Path
     done = call(town, "prime", CLAUDE_ENV_FILE=str(tmp_path))
 
     assert (done.returncode, done.stdout) == (0, "ours\n")
+
+
+@pytest.mark.parametrize("spelled", ["{}/", "{}/../shim", "{}//."])
+@pytest.mark.parametrize("word", ["prime", "mail"])
+def test_its_directory_is_known_however_path_spells_it(
+    town: Town, tmp_path: Path, spelled: str, word: str
+) -> None:
+    path = f"{spelled.format(town.prime_shim.parent)}:{tmp_path / 'bin'}:/usr/bin:/bin"
+
+    done = call(town, word, PATH=path)
+
+    assert (done.returncode, done.stdout) == (0, "{}" + SAID)
