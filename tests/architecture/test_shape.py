@@ -67,7 +67,9 @@ def test_a_module_says_what_it_is_for_and_a_package_is_empty(path: Path) -> None
 def test_a_module_ends_the_process_through_the_console_only(path: Path) -> None:
     calls = {ast.unparse(node.func) for node in ast.walk(syntax(path)) if isinstance(node, ast.Call)}
 
-    assert calls.isdisjoint({"exit", "quit", "os._exit", "os.abort"})
+    # A rank has to be gone before Python is: it says why.
+    allowed = {"os._exit"} if path.name == "rank_end.py" else set()
+    assert calls.isdisjoint({"exit", "quit", "os._exit", "os.abort"} - allowed)
     assert "sys.exit" not in calls or path.name.startswith("run_") or path.name == "__main__.py"
 
 

@@ -51,7 +51,8 @@ PASSWORD_NAME = re.compile(
     r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo"
 )
 NO_VALUE = re.compile(
-    r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d|^\d\d?:\d\d\b"
+    r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
+    r"|^\d\d?:\d\d(?:[ap]m)?\b"
 )
 "A setting, a source of openssl, a query, a date, a time."
 
