@@ -77,7 +77,7 @@ def test_a_run_goes_through_its_states(place: Path, town_root: Path, show: Show)
 def test_steps_that_are_not_finite_degrade_a_job_and_then_end_it(
     place: Path, town_root: Path, show: Show, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(_arguments(place, town_root, lr=1e38, num_warmup_steps=0, max_steps=50, val_split=0))
+    code = main(_arguments(place, town_root, lr=1e6, num_warmup_steps=0, max_steps=50, val_split=0))
     said = capsys.readouterr().err
     job = show("gt-abc12")
 

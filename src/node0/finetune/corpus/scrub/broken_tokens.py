@@ -59,12 +59,19 @@ def _end_of_key(found: Finding, breaks: Sequence[int], text: str) -> int:
     return last if more == " " and text[last : found.end].isalpha() else found.end
 
 
+def _is_quoted(text: str, found: Finding) -> bool:
+    """Whether one pair of quotes holds the value, with the break in it."""
+    before, after = text[found.start - 1 : found.start], text[found.end : found.end + 1]
+    return before == after != "" and before in "\"'`"
+
+
 def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLines) -> int:
     """How far a finding over breaks is one token."""
     text = joined.view.text
     breaks = [at for at in joined.inside(context, found.end) if at > found.start]
     if rule.kind == "private-key":
         return _end_of_key(found, breaks, text)
+    quoted = _is_quoted(text, found)
     # Ordinary words are taken along where something after them is none.
     pieces = list(pairwise([*breaks, found.end]))
     odd = [number for number, (at, end) in enumerate(pieces) if not is_plain(text[at:end])]
@@ -83,9 +90,9 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
             return at if tier is found.tier else found.start
         # What was uncertain before ordinary words is not made certain by them.
         whole = tier in (found.tier, Tier.QUARANTINE) and (not more or text[at:end].startswith(rule.anchors))
-        if whole or tier is Tier.KEEP:
+        if (whole and not quoted) or tier is Tier.KEEP:
             return at
-        known = so_far or rule.kind in HANDED_OVER
+        known = (so_far or rule.kind in HANDED_OVER) and not quoted
         if known and tier is None and not (more or rule.compact or wrapped):
             return found.start  # nothing so far, and ordinary words make nothing of it
     return found.end
