@@ -66,6 +66,25 @@ HOSTILE = (
         "&#95;",
         '" + "',
     ),
+    *(
+        "70 61 ",
+        "0x70, ",
+        "00000000: 7061 7373  pass\n",
+        "\\U00000041",
+        "\0a",
+        "a b c d ",
+        "'a' + ",
+        "\uff41",
+    ),
+    *(
+        " --password ",
+        "openssl pass:",
+        "identified by ",
+        "the password for ",
+        "login as a/",
+        "12 34 ",
+        ":5432:a:a:",
+    ),
     *("YWJjZGVm", 'password: "abc!defgh"\n', "hvs." + "a" * 40 + "\n", "(", "1 ", "\n"),
 )
 MEGA = 1_000_000

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile texts for each reading and family of rules: four times the text is four times the work."""
+"""Hostile texts for each reading and family of rules: of four times the text, four times is looked through.
 
-import time
+How long that takes, `bench/scrub.py` prints.
+"""
+
 from collections.abc import Iterator
 
 import pytest
@@ -11,9 +13,6 @@ from node0.finetune.corpus.scrub.matcher import Matcher
 
 WHOLE = 200_000
 PART = WHOLE // 4
-UNLIKE_SQUARE = 10
-"Times as long for four times the text: linear is 4, quadratic 16."
-
 READINGS = (
     "70 61 ",
     "70:",
@@ -71,20 +70,13 @@ class CountingMatcher(Matcher):
         return super()._everything(text, depth, wide=wide)
 
 
-def work(piece: str, size: int) -> tuple[int, float]:
-    """Characters looked through, and seconds of the processor."""
+def looked_through(piece: str, size: int) -> int:
+    """Characters of the text and of all its views."""
     matcher = CountingMatcher(ours=lambda written: False)
-    text = piece * (size // len(piece))
-    start = time.process_time()
-    matcher.findings(text)
-    return matcher.characters, time.process_time() - start
+    matcher.findings(piece * (size // len(piece)))
+    return matcher.characters
 
 
 @pytest.mark.parametrize("piece", [*READINGS, *RULES])
 def test_four_times_the_text_is_four_times_the_work(piece: str) -> None:
-    work(piece, 1000)
-    part = min(work(piece, PART), work(piece, PART))
-    whole = work(piece, WHOLE)
-
-    assert whole[0] <= 5 * part[0]
-    assert whole[1] < UNLIKE_SQUARE * part[1]
+    assert looked_through(piece, WHOLE) <= 5 * looked_through(piece, PART)
