@@ -107,7 +107,7 @@ def test_models_are_listed_and_shown_where_nothing_may_be_written(town: Town) ->
 @pytest.mark.parametrize(
     ("command", "word"),
     [
-        ("job list", "corpus-validating"),
+        ("job list", "corpus-valid"),
         ("job show gt-abc12", "corpus-validating"),
         ("store status", "store.sqlite"),
         ("model verify dm", "as registered"),
