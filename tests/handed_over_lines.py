@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of manuals that hand a secret over, with `{}` where it stands, and lines that only look so."""
 
+from node0.finetune.corpus.scrub.surrogates import Surrogates
+from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
+
+SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
+VALUES = ["Tr0ub4dor_3x", "kX9vLq27mW", "hunter2024"]
+
 SHELL = [
     "mysql -u root -p'{}' shop",
     "mysql -uroot -p{} shop",
@@ -337,3 +343,13 @@ HARMLESS = [
     "the key point is v2.0 support",
     "session key is rotated every 24h",
 ]
+
+
+def assert_only_the_value_goes(line: str, value: str) -> None:
+    """The line loses the value that it hands over, those around it nothing; a second time nothing goes."""
+    scrubbed, _ = SCRUBBER.scrub(f"first look\n{line.replace('{}', value)}\nand go on with it")
+
+    assert value not in scrubbed
+    assert scrubbed.startswith("first look\n")
+    assert scrubbed.endswith("\nand go on with it")
+    assert SCRUBBER.scrub(scrubbed)[0] == scrubbed

@@ -82,7 +82,7 @@ def _set_modes(root: Path, *, directories: int, files: int) -> None:
 def _as_nobody(town: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = COMMAND.format(nobody=NOBODY)
     argv = [sys.executable, "-c", code, *arguments, "--town", str(town.root)]
-    environment = {**os.environ, "HOME": "/", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "HOME": "/", "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
@@ -107,7 +107,7 @@ def test_models_are_listed_and_shown_where_nothing_may_be_written(town: Town) ->
 @pytest.mark.parametrize(
     ("command", "word"),
     [
-        ("job list", "corpus-valid"),
+        ("job list", "corpus-validating"),
         ("job show gt-abc12", "corpus-validating"),
         ("store status", "store.sqlite"),
         ("model verify dm", "as registered"),

@@ -49,8 +49,9 @@ class Stage(nn.Module):
         """The residual stream behind this stage's layers: (batch, tokens, hidden).
 
         x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
-        positions: int64 (batch, tokens). Without a cache 0 starts a document and documents do not see
-        each other; with one, the tokens follow what the cache holds and positions count on.
+        positions: int64 (batch, tokens), on the stage's device or on the host. Without a cache 0 starts a
+        document and documents do not see each other; with one, the tokens follow what the cache holds and
+        positions count on.
         """
 
     @abstractmethod

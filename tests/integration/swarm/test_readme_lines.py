@@ -15,8 +15,7 @@ from tiny_run import make_base, make_corpus
 
 from node0.swarm.transport.sockets import socket_directory
 
-# Longer than any wait below: the one that ends names its line and what was said.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
 SECTION = "## Several GPUs or machines"

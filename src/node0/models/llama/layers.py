@@ -128,13 +128,7 @@ class LlamaStage(Stage):
         *,
         recompute: Recompute | None = None,
     ) -> Tensor:
-        """The residual stream behind this stage's layers: (batch, tokens, hidden).
-
-        x: int64 ids (batch, tokens) where the stage embeds, else the stream of the stage before.
-        positions: int64 (batch, tokens), on the stage's device or on the host. Without a cache 0 starts a
-        document and documents do not see each other; with one, the tokens follow what the cache holds and
-        positions count on.
-        """
+        """As `Stage.forward_hidden`; one token alone with a cache goes through joined layers in float32."""
         hidden = self.tok_embeddings(x) if self.has_embedding else x.to(self.dtype)
         context = self._context(positions, cache)
         if self._decode_layers and cache is not None and positions.numel() == 1:

@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from handed_over_lines import PROSE
-
-from node0.finetune.corpus.scrub.surrogates import Surrogates
-from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
-
-SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
+from handed_over_lines import PROSE, SCRUBBER, VALUES, assert_only_the_value_goes
 
 
 @pytest.mark.parametrize("line", PROSE)
-@pytest.mark.parametrize("value", ["Tr0ub4dor_3x", "kX9vLq27mW", "hunter2024"])
+@pytest.mark.parametrize("value", VALUES)
 def test_what_a_line_hands_over_goes_and_the_lines_around_it_stay(line: str, value: str) -> None:
-    text = f"first look\n{line.replace('{}', value)}\nand go on with it"
-
-    scrubbed, _ = SCRUBBER.scrub(text)
-
-    assert value not in scrubbed
-    assert scrubbed.startswith("first look\n")
-    assert scrubbed.endswith("\nand go on with it")
-    assert SCRUBBER.scrub(scrubbed)[0] == scrubbed
+    assert_only_the_value_goes(line, value)
 
 
 @pytest.mark.parametrize(
