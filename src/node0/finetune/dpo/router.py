@@ -52,7 +52,7 @@ class DPORouter:
             Preference(
                 id=name, task_bead_id=task_bead_id, role=first.role, model_a=first.spelled,
                 model_b=second.spelled, branch_a=f"{name}-a", branch_b=f"{name}-b", actor=actor(),
-                created_at=now(),
+                created_at=now("microseconds"),
             )
         )  # fmt: skip
         return f"{name}-a", f"{name}-b"

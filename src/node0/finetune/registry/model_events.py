@@ -64,6 +64,6 @@ def short(reason: str) -> str:
     return " ".join(reason.split())[:LONGEST_REASON]
 
 
-def now() -> str:
-    """The time, ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(timespec: str = "seconds") -> str:
+    """The time, ISO 8601, UTC, to the second unless said otherwise."""
+    return datetime.now(UTC).isoformat(timespec=timespec)

@@ -20,6 +20,16 @@ def test_a_comparison_names_its_branches(router: DPORouter, registry: ModelRegis
     assert (one.role, one.model_a, one.model_b, one.winner) == ("polecat", "pc:1", "pc:2", None)
 
 
+def test_comparisons_of_one_second_stand_in_the_order_in_which_they_were_begun(
+    router: DPORouter, registry: ModelRegistry
+) -> None:
+    beads = ["gt-old", "gt-new", "gt-mid", "gt-abc"]
+    for bead in beads:
+        router.create_comparison(bead, "pc:1", "pc:2")
+
+    assert [one.task_bead_id for one in PreferenceLog(registry.store).list()] == beads
+
+
 @pytest.mark.parametrize(("winner", "chosen", "rejected"), [("a", "a", "b"), ("b", "b", "a")])
 def test_the_winner_is_kept_with_the_reason_and_the_last_word_counts(
     router: DPORouter, registry: ModelRegistry, winner: str, chosen: str, rejected: str
