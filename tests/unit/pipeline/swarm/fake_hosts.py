@@ -2,6 +2,7 @@
 """A peer whose streams lead to stage hosts of this process, which answer as real ones do."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
@@ -107,6 +108,8 @@ class CountingHost(FakeHost):
         "Ids that a sequence may come to have."
 
         self.held: dict[str, int] = {}
+        self.goes_on = threading.Event()
+        self.goes_on.set()
 
     def _open(self, frame: Frame) -> Iterator[Frame]:
         if frame["max_length"] > self.most:
@@ -127,6 +130,7 @@ class CountingHost(FakeHost):
         if REFUSED in ids:
             yield Frame("failed", {"session": name, "text": "no such id", "retriable": False})
             return
+        assert not frame["keep"] or self.goes_on.wait(20)
         self.held[name] = frame["keep"] + len(ids)
         yield Frame(
             "token", {"session": name, "turn": 1 if self.says_early else turn, "token": self.held[name]}

@@ -104,10 +104,12 @@ def test_what_it_cannot_do_is_refused_at_once(joined: Joined) -> None:
 def test_an_answer_that_is_cancelled_gives_back_place_and_caches(joined: Joined) -> None:
     async def run() -> None:
         engine = StagesEngine("m", joined, max_running=1, max_waiting=0)
+        joined.host.goes_on.clear()
         stream = await engine.open(request(count=100_000))
         assert (await anext(stream)).id == 3
         with pytest.raises(EngineBusy):
             await engine.open(request())
+        joined.host.goes_on.set()
 
         await stream.aclose()
 
