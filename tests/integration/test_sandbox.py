@@ -306,9 +306,17 @@ def test_runs_in_one_workspace_share_files_and_no_processes(
     assert int(done.stdout.split()[-1]) <= 5
 
 
-def test_the_first_backend_that_works_is_found_and_what_it_leaves_is_nothing() -> None:
-    before = set(Path("/tmp").glob("node0-sandbox-*"))
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary directory of this test alone, one that the sandbox's user may pass through."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o711)
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    yield place
+    shutil.rmtree(place)
 
+
+def test_the_first_backend_that_works_is_found_and_what_it_leaves_is_nothing(temporary: Path) -> None:
     try:
         runner = find_sandbox(limits=LIMITS)
     except SandboxUnavailable as error:
@@ -317,5 +325,6 @@ def test_the_first_backend_that_works_is_found_and_what_it_leaves_is_nothing() -
         pytest.skip(f"{refusal}; {error}")
     with runner.workspace() as workspace:
         assert runner.run(["echo", "hello"], workspace).stdout == "hello\n"
+        assert workspace.root.is_relative_to(temporary)
 
-    assert set(Path("/tmp").glob("node0-sandbox-*")) <= before
+    assert not list(temporary.iterdir())
