@@ -23,7 +23,8 @@ from node0.finetune.serving.engines.token_engine import (
     TokenStream,
 )
 from node0.finetune.serving.gateway import Gateway
-from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
+from node0.finetune.serving.http.serving_app import ServingOptions, serving_app
+from node0.finetune.serving.http.serving_state import ServingState
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 
 TOKENIZER = tiny_tokenizer()

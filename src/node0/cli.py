@@ -67,6 +67,9 @@ COMMANDS = {
     "infer": Command("node0.commands.infer.infer_options", "Answer prompts from standard input."),
     "chat": Command("node0.commands.chat.chat_options", "Talk with a model on a terminal."),
     "serve": Command("node0.commands.serve.serve_options", "Answer agent harnesses over HTTP."),
+    "desk": Command(
+        "node0.commands.desk.desk_options", "Show a town in a browser: corpus, review, runs, versions."
+    ),
     "completion": Command(
         "node0.commands.completion.completion_options", "Print the completion script of a shell."
     ),

@@ -21,12 +21,17 @@ from node0.town import Town
 
 def show_status(town: Path | None, *, as_json: bool) -> None:
     """Print a row for each version at work."""
-    with _breaker(town) as (breaker, _, _):
-        rows = [_row(one, cools=breaker.cools(one)) for one in breaker.watched()]
+    rows = watched_rows(town)
     if rows or as_json:
         console.emit(rows, as_json=as_json)
     else:
         console.note("nothing of ours is at work; see: node0 model deploy --help")
+
+
+def watched_rows(town: Path | None) -> list[dict[str, Any]]:
+    """A record for each version at work: how its sessions ended, and what that says."""
+    with _breaker(town) as (breaker, _, _):
+        return [_row(one, cools=breaker.cools(one)) for one in breaker.watched()]
 
 
 def check(town: Path | None) -> None:

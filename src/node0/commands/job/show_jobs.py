@@ -17,12 +17,12 @@ from node0.town import Town
 
 def list_jobs(town: Path | None, *, state: str | None, as_json: bool) -> None:
     """Print every job, or those in one state, the last one touched first."""
-    with _jobs(town) as jobs:
+    with open_jobs(town) as jobs:
         found = jobs.list(_state(state))
     if as_json:
-        console.emit([_fields(job) for job in found], as_json=True)
+        console.emit([job_fields(job) for job in found], as_json=True)
     elif found:
-        console.emit([_row(job) for job in found], as_json=False)
+        console.emit([job_row(job) for job in found], as_json=False)
     else:
         in_state = f" is {state}" if state else " was recorded"
         console.note(f"no job{in_state}; a run below the town, or with --bead-id, becomes one")
@@ -30,10 +30,10 @@ def list_jobs(town: Path | None, *, state: str | None, as_json: bool) -> None:
 
 def show_job(name: str, town: Path | None, *, as_json: bool) -> None:
     """Print one job, by its id or its bead, and every state that it was in."""
-    with _jobs(town) as jobs:
+    with open_jobs(town) as jobs:
         job = jobs.require(name)
         transitions = [transition.model_dump(mode="json") for transition in jobs.transitions(job.id)]
-    fields = _fields(job)
+    fields = job_fields(job)
     if as_json:
         console.emit([fields | {"transitions": transitions}], as_json=True)
         return
@@ -43,7 +43,8 @@ def show_job(name: str, town: Path | None, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _jobs(town: Path | None) -> Iterator[JobStore]:
+def open_jobs(town: Path | None) -> Iterator[JobStore]:
+    """The jobs of a town, for one command."""
     jobs = JobStore(Town.locate(town), create=False)
     try:
         yield jobs
@@ -59,7 +60,7 @@ def _state(name: str | None) -> JobState | None:
     return JobState(name)
 
 
-def _fields(job: Job) -> dict[str, Any]:
+def job_fields(job: Job) -> dict[str, Any]:
     """A job, with whether the process that it says is at work lives: `running`, `dead` or None."""
     at_work = job.state in AT_WORK
     return {
@@ -70,10 +71,11 @@ def _fields(job: Job) -> dict[str, Any]:
 
 def _state_of(job: Job) -> str:
     """The state as a person reads it: one that its process died in is no longer its state."""
-    return f"dead in {job.state}" if _fields(job)["process"] == "dead" else job.state.value
+    return f"dead in {job.state}" if job_fields(job)["process"] == "dead" else job.state.value
 
 
-def _row(job: Job) -> dict[str, Any]:
+def job_row(job: Job) -> dict[str, Any]:
+    """What the table says of a job."""
     return {
         "JOB": job.id,
         "ROLE": job.role,

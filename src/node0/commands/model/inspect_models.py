@@ -14,10 +14,12 @@ from node0.finetune.registry import integrity
 from node0.finetune.registry.comparison import differences
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState
+from node0.finetune.registry.model_events import ModelEvent
 from node0.finetune.registry.publish import CONVENTIONS
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.states import Alias
 from node0.settings import leaves
+from node0.town import Town
 
 REASON, WHO, WHAT, VALUE = 26, 8, 26, 18
 "Widths of cells; `--json` has everything."
@@ -31,7 +33,7 @@ def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:
         rows = [_with_aliases(entry, names.get((entry.name, entry.version), [])) for entry in entries]
         console.emit(rows, as_json=True)
     elif entries:
-        rows = [_row(entry, names.get((entry.name, entry.version), [])) for entry in entries]
+        rows = [model_row(entry, names.get((entry.name, entry.version), [])) for entry in entries]
         console.emit(rows, as_json=False)
     else:
         of_role = f" for {role}" if role else ""
@@ -40,28 +42,38 @@ def list_models(town: Path | None, *, role: str | None, as_json: bool) -> None:
 
 def show_model(name: str, town: Path | None, *, everything: bool, as_json: bool) -> None:
     """Print one version as a page."""
-    with open_deployer(town) as (deployer, registry, place):
-        entry = registry.require(name)
-        names = registry.aliases().get((entry.name, entry.version), [])
-        found = registry.evaluations(entry)
-        at_work = _at_work(DeploymentLog(registry.store), entry)
-        problems = [*registry.problems(entry), *deployer.disagreements(at_work)]
-        staleness = ConventionStalenessTracker(registry, place).of(entry)
+    page, place = model_page(name, town)
+    entry = page.entry
     if as_json:
-        page = _with_aliases(entry, names) | {
-            "evaluations": [one.model_dump(mode="json") for one in found],
-            "deployments": [row.model_dump(mode="json") for row in at_work],
-            "problems": list(problems),
-            "staleness": None if staleness is None else staleness.composite,
+        record = _with_aliases(entry, page.aliases) | {
+            "evaluations": [one.model_dump(mode="json") for one in page.evaluations],
+            "deployments": [row.model_dump(mode="json") for row in page.at_work],
+            "problems": list(page.problems),
+            "staleness": None if page.staleness is None else page.staleness.composite,
         }
-        console.emit([page], as_json=True)
+        console.emit([record], as_json=True)
         return
-    console.show(ModelPage(entry, names, found, at_work, problems, staleness).text(place))
+    console.show(page.text(place))
     if everything:
         kept = {key: value for key, value in entry.training_config.items() if key != CONVENTIONS}
         rows = [{"setting": key, "value": value} for key, value in leaves(kept)]
         console.emit(rows, as_json=False, title="settings")
         console.emit([file.model_dump() for file in entry.artefacts], as_json=False, title="files")
+
+
+def model_page(name: str, town: Path | None) -> tuple[ModelPage, Town]:
+    """All that is known of one version, and its town.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    with open_deployer(town) as (deployer, registry, place):
+        entry = registry.require(name)
+        names = registry.aliases().get((entry.name, entry.version), [])
+        at_work = _at_work(DeploymentLog(registry.store), entry)
+        problems = [*registry.problems(entry), *deployer.disagreements(at_work)]
+        staleness = ConventionStalenessTracker(registry, place).of(entry)
+        return ModelPage(entry, names, registry.evaluations(entry), at_work, problems, staleness), place
 
 
 def list_adapters(town: Path | None, *, role: str | None, as_json: bool) -> None:
@@ -95,10 +107,7 @@ def verify(name: str, town: Path | None, *, sign: bool, as_json: bool) -> int:
 
 def history(name: str, town: Path | None, *, as_json: bool) -> None:
     """Print what happened to a model."""
-    with open_registry(town) as (registry, _):
-        events = registry.history(name)
-        if not events:
-            registry.require(name)
+    events = history_of(name, town)
     if as_json:
         console.emit([event.model_dump(mode="json") for event in events], as_json=True)
         return
@@ -113,6 +122,19 @@ def history(name: str, town: Path | None, *, as_json: bool) -> None:
         for event in events
     ]
     console.emit(rows, as_json=False)
+
+
+def history_of(name: str, town: Path | None) -> Sequence[ModelEvent]:
+    """What happened to a model or to one version of it, oldest first.
+
+    Raises:
+        NotFound: nothing did, and there is no such version.
+    """
+    with open_registry(town) as (registry, _):
+        events = registry.history(name)
+        if not events:
+            registry.require(name)
+    return events
 
 
 def diff(first: str, second: str, town: Path | None, *, as_json: bool) -> None:
@@ -134,7 +156,8 @@ def _at_work(log: DeploymentLog, entry: ModelRegistryEntry) -> Sequence[Deployme
     return [row for row in rows if (row.name, row.version) == (entry.name, entry.version)]
 
 
-def _row(entry: ModelRegistryEntry, names: Iterable[Alias]) -> dict[str, Any]:
+def model_row(entry: ModelRegistryEntry, names: Iterable[Alias]) -> dict[str, Any]:
+    """What the table says of a version."""
     return {
         "NAME": entry.name,
         "ROLE": entry.role,

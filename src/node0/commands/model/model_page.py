@@ -32,7 +32,7 @@ class ModelPage(NamedTuple):
     def text(self, town: Town) -> str:
         """Lines of at most 80 columns."""
         lines = [self.entry.spelled]
-        for label, value in self._lines(town):
+        for label, value in self.facts(town):
             lines += textwrap.wrap(
                 value or NOTHING,
                 WIDTH,
@@ -42,7 +42,8 @@ class ModelPage(NamedTuple):
             )
         return "\n".join(lines) + "\n"
 
-    def _lines(self, town: Town) -> Iterator[tuple[str, str]]:
+    def facts(self, town: Town) -> Iterator[tuple[str, str]]:
+        """What the page says, each with its label."""
         entry = self.entry
         size = sum(file.size for file in entry.artefacts)
         yield "role", entry.role

@@ -2,7 +2,6 @@
 """Commands that follow a model back to what it was made of: lineage, which versions saw an entry, bom."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,26 @@ LINEAGE = {
 
 def lineage(name: str, town: Path | None, *, as_json: bool) -> None:
     """Print where a version comes from, back to the first one; as JSON with all that was made of what."""
-    found: dict[str, ModelRegistryEntry] = {}
     with open_registry(town) as (registry, _):
-        entry: ModelRegistryEntry | None = registry.require(name)
-        while entry is not None and entry.spelled not in found:
-            found[entry.spelled] = entry
-            entry = registry.get(entry.parent) if entry.parent else None
+        found = ancestry(registry, name)
         if as_json:
-            console.emit([_record(registry, one) for one in found.values()], as_json=True)
+            console.emit([_record(registry, one) for one in found], as_json=True)
             return
-    rows = [_origin(one, seen_entries.counts(one)) for one in found.values()]
-    console.emit(rows, as_json=False, title=f"lineage of {name}")
+    console.emit([origin(one) for one in found], as_json=False, title=f"lineage of {name}")
+
+
+def ancestry(registry: ModelRegistry, name: str) -> list[ModelRegistryEntry]:
+    """A version, the one that it was trained from, and so on.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    found: dict[str, ModelRegistryEntry] = {}
+    entry: ModelRegistryEntry | None = registry.require(name)
+    while entry is not None and entry.spelled not in found:
+        found[entry.spelled] = entry
+        entry = registry.get(entry.parent) if entry.parent else None
+    return list(found.values())
 
 
 def who_saw(entry_id: str | None, town: Path | None, *, as_json: bool) -> None:
@@ -91,7 +99,9 @@ def _without_model(row: seen_entries.Seen) -> dict[str, Any]:
     return {name: value for name, value in row._asdict().items() if name != "model"}
 
 
-def _origin(entry: ModelRegistryEntry, seen: Mapping[str, int]) -> dict[str, Any]:
+def origin(entry: ModelRegistryEntry) -> dict[str, Any]:
+    """What the table of a lineage says of a version."""
+    seen = seen_entries.counts(entry)
     return {
         "MODEL": entry.spelled,
         "BASE": base_name(entry.base_model),

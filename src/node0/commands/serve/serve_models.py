@@ -33,7 +33,8 @@ from node0.finetune.serving.http.admission import Admission, is_loopback
 from node0.finetune.serving.http.api_keys import read_keys
 from node0.finetune.serving.http.drained_server import listen, run_until_stopped
 from node0.finetune.serving.http.key_quotas import KeyQuotas, QuotaSettings
-from node0.finetune.serving.http.serving_app import ServingOptions, ServingState, serving_app
+from node0.finetune.serving.http.serving_app import ServingOptions, serving_app
+from node0.finetune.serving.http.serving_state import ServingState
 from node0.finetune.serving.registry_versions import RegistryVersions
 from node0.finetune.serving.served_models import ModelCatalogue, ServedModel
 from node0.settings import read_block

@@ -11,7 +11,8 @@ from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
-from node0.finetune.data.preview import preview
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.data.preview import PreviewRow, preview
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.visible import visible
 
@@ -30,9 +31,7 @@ def preview_tokens(
     max_length: split longer rows, as training does.
     """
     _, store = open_store(town)
-    entry = store.get(entry_id)
-    renderer = Renderer(load_tokenizer(tokenizer), load_profile(entry.role, profile))
-    rows = preview(entry, renderer, max_length=max_length)
+    rows = preview_rows(store.get(entry_id), tokenizer=tokenizer, profile=profile, max_length=max_length)
     counts = [
         {"row": number, "tokens": row.n_tokens, "trained": row.n_trained} for number, row in enumerate(rows)
     ]
@@ -45,6 +44,14 @@ def preview_tokens(
     for row in rows:
         _print_coloured((segment.text, segment.trained) for segment in row.segments)
     console.emit(counts, as_json=False)
+
+
+def preview_rows(
+    entry: CorpusEntry, *, tokenizer: str, profile: Path | None = None, max_length: int | None = None
+) -> list[PreviewRow]:
+    """The rows of an entry as training makes them; arguments as for `preview_tokens`."""
+    renderer = Renderer(load_tokenizer(tokenizer), load_profile(entry.role, profile))
+    return preview(entry, renderer, max_length=max_length)
 
 
 def _print_coloured(parts: Iterable[tuple[str, bool]]) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the entries of a corpus, and show one of them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ def list_entries(town: Path | None, *, role: str | None, limit: int, as_json: bo
     if as_json:
         console.emit([header.model_dump() for header in headers], as_json=True)
     elif headers:
-        newest = sorted(headers, key=lambda header: header.created_at, reverse=True)
+        newest = newest_first(headers)
         shown = newest[:limit] if limit else newest
-        console.emit([_row(header, retracted=header.id in retracted) for header in shown], as_json=False)
+        console.emit([row(header, retracted=header.id in retracted) for header in shown], as_json=False)
         if len(shown) < len(headers):
             console.note(f"{len(shown)} of {len(headers)} entries; --limit 0 shows all")
     else:
@@ -40,7 +41,13 @@ def show_entry(entry_id: str, town: Path | None, *, as_json: bool) -> None:
     console.show("\n".join(page(entry)) + "\n")
 
 
-def _row(header: EntryHeader, *, retracted: bool) -> dict[str, Any]:
+def newest_first(headers: Iterable[EntryHeader]) -> list[EntryHeader]:
+    """The order of the table."""
+    return sorted(headers, key=lambda header: header.created_at, reverse=True)
+
+
+def row(header: EntryHeader, *, retracted: bool) -> dict[str, Any]:
+    """What the table says of an entry; `left out` is None for one that is trained on."""
     return {
         "id": header.id,
         "role": header.role,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """List entries in quarantine, and carry out what a person decides about them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from node0 import console
@@ -10,9 +11,17 @@ from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.finetune.corpus.quality.review_queue import ReviewQueue
 
 
+class Decision(StrEnum):
+    """What a person decides about an entry; its value says what was done then."""
+
+    ACCEPT = "accepted"
+    REDACT = "redacted"
+    DROP = "dropped"
+
+
 def list_waiting(town: Path | None, *, role: str | None, as_json: bool) -> None:
     """Print each uncertain value with what stands around it."""
-    rows = [one._asdict() for one in _queue(town, role).waiting(role)]
+    rows = [one._asdict() for one in open_queue(town, role).waiting(role)]
     if rows or as_json:
         console.emit(rows, as_json=as_json)
     else:
@@ -21,34 +30,35 @@ def list_waiting(town: Path | None, *, role: str | None, as_json: bool) -> None:
 
 def accept(ids: Sequence[str], town: Path | None, *, as_json: bool) -> None:
     """Let the entries be trained on as they are."""
-    queue = _queue(town)
-    decided = [_decided(entry_id, queue.accept, "accepted") for entry_id in ids]
-    console.emit([*decided, *_settled(queue)], as_json=as_json)
+    console.emit(decided(open_queue(town), ids, Decision.ACCEPT), as_json=as_json)
 
 
 def redact(ids: Sequence[str], town: Path | None, *, as_json: bool) -> None:
     """Replace the uncertain values of the entries."""
-    queue = _queue(town)
-    decided = [_decided(entry_id, queue.redact, "redacted") for entry_id in ids]
-    console.emit([*decided, *_settled(queue)], as_json=as_json)
+    console.emit(decided(open_queue(town), ids, Decision.REDACT), as_json=as_json)
 
 
 def drop(ids: Sequence[str], town: Path | None, *, as_json: bool) -> None:
     """Delete the entries and retract them."""
-    queue = _queue(town)
-    console.emit([_decided(entry_id, queue.drop, "dropped") for entry_id in ids], as_json=as_json)
+    console.emit(decided(open_queue(town), ids, Decision.DROP), as_json=as_json)
 
 
-def _decided(entry_id: str, decide: Callable[[str], None], did: str) -> dict[str, str]:
-    decide(entry_id)
-    return {"id": entry_id, "did": did}
+def decided(queue: ReviewQueue, ids: Sequence[str], decision: Decision) -> list[dict[str, str]]:
+    """Carry a decision out; a record for each entry, and for others that had no other doubts."""
+    decide = {Decision.ACCEPT: queue.accept, Decision.REDACT: queue.redact, Decision.DROP: queue.drop}
+    for entry_id in ids:
+        decide[decision](entry_id)
+    settled = queue.settle() if decision is not Decision.DROP else []
+    done = [{"id": entry_id, "did": decision.value} for entry_id in ids]
+    return [*done, *({"id": entry_id, "did": "settled too"} for entry_id in settled)]
 
 
-def _settled(queue: ReviewQueue) -> list[dict[str, str]]:
-    """The entries that held the same values and nothing else that is uncertain."""
-    return [{"id": entry_id, "did": "settled too"} for entry_id in queue.settle()]
+def open_queue(town: Path | None, role: str | None = None) -> ReviewQueue:
+    """The queue of a town.
 
-
-def _queue(town: Path | None, role: str | None = None) -> ReviewQueue:
+    Raises:
+        NotFound: there is no town, or no such role in it.
+        ConfigError: the town's settings cannot be used.
+    """
     place, store = open_store(town, role)
     return ReviewQueue(store, make_scrubber((), town=place))

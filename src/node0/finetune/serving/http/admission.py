@@ -34,7 +34,7 @@ class Admission:
             return None
         if self._keys:
             return self._key_of(request)
-        if not is_loopback(_host(request)):
+        if not is_loopback(asked_host(request)):
             raise RequestRefused("this server answers to loopback names only; ask 127.0.0.1", status=403)
         return None
 
@@ -60,7 +60,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _host(request: Request) -> str:
+def asked_host(request: Request) -> str:
     """The name by which the client knows this server: a page that re-bound its own name still sends that."""
     host = request.headers.get("host", "")
     if host.startswith("["):

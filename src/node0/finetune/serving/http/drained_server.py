@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from node0.errors import ConfigError
-from node0.finetune.serving.http.serving_app import ServingState
+from node0.finetune.serving.http.serving_state import ServingState
 from node0.finetune.serving.http.strict_protocol import StrictProtocol
 
 logger = logging.getLogger(__name__)

@@ -26,20 +26,13 @@ from node0.finetune.serving.http.request_report import (
     ServingMetrics,
     report_of,
 )
+from node0.finetune.serving.http.serving_state import ServingState
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 
 logger = logging.getLogger(__name__)
 
 MAX_SECONDS = 1800.0
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(slots=True)
-class ServingState:
-    """What the server as a whole is doing."""
-
-    draining: bool = False
-    "It answers what it has taken and takes no more."
 
 
 @dataclass(frozen=True, slots=True)

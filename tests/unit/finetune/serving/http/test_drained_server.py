@@ -9,7 +9,7 @@ from serving_parts import ScriptedEngine, application
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.finetune.serving.http.drained_server import listen, run_until_stopped
-from node0.finetune.serving.http.serving_app import ServingState
+from node0.finetune.serving.http.serving_state import ServingState
 
 
 async def nothing() -> None:

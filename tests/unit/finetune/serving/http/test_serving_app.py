@@ -8,7 +8,8 @@ from node0.errors import EngineBusy, EngineUnavailable
 from node0.finetune.serving.http.admission import Admission
 from node0.finetune.serving.http.api_keys import ApiKey
 from node0.finetune.serving.http.key_quotas import KeyQuotas, QuotaSettings, TierLimits
-from node0.finetune.serving.http.serving_app import ServingOptions, ServingState
+from node0.finetune.serving.http.serving_app import ServingOptions
+from node0.finetune.serving.http.serving_state import ServingState
 
 TOKEN = "0123456789abcdef"
 ASK: dict[str, Any] = {"model": "tiny", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
