@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versions at the desk: what is registered, where one comes from, how good it is, what its aliases did."""
 
+from typing import Any
+
 from node0.commands.desk.pages.desk_page import Asked, Desk, Document, Moved, Shown
 from node0.commands.desk.pages.slices import page_number, sliced
 from node0.commands.eval.kept_reports import list_reports, read_report
@@ -8,7 +10,7 @@ from node0.commands.model import keep_models
 from node0.commands.model.inspect_models import history_of, model_page, model_row
 from node0.commands.model.open_registry import entries_of, open_registry
 from node0.commands.model.trace_models import ancestry, origin
-from node0.errors import NotFound
+from node0.errors import BadCheckpoint, NotFound
 from node0.finetune.eval.report.html_page import POLICY, report_page
 from node0.finetune.registry.states import Alias
 
@@ -38,12 +40,17 @@ def version(desk: Desk, asked: Asked) -> Shown:
     entry = page.entry
     with open_registry(desk.town.root) as (registry, _):
         lineage = [origin(one) for one in ancestry(registry, entry.spelled)[:ANCESTORS]]
+    try:
+        reports, problem = _reports(desk, entry.spelled), ""
+    except BadCheckpoint as error:
+        reports, problem = [], str(error)
     content = {
         "entry": entry,
         "facts": list(page.facts(place)),
         "is_candidate": Alias.CANDIDATE in page.aliases,
         "lineage": lineage,
-        "reports": [one for one in list_reports(desk.town.root) if one["model"] == entry.spelled],
+        "reports": reports,
+        "problem": problem,
         "events": list(reversed(history_of(entry.name, desk.town.root)[-EVENTS:])),
     }
     return Shown("version.html", content)
@@ -57,11 +64,11 @@ def report(desk: Desk, asked: Asked) -> Document:
     """
     with open_registry(desk.town.root) as (registry, _):
         name = registry.require(asked.path["name"]).spelled
-    kept = [one["directory"] for one in list_reports(desk.town.root) if one["model"] == name]
+    kept = _reports(desk, name)
     number = page_number(asked.path["number"])
     if number > len(kept):
         raise NotFound(f"{name} has {len(kept)} reports, no number {number}; see its page")
-    return Document(report_page(read_report(kept[number - 1], desk.town.root)), POLICY)
+    return Document(report_page(read_report(kept[number - 1]["directory"], desk.town.root)), POLICY)
 
 
 def promote(desk: Desk, asked: Asked) -> Moved:
@@ -73,3 +80,7 @@ def promote(desk: Desk, asked: Asked) -> Moved:
     name = asked.path["name"]
     keep_models.promote(name, desk.town.root, reason=asked.form.get("reason", ""))
     return Moved(f"/versions/{name}")
+
+
+def _reports(desk: Desk, name: str) -> list[dict[str, Any]]:
+    return [one for one in list_reports(desk.town.root) if one["model"] == name]
