@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -201,9 +201,19 @@ def _refuse_unknown(model: type[BaseModel], tree: Tree, *, name: str, prefix: st
             raise ConfigError(
                 f"unknown setting {f'{prefix}{key}'!r} from {name}{nearest(f'{prefix}{key}', known)}"
             )
-        inner = _model_inside(model.model_fields[key].annotation)
+        annotation = model.model_fields[key].annotation
+        inner = _model_inside(annotation)
         if inner is not None and isinstance(value, Mapping):
-            _refuse_unknown(inner, value, name=name, prefix=f"{prefix}{key}.")
+            for path, below in _below(f"{prefix}{key}.", value, is_named=get_origin(annotation) is dict):
+                _refuse_unknown(inner, below, name=name, prefix=path)
+
+
+def _below(path: str, tree: Tree, *, is_named: bool) -> Iterator[tuple[str, Tree]]:
+    """The tree of a model; or, where a person gives them names, that of each model of a mapping."""
+    if not is_named:
+        yield path, tree
+        return
+    yield from ((f"{path}{key}.", one) for key, one in tree.items() if isinstance(one, Mapping))
 
 
 def _model_inside(annotation: object) -> type[BaseModel] | None:

@@ -27,7 +27,7 @@ NODE0 = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit
 WIDTHS = (1400, 400)
 PAGES = (
     *("/corpus", "/corpus/hostile", "/corpus/hostile?view=tokens", "/corpus/waits-1", "/review", "/runs"),
-    *("/runs/gt-abc12", "/versions", "/versions/mayor:1", "/live"),
+    *("/runs/gt-abc12", "/versions", "/versions/mayor:1", "/live", "/savings"),
 )
 LOOK = """JSON.stringify({
   wide: document.documentElement.scrollWidth - innerWidth,

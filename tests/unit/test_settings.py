@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
@@ -41,6 +42,24 @@ def test_nested_settings_merge_key_by_key_and_keep_their_source():
     assert resolved.sources["lora.rank"] == "flag"
     assert resolved.sources["lora.alpha"] == "yaml"
     assert resolved.sources["lora.dropout"] == "default"
+
+
+class Price(BaseModel):
+    input: float
+
+
+class Prices(BaseModel):
+    by_role: dict[str, Price] = {}
+
+
+def test_a_mapping_of_settings_has_keys_of_its_own_and_their_settings_are_known():
+    given = {"by_role": {"deacon": {"input": 1.5}}}
+
+    assert resolve(Prices, yaml=given).values == Prices(by_role={"deacon": Price(input=1.5)})
+    with pytest.raises(ConfigError, match=r"'by_role\.deacon\.inptu'.*did you mean 'by_role.deacon.input'"):
+        resolve(Prices, yaml={"by_role": {"deacon": {"inptu": 1.5}}})
+    with pytest.raises(ConfigError, match=r"'by_role\.deacon' is 3"):
+        resolve(Prices, yaml={"by_role": {"deacon": 3}})
 
 
 def test_null_in_a_higher_layer_removes_a_nested_setting():

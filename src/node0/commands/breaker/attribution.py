@@ -2,7 +2,7 @@
 """Which version answered a collected session: the one that was at work for its role when it began."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from node0.finetune.corpus.store import EntryHeader
 from node0.finetune.registry.deployments import Deployment, DeploymentState
@@ -24,15 +24,30 @@ def attribute(
         rows: all deployments, oldest first.
     """
     found: dict[str, list[LiveOutcome]] = defaultdict(list)
+    for header, at, version in answered(headers, rows):
+        succeeded = COUNTED.get(header.outcome)
+        if version and succeeded is not None:
+            found[version].append(LiveOutcome(session_id=header.id, at=at, succeeded=succeeded))
+    return found
+
+
+def answered(
+    headers: Iterable[EntryHeader], rows: Sequence[Deployment]
+) -> Iterator[tuple[EntryHeader, str, str]]:
+    """Entries of sessions, with when each began and `NAME:VER` of what answered it; empty for other agents.
+
+    An entry whose time is not known is left out: neither is what was at work then.
+
+    Args:
+        headers: of collected entries.
+        rows: all deployments, oldest first.
+    """
     newest_first = list(reversed(rows))
     order = sorted(newest_first, key=lambda row: not row.rigs)
     for header in headers:
-        succeeded = COUNTED.get(header.outcome)
-        if header.session_id is None or succeeded is None or (at := _moment(header)) is None:
-            continue
-        if (row := _at_work(order, header, at)) is not None:
-            found[row.spelled].append(LiveOutcome(session_id=header.id, at=at, succeeded=succeeded))
-    return found
+        if header.session_id is not None and (at := _moment(header)) is not None:
+            row = _at_work(order, header, at)
+            yield header, at, row.spelled if row is not None else ""
 
 
 def _moment(header: EntryHeader) -> str | None:

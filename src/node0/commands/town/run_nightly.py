@@ -11,6 +11,7 @@ from node0 import console
 from node0.commands.model.open_registry import open_registry
 from node0.commands.town.installed_places import places
 from node0.commands.town.rollout_state import rollout_stages
+from node0.commands.town.town_savings import town_savings
 from node0.errors import ConfigError, Node0Error, RunInUse
 from node0.files import private_directory, try_locked
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
@@ -19,6 +20,7 @@ from node0.finetune.gastown.own_settings import OwnSettings, read_own_settings
 from node0.finetune.gastown.upkeep.night_decision import Decision, NightlySettings, Step, decide
 from node0.finetune.gastown.upkeep.night_report import NightReport, NightStep, keep_report
 from node0.finetune.gastown.upkeep.role_state import new_run, role_state
+from node0.finetune.gastown.upkeep.savings import RoleSavings
 from node0.finetune.gastown.upkeep.stages import held
 from node0.finetune.gastown.upkeep.step_commands import (
     BEFORE,
@@ -48,11 +50,13 @@ def nightly(root: Path | None, *, roles: Sequence[str], dry_run: bool, as_json: 
     private_directory(town.models)
     busy = RunInUse(f"another night is at work in {town.root}; wait for it")
     with try_locked(town.models / ".night.lock", busy=busy):
-        report = NightReport(
-            at=datetime.now(UTC).isoformat(timespec="seconds"), steps=list(_night(town, own, chosen))
-        )
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        steps = list(_night(town, own, chosen))
+        report = NightReport(at=at, steps=steps, savings=_saved(town))
         path = keep_report(town, report)
     console.emit([step.model_dump() for step in report.steps], as_json=as_json)
+    for one in report.savings:
+        console.note(f"{one}")
     console.note(f"kept in {path}")
     return console.FAILED if any(step.has_failed for step in report.steps) else 0
 
@@ -132,6 +136,16 @@ def _deployed(town: Town, decision: Decision) -> NightStep:
         return _row(decision).model_copy(update={"result": f"not put to work: {error}", "code": 3})
     rigs = row.rigs if row is not None else ()
     return _done(decision, deploy_command(decision, town=town, endpoint=endpoint, rigs=rigs))
+
+
+def _saved(town: Town) -> list[RoleSavings]:
+    """What ours did until now; nothing where that cannot be found out, which is no fault of the night."""
+    try:
+        with open_registry(town.root) as (registry, _):
+            return town_savings(town, registry)
+    except Node0Error as error:
+        console.note(f"warning: what was saved is not known: {error}")
+        return []
 
 
 def _done(decision: Decision, words: Sequence[str]) -> NightStep:

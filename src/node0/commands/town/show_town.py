@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node0 import console
-from node0.check_result import CheckResult, bad
-from node0.commands.model.open_registry import open_deployer
+from node0.check_result import CheckResult, bad, note, ok
+from node0.commands.model.open_registry import open_deployer, open_registry
 from node0.commands.town.installed_places import places
+from node0.commands.town.town_savings import town_savings
 from node0.errors import Node0Error
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.gastown.collection_checks import collection_checks
@@ -31,6 +32,7 @@ def show_status(root: Path | None, *, as_json: bool) -> int:
     if town.is_gas_town:
         found += _guarded("installed", _collecting(town))
     found += _guarded("models", _models(town))
+    found += _guarded("savings", _savings(town))
     return _show(found, as_json=as_json)
 
 
@@ -51,6 +53,17 @@ def _collecting(town: Town) -> Iterable[CheckResult]:
 def _models(town: Town) -> Iterable[CheckResult]:
     with open_deployer(town.root) as (deployer, registry, _):
         yield from model_checks(registry, deployer, ConventionStalenessTracker(registry, town))
+
+
+def _savings(town: Town) -> Iterable[CheckResult]:
+    """A line for each role in which a version of ours had a session."""
+    with open_registry(town.root) as (registry, _):
+        rows = town_savings(town, registry)
+    for one in rows:
+        if one.price is None:
+            yield note("savings", str(one), f"set savings.rates in {town.model_settings_file} for a price")
+        else:
+            yield ok("savings", str(one))
 
 
 def _guarded(check: str, results: Iterable[CheckResult]) -> Iterable[CheckResult]:

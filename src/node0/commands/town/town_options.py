@@ -11,12 +11,13 @@ from node0.commands.common_options import JsonOption, TownOption, command_app
 from node0.commands.lazy import when_called
 
 if TYPE_CHECKING:
-    from node0.commands.town import change_town, roll_out, run_nightly, show_town
+    from node0.commands.town import change_town, roll_out, run_nightly, show_town, town_savings
 else:
     change_town = when_called("node0.commands.town.change_town")
     roll_out = when_called("node0.commands.town.roll_out")
     run_nightly = when_called("node0.commands.town.run_nightly")
     show_town = when_called("node0.commands.town.show_town")
+    town_savings = when_called("node0.commands.town.town_savings")
 
 app = command_app(
     help="Look at a Gas Town, install what collects its sessions, and take that out again.", is_group=True
@@ -157,6 +158,16 @@ def rollout(
         roll_out.advance(town, kind=endpoint, url=url)
     else:
         roll_out.show(town, as_json=as_json)
+
+
+@app.command()
+def savings(*, town: TownOption = None, as_json: JsonOption = False) -> None:
+    """Show what versions of ours did in the place of other agents, and what that would have cost.
+
+    Sessions, estimated tokens and outcomes beside those of other agents. A price stands there where
+    savings.rates in .models/settings.yaml says what the hosted model costs.
+    """
+    town_savings.show(town, as_json=as_json)
 
 
 @app.command()

@@ -152,3 +152,26 @@ def test_what_is_not_known_is_asked_for(asked: Path, town: Town) -> None:
         nightly(town.root, roles=(), dry_run=True, as_json=True)
     with pytest.raises(NotFound, match="deacon"):
         nightly(town.root, roles=["decon"], dry_run=True, as_json=True)
+
+
+def test_a_night_keeps_what_ours_did_in_the_place_of_others(
+    asked: Path, town: Town, registry: ModelRegistry, deployer: Deployer, capsys: Output
+) -> None:
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()))
+    collect(town, "deacon", 2)
+
+    nightly(town.root, roles=("witness",), dry_run=False, as_json=True)
+
+    (kept,) = town.nightly_reports.glob("*.json")
+    (row,) = json.loads(kept.read_text())["savings"]
+    assert (row["role"], row["versions"], row["ours"]["sessions"]) == ("deacon", ["deacon:1"], 2)
+    assert row["price"] is None
+    assert "deacon: deacon:1 did 2 sessions, 2 of 2 succeeded" in capsys.readouterr().err
+
+
+def test_rates_that_cannot_be_read_are_no_fault_of_a_night(asked: Path, town: Town, capsys: Output) -> None:
+    town.model_settings_file.write_text(SETTINGS + "savings: {rates: 3}\n")
+
+    assert nightly(town.root, roles=("witness",), dry_run=False, as_json=True) == 0
+
+    assert "warning: what was saved is not known: setting 'rates'" in capsys.readouterr().err

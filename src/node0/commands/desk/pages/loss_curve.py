@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 28
@@ -67,7 +67,7 @@ def _values(rows: Iterable[Mapping[str, Any]], key: str) -> list[tuple[float, fl
     return [(float(step), float(loss)) for step, loss in pairs if _is_number(step) and _is_number(loss)]
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)
 
 

@@ -67,7 +67,8 @@ def cut(pieces: Iterable[Piece], number: int, *, size: int = CHARACTERS) -> Slic
     last = max(1, math.ceil(total / size))
     number = min(number, last)
     start, end = (number - 1) * size, number * size
-    found, at, title = [], 0, ""
+    found: list[Piece] = []
+    at, title = 0, ""
     for piece in whole:
         title = piece.title or title
         inside = piece.text[max(0, start - at) : max(0, end - at)]

@@ -13,7 +13,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from node0.commands.desk.pages import corpus_pages, live_pages, review_pages, run_pages, version_pages
+from node0.commands.desk.pages import (
+    corpus_pages,
+    live_pages,
+    review_pages,
+    run_pages,
+    savings_pages,
+    version_pages,
+)
 from node0.commands.desk.pages.desk_page import Asked, Desk, Document, Moved, Page, Shown
 from node0.commands.desk.web.desk_access import DeskAccess, form_token, may_change
 from node0.commands.desk.web.page_templates import rendered
@@ -37,6 +44,7 @@ PAGES: Mapping[tuple[str, str], Page] = {
     ("POST", "/versions/{name}/candidate"): version_pages.promote,
     ("GET", "/live"): live_pages.live,
     ("GET", "/live/{session}"): live_pages.session,
+    ("GET", "/savings"): savings_pages.saved,
 }
 
 

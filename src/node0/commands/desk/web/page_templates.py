@@ -17,6 +17,7 @@ MENU = (
     ("/runs", "Runs"),
     ("/versions", "Versions"),
     ("/live", "Live"),
+    ("/savings", "Savings"),
 )
 
 

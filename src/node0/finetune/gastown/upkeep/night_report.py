@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.check_result import CheckResult, bad, note, ok
 from node0.files import private_directory, write_atomically
+from node0.finetune.gastown.upkeep.savings import RoleSavings
 from node0.town import Town
 
 KEPT = 60
@@ -47,6 +48,8 @@ class NightReport(BaseModel):
     "When it began: ISO 8601, UTC."
 
     steps: list[NightStep] = Field(default_factory=list)
+    savings: list[RoleSavings] = Field(default_factory=list)
+    "What versions of ours had done by then in the place of other agents."
 
 
 def keep_report(town: Town, report: NightReport) -> Path:

@@ -45,6 +45,7 @@ def _form(**fields: str) -> dict[str, str]:
         ("/versions", "Versions"),
         ("/versions/mayor%3A1", "mayor:1"),
         ("/live", "Live"),
+        ("/savings", "Savings"),
     ],
 )
 def test_every_page_is_there(client: TestClient, path: str, heading: str) -> None:
