@@ -63,7 +63,6 @@ def town_savings(town: Town, registry: ModelRegistry) -> list[RoleSavings]:
 
 def row(one: RoleSavings) -> dict[str, Any]:
     """What a table says of a role: ours beside the others."""
-    price = "-" if one.price is None else f"{one.price:,.2f} {one.currency}".rstrip()
     return {
         "ROLE": one.role,
         "OURS": one.ours.sessions,
@@ -72,7 +71,7 @@ def row(one: RoleSavings) -> dict[str, Any]:
         "OTHERS": one.others.sessions,
         "THEIR TOKENS": one.others.tokens,
         "THEY SUCCEEDED": _share(one.others),
-        "PRICE": price,
+        "PRICE": one.priced,
     }
 
 

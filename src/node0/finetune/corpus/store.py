@@ -190,7 +190,7 @@ class CorpusStore:
     def _find(self, entry_id: str) -> Path:
         for directory in self._role_directories():
             path = directory / f"{entry_id}.json"
-            if path.is_file():
+            if path.parent == directory and path.is_file():
                 return path
         raise NotFound(f"no entry {entry_id!r} in {self.root}: see `node0-corpus list`")
 

@@ -15,6 +15,9 @@ CARDS = 10
 VALUES = 20
 "Values of an entry that are shown; a decision is about all of them."
 
+LONGEST = 2000
+"Characters of a value that are shown."
+
 DECISIONS = {"accept": Decision.ACCEPT, "redact": Decision.REDACT, "drop": Decision.DROP}
 
 
@@ -46,7 +49,11 @@ def _queue(desk: Desk, wanted: Mapping[str, str], *, said: str) -> Shown:
     queue = open_queue(desk.town.root)
     cards = []
     for header in found.rows:
-        items = list(queue.values(store.get(header.id)))
+        items = [one._replace(value=_begin(one.value)) for one in queue.values(store.get(header.id))]
         cards.append({"entry": header, "items": items[:VALUES], "more": max(0, len(items) - VALUES)})
     content = {"cards": cards, "slice": found, "role": role, "roles": store.roles(), "said": said}
     return Shown("review.html", content)
+
+
+def _begin(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"

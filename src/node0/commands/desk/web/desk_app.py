@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from node0.commands.desk.pages import (
     corpus_pages,
@@ -48,7 +47,7 @@ PAGES: Mapping[tuple[str, str], Page] = {
 }
 
 
-def desk_app(desk: Desk, *, token: str, port: int) -> ASGIApp:
+def desk_app(desk: Desk, *, token: str, port: int) -> FastAPI:
     """The application; whoever asks needs the token."""
     # No pages of its own: they would load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -56,7 +55,8 @@ def desk_app(desk: Desk, *, token: str, port: int) -> ASGIApp:
         app.add_api_route(path, _answering(page, desk, token), methods=[method], response_model=None)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_exception_handler(HTTPException, _no_page)
-    return DeskAccess(app, token=token, port=port)
+    app.add_middleware(DeskAccess, token=token, port=port)
+    return app
 
 
 def _answering(page: Page, desk: Desk, token: str) -> Callable[[Request], Awaitable[Response]]:
@@ -69,6 +69,8 @@ def _answering(page: Page, desk: Desk, token: str) -> Callable[[Request], Awaita
             return await run_in_threadpool(_response, request, page, desk, asked, token)
         except Node0Error as error:
             return _told(request, str(error), _status(error))
+        except OSError as error:
+            return _told(request, f"{error.strerror or error}: {error.filename or request.url.path}", 500)
         except Exception:  # the border between the server and a browser
             logger.exception("the page %s failed", request.url.path)
             return _told(request, "unexpected error; the terminal of node0 desk says more", 500)

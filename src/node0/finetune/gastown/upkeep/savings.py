@@ -59,7 +59,7 @@ class WorkDone(BaseModel):
 
     sessions: int
     tokens: int
-    "Of what was recorded, estimated."
+    "Of its entries, estimated; the entry of a later bead holds the session's earlier turns again."
 
     succeeded: int
     known: int
@@ -116,11 +116,19 @@ class RoleSavings(BaseModel):
     price: float | None
     currency: str
 
+    @property
+    def priced(self) -> str:
+        """`12.30 USD`; a dash without a price."""
+        if self.price is None:
+            return "-"
+        amount = f"{self.price:,.2f}" if self.price >= 1 else f"{self.price:.2g}"
+        return f"{amount} {self.currency}".rstrip()
+
     def __str__(self) -> str:
         """One line for a person."""
         priced = "no rates are set"
         if self.price is not None:
-            priced = f"at your rates {self.price:,.2f} {self.currency}".rstrip()
+            priced = f"at your rates {self.priced}"
         versions = ", ".join(self.versions)
         return f"{self.role}: {versions} did {self.ours}, {priced}; other agents: {self.others}"
 

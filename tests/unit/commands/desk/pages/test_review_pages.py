@@ -7,7 +7,7 @@ from desk_town import WAITING, desk_town, entry
 from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.commands.corpus.review.decide_entries import open_queue
 from node0.commands.desk.pages.desk_page import Asked, Desk
-from node0.commands.desk.pages.review_pages import CARDS, VALUES, decide, waiting
+from node0.commands.desk.pages.review_pages import CARDS, LONGEST, VALUES, decide, waiting
 from node0.errors import BadCorpus, ConfigError, NotFound
 from node0.finetune.corpus.store import CorpusStore
 
@@ -52,6 +52,17 @@ def test_what_cannot_be_decided_is_told(desk: Desk) -> None:
         _decide(desk, "plain-01", "accept")
     with pytest.raises(NotFound, match="nothing"):
         _decide(desk, "nothing", "drop")
+
+
+def test_a_long_value_is_shown_by_its_beginning(desk: Desk) -> None:
+    store, scrubber = CorpusStore(desk.town), make_scrubber((), town=desk.town)
+    one = scrubber.scrub_entry(entry("aa-long", f'password: "{"otterclimb" * 400}"')).entry
+    store.add(one.model_copy(update={"quarantined": True}))
+
+    (first, *_) = waiting(desk, Asked()).content["cards"]
+
+    assert first["entry"].id == "aa-long"
+    assert all(len(item.value) <= LONGEST + 1 for item in first["items"])
 
 
 def test_the_queue_is_bounded_in_entries_and_in_values(desk: Desk) -> None:

@@ -74,6 +74,8 @@ def test_every_address_of_the_table_has_a_page_without_the_token_none(town: Town
         ("/corpus?page=none", 400, "page &#39;none&#39; is not 1, 2, ..."),
         ("/corpus?role=wizard", 404, "wizard"),
         ("/versions/mayor:9", 404, "no version 9"),
+        (f"/corpus/{'x' * 4000}", 500, "File name too long"),
+        ("/corpus/%00", 404, "no entry"),
         ("/versions/mayor:1/reports/1", 404, "has 0 reports"),
     ],
 )
@@ -94,6 +96,14 @@ def test_a_decision_needs_the_token_of_the_form(client: TestClient, town: Town) 
     assert answer.status_code == 200
     assert "waits-1: accepted, waits-3: settled too" in answer.text
     assert not CorpusStore(town).get("waits-1").quarantined
+
+
+@pytest.mark.parametrize("name", ["../mayor/waits-1", "/etc/passwd", "", "waits-1/../waits-1"])
+def test_only_a_name_of_an_entry_is_one(client: TestClient, town: Town, name: str) -> None:
+    answer = client.post("/review", data=_form(entry=name, decision="drop"))
+
+    assert answer.status_code == 404
+    assert CorpusStore(town).get("waits-1").quarantined
 
 
 def test_a_script_is_told_a_line_and_a_person_a_page(client: TestClient) -> None:

@@ -117,6 +117,18 @@ def test_outcomes_that_are_not_known_have_no_share() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tokens", "said"),
+    [(0, "0 EUR"), (123, "0.00037 EUR"), (1_000_000, "3.00 EUR"), (5_000_000_000, "15,000.00 EUR")],
+)
+def test_a_small_price_keeps_its_digits(tokens: int, said: str) -> None:
+    settings = SavingsSettings(currency="EUR", rates={"all": RATES})
+
+    (found,) = savings([Attributed(_header("a"), "deacon:1")], settings, {"a": BilledTokens(input=tokens)})
+
+    assert found.priced == said
+
+
+@pytest.mark.parametrize(
     "rates", [{"input": 3, "output": 15}, {"input": -1, "cached_input": 0, "output": 0}, {"input": "nan"}]
 )
 def test_rates_that_are_not_whole_are_refused_and_none_is_filled_in(rates: dict[str, object]) -> None:
