@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 74, 14, 14, 30
 "Margins that hold the numbers of the axes."
 
 POINTS = 500
@@ -35,11 +35,15 @@ class Tick(NamedTuple):
 
 
 class LossCurve(NamedTuple):
-    """A drawing of `WIDTH` by `HEIGHT`."""
+    """A drawing of `WIDTH` by `HEIGHT`, whose lines stand between `left` and `right`."""
 
     lines: Sequence[Line]
     steps: Sequence[Tick]
     losses: Sequence[Tick]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
 
 
 def loss_curve(records: Iterable[Mapping[str, Any]]) -> LossCurve | None:

@@ -55,14 +55,15 @@ def test_what_cannot_be_decided_is_told(desk: Desk) -> None:
 
 
 def test_a_long_value_is_shown_by_its_beginning(desk: Desk) -> None:
+    rule = "{kind: berth, pattern: 'berth [a-z ]+', tier: quarantine}"
+    desk.town.model_settings_file.write_text(f"scrub: {{rules: [{rule}]}}")
     store, scrubber = CorpusStore(desk.town), make_scrubber((), town=desk.town)
-    one = scrubber.scrub_entry(entry("aa-long", f'password: "{"otterclimb" * 400}"')).entry
-    store.add(one.model_copy(update={"quarantined": True}))
+    store.add(scrubber.scrub_entry(entry("aa-long", f"the berth {'oak tree ' * 400}")).entry)
 
     (first, *_) = waiting(desk, Asked()).content["cards"]
 
     assert first["entry"].id == "aa-long"
-    assert all(len(item.value) <= LONGEST + 1 for item in first["items"])
+    assert first["items"][0].value == ("berth " + "oak tree " * 400)[:LONGEST] + "…"
 
 
 def test_the_queue_is_bounded_in_entries_and_in_values(desk: Desk) -> None:
