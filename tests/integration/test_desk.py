@@ -108,9 +108,14 @@ def test_what_is_decided_by_keys_is_what_the_command_shows(opened: Opened) -> No
     tab = opened.tab
     assert {row["entry_id"]: row["value"] for row in _waiting(opened.town)} == WAITING
     tab.open(f"{opened.url}/review")
-    tab.press("j")
+    tab.value("document.querySelector('[data-entry=waits-3] button').focus()")
+    assert tab.value("document.querySelector('.chosen').dataset.entry") == "waits-3"
+    tab.press("k")
     assert tab.value("document.querySelector('.chosen').dataset.entry") == "waits-2"
 
+    tab.press("d")
+    assert tab.value("document.querySelector('#said').innerText").startswith("Press d again: waits-2")
+    assert {row["entry_id"] for row in _waiting(opened.town)} == WAITING.keys()
     tab.press("d")
     tab.until("document.querySelector('#said').innerText.includes('waits-2: dropped')")
     assert {row["entry_id"] for row in _waiting(opened.town)} == {"waits-1", "waits-3"}
