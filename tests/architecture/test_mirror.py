@@ -24,7 +24,6 @@ UNTESTED = {
     "security/validation.py": PLAN_NAME,
     "commands/desk/pages/desk_page.py": TYPES,
     "finetune/chat/traits.py": TYPES,
-    "finetune/corpus/transcript/trajectory.py": TYPES,
     "finetune/registry/deployments.py": TYPES,
     "finetune/serving/asking/asked_model.py": TYPES,
     "finetune/serving/engines/token_engine.py": TYPES,

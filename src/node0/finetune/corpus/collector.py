@@ -16,10 +16,10 @@ from pathlib import Path
 
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.collect.collection_report import CollectionReport
-from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint, readable_size
+from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint
 from node0.finetune.corpus.collect.stored_entries import StoredEntries
 from node0.finetune.corpus.formatter import CorpusFormatter
-from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
+from node0.finetune.corpus.schema import CorpusEntry, Source, estimated_tokens
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import Added, CorpusStore
 from node0.finetune.corpus.town.actors import TOWN_RIG, task_of
@@ -31,9 +31,9 @@ from node0.finetune.corpus.town.sessions import Session, sessions_of
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.capture import capture_session
-from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
-from node0.finetune.corpus.transcript.claude_code.session_paths import session_paths, with_subagents
-from node0.finetune.corpus.transcript.trajectory import TranscriptReader
+from node0.finetune.corpus.transcript.known_harnesses import CLAUDE_CODE, recording_of
+from node0.finetune.corpus.transcript.recording import Recording
+from node0.finetune.corpus.transcript.trajectory import Trajectory
 from node0.town import Town
 
 logger = logging.getLogger(__name__)
@@ -86,14 +86,14 @@ class CorpusCollector:
         sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
         wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
-        files = session_paths(town.claude_dirs(claude_dirs))
+        recorded = CLAUDE_CODE.recordings(town.claude_dirs(claude_dirs))
         stored = StoredEntries(self._store)
         for number, session in enumerate(wanted):
-            paths = files.get(session.session_id, [])
-            if not paths:
+            found = [recorded[session.session_id]] if session.session_id in recorded else []
+            if not found:
                 report.skipped["session without a transcript"] += 1
             else:
-                self._collect(session, paths, state, stored, report)
+                self._collect(session, found, state, stored, report)
             advance(number + 1, len(wanted))
         state.save()
         report.entries, report.skipped = +report.entries, +report.skipped
@@ -117,12 +117,13 @@ class CorpusCollector:
             raise NotFound(f"no transcript at {path}: name a .jsonl file of a session")
         report = CollectionReport()
         window = Window(EARLIEST, bead_id, task_of(role))
-        name = SessionFile(path).session_id or path.stem
+        recording = recording_of(path)
         changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
         if self._beads:
             window = settled(window, "", self._beads)
         window = dataclasses.replace(window, outcome=outcome or window.outcome)
-        self._session(Session(name, role, rig, changed, (window,)), with_subagents(path), report)
+        session = Session(recording.session_id, role, rig, changed, (window,))
+        self._session(session, [recording], report)
         report.entries, report.skipped = +report.entries, +report.skipped
         return report
 
@@ -182,24 +183,24 @@ class CorpusCollector:
     def _collect(
         self,
         session: Session,
-        paths: Sequence[Path],
+        recordings: Sequence[Recording],
         state: CollectorState,
         stored: StoredEntries,
         report: CollectionReport,
     ) -> None:
         """One session, unless exactly this was collected already."""
         try:
-            mark = fingerprint(session, paths, self._scrubber.version)
-            size = readable_size(paths)
+            states = [recording.state() for recording in recordings]
         except OSError as error:
             logger.warning("session %s cannot be read: %s", session.session_id, error)
             report.skipped["session whose files cannot be read"] += 1
             return
+        mark, size = fingerprint(session, states, self._scrubber.version), sum(one.size for one in states)
         if state.seen(session, mark):
             report.sessions += 1
             report.skipped["session that has not changed"] += 1
             return
-        made = self._session(session, paths, report)
+        made = self._session(session, recordings, report)
         gone = stored.of(session) - made
         if state.shrank(session, size):
             report.skipped["session whose files have shrunk: older entries kept"] += 1
@@ -211,23 +212,33 @@ class CorpusCollector:
             report.entries["removed"] += len(gone)
         state.remember(session, mark, size)
 
-    def _session(self, session: Session, paths: Sequence[Path], report: CollectionReport) -> set[str]:
+    def _session(
+        self, session: Session, recordings: Sequence[Recording], report: CollectionReport
+    ) -> set[str]:
         """The ids of its entries, also of those that are too short to be stored."""
         report.sessions += 1
         made = set()
-        for path in paths:
-            transcript: TranscriptReader = SessionFile(path)
-            for trajectory in transcript.trajectories():
-                for entry in self._formatter.format_trajectory(trajectory, session, report.skipped):
-                    made.add(entry.id)
-                    if estimated_tokens(entry.messages) < self._min_tokens:
-                        logger.warning("entry of session %s left out: too short", session.session_id)
-                        report.skipped[f"entry under {self._min_tokens} tokens"] += 1
-                        continue
-                    report.exact_calls += sum(call.exact for call in entry.requests)
-                    report.reconstructed_calls += sum(not call.exact for call in entry.requests)
-                    self.store_scrubbed(entry, report)
-            report.skipped.update(transcript.skipped)
+        for recording in recordings:
+            for transcript in recording.readers():
+                for trajectory in transcript.trajectories():
+                    made |= self._trajectory(trajectory, session, recording.source, report)
+                report.skipped.update(transcript.skipped)
+        return made
+
+    def _trajectory(
+        self, trajectory: Trajectory, session: Session, source: Source, report: CollectionReport
+    ) -> set[str]:
+        """The ids of its entries; those that are long enough are stored."""
+        made = set()
+        for entry in self._formatter.format_trajectory(trajectory, session, report.skipped, source=source):
+            made.add(entry.id)
+            if estimated_tokens(entry.messages) < self._min_tokens:
+                logger.warning("entry of session %s left out: too short", session.session_id)
+                report.skipped[f"entry under {self._min_tokens} tokens"] += 1
+                continue
+            report.exact_calls += sum(call.exact for call in entry.requests)
+            report.reconstructed_calls += sum(not call.exact for call in entry.requests)
+            self.store_scrubbed(entry, report)
         return made
 
     def store_scrubbed(self, entry: CorpusEntry, report: CollectionReport) -> Added:

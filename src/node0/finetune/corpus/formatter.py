@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from node0.errors import BadCorpus
-from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
+from node0.finetune.corpus.schema import CorpusEntry, RecordedCall, Source
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.town.window_outcomes import transcript_outcome
@@ -60,12 +60,18 @@ class CorpusFormatter:
         return self._scrubber.scrub_entry(entry).entry
 
     def format_trajectory(
-        self, trajectory: Trajectory, session: Session, skipped: Counter[str]
+        self,
+        trajectory: Trajectory,
+        session: Session,
+        skipped: Counter[str],
+        *,
+        source: Source = "claude-code",
     ) -> Iterator[CorpusEntry]:
         """The unscrubbed entries of a trajectory, one for each bead window with calls.
 
         Args:
             skipped: Takes the count of answers that hold nothing to learn.
+            source: The harness that recorded it.
         """
         rebased = messages_form(trajectory.messages)
         for window in session.windows:
@@ -85,7 +91,7 @@ class CorpusFormatter:
                 created_at=calls[0].at or session.started,
                 messages=messages,
                 bead_id=window.bead_id,
-                source="claude-code",
+                source=source,
                 session_id=session.session_id,
                 systems=systems,
                 toolsets=toolsets,

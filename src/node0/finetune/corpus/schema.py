@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.role import ROLE_PATTERN
 
+Source = Literal["claude-code", "tmux", "curated", "document", "operational", "import"]
+"Where an entry comes from: a harness that recorded it, or what else made it."
+
+HARNESS_SOURCES: tuple[Source, ...] = ("claude-code",)
+
 
 class RecordedCall(BaseModel):
     """One call that the harness made: its answer is the assistant turn at `messages[n_messages]`."""
@@ -68,7 +73,7 @@ class CorpusEntry(BaseModel):
     rejected: list[dict[str, Any]] | None = None
 
     bead_id: str | None = None
-    source: Literal["claude-code", "tmux", "curated", "document", "operational", "import"] = "curated"
+    source: Source = "curated"
     session_id: str | None = None
     systems: dict[str, str] = Field(default_factory=dict)
     "System texts by digest."

@@ -9,7 +9,6 @@ merges. Its strings are scrubbed as those of entries are.
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.town.events import Event, event_of
 from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.transcript.recording import State
 
 logger = logging.getLogger(__name__)
 
@@ -96,20 +96,7 @@ class CollectorState:
         return self._scrub(value) if isinstance(value, str) else value
 
 
-def fingerprint(session: Session, paths: Sequence[Path], version: str) -> str:
-    """Changes when a file grew, a window or an outcome changed, or the scrub rules did."""
-    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr((session, sizes, version)).encode()).hexdigest()
-
-
-def readable_size(paths: Iterable[Path]) -> int:
-    """Bytes of all these files together.
-
-    Raises:
-        OSError: one of them cannot be read.
-    """
-    total = 0
-    for path in paths:
-        with path.open("rb") as file:
-            total += file.seek(0, os.SEEK_END)
-    return total
+def fingerprint(session: Session, states: Sequence[State], version: str) -> str:
+    """Changes when a recording did, a window or an outcome changed, or the scrub rules did."""
+    marks = [mark for state in states for mark in state.marks]
+    return hashlib.sha256(repr((session, marks, version)).encode()).hexdigest()

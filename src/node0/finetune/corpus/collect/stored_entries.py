@@ -3,6 +3,7 @@
 
 from functools import cached_property
 
+from node0.finetune.corpus.schema import HARNESS_SOURCES
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.sessions import Session
 
@@ -21,6 +22,6 @@ class StoredEntries:
     def _ids(self) -> dict[str, set[str]]:
         ids: dict[str, set[str]] = {}
         for header in self._store.headers():
-            if header.source == "claude-code" and header.session_id:
+            if header.source in HARNESS_SOURCES and header.session_id:
                 ids.setdefault(header.session_id, set()).add(header.id)
         return ids

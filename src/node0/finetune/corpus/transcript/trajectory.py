@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trajectories of calls: what every reader of a harness's transcripts gives.
 
-A reader is one class beside `claude_code.session_file`; whoever collects knows `TranscriptReader` only.
+A reader is one class for each harness; whoever collects knows `TranscriptReader` only.
 """
 
 from collections import Counter
@@ -45,6 +45,14 @@ class Trajectory:
 
     messages: list[WireMessage]
     calls: list[RebuiltCall]
+
+
+def up_to_last_answer(trajectory: Trajectory) -> Trajectory | None:
+    """The trajectory without what follows its last call's answer; None when it has no call."""
+    if not trajectory.calls:
+        return None
+    del trajectory.messages[trajectory.calls[-1].n_messages + 1 :]
+    return trajectory
 
 
 class TranscriptReader(Protocol):

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 
 from node0.finetune.corpus.transcript.claude_code.session_index import HARNESS, INTERRUPTED, WARM_UP, Line
-from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader
+from node0.finetune.corpus.transcript.session_lines import LineLoader
 from node0.finetune.corpus.transcript.wire_messages import WireMessage
 
 COMPLETE = ("", "end_turn", "tool_use", "stop_sequence")

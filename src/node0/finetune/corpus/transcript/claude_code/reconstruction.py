@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, Context
-from node0.finetune.corpus.transcript.claude_code.request_log import up_to_last_answer
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, SessionIndex, snapshot_shape
-from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader
-from node0.finetune.corpus.transcript.trajectory import RebuiltCall, RequestShape, Trajectory
+from node0.finetune.corpus.transcript.session_lines import LineLoader
+from node0.finetune.corpus.transcript.trajectory import (
+    RebuiltCall,
+    RequestShape,
+    Trajectory,
+    up_to_last_answer,
+)
 from node0.finetune.corpus.transcript.wire_messages import MAX_HELD, TOO_LARGE, WireMessage, held
 
 REMINDER = ("<system-reminder>\n", "\n</system-reminder>")

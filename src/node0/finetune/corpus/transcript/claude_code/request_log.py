@@ -7,8 +7,8 @@ from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, LineGroup
 from node0.finetune.corpus.transcript.claude_code.log_hash import message_hash
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, LoggedCall, SessionIndex
-from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader
-from node0.finetune.corpus.transcript.trajectory import RebuiltCall, Trajectory
+from node0.finetune.corpus.transcript.session_lines import LineLoader
+from node0.finetune.corpus.transcript.trajectory import RebuiltCall, Trajectory, up_to_last_answer
 from node0.finetune.corpus.transcript.wire_messages import MAX_HELD, WireMessage, as_blocks, held
 
 KEPT_LISTS = 16
@@ -161,14 +161,6 @@ class RequestLog:
 def same_answer(sent_back: WireMessage, answer: WireMessage) -> bool:
     """Whether a later request repeats this answer; names and inputs of calls may be normalised."""
     return sent_back["role"] == "assistant" and _marks(sent_back) == _marks(answer)
-
-
-def up_to_last_answer(trajectory: Trajectory) -> Trajectory | None:
-    """The trajectory without what follows its last call's answer; None when it has no call."""
-    if not trajectory.calls:
-        return None
-    del trajectory.messages[trajectory.calls[-1].n_messages + 1 :]
-    return trajectory
 
 
 def _position(calls: Sequence[str], line: Line) -> int:

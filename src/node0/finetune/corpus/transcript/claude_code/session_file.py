@@ -43,7 +43,7 @@ from node0.finetune.corpus.transcript.claude_code.chains import Chain, chains
 from node0.finetune.corpus.transcript.claude_code.reconstruction import reconstruct
 from node0.finetune.corpus.transcript.claude_code.request_log import RequestLog
 from node0.finetune.corpus.transcript.claude_code.session_index import SessionIndex, index_session
-from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader
+from node0.finetune.corpus.transcript.session_lines import LineLoader
 from node0.finetune.corpus.transcript.trajectory import Trajectory
 
 

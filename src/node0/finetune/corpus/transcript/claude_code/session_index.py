@@ -12,7 +12,7 @@ from typing import Any
 
 from node0.documents.json_document import depth_exceeds
 from node0.finetune.corpus.transcript.claude_code.log_hash import log_hash, message_hash, without_cache_marks
-from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange, json_objects
+from node0.finetune.corpus.transcript.session_lines import ByteRange, json_objects
 from node0.finetune.corpus.transcript.trajectory import RequestShape
 from node0.finetune.corpus.transcript.wire_messages import WireMessage, as_blocks
 

@@ -10,7 +10,7 @@ from session_reading import read
 
 from node0.finetune.corpus.transcript.claude_code.answers import unlearnt
 from node0.finetune.corpus.transcript.claude_code.session_index import HARNESS, INTERRUPTED, WARM_UP, Line
-from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange
+from node0.finetune.corpus.transcript.session_lines import ByteRange
 
 Make = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from session_reading import read
 
 from node0.finetune.corpus.transcript.claude_code.chains import chains
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
-from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange
+from node0.finetune.corpus.transcript.session_lines import ByteRange
 
 Make = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from node0.finetune.corpus.transcript.claude_code.conversations import Conversation, conversations
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
-from node0.finetune.corpus.transcript.claude_code.session_lines import ByteRange
+from node0.finetune.corpus.transcript.session_lines import ByteRange
 
 
 def line(uuid: str, parent: str | None, kind: str = "user", **values: Any) -> Line:

@@ -6,8 +6,7 @@ from typing import Any
 
 from session_reading import digest, read, requests
 
-from node0.finetune.corpus.transcript.claude_code.request_log import same_answer, up_to_last_answer
-from node0.finetune.corpus.transcript.trajectory import RebuiltCall, RequestShape, Trajectory
+from node0.finetune.corpus.transcript.claude_code.request_log import same_answer
 
 Make = Callable[..., Any]
 
@@ -143,14 +142,3 @@ def test_an_answer_is_repeated_whatever_became_of_its_calls_inputs() -> None:
     assert same_answer({"role": "assistant", "content": [said, {**call, "input": {}}]}, answer)
     assert not same_answer({"role": "assistant", "content": [said, other]}, answer)
     assert not same_answer({"role": "user", "content": [said, call]}, answer)
-
-
-def test_what_follows_the_last_answer_goes() -> None:
-    call = RebuiltCall(1, RequestShape(), exact=True, at="", answer_id="a")
-    messages = [{"role": role, "content": []} for role in ("user", "assistant", "user")]
-
-    kept = up_to_last_answer(Trajectory("", list(messages), [call]))
-
-    assert kept is not None
-    assert kept.messages == messages[:2]
-    assert up_to_last_answer(Trajectory("", list(messages), [])) is None

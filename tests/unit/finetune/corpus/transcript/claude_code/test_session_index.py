@@ -11,7 +11,7 @@ from node0.finetune.corpus.transcript.claude_code.session_index import (
     index_session,
     snapshot_shape,
 )
-from node0.finetune.corpus.transcript.claude_code.session_lines import LineLoader
+from node0.finetune.corpus.transcript.session_lines import LineLoader
 
 USER = {"type": "user", "uuid": "a", "message": {"role": "user", "content": "Go."}, "sessionId": "s"}
 CALL = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from session_reading import read
 
-from node0.finetune.corpus.transcript.claude_code.session_lines import MENDED, LineLoader, json_objects
+from node0.finetune.corpus.transcript.session_lines import MENDED, LineLoader, json_objects
 
 Make = Callable[..., Any]
 
@@ -18,7 +18,7 @@ Make = Callable[..., Any]
 def test_a_line_without_end_is_passed_over(
     harness: Make, blocks: dict[str, Make], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node0.finetune.corpus.transcript.claude_code.session_lines.MAX_LINE", 4096)
+    monkeypatch.setattr("node0.finetune.corpus.transcript.session_lines.MAX_LINE", 4096)
     session = harness(log=False)
     session.prompt("Go.")
     session.answer(blocks["text"]("Gone."))

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The harnesses whose recordings can be read, and which of them wrote a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from node0.finetune.corpus.schema import Source
+from node0.finetune.corpus.transcript.claude_code.claude_code_harness import ClaudeCode
+from node0.finetune.corpus.transcript.recording import Harness, Recording
+
+CLAUDE_CODE = ClaudeCode()
+
+HARNESSES: Mapping[Source, Harness] = {harness.source: harness for harness in (CLAUDE_CODE,)}
+"By the source that entries name."
+
+
+def recording_of(path: Path) -> Recording:
+    """The recording that a file is: of the first harness that knows it as its own, else of Claude Code."""
+    others = (harness for harness in HARNESSES.values() if harness is not CLAUDE_CODE)
+    known = (found for harness in others if (found := harness.recording(path)) is not None)
+    return next(known, None) or CLAUDE_CODE.recording(path)
