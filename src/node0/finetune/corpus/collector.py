@@ -192,15 +192,18 @@ class CorpusCollector:
         try:
             states = [recording.state() for recording in recordings]
         except OSError as error:
-            logger.warning("session %s cannot be read: %s", session.session_id, error)
-            report.skipped["session whose files cannot be read"] += 1
+            _pass_over(session, error, report)
             return
         mark, size = fingerprint(session, states, self._scrubber.version), sum(one.size for one in states)
         if state.seen(session, mark):
             report.sessions += 1
             report.skipped["session that has not changed"] += 1
             return
-        made = self._session(session, recordings, report)
+        try:
+            made = self._session(session, recordings, report)
+        except OSError as error:
+            _pass_over(session, error, report)
+            return
         gone = stored.of(session) - made
         if state.shrank(session, size):
             report.skipped["session whose files have shrunk: older entries kept"] += 1
@@ -257,6 +260,11 @@ class CorpusCollector:
         report.redacted += scrubbed.redacted
         report.uncertain += scrubbed.quarantined
         return added
+
+
+def _pass_over(session: Session, error: OSError, report: CollectionReport) -> None:
+    logger.warning("session %s cannot be read: %s", session.session_id, error)
+    report.skipped["session whose files cannot be read"] += 1
 
 
 def _started(session: Session) -> datetime:

@@ -164,9 +164,12 @@ def _is_learnt(turn: Turn) -> bool:
 
 
 def _called_tools(turns: Iterable[Turn]) -> Iterator[WireMessage]:
-    """The tools that answers called, each with the inputs that it was given."""
+    """The tools that answers called, each with the inputs that it was given.
+
+    What is in answers of nobody's own words need not be a tool.
+    """
     inputs: dict[str, dict[str, WireMessage]] = {}
-    for turn in turns:
+    for turn in (turn for turn in turns if turn.unlearnt in ("", REPEATED)):
         for block in turn.content:
             if block.get("type") == "tool_use":
                 given = block["input"]

@@ -11,8 +11,8 @@ def test_a_session_is_found_by_its_id_with_its_subagents(tmp_path: Path) -> None
     project = tmp_path / "projects" / "-srv"
     agents = project / "s1" / "subagents"
     agents.mkdir(parents=True)
-    shutil.copy(FIXTURES / "subagent.0.jsonl", project / "s1.jsonl")
-    shutil.copy(FIXTURES / "subagent.1.jsonl", agents / "agent-a.jsonl")
+    shutil.copy(FIXTURES / "subagent.1.jsonl", project / "s1.jsonl")
+    shutil.copy(FIXTURES / "subagent.0.jsonl", agents / "agent-a.jsonl")
 
     found = ClaudeCode().recordings([tmp_path])
 

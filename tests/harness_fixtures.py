@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded sessions of other harnesses, laid down where each keeps its own."""
+
+import json
+from pathlib import Path
+
+from opencode_database import write_database
+
+FIXTURES = Path(__file__).parent / "fixtures" / "harnesses"
+RECORDED = sorted(
+    (path.parent.name, path.name.removesuffix(".requests.json"))
+    for path in FIXTURES.glob("*/*.requests.json")
+)
+"Harness and session."
+
+
+def laid_down(harness: str, session: str, home: Path) -> Path:
+    """The directory where the harness keeps its files, with one session in it."""
+    folder = FIXTURES / harness
+    if harness == "opencode":
+        write_database(home / "opencode.db", json.loads((folder / f"{session}.json").read_text("utf-8")))
+    return home
