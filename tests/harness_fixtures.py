@@ -2,6 +2,7 @@
 """Recorded sessions of other harnesses, laid down where each keeps its own."""
 
 import json
+import shutil
 from pathlib import Path
 
 from opencode_database import write_database
@@ -19,4 +20,8 @@ def laid_down(harness: str, session: str, home: Path) -> Path:
     folder = FIXTURES / harness
     if harness == "opencode":
         write_database(home / "opencode.db", json.loads((folder / f"{session}.json").read_text("utf-8")))
+    elif harness == "codex":
+        place = home / "sessions" / "2026" / "01" / "05" / f"rollout-{session}.jsonl"
+        place.parent.mkdir(parents=True)
+        shutil.copy(folder / f"{session}.jsonl", place)
     return home

@@ -46,20 +46,20 @@ def rebuilt(recording: Recording) -> tuple[list[Rebuilt], dict[str, int]]:
 
 def _call(row: Trajectory, number: int) -> Rebuilt:
     call = row.calls[number]
-    system = [["system", words] for words in call.shape.system]
     before = messages_records(row.messages[: call.n_messages])
     tools = [str(tool["name"]) for tool in call.shape.tools]
     answer = messages_records([row.messages[call.n_messages]])
-    return Rebuilt(
-        row.agent, Sent([*system, *before], tools, _failed(row.messages[: call.n_messages])), answer
-    )
+    return Rebuilt(row.agent, Sent(before, tools, _failed(row.messages[: call.n_messages])), answer)
 
 
 def sent(body: Mapping[str, Any]) -> Sent:
-    """A request body of any of the protocols; the system prompt only where it stands among the messages."""
+    """A request body of any of the protocols, without its system prompt.
+
+    Codex sends that as the first message, without sections that it records and leaves out.
+    """
     if "input" in body:
         return Sent(
-            list(_responses(body["input"])), [str(tool.get("name", "")) for tool in body["tools"]], []
+            list(_responses(body["input"][1:])), [str(tool.get("name", "")) for tool in body["tools"]], []
         )
     if "contents" in body:
         declared = (one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ()))

@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from integration.harnesses.drive_codex import DriveCodex
 from integration.harnesses.drive_opencode import DriveOpencode
 from integration.harnesses.driven import Driver
 
@@ -16,4 +17,4 @@ class Recorder(Driver, Protocol):
         ...
 
 
-DRIVERS: dict[str, Recorder] = {driver.name: driver for driver in (DriveOpencode(),)}
+DRIVERS: dict[str, Recorder] = {driver.name: driver for driver in (DriveOpencode(), DriveCodex())}

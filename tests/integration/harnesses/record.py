@@ -22,7 +22,9 @@ from node0.finetune.corpus.transcript.opencode.message_parts import INTERRUPTED,
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "harnesses"
 PROJECT = "/srv/gt/demo/witness"
+TAGS = [f"<{end}{name}>" for name in ("turn_aborted", "environment_context") for end in ("", "/")]
 KEPT = (
+    *TAGS,
     INTERRUPTED,
     SO_FAR,
     "part",

@@ -11,14 +11,15 @@ from node0.finetune.corpus.schema import Source
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES
 from node0.finetune.corpus.transcript.recording import Recording
 
-# Requests whose answers are not learnt: rewritten by the harness, cut, or a summary that it asked for.
+CUT, SUMMARY = "answer that was interrupted", "summary that the harness asked for"
+REWRITTEN = "answer with a call that the harness rewrote"
+# Requests whose answers are not learnt, and why.
 UNLEARNT = {
-    ("opencode", "works"): {
-        2: "answer with a call that the harness rewrote",
-        4: "answer that was interrupted",
-    },
-    ("opencode", "cut_tool"): {0: "answer that was interrupted"},
-    ("opencode", "compacted"): {2: "summary that the harness asked for"},
+    ("opencode", "works"): {2: REWRITTEN, 4: CUT},
+    ("opencode", "cut_tool"): {0: CUT},
+    ("opencode", "compacted"): {2: SUMMARY},
+    ("codex", "works"): {4: CUT},
+    ("codex", "compacted"): {2: SUMMARY},
 }
 
 

@@ -24,6 +24,8 @@ NO_BEGINNING = "answer whose beginning is not in the file"
 TOO_DEEP = f"answer at or behind a line nested over {MAX_DEPTH} deep"
 REPEATED = "answer that a compaction or a resume repeats"
 REWOUND = "line off the active path"
+CUT = "answer that was interrupted"
+SUMMARY = "summary that the harness asked for"
 NO_OBJECT_INPUT = "answer with a call whose input is no JSON object"
 
 

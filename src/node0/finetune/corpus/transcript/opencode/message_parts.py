@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from node0.finetune.corpus.transcript.turns import REWOUND, NewContext, Step, Turn
+from node0.finetune.corpus.transcript.turns import CUT, REWOUND, SUMMARY, NewContext, Step, Turn
 from node0.finetune.corpus.transcript.wire_messages import WireMessage
 
 Message = tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]
@@ -31,7 +31,6 @@ SO_FAR = "What did we do so far?"
 
 INVALID = "invalid"
 REWRITTEN = "answer with a call that the harness rewrote"
-SUMMARY = "summary that the harness asked for"
 ABORTED = "MessageAbortedError"
 COMPLETE = ("stop", "tool-calls", "unknown", "other")
 "Why a step ends when the model has said all it wanted, or its provider does not tell why."
@@ -114,7 +113,7 @@ def _why_unlearnt(message: Mapping[str, Any], step: Iterable[Mapping[str, Any]])
     if any(part.get("tool") == INVALID for part in step if part.get("type") == "tool"):
         return REWRITTEN
     if not reasons:
-        return "answer that was interrupted"
+        return CUT
     return "" if reasons[-1] in COMPLETE else f"answer that was cut: {reasons[-1]}"
 
 

@@ -8,12 +8,11 @@ from node0.finetune.corpus.transcript.opencode.message_parts import (
     INTERRUPTED,
     REWRITTEN,
     SO_FAR,
-    SUMMARY,
     iso_time,
     steps_of,
     until_reverted,
 )
-from node0.finetune.corpus.transcript.turns import REWOUND, NewContext, Turn
+from node0.finetune.corpus.transcript.turns import REWOUND, SUMMARY, NewContext, Turn
 
 USER = {"id": "m1", "role": "user", "time": {"created": 1000}}
 ANSWER = {"id": "m2", "role": "assistant", "time": {"created": 2000}}
