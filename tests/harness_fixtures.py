@@ -24,4 +24,7 @@ def laid_down(harness: str, session: str, home: Path) -> Path:
         place = home / "sessions" / "2026" / "01" / "05" / f"rollout-{session}.jsonl"
         place.parent.mkdir(parents=True)
         shutil.copy(folder / f"{session}.jsonl", place)
+    elif harness == "pi":
+        (home / "sessions" / "--srv--").mkdir(parents=True)
+        shutil.copy(folder / f"{session}.jsonl", home / "sessions" / "--srv--" / f"{session}.jsonl")
     return home

@@ -6,12 +6,16 @@ and words share a message differs between protocols and says nothing.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from node0.finetune.corpus.transcript.recording import Recording
 from node0.finetune.corpus.transcript.trajectory import Trajectory
+
+SENTENCE = r"^[^\n]*\n\n(?=<summary>\n)"
+"What pi says before a summary, and no reader keeps."
 
 Record = list[Any]
 "[role, words], [call, id, name, input] or [result, id, words]."
@@ -77,7 +81,7 @@ def _message(message: Mapping[str, Any]) -> Iterator[Record]:
     content = message["content"]
     for block in [{"type": "text", "text": content}] if isinstance(content, str) else content:
         if block["type"] == "text":
-            yield [message["role"], block["text"]]
+            yield [message["role"], re.sub(SENTENCE, "", block["text"])]
         elif block["type"] == "tool_use":
             yield ["call", block["id"], block["name"], block["input"]]
         elif block["type"] == "tool_result":

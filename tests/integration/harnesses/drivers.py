@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from integration.harnesses.drive_codex import DriveCodex
 from integration.harnesses.drive_opencode import DriveOpencode
+from integration.harnesses.drive_pi import DrivePi
 from integration.harnesses.driven import Driver
 
 
@@ -17,4 +18,4 @@ class Recorder(Driver, Protocol):
         ...
 
 
-DRIVERS: dict[str, Recorder] = {driver.name: driver for driver in (DriveOpencode(), DriveCodex())}
+DRIVERS: dict[str, Recorder] = {driver.name: driver for driver in (DriveOpencode(), DriveCodex(), DrivePi())}

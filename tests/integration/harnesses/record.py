@@ -19,12 +19,14 @@ from integration.harnesses import driven
 from integration.harnesses.drivers import DRIVERS, Recorder
 
 from node0.finetune.corpus.transcript.opencode.message_parts import INTERRUPTED, SO_FAR
+from node0.finetune.corpus.transcript.pi.pi_messages import NO_RESULT
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "harnesses"
 PROJECT = "/srv/gt/demo/witness"
-TAGS = [f"<{end}{name}>" for name in ("turn_aborted", "environment_context") for end in ("", "/")]
+TAGS = [f"<{end}{name}>" for name in ("turn_aborted", "environment_context", "summary") for end in ("", "/")]
 KEPT = (
     *TAGS,
+    NO_RESULT,
     INTERRUPTED,
     SO_FAR,
     "part",

@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.role import ROLE_PATTERN
 
-Source = Literal["claude-code", "codex", "opencode", "tmux", "curated", "document", "operational", "import"]
+Source = Literal[
+    "claude-code", "codex", "opencode", "pi", "tmux", "curated", "document", "operational", "import"
+]
 "Where an entry comes from: a harness that recorded it, or what else made it."
 
-HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "opencode")
+HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "opencode", "pi")
 
 
 class RecordedCall(BaseModel):

@@ -8,12 +8,13 @@ from node0.finetune.corpus.schema import Source
 from node0.finetune.corpus.transcript.claude_code.claude_code_harness import ClaudeCode
 from node0.finetune.corpus.transcript.codex.codex_harness import Codex
 from node0.finetune.corpus.transcript.opencode.opencode_harness import Opencode
+from node0.finetune.corpus.transcript.pi.pi_harness import Pi
 from node0.finetune.corpus.transcript.recording import Harness, Recording
 
 CLAUDE_CODE = ClaudeCode()
 
 HARNESSES: Mapping[Source, Harness] = {
-    harness.source: harness for harness in (CLAUDE_CODE, Codex(), Opencode())
+    harness.source: harness for harness in (CLAUDE_CODE, Codex(), Opencode(), Pi())
 }
 "By the source that entries name."
 

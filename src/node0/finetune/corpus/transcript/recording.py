@@ -22,6 +22,9 @@ class Beginning(NamedTuple):
     "ISO 8601."
 
 
+NOWHERE = Beginning()
+
+
 class State(NamedTuple):
     """What tells two states of a recording apart."""
 
@@ -46,11 +49,7 @@ class Recording(Protocol):
         ...
 
     def beginning(self) -> Beginning:
-        """Where and when it begins.
-
-        Raises:
-            OSError: it cannot be read.
-        """
+        """Where and when it begins."""
         ...
 
     def state(self) -> State:
@@ -94,11 +93,11 @@ class FileRecording:
     "The main conversation first, then subagents."
 
     read: Callable[[Path], TranscriptReader] = field(repr=False)
-    begins: Callable[[Path], Beginning] = field(default=lambda path: Beginning(), repr=False)
+    begins: Beginning = NOWHERE
 
     def beginning(self) -> Beginning:
-        """What the first file tells."""
-        return self.begins(self.paths[0])
+        """As it was when the recording was found."""
+        return self.begins
 
     def state(self) -> State:
         """Sizes and times of its files, each opened once.

@@ -8,7 +8,7 @@ from node0.finetune.corpus.transcript.recording import Beginning, FileRecording
 
 
 def recording(*paths: Path) -> FileRecording:
-    return FileRecording("claude-code", "s1", paths, SessionFile, lambda path: Beginning(path.name))
+    return FileRecording("claude-code", "s1", paths, SessionFile, Beginning("/srv"))
 
 
 def test_a_recording_changes_its_state_with_each_of_its_files(tmp_path: Path) -> None:
@@ -35,8 +35,8 @@ def test_a_file_is_read_when_its_reader_is_asked_for(tmp_path: Path) -> None:
         next(readers)
 
 
-def test_a_recording_begins_as_its_first_file_tells(tmp_path: Path) -> None:
-    assert recording(tmp_path / "a", tmp_path / "b").beginning() == Beginning("a")
+def test_a_recording_tells_where_it_begins(tmp_path: Path) -> None:
+    assert recording(tmp_path / "a", tmp_path / "b").beginning() == Beginning("/srv")
 
 
 def test_a_file_that_is_gone_has_no_state(tmp_path: Path) -> None:

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rollouts of Codex, with those of the subagents that they began."""
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from node0.finetune.corpus.schema import Source
 from node0.finetune.corpus.transcript.codex.rollout import Rollout, RolloutHead, rollout_head
+from node0.finetune.corpus.transcript.headed_files import headed_files
 from node0.finetune.corpus.transcript.recording import Beginning, FileRecording, Recording
-
-logger = logging.getLogger(__name__)
 
 PLACES = ("sessions/*/*/*/rollout-*.jsonl", "archived_sessions/rollout-*.jsonl")
 
@@ -22,7 +20,8 @@ class Codex:
 
     def recordings(self, homes: Iterable[Path]) -> Mapping[str, Recording]:
         """Sessions by id: what a person began, with its subagents' rollouts."""
-        heads = dict(_heads(path for home in homes for place in PLACES for path in sorted(home.glob(place))))
+        paths = (path for home in homes for place in PLACES for path in sorted(home.glob(place)))
+        heads = dict(headed_files(paths, rollout_head))
         by_id = {head.session_id: path for path, head in heads.items()}
         agents: dict[str, list[Path]] = {}
         for path, head in heads.items():
@@ -40,27 +39,9 @@ class Codex:
 
     def _made(self, head: RolloutHead, path: Path, agents: list[Path]) -> FileRecording:
         paths = (path, *agents)
-        begins = partial(_beginning, head)
+        begins = Beginning(head.cwd, head.at)
         return FileRecording(self.source, head.session_id, paths, partial(_read, path), begins)
 
 
 def _read(main: Path, path: Path) -> Rollout:
     return Rollout(path, agent=path != main)
-
-
-def _beginning(head: RolloutHead, path: Path) -> Beginning:
-    return Beginning(head.cwd, head.at)
-
-
-def _heads(paths: Iterable[Path]) -> Iterator[tuple[Path, RolloutHead]]:
-    """What rollouts say of themselves; pipes, devices and links are none."""
-    for path in paths:
-        if not path.is_file() or path.is_symlink():
-            continue
-        try:
-            head = rollout_head(path)
-        except OSError as error:
-            logger.warning("a rollout is left out: %s", error)
-            continue
-        if head is not None and head.session_id:
-            yield path, head

@@ -51,7 +51,8 @@ def rollout_head(path: Path) -> RolloutHead | None:
     """
     for _, line in islice(json_objects(path, Counter()), FIRST_LINES):
         if line.get("type") == "session_meta" and isinstance(line.get("payload"), dict):
-            return _head(line["payload"])
+            head = _head(line["payload"])
+            return head if head.session_id else None
         if "instructions" in line and "type" not in line and isinstance(line.get("id"), str):
             return _head(line)
     return None
