@@ -27,4 +27,9 @@ def laid_down(harness: str, session: str, home: Path) -> Path:
     elif harness == "pi":
         (home / "sessions" / "--srv--").mkdir(parents=True)
         shutil.copy(folder / f"{session}.jsonl", home / "sessions" / "--srv--" / f"{session}.jsonl")
+    elif harness == "gemini":
+        (home / "tmp" / "rig" / "chats").mkdir(parents=True)
+        (home / "tmp" / "rig" / ".project_root").write_text("/srv/gt/demo/witness")
+        place = home / "tmp" / "rig" / "chats" / f"session-{session}.jsonl"
+        shutil.copy(folder / f"{session}.jsonl", place)
     return home

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from integration.harnesses.drive_codex import DriveCodex
+from integration.harnesses.drive_gemini import DriveGemini
 from integration.harnesses.drive_opencode import DriveOpencode
 from integration.harnesses.drive_pi import DrivePi
 from integration.harnesses.driven import Driver
@@ -18,4 +19,6 @@ class Recorder(Driver, Protocol):
         ...
 
 
-DRIVERS: dict[str, Recorder] = {driver.name: driver for driver in (DriveOpencode(), DriveCodex(), DrivePi())}
+DRIVERS: dict[str, Recorder] = {
+    driver.name: driver for driver in (DriveOpencode(), DriveCodex(), DriveGemini(), DrivePi())
+}

@@ -23,7 +23,11 @@ from node0.finetune.corpus.transcript.pi.pi_messages import NO_RESULT
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "harnesses"
 PROJECT = "/srv/gt/demo/witness"
-TAGS = [f"<{end}{name}>" for name in ("turn_aborted", "environment_context", "summary") for end in ("", "/")]
+TAGS = [
+    f"<{end}{name}>"
+    for name in ("turn_aborted", "environment_context", "session_context", "summary")
+    for end in ("", "/")
+]
 KEPT = (
     *TAGS,
     NO_RESULT,

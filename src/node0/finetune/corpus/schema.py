@@ -12,11 +12,11 @@ from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.role import ROLE_PATTERN
 
 Source = Literal[
-    "claude-code", "codex", "opencode", "pi", "tmux", "curated", "document", "operational", "import"
+    "claude-code", "codex", "gemini", "opencode", "pi", "tmux", "curated", "document", "operational", "import"
 ]
 "Where an entry comes from: a harness that recorded it, or what else made it."
 
-HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "opencode", "pi")
+HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "gemini", "opencode", "pi")
 
 
 class RecordedCall(BaseModel):

@@ -21,6 +21,7 @@ UNLEARNT = {
     ("opencode", "compacted"): {2: SUMMARY},
     ("codex", "works"): {4: CUT},
     ("codex", "compacted"): {2: SUMMARY},
+    ("gemini", "works"): {4: NOT_KEPT},
     ("pi", "works"): {4: NOT_KEPT},
     ("pi", "compacted"): {2: NOT_KEPT},
 }

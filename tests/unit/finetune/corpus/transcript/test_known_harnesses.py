@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from node0.errors import BadCorpus
 from node0.finetune.corpus.schema import HARNESS_SOURCES
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES, recording_of
 
@@ -26,3 +27,16 @@ def test_a_file_that_nobody_knows_is_read_as_claude_codes(tmp_path: Path) -> Non
     recording = recording_of(tmp_path / "s1.jsonl")
 
     assert (recording.source, recording.session_id) == ("claude-code", "s1")
+
+
+@pytest.mark.parametrize("harness", ["codex", "gemini", "pi"])
+def test_a_file_of_another_harness_is_told_as_its_own(harness: str) -> None:
+    for path in (FIXTURES / "harnesses" / harness).glob("*.jsonl"):
+        assert recording_of(path).source == harness
+
+
+def test_a_database_without_one_session_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "opencode.db").write_bytes(b"torn")
+
+    with pytest.raises(BadCorpus, match="opencode export ID"):
+        recording_of(tmp_path / "opencode.db")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the records of a Gemini CLI session into turns, as Gemini CLI sends them.
+
+Seen with Gemini CLI 0.61.0: {id, timestamp, type: user | gemini, content, toolCalls}. Content is a text, or
+parts {text}, {functionCall: {id, name, args}}, {functionResponse: {id, response: {output | error}}},
+{inlineData}. A tool call {id, name, args, result: [parts]} stands beside an answer's content; where no record
+with its result follows, it is there alone. In the file an id has the tool's name before it: `name__id`; it is
+sent without. Thoughts are not kept. Other types (info, error, warning) are words to the person.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from node0.finetune.corpus.transcript.turns import REPEATED, Turn
+from node0.finetune.corpus.transcript.wire_messages import WireMessage
+
+Record = Mapping[str, Any]
+
+
+def turns_of(records: Iterable[tuple[Record, bool]]) -> Iterator[Turn]:
+    """The turns of one context.
+
+    Args:
+        records: In their order, each with whether it repeats what was sent before.
+    """
+    waiting: list[WireMessage] = []
+    for record, repeated in records:
+        if record.get("type") == "user":
+            content = _parts(record.get("content"))
+            told = {block.get("tool_use_id") for block in content}
+            missing = [block for block in waiting if block["tool_use_id"] not in told]
+            if missing:
+                yield Turn("user", missing)
+            if content:
+                yield Turn("user", content, _at(record), _name(record))
+            waiting = []
+        elif record.get("type") == "gemini":
+            if waiting:
+                yield Turn("user", waiting)
+            calls = [call for call in record.get("toolCalls") or () if isinstance(call, dict)]
+            content = [*_parts(record.get("content")), *(_call(call) for call in calls)]
+            waiting = [block for call in calls for block in _parts(call.get("result"))]
+            if content:
+                yield Turn("assistant", content, _at(record), _name(record), REPEATED if repeated else "")
+    if waiting:
+        yield Turn("user", waiting)
+
+
+def _parts(content: Any) -> list[WireMessage]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    parts: Sequence[Any] = content if isinstance(content, list) else [content]
+    found = (_part(part) for part in parts if isinstance(part, dict) and not part.get("thought"))
+    return [block for block in found if block]
+
+
+def _part(part: Mapping[str, Any]) -> WireMessage | None:
+    match part:
+        case {"text": str(text)}:
+            return {"type": "text", "text": text}
+        case {"functionCall": dict(call)}:
+            return _call(call)
+        case {"functionResponse": dict(answer)}:
+            return _result(answer)
+        case {"inlineData": dict(data)} | {"fileData": dict(data)}:
+            picture = str(data.get("mimeType", "")).startswith("image/")
+            return {"type": "image" if picture else "document"}
+    return None
+
+
+def _call(call: Mapping[str, Any]) -> WireMessage:
+    given = call.get("args")
+    made = {"type": "tool_use", "id": _sent_id(call), "name": str(call.get("name"))}
+    return {**made, "input": given if isinstance(given, dict) else {}}
+
+
+def _result(answer: Mapping[str, Any]) -> WireMessage:
+    response = answer.get("response")
+    told = response if isinstance(response, dict) else {"output": response}
+    (words,) = told.values() if len(told) == 1 else (told,)
+    content = words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)
+    result = {"type": "tool_result", "tool_use_id": _sent_id(answer), "content": content}
+    return {**result, "is_error": True} if "error" in told else result
+
+
+def _sent_id(call: Mapping[str, Any]) -> str:
+    return str(call.get("id")).removeprefix(f"{call.get('name')}__")
+
+
+def _at(record: Record) -> str:
+    return str(record.get("timestamp", ""))
+
+
+def _name(record: Record) -> str:
+    return str(record.get("id", ""))

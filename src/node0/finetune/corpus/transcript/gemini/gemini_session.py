@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a session of Gemini CLI: `<home>/tmp/<project>/chats/session-<time>-<id>.jsonl`.
+
+Lines, seen with Gemini CLI 0.61.0:
+
+    {sessionId, projectHash, startTime, kind}  the session, again at each resume
+    {id, type, ...}                            a record (`gemini_records`), in the place of one of the same id
+    {$set: {messages: [record]}}               what the model has before it from here on: a resume repeats
+                                               all of it, each result twice, and so it is sent
+    {$rewindTo: id}                            the record of this id and all behind it are taken back
+
+Rewinds are read as the program's source has them, and so are sessions before these lines: one object
+{sessionId, projectHash, startTime, messages: [record]} in a `.json` file. The project's directory stands in
+`.project_root` beside `chats`. Nothing tells an answer that was stopped while its tools ran from a whole one: it
+is kept without its calls.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from node0.documents.json_document import read_object
+from node0.finetune.corpus.transcript.gemini.gemini_records import Record, turns_of
+from node0.finetune.corpus.transcript.session_lines import ByteRange, LineLoader, json_objects
+from node0.finetune.corpus.transcript.trajectory import Trajectory
+from node0.finetune.corpus.transcript.turns import REWOUND, NewContext, Step, trajectories_of
+
+FIRST_LINES = 3
+UNREADABLE = "file that is no JSON object, or too large"
+LONGEST_PATH = 4096
+
+
+class GeminiHead(NamedTuple):
+    """What a session says of itself."""
+
+    session_id: str
+    at: str
+    "ISO 8601, UTC."
+
+    cwd: str
+
+
+def gemini_head(path: Path) -> GeminiHead | None:
+    """What the first lines, or the one object, tell; None where this is no session of Gemini CLI.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for line in _first_objects(path):
+        if isinstance(line.get("sessionId"), str) and "startTime" in line and "projectHash" in line:
+            return GeminiHead(line["sessionId"], str(line["startTime"]), _project(path))
+    return None
+
+
+class GeminiSession:
+    """One session file; a `TranscriptReader`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        head = gemini_head(path)
+        self.session_id = head.session_id if head else ""
+        self.skipped = Counter[str]()
+
+    def trajectories(self) -> Iterator[Trajectory]:
+        """A trajectory for each run of the session: a resume sends what was before in another form."""
+        steps = self._whole_file() if self._path.suffix == ".json" else self._lines()
+        yield from trajectories_of(steps, skipped=self.skipped)
+
+    def _whole_file(self) -> Iterator[Step]:
+        try:
+            messages = read_object(self._path).get("messages")
+        except ValueError:
+            self.skipped[UNREADABLE] += 1
+            return
+        yield from turns_of((record, False) for record in _records(messages))
+
+    def _lines(self) -> Iterator[Step]:
+        contexts = _contexts(self._path, self.skipped)
+        with LineLoader(self._path) as loader:
+            for context in contexts:
+                yield NewContext()
+                yield from turns_of(context.records(loader))
+
+
+class _Context:
+    """The records that the model had before it since they were last set, by where they stand."""
+
+    def __init__(self, base: ByteRange | None = None) -> None:
+        self._base = base
+        self._kept: int | None = None
+        "How many of the base are left; None where all are."
+
+        self._own: dict[str, ByteRange] = {}
+
+    def put(self, name: str, place: ByteRange) -> None:
+        """A record, new or in the place of an older one."""
+        self._own[name] = place
+
+    def rewind(self, name: str, before: list[str]) -> int:
+        """Take back a record and all behind it; how many of its own these were."""
+        if name in self._own:
+            names = list(self._own)
+            gone = names[names.index(name) :]
+        elif name in before:
+            self._kept, gone = before.index(name), list(self._own)
+        else:
+            gone = []
+        for one in gone:
+            del self._own[one]
+        return len(gone)
+
+    def base_names(self, loader: LineLoader) -> list[str]:
+        """Names of the records that were set."""
+        return [str(record.get("id", "")) for record in self._set(loader)]
+
+    def records(self, loader: LineLoader) -> Iterator[tuple[Record, bool]]:
+        """Each record, and whether it repeats what was sent before."""
+        for record in self._set(loader):
+            name = str(record.get("id", ""))
+            yield (loader.line(self._own[name]), False) if name in self._own else (record, True)
+        base = set(self.base_names(loader))
+        for name, place in self._own.items():
+            if name not in base:
+                yield loader.line(place), False
+
+    def _set(self, loader: LineLoader) -> list[Record]:
+        if self._base is None:
+            return []
+        return _records(loader.line(self._base)["$set"]["messages"])[: self._kept]
+
+
+def _contexts(path: Path, skipped: Counter[str]) -> list[_Context]:
+    found = [_Context()]
+    with LineLoader(path) as loader:
+        for place, line in json_objects(path, skipped):
+            changes = line.get("$set")
+            if isinstance(changes, dict):
+                if isinstance(changes.get("messages"), list):
+                    found.append(_Context(place))
+            elif "$rewindTo" in line:
+                before = found[-1].base_names(loader)
+                skipped[REWOUND] += found[-1].rewind(str(line["$rewindTo"]), before)
+            elif isinstance(line.get("id"), str) and "type" in line:
+                found[-1].put(line["id"], place)
+    return found
+
+
+def _records(messages: Any) -> list[Record]:
+    return [record for record in messages if isinstance(record, dict)] if isinstance(messages, list) else []
+
+
+def _first_objects(path: Path) -> Iterator[Mapping[str, Any]]:
+    if path.suffix != ".json":
+        yield from (line for _, line in islice(json_objects(path, Counter()), FIRST_LINES))
+        return
+    try:
+        yield read_object(path)
+    except ValueError:
+        return
+
+
+def _project(path: Path) -> str:
+    """The directory that the session worked in, where the program noted it."""
+    note = path.parent.parent / ".project_root"
+    if not note.is_file():
+        return ""
+    with note.open(encoding="utf-8", errors="replace") as file:
+        return file.read(LONGEST_PATH).strip()
