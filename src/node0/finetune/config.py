@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from node0.finetune.role import ROLE_PATTERN
 from node0.stage_settings import StageSettings
 
+HARNESSES = ("claude-code", "codex", "gemini", "opencode", "pi")
+"Sources of entries that a harness recorded, whatever its role."
+
 
 class SelectConfig(BaseModel):
     """Which corpus entries are trained on."""
@@ -22,7 +25,7 @@ class SelectConfig(BaseModel):
     min_quality: float | None = None
     "Lowest quality taken; an entry without one passes."
 
-    sources: list[str] = Field(default_factory=lambda: ["claude-code", "curated", "document", "import"])
+    sources: list[str] = Field(default_factory=lambda: [*HARNESSES, "curated", "document", "import"])
     "Sources taken. tmux captures and operational entries only when named."
 
     task_types: list[str] | None = None

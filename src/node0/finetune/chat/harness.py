@@ -2,7 +2,8 @@
 """Turns that a harness adds to a conversation by itself, and which of them a deployed model meets.
 
 Hook output (the role's prime among it), environment, date, and listings stand in `system` turns or
-in `<system-reminder>` spans of user turns. Seen in Claude Code 2.1.330 and Gas Town 1.0.1.
+in `<system-reminder>` spans of user turns. Other harnesses put them between tags of their own, and a prime
+into a user turn. Seen in Claude Code 2.1.330, Codex 0.171.0, Gemini CLI 0.61.0 and Gas Town 1.0.1.
 """
 
 import re
@@ -38,6 +39,14 @@ _ANY_MARKER = re.compile(r"# Reduced prime: fine-tuned model active for role [^\
 _PRIME = re.compile(r"\[GAS TOWN\] role:")
 _HEADING = re.compile(r"^(?:```.*?^```|#{1,6} [^\n]*$)", re.MULTILINE | re.DOTALL)
 "Also whole blocks of code, in which a comment is no heading."
+
+_OPENS = re.compile(
+    r"\s*<(environment_context|user_instructions|skills_instructions|permissions instructions"
+    r"|collaboration_mode|session_context)>"
+)
+"How a text begins in which Codex or Gemini CLI tells the model where it is, and nobody speaks."
+
+_PRIME_ALONE = re.compile(r"\s*(\[GAS TOWN\] role:|# Reduced prime: fine-tuned model active for role )")
 
 _REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.DOTALL)
 _BILLING = re.compile(r"^x-anthropic-billing-header:.*$", re.MULTILINE)
@@ -84,9 +93,16 @@ def clean_turn(text: str, rules: Rules) -> str:
     """What is left of a system turn in mid-conversation: primes reduced, listings gone."""
     if is_prime(text):
         return reduce_prime(text, rules)
-    if not _any(rules.keep, text) and _any(rules.drop, text):
+    if _is_context(text) or (not _any(rules.keep, text) and _any(rules.drop, text)):
         return ""
     return text.strip()
+
+
+def clean_words(text: str, rules: Rules) -> str:
+    """A user turn's text: a prime reduced, a harness's own context gone, else its reminders cleaned."""
+    if _PRIME_ALONE.match(text):
+        return reduce_prime(text, rules)
+    return "" if _is_context(text) else clean_reminders(text, rules)
 
 
 def clean_reminders(text: str, rules: Rules) -> str:
@@ -121,6 +137,12 @@ def result_text(block: ToolResultBlock) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content)
+
+
+def _is_context(text: str) -> bool:
+    """Whether a harness alone speaks, from the first tag to the last."""
+    opened = _OPENS.match(text)
+    return opened is not None and text.rstrip().endswith(f"</{opened.group(1)}>")
 
 
 def _own_sections(text: str, rules: Rules) -> str:

@@ -181,7 +181,7 @@ def _rewrite_block(block: Block, role: str, profile: DeploymentProfile) -> Block
             if role == "system":
                 text = harness.clean_turn(text, profile.rules)
             elif role == "user":
-                text = harness.clean_reminders(text, profile.rules)
+                text = harness.clean_words(text, profile.rules)
             return {"type": "text", "text": text} if text.strip() else None
         case "tool_use":
             return _reduced_call(block, profile)

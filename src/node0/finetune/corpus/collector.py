@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collect a town's sessions, named by its events, and its documents into the corpus.
 
-A pull: nothing in the town has to signal an end. Each `session_start` names a transcript, found by its
-uuid under every Claude configuration directory. Collecting twice adds nothing; a transcript that grew, an
+A pull: nothing in the town has to signal an end. Each `session_start` is a session, whose recording is found
+by its id or its place (`session_recordings`). Collecting twice adds nothing; a transcript that grew, an
 outcome that became known or new scrub rules update the entries; an entry that a session no longer makes (its
 windows were cut anew) goes. What was seen is remembered (`collector_state`), because gt drops old events.
 Outcomes: see `window_outcomes`, and `bead_windows` where the town's beads are known.
@@ -17,6 +17,7 @@ from pathlib import Path
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.collect.collection_report import CollectionReport
 from node0.finetune.corpus.collect.collector_state import CollectorState, fingerprint
+from node0.finetune.corpus.collect.session_recordings import SessionRecordings
 from node0.finetune.corpus.collect.stored_entries import StoredEntries
 from node0.finetune.corpus.formatter import CorpusFormatter
 from node0.finetune.corpus.schema import CorpusEntry, Source, estimated_tokens
@@ -31,7 +32,7 @@ from node0.finetune.corpus.town.sessions import Session, sessions_of
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 from node0.finetune.corpus.town.windows import Window
 from node0.finetune.corpus.transcript.capture import capture_session
-from node0.finetune.corpus.transcript.known_harnesses import CLAUDE_CODE, recording_of
+from node0.finetune.corpus.transcript.known_harnesses import recording_of
 from node0.finetune.corpus.transcript.recording import Recording
 from node0.finetune.corpus.transcript.trajectory import Trajectory
 from node0.town import Town
@@ -86,10 +87,10 @@ class CorpusCollector:
         sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
         wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
-        recorded = CLAUDE_CODE.recordings(town.claude_dirs(claude_dirs))
+        recordings = SessionRecordings(town, sessions, town.claude_dirs(claude_dirs))
         stored = StoredEntries(self._store)
         for number, session in enumerate(wanted):
-            found = [recorded[session.session_id]] if session.session_id in recorded else []
+            found = recordings.of(session)
             if not found:
                 report.skipped["session without a transcript"] += 1
             else:

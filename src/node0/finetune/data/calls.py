@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from node0.finetune.chat.messages import Message, Request, Tool, says_something, text_of, tool_uses
 from node0.finetune.chat.profile import DeploymentProfile, rewrite_system, rewrite_tools
+from node0.finetune.chat.tool_names import named_calls, named_tools
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall
 
 
@@ -53,6 +54,8 @@ def dialogues(entry: CorpusEntry, profile: DeploymentProfile | None) -> tuple[li
 def recorded_calls(entry: CorpusEntry, profile: DeploymentProfile | None) -> tuple[list[Message], list[Call]]:
     """The entry's messages and the calls made over them, each answer once, in order.
 
+    Tools of another harness than the profile's have the profile's names.
+
     An entry without recorded calls has one per assistant turn; its leading system turn is the
     prompt. Where tools are not known (older session files do not name them), they are the profile's.
     """
@@ -62,7 +65,7 @@ def recorded_calls(entry: CorpusEntry, profile: DeploymentProfile | None) -> tup
             Call(entry.systems.get(call.system, ""), _tools(entry, call, profile), number)
             for number, call in sorted(last.items())
         ]
-        return as_messages(entry.messages), calls
+        return _named(as_messages(entry.messages), profile), calls
     system, tools, messages = unrecorded_prompt(entry, entry.messages, profile)
     answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     return messages, [Call(system, tools, number) for number in answers]
@@ -133,9 +136,13 @@ def as_tools(raw: Sequence[dict[str, Any]]) -> list[Tool]:
 
 def _tools(entry: CorpusEntry, call: RecordedCall, profile: DeploymentProfile | None) -> list[Tool]:
     tools = as_tools(entry.toolsets.get(call.tools, []))
-    if tools or call.exact or profile is None:
+    if profile is None:
         return tools
-    return profile.tool_list()
+    return named_tools(tools, profile) if tools or call.exact else profile.tool_list()
+
+
+def _named(messages: list[Message], profile: DeploymentProfile | None) -> list[Message]:
+    return messages if profile is None else [named_calls(message, profile) for message in messages]
 
 
 def _deployed(call: Call, profile: DeploymentProfile | None) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.schema import HARNESS_SOURCES, CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.beads import Bead, Change
@@ -15,7 +15,7 @@ from node0.finetune.corpus.town.documents import distinct, documents_of, formula
 from node0.finetune.rag.indexer import Source
 from node0.town import Town
 
-SESSION_SOURCES = ("claude-code", "tmux")
+SESSION_SOURCES = (*HARNESS_SOURCES, "tmux")
 LONGEST_FILE = 1 << 20
 "Bytes of a document; a longer one is no page that somebody wrote."
 

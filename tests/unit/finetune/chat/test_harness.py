@@ -9,6 +9,7 @@ from node0.finetune.chat.harness import (
     clean_reminders,
     clean_result,
     clean_turn,
+    clean_words,
     compiled,
     reduce_prime,
 )
@@ -103,3 +104,36 @@ def test_the_harness_own_lines_go_from_a_system_prompt() -> None:
 )
 def test_a_result_is_one_text(content: Any, text: str) -> None:
     assert harness.result_text({"type": "tool_result", "tool_use_id": "t", "content": content}) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<environment_context>\n  <cwd>/srv</cwd>\n</environment_context>",
+        "<session_context>\nToday is Monday. Files: handoff.md\n</session_context>\n",
+        "<skills_instructions>\nmany\n</skills_instructions>",
+    ],
+)
+def test_what_another_harness_says_of_itself_goes_from_every_turn(text: str) -> None:
+    assert clean_words(text, rules()) == ""
+    assert clean_turn(text, rules()) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<environment_context>\n</environment_context>\nNow begin.",
+        "What does <environment_context> mean in </environment_context>",
+        "<turn_aborted>\nstopped\n</turn_aborted>",
+    ],
+)
+def test_words_beside_a_harness_own_stay(text: str) -> None:
+    assert clean_words(text, rules()) == text
+
+
+def test_a_prime_that_is_a_user_turn_is_reduced_once() -> None:
+    once = clean_words(PRIME, rules())
+
+    assert once == reduce_prime(PRIME, rules())
+    assert clean_words(once, rules()) == once
+    assert clean_words(f"Read this: {PRIME}", rules()) == f"Read this: {PRIME}"

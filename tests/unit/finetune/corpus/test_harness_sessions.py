@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions that real harnesses wrote (tests/integration/harnesses/record.py), in neutral words."""
 
+import json
 from pathlib import Path
 
 import pytest
+from collected_town import SCRUBBER, SECRET
 from harness_fixtures import FIXTURES, RECORDED, laid_down
 from harness_requests import compare, rebuilt, recorded
+from tiny_chat import tiny_tokenizer
 
+from node0.finetune.chat.profile import load_profile
+from node0.finetune.chat.render import Renderer
+from node0.finetune.corpus.collect.session_recordings import SessionRecordings
+from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.schema import Source
+from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES
 from node0.finetune.corpus.transcript.recording import Recording
+from node0.finetune.data.preview import preview
+from node0.town import HARNESS_HOMES, Town
 
 CUT, SUMMARY = "answer that was interrupted", "summary that the harness asked for"
 REWRITTEN = "answer with a call that the harness rewrote"
@@ -43,3 +54,57 @@ def test_every_request_that_was_sent_is_rebuilt(harness: Source, session: str, t
     assert len(requests) > len(unlearnt)
     for reason in filter(None, unlearnt.values()):
         assert skipped[reason] == list(unlearnt.values()).count(reason)
+
+
+@pytest.mark.parametrize(("harness", "session"), RECORDED)
+def test_what_is_stored_holds_no_secret_and_previews_what_the_model_said(
+    harness: Source, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the id of its event, collected, scrubbed, rendered under the role's profile."""
+    town = Town(tmp_path / "gt")
+    variable, inside, _ = HARNESS_HOMES[harness][0]
+    monkeypatch.setenv(variable, str(tmp_path / "harness"))
+    found = recording(harness, session, tmp_path / "harness" / inside)
+    event = {"ts": found.beginning().at, "type": "session_start", "actor": "demo/witness"}
+    payload = {"session_id": found.session_id, "role": "demo/witness"}
+    town.root.mkdir()
+    town.events_file.write_text(json.dumps({**event, "payload": payload}) + "\n")
+    store = CorpusStore(town.corpus)
+
+    report = CorpusCollector(store, SCRUBBER, min_tokens=0).collect_town(town)
+
+    entries = store.list("witness")
+    said = [call.answer for call in rebuilt(found)[0]]
+    assert report.reconstructed_calls == sum(len(entry.requests) for entry in entries) == len(said)
+    assert {(entry.source, entry.session_id, entry.rig) for entry in entries} == {
+        (harness, found.session_id, "demo")
+    }
+    assert SECRET not in "".join(path.read_text("utf-8") for path in store.root.rglob("*.json"))
+    renderer = Renderer(tiny_tokenizer(), load_profile("witness"))
+    trained = [
+        segment.text
+        for entry in entries
+        for row in preview(entry, renderer)
+        for segment in row.segments
+        if segment.trained
+    ]
+    for words in (record[1] for answer in said for record in answer if record[0] == "assistant"):
+        assert words in "".join(trained)
+    shown = "".join(
+        segment.text for entry in entries for row in preview(entry, renderer) for segment in row.segments
+    )
+    assert "environment_context" not in shown
+    assert "session_context" not in shown
+
+
+@pytest.mark.parametrize(("harness", "session"), [pair for pair in RECORDED if pair[0] in ("opencode", "pi")])
+def test_a_session_whose_id_gt_made_up_is_found_by_its_place(
+    harness: Source, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = Town(Path("/srv/gt"))
+    variable, inside, _ = HARNESS_HOMES[harness][0]
+    monkeypatch.setenv(variable, str(tmp_path))
+    found = recording(harness, session, tmp_path / inside)
+    begun = Session("made-up", "witness", "demo", found.beginning().at, (), "demo/witness")
+
+    assert [one.session_id for one in SessionRecordings(town, [begun], ()).of(begun)] == [found.session_id]

@@ -11,8 +11,8 @@ Lines, seen with Gemini CLI 0.61.0:
 
 Rewinds are read as the program's source has them, and so are sessions before these lines: one object
 {sessionId, projectHash, startTime, messages: [record]} in a `.json` file. The project's directory stands in
-`.project_root` beside `chats`. Nothing tells an answer that was stopped while its tools ran from a whole one: it
-is kept without its calls.
+`.project_root` beside `chats`. Nothing tells an answer that was stopped while its tools ran from a whole one:
+it is kept without its calls.
 """
 
 from collections import Counter

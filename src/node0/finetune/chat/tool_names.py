@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same tools under the names that other harnesses give them, and their inputs.
+
+A role's sessions may come from several harnesses, and its model is deployed behind one: what was recorded as
+`exec_command {cmd}` is trained as the profile's `Bash {command}`. Names are those of Claude Code 2.1.330,
+opencode 1.18.33, Codex 0.171.0, pi 0.73.1 and Gemini CLI 0.61.0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from node0.finetune.chat.messages import Block, Message, Tool, blocks
+from node0.finetune.chat.profile import DeploymentProfile, ProfileTool
+
+
+class SameTool(NamedTuple):
+    """One thing that tools do."""
+
+    names: frozenset[str]
+    inputs: Sequence[frozenset[str]]
+    "Names of one input each; an input that is not here has one name everywhere."
+
+
+_FILE = frozenset({"file_path", "filePath", "path", "absolute_path"})
+_FOLDER = frozenset({"path", "dir_path"})
+
+SAME_TOOLS = (
+    SameTool(
+        frozenset({"Bash", "bash", "exec_command", "shell_command", "run_shell_command"}),
+        [frozenset({"command", "cmd"})],
+    ),
+    SameTool(frozenset({"Read", "read", "read_file"}), [_FILE]),
+    SameTool(frozenset({"Write", "write", "write_file"}), [_FILE]),
+    SameTool(
+        frozenset({"Edit", "edit", "replace"}),
+        [
+            *(_FILE, frozenset({"old_string", "oldString", "oldText"})),
+            *(frozenset({"new_string", "newString", "newText"}), frozenset({"replace_all", "replaceAll"})),
+        ],
+    ),
+    SameTool(
+        frozenset({"Grep", "grep", "grep_search", "search_file_content"}),
+        [_FOLDER, frozenset({"glob", "include"})],
+    ),
+    SameTool(frozenset({"Glob", "glob"}), [_FOLDER]),
+)
+
+
+def named_tools(tools: Iterable[Tool], profile: DeploymentProfile) -> list[Tool]:
+    """The tools, each once, under the profile's name where the profile has the same one."""
+    named: dict[str, Tool] = {}
+    for tool in tools:
+        found = _same(tool["name"], profile)
+        name = found[0].name if found else tool["name"]
+        named.setdefault(name, {**tool, "name": name})
+    return list(named.values())
+
+
+def named_calls(message: Message, profile: DeploymentProfile) -> Message:
+    """The turn with its calls under the profile's names; a turn without others is the same object."""
+    found = blocks(message)
+    named = [_named_call(block, profile) for block in found]
+    if all(new is old for new, old in zip(named, found, strict=True)):
+        return message
+    return {"role": message["role"], "content": named}
+
+
+def _named_call(block: Block, profile: DeploymentProfile) -> Block:
+    found = _same(block["name"], profile) if block["type"] == "tool_use" else None
+    if block["type"] != "tool_use" or found is None:
+        return block
+    tool, same = found
+    return {**block, "name": tool.name, "input": _named_inputs(block["input"], tool, same)}
+
+
+def _named_inputs(given: Mapping[str, Any], tool: ProfileTool, same: SameTool) -> dict[str, Any]:
+    known = tool.input_schema.get("properties", {})
+    names = {
+        name: next((one for one in group if one in known), name) for group in same.inputs for name in group
+    }
+    return {names.get(name, name): value for name, value in given.items()}
+
+
+def _same(name: str, profile: DeploymentProfile) -> tuple[ProfileTool, SameTool] | None:
+    """The profile's tool that does what one of another name does; None where it has none, or the name."""
+    if name in profile.by_name:
+        return None
+    same = next((one for one in SAME_TOOLS if name in one.names), None)
+    tool = next((tool for tool in profile.tools if same and tool.name in same.names), None)
+    return (tool, same) if tool and same else None
