@@ -40,7 +40,8 @@ class Rebuilt(NamedTuple):
 
 def rebuilt(recording: Recording) -> tuple[list[Rebuilt], dict[str, int]]:
     """Every call of a recording in order of time, and what was skipped."""
-    found, skipped = [], {}
+    found: list[tuple[str, Rebuilt]] = []
+    skipped: dict[str, int] = {}
     for reader in recording.readers():
         for row in reader.trajectories():
             found += [(call.at, _call(row, number)) for number, call in enumerate(row.calls)]

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from node0.finetune.chat.messages import Message
+from node0.finetune.chat.messages import Message, blocks
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.tool_names import SAME_TOOLS, named_calls, named_tools
 
 
 def profile(*tools: str | dict[str, Any]) -> DeploymentProfile:
-    return DeploymentProfile(role="deacon", tools=tools)  # type: ignore[arg-type]  # names become tools
+    return DeploymentProfile.model_validate({"role": "deacon", "tools": tools})
 
 
 def turn(name: str, **given: Any) -> Message:
@@ -56,14 +56,13 @@ def test_other_calls_stay_as_they_are(name: str, wanted: str) -> None:
     assert named_calls(message, profile(wanted)) is message
 
 
-def test_words_and_results_stay_beside_a_call_that_is_renamed() -> None:
-    said: Message = {
-        "role": "assistant",
-        "content": [{"type": "text", "text": "x"}, *turn("bash")["content"]],
-    }  # type: ignore[list-item]  # blocks
+def test_words_stay_beside_a_call_that_is_renamed() -> None:
+    said: Message = {"role": "assistant", "content": [{"type": "text", "text": "x"}, *blocks(turn("bash"))]}
     plain: Message = {"role": "user", "content": "x"}
 
-    assert [block["type"] for block in named_calls(said, profile("Bash"))["content"]] == ["text", "tool_use"]  # type: ignore[index]  # blocks
+    named = named_calls(said, profile("Bash"))
+
+    assert blocks(named) == [{"type": "text", "text": "x"}, *blocks(turn("Bash"))]
     assert named_calls(plain, profile("Bash")) is plain
 
 

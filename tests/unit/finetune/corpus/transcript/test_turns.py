@@ -86,7 +86,7 @@ def test_behind_a_call_without_its_result_nothing_is_learnt() -> None:
 
 
 def test_a_new_context_forgets_what_was_missing() -> None:
-    steps = [result("lost"), say("One."), NewContext(), ask(), say("Two.")]
+    steps: list[Step] = [result("lost"), say("One."), NewContext(), ask(), say("Two.")]
 
     assert learnt(*steps) == ([["Two."]], {MISSING_CALL: 1})
 
@@ -99,7 +99,15 @@ def test_a_context_whose_beginning_is_missing_teaches_nothing() -> None:
 
 
 def test_what_was_taken_back_is_neither_learnt_nor_context() -> None:
-    steps = [ask(), say("One."), ask("Wrong.", "u2"), call("a"), Rewind("u2"), ask("Right."), say("Two.")]
+    steps: list[Step] = [
+        ask(),
+        say("One."),
+        ask("Wrong.", "u2"),
+        call("a"),
+        Rewind("u2"),
+        ask("Right."),
+        say("Two."),
+    ]
 
     assert learnt(*steps) == ([["One.", "Two."]], {REWOUND: 2})
     assert learnt(ask(), say("One."), Rewind("nowhere"), Rewind("")) == ([["One."]], {})

@@ -65,14 +65,10 @@ class Rollout:
         """agent: it is a subagent's."""
         self._path = path
         self._head = rollout_head(path) or RolloutHead("")
+        self.session_id = self._head.session_id
         self._agent = self.session_id if agent else ""
         self._asked: list[str] = []
         self.skipped = Counter[str]()
-
-    @property
-    def session_id(self) -> str:
-        """As Codex names it."""
-        return self._head.session_id
 
     def trajectories(self) -> Iterator[Trajectory]:
         """A trajectory for each context between two compactions."""
