@@ -104,8 +104,13 @@ class OpencodeQueries:
 
 def _session(row: Sequence[object]) -> SessionRow:
     name, parent, directory, revert, created = row
-    words = [str(value or "") for value in (name, parent, directory, revert)]
-    return SessionRow(*words, created=created if isinstance(created, int) else 0)
+    return SessionRow(
+        id=str(name),
+        parent=str(parent or ""),
+        directory=str(directory or ""),
+        revert=str(revert or ""),
+        created=created if isinstance(created, int) else 0,
+    )
 
 
 def _opened(path: Path) -> sqlite3.Connection:

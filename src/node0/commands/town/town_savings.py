@@ -11,6 +11,7 @@ from node0.commands.breaker.attribution import answered
 from node0.commands.known_role import require_role
 from node0.commands.model.open_registry import open_registry
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.schema import HARNESS_SOURCES
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.gastown.upkeep.savings import (
     Attributed,
@@ -27,9 +28,6 @@ from node0.settings import read_block
 from node0.town import Town
 
 logger = logging.getLogger(__name__)
-
-RECORDED = "claude-code"
-"Source of entries that are sessions of this town."
 
 
 def show(root: Path | None, *, as_json: bool) -> None:
@@ -56,7 +54,7 @@ def town_savings(town: Town, registry: ModelRegistry) -> list[RoleSavings]:
         require_role(role, town)
     rows = DeploymentLog(registry.store).list()
     store = CorpusStore(town)
-    headers = (header for header in store.headers() if header.source == RECORDED) if rows else ()
+    headers = (header for header in store.headers() if header.source in HARNESS_SOURCES) if rows else ()
     entries = [Attributed(header, version) for header, _, version in answered(headers, rows)]
     return savings(entries, settings, _billed(store, entries, settings))
 
