@@ -99,6 +99,9 @@ class _Context:
 
     turns: list[Turn] = field(default_factory=list)
     size: int = 0
+    named: Counter[str] = field(default_factory=Counter)
+    "Turns by name."
+
     made: set[str] = field(default_factory=set)
     "Ids of calls."
 
@@ -120,15 +123,19 @@ class _Context:
         if self.torn not in (TOO_LARGE, TOO_DEEP):
             kept = Turn(turn.role, turn.content, turn.at, turn.name, why or "")
             self.turns.append(kept)
+            self.named[turn.name] += turn.name != ""
             self.size += held(list(turn.content))
 
     def rewind(self, name: str) -> None:
         """Take back a turn and all behind it; one that is not here takes back nothing."""
-        place = next((number for number, turn in enumerate(self.turns) if name and turn.name == name), None)
-        if place is not None:
-            self.skipped[REWOUND] += len(self.turns) - place
-            del self.turns[place:]
-            self.waiting.clear()
+        if not self.named[name]:
+            return
+        last = ""
+        while last != name:
+            last = self.turns.pop().name
+            self.named[last] -= last != ""
+            self.skipped[REWOUND] += 1
+        self.waiting.clear()
 
     def finished(self) -> Iterator[Trajectory]:
         """The trajectory, where an answer in it is to be learnt."""

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import BadCorpus
+from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.schema import HARNESS_SOURCES
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES, recording_of
 
@@ -40,3 +41,7 @@ def test_a_database_without_one_session_alone_is_refused_with_what_to_do(tmp_pat
 
     with pytest.raises(BadCorpus, match="opencode export ID"):
         recording_of(tmp_path / "opencode.db")
+
+
+def test_sessions_of_every_harness_are_trained_on_by_default() -> None:
+    assert set(HARNESS_SOURCES) <= set(SelectConfig().sources)

@@ -16,7 +16,7 @@ it is kept without its calls.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,63 +87,50 @@ class GeminiSession:
 class _Context:
     """The records that the model had before it since they were last set, by where they stand."""
 
-    def __init__(self, base: ByteRange | None = None) -> None:
+    def __init__(self, base: ByteRange | None = None, names: Iterable[str] = ()) -> None:
+        """base: the line that set records; names: theirs, in order."""
         self._base = base
-        self._kept: int | None = None
-        "How many of the base are left; None where all are."
-
+        self._set = dict.fromkeys(names)
         self._own: dict[str, ByteRange] = {}
 
     def put(self, name: str, place: ByteRange) -> None:
         """A record, new or in the place of an older one."""
         self._own[name] = place
 
-    def rewind(self, name: str, before: list[str]) -> int:
-        """Take back a record and all behind it; how many of its own these were."""
-        if name in self._own:
-            names = list(self._own)
-            gone = names[names.index(name) :]
-        elif name in before:
-            self._kept, gone = before.index(name), list(self._own)
-        else:
-            gone = []
-        for one in gone:
-            del self._own[one]
-        return len(gone)
-
-    def base_names(self, loader: LineLoader) -> list[str]:
-        """Names of the records that were set."""
-        return [str(record.get("id", "")) for record in self._set(loader)]
+    def rewind(self, name: str) -> int:
+        """Take back a record and all behind it; how many these were."""
+        before = len(self._own) + len(self._set)
+        known = name in self._own
+        while self._own and (name in self._own if known else name in self._set):
+            self._own.popitem()
+        while name in self._set and not known:
+            self._set.popitem()
+        return before - len(self._own) - len(self._set)
 
     def records(self, loader: LineLoader) -> Iterator[tuple[Record, bool]]:
         """Each record, and whether it repeats what was sent before."""
-        for record in self._set(loader):
+        base = _records(loader.line(self._base)["$set"]["messages"]) if self._base else []
+        for record in base:
             name = str(record.get("id", ""))
-            yield (loader.line(self._own[name]), False) if name in self._own else (record, True)
-        base = set(self.base_names(loader))
+            if name in self._set:
+                yield (loader.line(self._own[name]), False) if name in self._own else (record, True)
         for name, place in self._own.items():
-            if name not in base:
+            if name not in self._set:
                 yield loader.line(place), False
-
-    def _set(self, loader: LineLoader) -> list[Record]:
-        if self._base is None:
-            return []
-        return _records(loader.line(self._base)["$set"]["messages"])[: self._kept]
 
 
 def _contexts(path: Path, skipped: Counter[str]) -> list[_Context]:
     found = [_Context()]
-    with LineLoader(path) as loader:
-        for place, line in json_objects(path, skipped):
-            changes = line.get("$set")
-            if isinstance(changes, dict):
-                if isinstance(changes.get("messages"), list):
-                    found.append(_Context(place))
-            elif "$rewindTo" in line:
-                before = found[-1].base_names(loader)
-                skipped[REWOUND] += found[-1].rewind(str(line["$rewindTo"]), before)
-            elif isinstance(line.get("id"), str) and "type" in line:
-                found[-1].put(line["id"], place)
+    for place, line in json_objects(path, skipped):
+        changes = line.get("$set")
+        if isinstance(changes, dict):
+            if isinstance(changes.get("messages"), list):
+                names = (str(record.get("id", "")) for record in _records(changes["messages"]))
+                found.append(_Context(place, names))
+        elif "$rewindTo" in line:
+            skipped[REWOUND] += found[-1].rewind(str(line["$rewindTo"]))
+        elif isinstance(line.get("id"), str) and "type" in line:
+            found[-1].put(line["id"], place)
     return found
 
 

@@ -19,6 +19,8 @@ from node0.finetune.corpus.transcript.trajectory import Trajectory
 from node0.finetune.corpus.transcript.turns import REPEATED, REWOUND, NewContext, Step, Turn, trajectories_of
 
 FIRST_LINES = 3
+MOST_KEPT = 1000
+"Entries that a compaction keeps; pi keeps the last 20,000 tokens of them."
 
 
 class PiHead(NamedTuple):
@@ -108,7 +110,9 @@ def _steps(path: Sequence[Entry], loader: LineLoader) -> Iterator[Step]:
         if entry.kind == "compaction":
             kept = _kept(path[: number + 1], line.get("firstKeptEntryId"))
             yield from with_results(waiting)
-            yield NewContext(whole=not any(_is_gap(path, place) for place in kept[1:]))
+            whole = len(kept) <= MOST_KEPT and not any(_is_gap(path, place) for place in kept[1:])
+            yield NewContext(whole=whole)
+            kept = kept[-MOST_KEPT:]
             old = (path[place] for place in kept[:-1] if path[place].kind != "compaction")
             repeated = (entry_turn(loader.line(one.place), REPEATED) for one in old)
             waiting = [turn for turn in (entry_turn(line), *repeated) if turn]

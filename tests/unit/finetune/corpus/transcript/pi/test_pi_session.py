@@ -117,3 +117,17 @@ def test_each_line_may_be_torn_and_what_is_whole_is_learnt(name: str, tmp_path: 
 
         found = [row.messages[: call.n_messages] for row in read.trajectories() for call in row.calls]
         assert [request for request in found if request not in whole] == []
+
+
+def test_a_compaction_that_keeps_more_than_the_bound_teaches_nothing_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node0.finetune.corpus.transcript.pi.pi_session.MOST_KEPT", 2)
+    read = session(
+        tmp_path / "s.jsonl",
+        *(HEAD, said("a", None, "user", "Go."), said("b", "a", "assistant", "One.")),
+        {"type": "compaction", "id": "x", "parentId": "b", "summary": "All.", "firstKeptEntryId": "a"},
+        *(said("e", "x", "user", "Then."), said("f", "e", "assistant", "Two.")),
+    )
+
+    assert told(read) == [["1", "Go.", "One."]]
