@@ -24,27 +24,32 @@ def turns_of(records: Iterable[tuple[Record, bool]]) -> Iterator[Turn]:
     Args:
         records: In their order, each with whether it repeats what was sent before.
     """
-    waiting: list[WireMessage] = []
+    waiting: list[list[WireMessage]] = []  # what each call told
     for record, repeated in records:
         if record.get("type") == "user":
             content = _parts(record.get("content"))
-            told = {block.get("tool_use_id") for block in content}
-            missing = [block for block in waiting if block["tool_use_id"] not in told]
+            told = _answered(content)
+            missing = [block for blocks in waiting if not _answered(blocks) & told for block in blocks]
             if missing:
                 yield Turn("user", missing)
             if content:
                 yield Turn("user", content, _at(record), _name(record))
             waiting = []
         elif record.get("type") == "gemini":
-            if waiting:
-                yield Turn("user", waiting)
+            if left := [block for blocks in waiting for block in blocks]:
+                yield Turn("user", left)
             calls = [call for call in record.get("toolCalls") or () if isinstance(call, dict)]
             content = [*_parts(record.get("content")), *(_call(call) for call in calls)]
-            waiting = [block for call in calls for block in _parts(call.get("result"))]
+            waiting = [_parts(call.get("result")) for call in calls]
             if content:
                 yield Turn("assistant", content, _at(record), _name(record), REPEATED if repeated else "")
-    if waiting:
-        yield Turn("user", waiting)
+    if left := [block for blocks in waiting for block in blocks]:
+        yield Turn("user", left)
+
+
+def _answered(blocks: Iterable[WireMessage]) -> set[str]:
+    """Ids of the calls whose results are there; a picture beside a result has none."""
+    return {str(block["tool_use_id"]) for block in blocks if "tool_use_id" in block}
 
 
 def _parts(content: Any) -> list[WireMessage]:

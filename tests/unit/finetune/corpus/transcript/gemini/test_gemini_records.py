@@ -49,6 +49,16 @@ def test_results_that_stand_beside_the_call_alone_are_sent_too(behind: tuple[dic
     assert len(found) == 2 + len(behind)
 
 
+@pytest.mark.parametrize("behind", [(), (user({"text": "On."}),), (answer("Done."),)])
+def test_a_picture_that_a_tool_read_goes_where_its_result_goes(behind: tuple[dict[str, Any], ...]) -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+    call = {**CALL, "result": [response(output="x"), picture]}
+
+    found = turns(answer("", call), *behind)
+
+    assert [block["type"] for block in found[1].content] == ["tool_result", "image"]
+
+
 def test_calls_and_answers_may_be_parts() -> None:
     call = {"functionCall": {"id": "a", "name": "ls", "args": {}}}
 
