@@ -324,6 +324,16 @@ def session_agent() -> str:
     return os.environ.get("GT_AGENT", "")
 
 
+def environment() -> dict[str, str]:
+    """Every variable of the environment."""
+    return dict(os.environ)
+
+
+def user_home() -> Path:
+    """The home directory of whoever runs this."""
+    return Path("~").expanduser()
+
+
 def real_gt() -> Path | None:
     """The first gt on PATH that is none of ours."""
     places = os.environ.get("PATH", os.defpath).split(os.pathsep)

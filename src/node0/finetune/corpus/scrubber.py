@@ -11,13 +11,15 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.placeholders import Placeholders
-from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
+from node0.finetune.corpus.scrub.surrogates import Surrogates
+from node0.finetune.corpus.scrub.text_scrubber import Detector, TextScrubber, Verdict
+from node0.finetune.corpus.scrub.voters import Voter
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.timestamps import timestamp_of
 
@@ -51,8 +53,48 @@ class ScrubbedEntry(NamedTuple):
     quarantined: Counter[str]
 
 
+class Known(Protocol):
+    """What is known to be secret before a text is read."""
+
+    def findings(self, text: str) -> Iterator[Finding]:
+        """Every place at which it stands, whatever stands around it."""
+
+    def learn(self, values: Iterable[tuple[str, str]]) -> None:
+        """Look for values from now on too, each with its kind, as it was written."""
+
+    def news(self) -> "Known | None":
+        """What finds only values that were not known when the corpus was last looked through; None where all were."""
+
+    def keep(self) -> None:
+        """The corpus was looked through for everything that is known now."""
+
+
 class CorpusScrubber(TextScrubber):
-    """A scrubber of whole entries, whose placeholders have the same numbers throughout an entry."""
+    """A scrubber of whole entries, whose placeholders have the same numbers throughout an entry.
+
+    Args:
+        known: What is known to be secret, and learns what entries hold; the others as of `TextScrubber`.
+    """
+
+    def __init__(  # noqa: PLR0913  # those of a TextScrubber and one more
+        self,
+        deny: Sequence[str] = (),
+        *,
+        rules: Sequence[Detector] = (),
+        voters: Sequence[Voter] | None = None,
+        verdict: Verdict | None = None,
+        surrogates: Surrogates | None = None,
+        known: Known | None = None,
+    ) -> None:
+        super().__init__(
+            deny,
+            rules=rules,
+            voters=voters,
+            verdict=verdict,
+            surrogates=surrogates,
+            known=[known.findings] if known else (),
+        )
+        self.known = known
 
     def scrub_entry(self, entry: CorpusEntry) -> ScrubbedEntry:
         """The entry with every string scrubbed, `scrub_version` set and uncertain ones quarantined."""
@@ -85,9 +127,15 @@ class CorpusScrubber(TextScrubber):
             "quarantined": entry.quarantined,
         }
         scrubbed_entry = CorpusEntry.model_validate({**entry.model_dump(), **scrubbed_content, **changes})
+        if self.known:
+            self.known.learn(placeholders.replaced)
         logger.debug("Redacted %d items from entry %s", redacted.total(), entry.id)
         waits = entry.quarantined or bool(quarantined)
         return ScrubbedEntry(scrubbed_entry.model_copy(update={"quarantined": waits}), redacted, quarantined)
+
+    def holds(self, entry: CorpusEntry, known: Known) -> bool:
+        """Whether what is known stands in a string of an entry, as it is written there."""
+        return any(True for leaf in _leaves(_content(entry)) for _ in known.findings(leaf.text))
 
     def cleaned(self, text: str) -> str:
         """A string that stands by itself without what the rules are sure about."""

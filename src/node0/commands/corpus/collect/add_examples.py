@@ -7,6 +7,7 @@ from pathlib import Path
 from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
+from node0.finetune.corpus.collect.look_again import look_again
 from node0.finetune.corpus.exchange.curated import read_curated
 
 
@@ -25,4 +26,5 @@ def add_examples(
         {"id": scrubbed.entry.id, "role": scrubbed.entry.role, "did": store.add(scrubbed.entry).value}
         for scrubbed in entries
     ]
+    look_again(store, scrubber)
     console.emit(rows, as_json=as_json)

@@ -11,6 +11,7 @@ from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.errors import Node0Error
 from node0.finetune.corpus.collect.collection_report import CollectionReport
+from node0.finetune.corpus.collect.look_again import look_again
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
@@ -52,13 +53,20 @@ def collect(request: CollectRequest, *, as_json: bool) -> None:
     collector = CorpusCollector(store, scrubber, min_tokens=request.min_tokens, beads=beads)
     if request.session is not None:
         _collect_live(collector, request, request.session, town, as_json=as_json)
+        look_again(store, scrubber)
         return
     reports = {"sessions": _collect_files(collector, request, town)}
     if request.documents:
         reports["documents"] = collector.collect_documents(town)
+    _count_again(reports["sessions"], look_again(store, scrubber))
     _show(reports, as_json=as_json)
     if not as_json:
         _say_next(store)
+
+
+def _count_again(report: CollectionReport, changed: int) -> None:
+    if changed:
+        report.entries["scrubbed again, of what has become known"] += changed
 
 
 def _say_next(store: CorpusStore) -> None:

@@ -8,6 +8,7 @@ from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.finetune.corpus.artifact_collector import CorpusArtifactCollector
+from node0.finetune.corpus.collect.look_again import look_again
 
 
 def collect_artifacts(
@@ -15,8 +16,10 @@ def collect_artifacts(
 ) -> None:
     """Collect what each root holds, and print the entries that it became."""
     place, store = open_store(town)
-    collector = CorpusArtifactCollector(store, make_scrubber(deny, town=place))
+    scrubber = make_scrubber(deny, town=place)
+    collector = CorpusArtifactCollector(store, scrubber)
     entries = [entry for root in rig_roots for entry in collector.collect_root(root)]
+    look_again(store, scrubber)
     rows = [
         {"id": entry.id, "role": entry.role, "rig": entry.rig, "task_type": entry.task_type}
         for entry in entries

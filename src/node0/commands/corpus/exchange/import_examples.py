@@ -7,6 +7,7 @@ from pathlib import Path
 from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
+from node0.finetune.corpus.collect.look_again import look_again
 from node0.finetune.corpus.exchange.curated import read_curated
 from node0.finetune.corpus.exchange.interchange import entry_fields
 
@@ -27,4 +28,5 @@ def import_examples(
         for entry in read_curated(file, role=role, task_type="imported", convert=entry_fields)
     ]
     rows = [{"id": entry.id, "role": entry.role, "did": store.add(entry).value} for entry in entries]
+    look_again(store, scrubber)
     console.emit(rows, as_json=as_json)

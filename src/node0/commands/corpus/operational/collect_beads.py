@@ -10,6 +10,7 @@ from node0.commands.corpus.open_beads import read_beads
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.commands.corpus.operational.operational_kind import Kind
+from node0.finetune.corpus.collect.look_again import look_again
 from node0.finetune.corpus.operational_collector import OperationalDataCollector
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.actors import role_and_rig
@@ -52,12 +53,14 @@ def collect_beads(
     logs: files that name convoys; None takes the town's.
     """
     town, store, server = source.open(role)
-    collector = OperationalDataCollector(store, make_scrubber(deny, town=town))
+    scrubber = make_scrubber(deny, town=town)
+    collector = OperationalDataCollector(store, scrubber)
     found = read_beads(town, source.backup, server)
     rows = _collect(collector, found, kind, role)
     logs = logs or (town.log_dir if town.log_dir.is_dir() else None)
     if logs and kind in (Kind.CONVOYS, Kind.ALL):
         rows["convoy logs"] = len(collector.collect_convoy_logs(logs))
+    look_again(store, scrubber)
     skipped = found.beads.skipped + collector.skipped
     table = [{"what": "collected", "which": which, "count": count} for which, count in rows.items()]
     for what, counts in {"entries": collector.did, "skipped": +skipped}.items():

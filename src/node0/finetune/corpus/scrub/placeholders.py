@@ -44,6 +44,9 @@ class Placeholders:
     stand_ins: "SurrogateSource | None" = None
     "Gives a made-up value of the same shape where there can be one."
 
+    replaced: list[tuple[str, str]] = field(default_factory=list)
+    "Every secret that something was written in place of: its kind, and how it stood there."
+
     def reserve(self, text: str) -> None:
         """Never give out a number that the text already uses, nor a value."""
         if self.stand_ins:
@@ -56,6 +59,7 @@ class Placeholders:
     def text(self, finding: Finding, written: str = "") -> str:
         """What replaces the finding, which is written so."""
         if not finding.name:
+            self.replaced.append((finding.kind, written))
             made_up = self.stand_ins.text(finding.kind, written) if self.stand_ins else None
             placeholder = f"[REDACTED:{finding.kind}]"
             if self.stand_ins and made_up is None:

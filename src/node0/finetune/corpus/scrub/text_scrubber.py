@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
+from node0.finetune.corpus.scrub.broken_tokens import Detect
 from node0.finetune.corpus.scrub.finding import Finding, Tier, resolved
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.matcher import Matcher
@@ -65,6 +66,7 @@ class TextScrubber:
         verdict: Knows what a person decided about uncertain values.
         surrogates: With them, a value gets one where it can, and what only looks random goes too; without,
             every value gets a placeholder.
+        known: Find values that are known to be secret; no part of the version.
 
     Raises:
         ScrubberUnavailable: a voter cannot run.
@@ -78,10 +80,11 @@ class TextScrubber:
         voters: Sequence[Voter] | None = None,
         verdict: Verdict | None = None,
         surrogates: Surrogates | None = None,
+        known: Sequence[Detect] = (),
     ) -> None:
         asked = make_voters() if voters is None else tuple(voters)
         words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
-        detectors = [*(rule.findings for rule in rules), *_deny_list(words)]
+        detectors = [*(rule.findings for rule in rules), *_deny_list(words), *known]
         self._surrogates = surrogates
         ours = partial(is_ours, surrogates) if surrogates else None
         self._matcher = Matcher(detectors, voters=asked, ours=ours)

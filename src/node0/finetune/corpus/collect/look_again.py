@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look through a corpus for secrets that were not known yet when its entries were stored."""
+
+import logging
+
+from node0.finetune.corpus.scrubber import CorpusScrubber
+from node0.finetune.corpus.store import Added, CorpusStore
+
+logger = logging.getLogger(__name__)
+
+
+def look_again(store: CorpusStore, scrubber: CorpusScrubber) -> int:
+    """Take out of every entry what the scrubber has learned since the last time; how many entries changed.
+
+    What was found once in a town is known in all of it, and so is a secret that is new on this machine. Where nothing
+    is new, no entry is read.
+    """
+    if scrubber.known is None:
+        return 0
+    news = scrubber.known.news()
+    changed = 0
+    for entry in store.entries() if news else ():
+        if scrubber.holds(entry, news):
+            changed += store.add(scrubber.scrub_entry(entry).entry) is Added.UPDATED
+    scrubber.known.keep()
+    if changed:
+        logger.info("took secrets that have become known out of %d entries stored before", changed)
+    return changed

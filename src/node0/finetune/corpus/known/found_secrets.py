@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets that were found once in a town, looked for everywhere in it, as keyed digests.
+
+A line of `<town>/.models/found-secrets.jsonl` is what is known of one: its length, its longest word's place and keyed
+BLAKE2b (RFC 7693), and that of the whole. Words of a text are digested and looked up; nothing can be read back
+from the file without the key, and with it only guesses can be tried.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Collection, Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from node0.files import open_to_append, private_directory
+from node0.finetune.corpus.scrub.finding import Finding, Tier
+
+logger = logging.getLogger(__name__)
+
+FILE = "found-secrets.jsonl"
+KIND = "known-secret"
+WORD = re.compile(r"[^\s\"'`=:,;()<>{}\[\]|\\&@/?#]{6,512}")
+"A stretch without signs that end a value in most writings."
+
+ENDS = ".!"
+"What may end a sentence behind a word."
+
+SHORTEST = 6
+DIGEST_BYTES = 12
+
+
+class Record(NamedTuple):
+    """What is known of a secret."""
+
+    length: int
+    at: int
+    "Where its longest word begins."
+
+    word: str
+    whole: str
+    "Digests, in hex."
+
+
+class FoundSecrets:
+    """Finds values that were found before, as whole words.
+
+    Args:
+        key: Of the town; other towns' digests are not alike.
+        file: Where records are kept; None keeps none.
+    """
+
+    def __init__(self, key: bytes, file: Path | None = None) -> None:
+        self._key = key
+        self._file = file
+        self._records: dict[str, list[Record]] = {}
+        self._kept = {record.whole for record in _read(file)} if file else set()
+        self._fresh: dict[str, Record] = {}
+        for record in _read(file) if file else ():
+            self._add(record)
+
+    def shows_in(self, word: str) -> bool:
+        """Whether a word of a text may be one of them, or a part of one."""
+        if not self._records or len(word) < SHORTEST:
+            return False
+        return any(self._digest(_word(found)) in self._records for found in WORD.finditer(word))
+
+    def findings(self, text: str, words: Collection[str]) -> Iterator[Finding]:
+        """Every place.
+
+        Args:
+            text: Is looked through.
+            words: Those of it in which something shows.
+        """
+        if not any(map(self.shows_in, words)):
+            return
+        for found in WORD.finditer(text):
+            for record in self._records.get(self._digest(_word(found)), ()):
+                start = found.start() - record.at
+                end = start + record.length
+                if 0 <= start and end <= len(text) and self._digest(text[start:end]) == record.whole:
+                    yield Finding(KIND, Tier.REDACT, start, end)
+
+    def learn(self, values: Iterable[str]) -> bool:
+        """Look for these from now on too; whether one of them is new."""
+        known = len(self._fresh)
+        for value in values:
+            record = self._record(value)
+            if record and record.whole not in self._kept and record.whole not in self._fresh:
+                self._fresh[record.whole] = record
+                self._add(record)
+        return len(self._fresh) > known
+
+    def is_kept(self, value: str) -> bool:
+        """Whether a value was known when the town was last looked through."""
+        record = self._record(value)
+        return record is None or record.whole in self._kept
+
+    def news(self) -> "FoundSecrets | None":
+        """One that knows only what was learned since; None where that is nothing."""
+        if not self._fresh:
+            return None
+        other = FoundSecrets(self._key)
+        for record in self._fresh.values():
+            other._add(record)
+        return other
+
+    def save(self) -> None:
+        """Keep what was learned; nothing, where nothing may be written."""
+        if self._file is None or not self._fresh:
+            return
+        lines = "".join(f"{json.dumps(record)}\n" for record in self._fresh.values())
+        try:
+            private_directory(self._file.parent)
+            with open_to_append(self._file) as file:
+                file.write(lines.encode())
+        except OSError as error:
+            logger.warning(
+                "%s cannot be written (%s): later sessions are not searched for it", self._file, error
+            )
+            return
+        self._kept |= self._fresh.keys()
+        self._fresh.clear()
+
+    def _record(self, value: str) -> Record | None:
+        found = max(WORD.finditer(value), key=lambda one: one.end() - one.start(), default=None)
+        if found is None:
+            return None
+        return Record(len(value), found.start(), self._digest(_word(found)), self._digest(value))
+
+    def _add(self, record: Record) -> None:
+        self._records.setdefault(record.word, []).append(record)
+
+    def _digest(self, text: str) -> str:
+        data = text.encode("utf-8", "surrogatepass")
+        return blake2b(data, key=self._key, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _word(found: re.Match[str]) -> str:
+    return found.group().rstrip(ENDS)
+
+
+def _read(file: Path) -> Iterator[Record]:
+    """The records of a file; a line that is none was torn, and is passed over."""
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            length, at, word, whole = json.loads(line)
+            yield Record(int(length), int(at), str(word), str(whole))
+        except (ValueError, TypeError):
+            continue

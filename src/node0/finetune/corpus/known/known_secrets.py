@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a town knows to be secret before a text is read: this machine's secrets and what was found before."""
+
+from collections.abc import Iterable, Iterator
+
+from node0.finetune.corpus.known.found_secrets import FILE, FoundSecrets
+from node0.finetune.corpus.known.known_judge import is_unlike_words
+from node0.finetune.corpus.known.machine_secrets import KIND, MachineSecrets
+from node0.finetune.corpus.known.machine_stores import stores_of
+from node0.finetune.corpus.known.persons import persons_of
+from node0.finetune.corpus.scrub.finding import Finding
+from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
+from node0.finetune.corpus.scrub.written_signs import read
+from node0.town import Town, environment, user_home
+
+UNTOLD = frozenset({KIND, LOOKALIKE, "deny-list", "private-key", "ssh-public-key", "ssn"})
+"Kinds whose values are not looked for elsewhere: known already, or nothing that a rule was sure about."
+
+LONGEST = 512
+LONGEST_WORD = 64
+MOST_WORDS = 200_000
+"Words that are remembered, and their length; then they are learned anew."
+
+
+class KnownSecrets:
+    """Finds what is known, and learns more.
+
+    Words of texts in which nothing shows are remembered, and most words of a text are those of the texts before it.
+
+    Args:
+        machine: Secrets of this machine.
+        found: Secrets that were found in the town; None where none can be kept.
+    """
+
+    def __init__(self, machine: MachineSecrets, found: FoundSecrets | None = None) -> None:
+        self._machine = machine
+        self._found = found
+        self._parts = (machine, *([found] if found else []))
+        self._plain: set[str] = set()
+        self._telling: set[str] = set()
+
+    def findings(self, text: str) -> Iterator[Finding]:
+        """Every place."""
+        words = text.split()
+        telling = set() if self._plain.issuperset(words) else self._telling_of(set(words) - self._plain)
+        if telling or self._machine.always(text):
+            for part in self._parts:
+                yield from part.findings(text, telling)
+
+    def learn(self, values: Iterable[tuple[str, str]]) -> None:
+        """Look for values, each with its kind, that rules have taken out of an entry."""
+        if self._found:
+            signs = (read(written).strip() for kind, written in values if kind not in UNTOLD)
+            if self._found.learn(
+                value for value in signs if len(value) <= LONGEST and is_unlike_words(value)
+            ):
+                self._plain.clear()
+
+    def news(self) -> "KnownSecrets | None":
+        """What finds only values that were not known when the town was last looked through; None where all were."""
+        if self._found is None:
+            return None
+        fresh = [value for value in self._machine.values if not self._found.is_kept(value)]
+        found = self._found.news()
+        return KnownSecrets(MachineSecrets.of(fresh), found) if fresh or found else None
+
+    def keep(self) -> None:
+        """Remember what is known now, as digests: the town was looked through."""
+        if self._found:
+            self._found.learn(self._machine.values)
+            self._found.save()
+
+    def _telling_of(self, words: set[str]) -> set[str]:
+        """Those in which something shows; the others are remembered."""
+        new = words - self._telling
+        telling = {word for word in new if any(part.shows_in(word) for part in self._parts)}
+        for memory, found in ((self._telling, telling), (self._plain, new - telling)):
+            if len(memory) > MOST_WORDS:
+                memory.clear()
+            memory.update(word for word in found if len(word) <= LONGEST_WORD)
+        return words - new | telling
+
+
+def known_secrets(town: Town | None, key: bytes | None) -> KnownSecrets:
+    """What is known on this machine and in a town.
+
+    Args:
+        town: None knows the machine alone.
+        key: Of the town; without, nothing is remembered.
+    """
+    machine = MachineSecrets(
+        environment(),
+        lambda: stores_of(user_home(), environment(), town),
+        (lambda: persons_of(town)) if town else tuple,
+    )
+    found = FoundSecrets(key[:64], town.models / FILE) if town and key else None
+    return KnownSecrets(machine, found)
