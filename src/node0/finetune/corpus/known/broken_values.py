@@ -14,10 +14,14 @@ from node0.finetune.corpus.known.window_search import Place
 from node0.finetune.corpus.scrub.joined_lines import ANY_BREAK, PAD
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 
-MARGIN = re.compile(r"(?:[ \t]|\\{1,4}t){0,80}(?:(?:[\u2502\u2503|>#*+-]|//)[ \t]{0,8}){0,2}[\"']?")
-"What a block, a diff or a literal puts before each of its lines."
+INDENT = r"(?:[ \t]|\\{1,4}t){0,80}"
+MARGINS = tuple(
+    re.compile(rf"{INDENT}(?:(?:[\u2502\u2503|>#*+-]|//)[ \t]{{0,8}}){{{signs}}}[\"']? ?")
+    for signs in range(3)
+)
+"""What a block, a diff or a literal puts before each of its lines, by how many signs that has: each may be of the value
+too."""
 
-INDENT = re.compile(r"(?:[ \t]|\\{1,4}t){0,80}")
 END = PAD + "\"'+"
 "What they put behind them."
 
@@ -45,6 +49,16 @@ class _Cut(NamedTuple):
     after: int
 
 
+class Part(NamedTuple):
+    """What a word may be a part of."""
+
+    length: int
+    "Of the value."
+
+    spaced: bool
+    "It holds spaces, so that whole words of it may stand on a line."
+
+
 class _Break(NamedTuple):
     """Where the line before a break ends, and where the next one begins."""
 
@@ -61,26 +75,26 @@ class BrokenValues:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._cuts: dict[str, list[_Cut]] = {}
-        self._parts: dict[str, int] = {}
-        "With the length of the longest value that each is a part of."
+        self._parts: dict[str, Part] = {}
+        "Of the longest value that each stands in."
 
         for value in sorted(values, key=len):
-            self._parts.update(dict.fromkeys(_parts(value), len(value)))
+            self._parts.update(dict.fromkeys(_parts(value), Part(len(value), " " in value)))
             for at in range(1, len(value)):
                 self._add(value, at)
 
-    def part_in(self, word: str) -> int:
-        """Whether a word may be a part of a value: the length of that, or 0."""
+    def part_in(self, word: str) -> Part | None:
+        """What a word may be a part of."""
         parts = self._parts
         for line in word.replace("\\r", "").split("\\n") if "\\" in word else (word,):
             piece = line.strip(MARKS)
             for size in SIZES:
-                length = parts.get(piece[:size]) or parts.get(piece[-size:])
-                if length:
-                    return length
-        return 0
+                part = parts.get(piece[:size]) or parts.get(piece[-size:])
+                if part:
+                    return part
+        return None
 
-    def places(self, text: str, parts: Iterable[tuple[str, int]]) -> Iterator[Place]:
+    def places(self, text: str, parts: Iterable[tuple[str, Part]]) -> Iterator[Place]:
         """Every place at which a value goes over a break of lines.
 
         Args:
@@ -116,22 +130,23 @@ class BrokenValues:
 def _parts(value: str) -> Iterator[str]:
     """What tells that a part of a value stands somewhere: its windows, or its longest words where it has spaces."""
     if " " in value:
-        yield from sorted(value.split(), key=len)[-2:]
+        yield from sorted(value.split(), key=len)[-3:]
         return
     words = reads_as_words(value)
     size = next(size for length, size in PARTS if len(value) >= length and (words or size <= RANDOM_PART))
     yield from (value[at : at + size] for at in range(len(value) - size + 1))
 
 
-def _stretches(text: str, parts: Iterable[tuple[str, int]]) -> Iterator[tuple[int, int]]:
+def _stretches(text: str, parts: Iterable[tuple[str, Part]]) -> Iterator[tuple[int, int]]:
     """Around each of these words that stands beside a break, as far as a value may reach; those that touch are one."""
     found = []
-    for word, length in parts:
+    for word, (length, spaced) in parts:
         reach = 2 * length + LONGEST_MARGIN
+        aside = length if spaced else 0
         at = text.find(word)
         while at >= 0:
             end = at + len(word)
-            if _is_beside_break(text, at, end):
+            if _is_beside_break(text, at, end, aside=aside):
                 found.append((max(0, at - reach), end + reach))
             at = text.find(word, end)
     first = last = 0
@@ -143,23 +158,25 @@ def _stretches(text: str, parts: Iterable[tuple[str, int]]) -> Iterator[tuple[in
     yield from [(first, last)] if last else []
 
 
-def _is_beside_break(text: str, start: int, end: int) -> bool:
+def _is_beside_break(text: str, start: int, end: int, *, aside: int) -> bool:
+    """Whether a break stands in a word, beside it with a margin, or up to so many signs `aside`."""
     before, after = text[max(0, start - LONGEST_MARGIN) : start], text[end : end + LONGEST_MARGIN]
+    near = text[max(0, start - aside) : end + aside]
     return (
-        "\\n" in text[start:end]
+        any(sign in near for sign in BREAKS)
         or after.lstrip(END).startswith(BREAKS)
         or re.search(r"(?:\n|\\n)[^A-Za-z0-9]*(?:\\+t)*$", before) is not None
     )
 
 
-def _line_breaks(text: str) -> Iterator[list[_Break]]:
-    """The breaks without the margins around them; also with what may be no margin after all, where there is some."""
+def _line_breaks(text: str) -> Iterator[tuple[_Break, ...]]:
+    """The breaks of a text, for each way in which margins may stand around them."""
     spans = [found.span() for found in ANY_BREAK.finditer(text)]
-    bare = [_Break(start, _after(INDENT, text, stop)) for start, stop in spans]
-    lines = [_Break(_end_of_line(text, start), _after(MARGIN, text, stop)) for start, stop in spans]
-    yield bare
-    if lines != bare:
-        yield lines
+    ends = {tuple(start for start, _ in spans), tuple(_end_of_line(text, start) for start, _ in spans)}
+    resumes = {tuple(_after(margin, text, stop) for _, stop in spans) for margin in MARGINS}
+    for some_ends in sorted(ends):
+        for some_resumes in sorted(resumes):
+            yield tuple(map(_Break, some_ends, some_resumes))
 
 
 def _end_of_line(text: str, at: int) -> int:
@@ -168,7 +185,8 @@ def _end_of_line(text: str, at: int) -> int:
 
 
 def _after(margin: re.Pattern[str], text: str, at: int) -> int:
-    found = margin.match(text, at)
+    """Where a line begins behind such a margin, or else behind any."""
+    found = margin.match(text, at) or MARGINS[0].match(text, at)
     return found.end() if found else at
 
 

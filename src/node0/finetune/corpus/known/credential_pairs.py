@@ -27,9 +27,10 @@ class Pair(NamedTuple):
     value: str
 
 
-LINE = re.compile(
-    r"\s*(?:export\s+|set\s+|setenv\s+)?(?P<name>[^\s=:#;\[][^=\n]*?)\s*(?P<sep>[=:])\s*(?P<value>.*)"
-)
+LINE = r"\s*(?:export\s+|set\s+|setenv\s+)?(?P<name>[^\s=#;\[][^=\n]*?)\s*{sign}\s*(?P<value>.*)"
+LINES = tuple(re.compile(LINE.format(sign=sign)) for sign in "=:")
+"Of a line that holds both signs, each may be the one that parts name and value."
+
 LONG_QUOTE = re.compile(
     r"^\s*(?:export\s+)?(?P<name>[A-Za-z_][\w.-]*)\s*=\s*(?P<quote>[\"'])(?P<value>(?:(?!(?P=quote))[^\\]|\\.)*)(?P=quote)",
     re.MULTILINE | re.DOTALL,
@@ -217,10 +218,8 @@ def _lines(text: str, name: str) -> Iterator[Pair]:
         yield Pair(f"{name} token", words[0])
     for line in text.splitlines():
         yield from (Pair("password", unquote(password)) for password in _passwords(line))
-        found = LINE.match(line)
-        if found:
-            value = _unquoted(found["value"])
-            yield Pair(found["name"].strip().strip("\"'"), value)
+        for found in filter(None, (pattern.match(line) for pattern in LINES)):
+            yield Pair(found["name"].strip().strip("\"'"), _unquoted(found["value"]))
 
 
 def _unquoted(value: str) -> str:

@@ -35,6 +35,9 @@ NOT_ITSELF = re.compile(
 )
 "Endings of names of what only belongs to a secret."
 
+UNTOLD = "it"
+"In place of such a name: what a value is then, it tells by itself."
+
 SHORTEST = 8
 SHORTEST_MIXED = 6
 "Signs of a value in which at least three kinds are mixed."
@@ -95,12 +98,14 @@ def _secrets(pair: Pair, matcher: Matcher) -> Iterator[str]:
     value = pair.value.strip()
     if not SHORTEST_MIXED <= len(value) <= LONGEST or LOCATION.match(value):
         return
-    if SAYS_SECRET.search(pair.name) and not NOT_ITSELF.search(pair.name):
+    aside = NOT_ITSELF.search(pair.name)
+    if SAYS_SECRET.search(pair.name) and not aside:
         yield value
         return
-    line = f'{pair.name}="{value}"'
+    name = UNTOLD if aside else pair.name
+    line = f'{name}="{value}"'
     yield from (
         line[found.start : found.end]
         for found in matcher.findings(line, wide=False)
-        if found.tier in GONE and not found.name and found.start > len(pair.name)
+        if found.tier in GONE and not found.name and found.start > len(name)
     )

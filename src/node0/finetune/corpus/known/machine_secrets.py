@@ -57,7 +57,11 @@ class MachineSecrets:
 
     def shows_in(self, word: str) -> bool:
         """Whether a word of a text may be one of them, or a part of one."""
-        return self._search.shows_in(word) or self._broken.part_in(word) > 0 or self._names.shows_in(word)
+        return (
+            self._search.shows_in(word)
+            or self._broken.part_in(word) is not None
+            or self._names.shows_in(word)
+        )
 
     def always(self, text: str) -> bool:
         """Whether something that no single word shows may stand in a text."""
@@ -72,7 +76,7 @@ class MachineSecrets:
         """
         if any(map(self._search.shows_in, words)) or self._search.may_stand_in(text):
             yield from (self._finding(*place) for place in self._search.places(text))
-        parts = [(word, length) for word in words if (length := self._broken.part_in(word))]
+        parts = [(word, part) for word in words if (part := self._broken.part_in(word))]
         if parts and any(sign in text for sign in BREAKS):
             yield from (self._finding(*place) for place in self._broken.places(text, parts))
         if any(map(self._names.shows_in, words)):

@@ -35,9 +35,8 @@ def _escaped(value: str) -> Iterator[str]:
     yield UNSAFE.sub(r"\\\1", value)
     yield html.escape(value)
     yield html.escape(value, quote=False)
-    if value.isascii() or value.isprintable():
-        plain = value.encode("utf-8", "surrogatepass")
-        yield from (quote(plain, safe=""), quote(plain), quote_plus(plain))
+    plain = value.encode("utf-8", "surrogatepass")
+    yield from (quote(plain, safe=""), quote(plain), quote_plus(plain))
 
 
 def _coded(data: bytes) -> Iterator[str]:

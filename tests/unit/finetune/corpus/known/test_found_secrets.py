@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from node0.finetune.corpus.known.found_secrets import FoundSecrets
+
+KEY = b"k" * 32
+VALUE = "gull-harbor-17"
+
+
+def spans(found: FoundSecrets, text: str) -> list[str]:
+    return [text[one.start : one.end] for one in found.findings(text, text.split())]
+
+
+@pytest.mark.parametrize("value", [VALUE, "pa,ss:w0rd-harbor", "seven otters 17", "x" * 5 + "/quay17?"])
+@pytest.mark.parametrize("around", ["so {} it is", "a={};b", '{{"k": "{}"}}', "({}).", "{}"])
+def test_what_was_learned_is_found_as_a_whole_word(value: str, around: str) -> None:
+    found = FoundSecrets(KEY)
+
+    assert found.learn([value])
+
+    assert spans(found, around.format(value)) == [value]
+    assert spans(found, around.format(value[:-1])) == []
+
+
+def test_the_file_holds_no_value_and_tells_another_process_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "models" / "found.jsonl"
+    first = FoundSecrets(KEY, file)
+    first.learn([VALUE, "seven otters 17"])
+    first.save()
+    first.learn([VALUE])
+    first.save()
+
+    again = FoundSecrets(KEY, file)
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(file.read_text().splitlines()) == 2
+    assert not any(word in file.read_text() for word in (*VALUE.split("-"), "otters", VALUE.encode().hex()))
+    assert spans(again, f"{VALUE} seven otters 17") == [VALUE, "seven otters 17"]
+    assert again.is_kept(VALUE)
+    assert again.news() is None
+    assert not spans(FoundSecrets(b"o" * 32, file), VALUE)
+
+
+def test_news_are_what_was_learned_since(tmp_path: Path) -> None:
+    file = tmp_path / "found.jsonl"
+    before = FoundSecrets(KEY, file)
+    before.learn([VALUE])
+    before.save()
+
+    found = FoundSecrets(KEY, file)
+    found.learn(["quay-heron-18"])
+    news = found.news()
+
+    assert news is not None
+    assert spans(news, f"{VALUE} quay-heron-18") == ["quay-heron-18"]
+
+
+def test_a_torn_line_is_passed_over_and_a_place_that_cannot_be_written_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "found.jsonl"
+    file.write_text('[14, 0, "ab\n[1]\n{}\nnull\n')
+    (tmp_path / "blocked").write_text("")
+
+    assert FoundSecrets(KEY, file).news() is None
+    blocked = FoundSecrets(KEY, tmp_path / "blocked" / "found.jsonl")
+    blocked.learn([VALUE])
+    blocked.save()
+    assert "cannot be written" in caplog.text
