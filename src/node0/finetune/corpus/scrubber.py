@@ -12,16 +12,18 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.placeholders import Placeholders
-from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.text_scrubber import Detector, TextScrubber, Verdict
-from node0.finetune.corpus.scrub.voters import Voter
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.timestamps import timestamp_of
+
+if TYPE_CHECKING:  # the rules are imported first, which say what is missing for them
+    from node0.finetune.corpus.scrub.surrogates import Surrogates
+    from node0.finetune.corpus.scrub.voters import Voter
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Known(Protocol):
         """Look for values from now on too, each with its kind, as it was written."""
 
     def news(self) -> "Known | None":
-        """What finds only values that were not known when the corpus was last looked through; None where all were."""
+        """What finds only values that are new since the corpus was last looked through; None where none is."""
 
     def keep(self) -> None:
         """The corpus was looked through for everything that is known now."""
@@ -76,14 +78,14 @@ class CorpusScrubber(TextScrubber):
         known: What is known to be secret, and learns what entries hold; the others as of `TextScrubber`.
     """
 
-    def __init__(  # noqa: PLR0913  # those of a TextScrubber and one more
+    def __init__(
         self,
         deny: Sequence[str] = (),
         *,
         rules: Sequence[Detector] = (),
-        voters: Sequence[Voter] | None = None,
+        voters: "Sequence[Voter] | None" = None,
         verdict: Verdict | None = None,
-        surrogates: Surrogates | None = None,
+        surrogates: "Surrogates | None" = None,
         known: Known | None = None,
     ) -> None:
         super().__init__(

@@ -25,7 +25,8 @@ def town_scrubber(
     more: Sequence[Detector] = (),
     stand_ins: bool = True,
 ) -> CorpusScrubber:
-    """The scrubber that a town has set up, which knows its secrets and this machine's; None takes the shipped default.
+    """The scrubber that a town has set up, and which knows this machine's secrets; None takes the shipped
+    default.
 
     Args:
         town: Whose settings and whose key; without a town there is no key, and no surrogate.
@@ -46,22 +47,21 @@ def town_scrubber(
     if settings.gitleaks and town:
         rules += gitleaks_rules(town.model_settings_file.parent / Path(settings.gitleaks).expanduser())
     voters = make_voters(settings.voters)
-    key = _key(town) if town else None
-    surrogates = Surrogates(key) if key and stand_ins and settings.stand_ins == "surrogates" else None
+    surrogates = _surrogates(town) if town and stand_ins and settings.stand_ins == "surrogates" else None
     return CorpusScrubber(
         [*settings.deny, *deny],
         rules=[*rules, *more],
         voters=voters,
         verdict=verdict,
         surrogates=surrogates,
-        known=known_secrets(town, key),
+        known=known_secrets(town),
     )
 
 
-def _key(town: Town) -> bytes | None:
-    """The town's; None where none can be made, for there nothing can be stored either."""
+def _surrogates(town: Town) -> Surrogates | None:
+    """Under the town's key; None where none can be made, for there nothing can be stored either."""
     try:
         key = read_town_secret(town.models / "scrub.key", to="have new surrogates from now on")
     except OSError:
         return None
-    return key.encode()[:64]
+    return Surrogates(key.encode()[:64])

@@ -12,8 +12,8 @@ logger = logging.getLogger(__name__)
 def look_again(store: CorpusStore, scrubber: CorpusScrubber) -> int:
     """Take out of every entry what the scrubber has learned since the last time; how many entries changed.
 
-    What was found once in a town is known in all of it, and so is a secret that is new on this machine. Where nothing
-    is new, no entry is read.
+    What was found once in a town is known in all of it, and so is a secret that is new on this machine.
+    Where nothing is new, no entry is read.
     """
     if scrubber.known is None:
         return 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find known values that breaks of lines go through, also with a margin on every line.
 
-What is found so is certain, so that nothing has to be guessed about a break: not how wide the line was, nor what its last
-word looks like. Words that are a part of a value tell near which breaks it is worth to look; there, the few signs on both
-sides of a break tell whether a value can go through it.
+What is found so is certain, so that nothing has to be guessed about a break: not how wide the line was, nor
+what its last word looks like. Words that are a part of a value tell near which breaks it is worth to look;
+there, the few signs on both sides of a break tell whether a value can go through it.
 """
 
 import re
@@ -19,8 +19,8 @@ MARGINS = tuple(
     re.compile(rf"{INDENT}(?:(?:[\u2502\u2503|>#*+-]|//)[ \t]{{0,8}}){{{signs}}}[\"']? ?")
     for signs in range(3)
 )
-"""What a block, a diff or a literal puts before each of its lines, by how many signs that has: each may be of the value
-too."""
+"""What a block, a diff or a literal puts before each of its lines, by how many signs that has: each may be
+of the value too."""
 
 END = PAD + "\"'+"
 "What they put behind them."
@@ -30,8 +30,8 @@ SIDES = ((2, 2), (1, 3), (3, 1))
 "Signs before and behind a break that are looked up: of every value some of these."
 
 PARTS = ((24, 12), (16, 8), (12, 6), (0, 4))
-"""Signs at the end of a word that show that it may be a part of a value, by the value's length. Of a value that one
-break cuts, half or more stands on one line; short parts of words stand everywhere."""
+"""Signs at the end of a word that show that it may be a part of a value, by the value's length. Of a value
+that one break cuts, half or more stands on one line; short parts of words stand everywhere."""
 
 SIZES = tuple(size for _, size in PARTS)
 RANDOM_PART = 6
@@ -128,7 +128,7 @@ class BrokenValues:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """What tells that a part of a value stands somewhere: its windows, or its longest words where it has spaces."""
+    """What tells that a part of a value stands somewhere: its windows, or longest words where it has spaces."""
     if " " in value:
         yield from sorted(value.split(), key=len)[-3:]
         return
@@ -138,7 +138,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _stretches(text: str, parts: Iterable[tuple[str, Part]]) -> Iterator[tuple[int, int]]:
-    """Around each of these words that stands beside a break, as far as a value may reach; those that touch are one."""
+    """Around each word that stands beside a break, as far as a value may reach; those that touch are one."""
     found = []
     for word, (length, spaced) in parts:
         reach = 2 * length + LONGEST_MARGIN

@@ -61,7 +61,7 @@ def pairs_of(text: str, file_name: str) -> list[Pair]:
 
 
 def unfolded(pair: Pair, depth: int = 0) -> Iterator[Pair]:
-    """A pair and those inside of its value: the login of a URL, what follows a scheme, JSON, PEM, base64 of those."""
+    """A pair and those inside of its value: logins of URLs, what follows a scheme, JSON, PEM, base64 of them."""
     yield pair
     if depth >= DEEPEST:
         return

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets that were found once in a town, looked for everywhere in it, as keyed digests.
 
-A line of `<town>/.models/found-secrets.jsonl` is what is known of one: its length, its longest word's place and keyed
-BLAKE2b (RFC 7693), and that of the whole. Words of a text are digested and looked up; nothing can be read back
-from the file without the key, and with it only guesses can be tried.
+A line of `<town>/.models/found-secrets.jsonl` is what is known of one: its length, its longest word's place
+and keyed BLAKE2b (RFC 7693), and that of the whole. Words of a text are digested and looked up; nothing can
+be read back from the file without the key, and with it only guesses can be tried.
 """
 
 import json
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -47,12 +49,14 @@ class FoundSecrets:
     """Finds values that were found before, as whole words.
 
     Args:
-        key: Of the town; other towns' digests are not alike.
+        read_key: Gives the town's key when a first value is learned or looked for; other towns' digests are
+        not alike.
+            Where it cannot be made, what is learned is forgotten with this object.
         file: Where records are kept; None keeps none.
     """
 
-    def __init__(self, key: bytes, file: Path | None = None) -> None:
-        self._key = key
+    def __init__(self, read_key: Callable[[], bytes], file: Path | None = None) -> None:
+        self._read_key = read_key
         self._file = file
         self._records: dict[str, list[Record]] = {}
         self._kept = {record.whole for record in _read(file)} if file else set()
@@ -79,7 +83,7 @@ class FoundSecrets:
             for record in self._records.get(self._digest(_word(found)), ()):
                 start = found.start() - record.at
                 end = start + record.length
-                if 0 <= start and end <= len(text) and self._digest(text[start:end]) == record.whole:
+                if start >= 0 and end <= len(text) and self._digest(text[start:end]) == record.whole:
                     yield Finding(KIND, Tier.REDACT, start, end)
 
     def learn(self, values: Iterable[str]) -> bool:
@@ -101,7 +105,7 @@ class FoundSecrets:
         """One that knows only what was learned since; None where that is nothing."""
         if not self._fresh:
             return None
-        other = FoundSecrets(self._key)
+        other = FoundSecrets(lambda: self._key)
         for record in self._fresh.values():
             other._add(record)
         return other
@@ -122,6 +126,15 @@ class FoundSecrets:
             return
         self._kept |= self._fresh.keys()
         self._fresh.clear()
+
+    @cached_property
+    def _key(self) -> bytes:
+        try:
+            return self._read_key()
+        except OSError as error:
+            logger.warning("what is found now is not remembered: %s", error)
+            self._file = None
+            return secrets.token_bytes(32)
 
     def _record(self, value: str) -> Record | None:
         found = max(WORD.finditer(value), key=lambda one: one.end() - one.start(), default=None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say which values of a credential store are looked for everywhere: secrets that are no ordinary words.
 
-What a name calls a secret is one, and so is what the scrubber itself would take out where the store is printed.
-A value that is short, a figure, a place or a word would take ordinary text with it: that one stays to the rules,
-which see what stands around it.
+What a name calls a secret is one, and so is what the scrubber itself would take out where the store is
+printed. A value that is short, a figure, a place or a word would take ordinary text with it: that one stays
+to the rules, which see what stands around it.
 """
 
 import re

@@ -11,11 +11,13 @@ from node0.finetune.corpus.known.persons import persons_of
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.written_signs import read
+from node0.finetune.corpus.town_secret import read_town_secret
 from node0.town import Town, environment, user_home
 
 UNTOLD = frozenset({KIND, LOOKALIKE, "deny-list", "private-key", "ssh-public-key", "ssn"})
 "Kinds whose values are not looked for elsewhere: known already, or nothing that a rule was sure about."
 
+KEY_FILE = "found-secrets.key"
 LONGEST = 512
 LONGEST_WORD = 64
 MOST_WORDS = 200_000
@@ -25,7 +27,8 @@ MOST_WORDS = 200_000
 class KnownSecrets:
     """Finds what is known, and learns more.
 
-    Words of texts in which nothing shows are remembered, and most words of a text are those of the texts before it.
+    Words of texts in which nothing shows are remembered, and most words of a text are those of the texts
+    before it.
 
     Args:
         machine: Secrets of this machine.
@@ -57,7 +60,7 @@ class KnownSecrets:
                 self._plain.clear()
 
     def news(self) -> "KnownSecrets | None":
-        """What finds only values that were not known when the town was last looked through; None where all were."""
+        """What finds only values that are new since the town was last looked through; None where none is."""
         if self._found is None:
             return None
         fresh = [value for value in self._machine.values if not self._found.is_kept(value)]
@@ -81,17 +84,16 @@ class KnownSecrets:
         return words - new | telling
 
 
-def known_secrets(town: Town | None, key: bytes | None) -> KnownSecrets:
-    """What is known on this machine and in a town.
-
-    Args:
-        town: None knows the machine alone.
-        key: Of the town; without, nothing is remembered.
-    """
+def known_secrets(town: Town | None) -> KnownSecrets:
+    """What is known on this machine, and in a town where there is one."""
     machine = MachineSecrets(
         environment(),
         lambda: stores_of(user_home(), environment(), town),
         (lambda: persons_of(town)) if town else tuple,
     )
-    found = FoundSecrets(key[:64], town.models / FILE) if town and key else None
-    return KnownSecrets(machine, found)
+    return KnownSecrets(machine, FoundSecrets(lambda: _key(town), town.models / FILE) if town else None)
+
+
+def _key(town: Town) -> bytes:
+    key = read_town_secret(town.models / KEY_FILE, to="know nothing of what was found before")
+    return key.encode()[:64]

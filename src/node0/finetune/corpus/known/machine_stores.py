@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a machine and a town keep credentials: files of a home, files that the environment names, `.env` files."""
+"""Where a machine and a town keep credentials: files of a home, those that variables name, `.env` files."""
 
 import os
 import stat

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways in which programs write a value down, where no reading of the scrubber undoes them for certain.
 
-Quotes and backslashes of JSON, shells, SQL and HTML, percent signs, hex, and base64 (RFC 4648) at each of the three
-places that a value can have in a group of bytes: of that, the signs that hang on nothing but the value.
+Quotes and backslashes of JSON, shells, SQL and HTML, percent signs, hex, and base64 (RFC 4648) at each of
+the three places that a value can have in a group of bytes: of that, the signs that hang on nothing but the
+value.
 """
 
 import base64

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find many strings in a text in one pass, by short windows of them that are looked up in a table.
 
-Of each string the windows at its first `STEP` places are in the table, so that one of them stands at a place that is
-looked at wherever the string begins. Linear in the text, whatever it holds and however many strings there are.
+Of each string the windows at its first `STEP` places are in the table, so that one of them stands at a
+place that is looked at wherever the string begins. Linear in the text, whatever it holds and however many
+strings there are.
 """
 
 from collections.abc import Iterable, Iterator

@@ -5,7 +5,11 @@ import pytest
 
 from node0.finetune.corpus.known.found_secrets import FoundSecrets
 
-KEY = b"k" * 32
+
+def key() -> bytes:
+    return b"k" * 32
+
+
 VALUE = "gull-harbor-17"
 
 
@@ -16,7 +20,7 @@ def spans(found: FoundSecrets, text: str) -> list[str]:
 @pytest.mark.parametrize("value", [VALUE, "pa,ss:w0rd-harbor", "seven otters 17", "x" * 5 + "/quay17?"])
 @pytest.mark.parametrize("around", ["so {} it is", "a={};b", '{{"k": "{}"}}', "({}).", "{}"])
 def test_what_was_learned_is_found_as_a_whole_word(value: str, around: str) -> None:
-    found = FoundSecrets(KEY)
+    found = FoundSecrets(key)
 
     assert found.learn([value])
 
@@ -26,13 +30,13 @@ def test_what_was_learned_is_found_as_a_whole_word(value: str, around: str) -> N
 
 def test_the_file_holds_no_value_and_tells_another_process_the_same(tmp_path: Path) -> None:
     file = tmp_path / "models" / "found.jsonl"
-    first = FoundSecrets(KEY, file)
+    first = FoundSecrets(key, file)
     first.learn([VALUE, "seven otters 17"])
     first.save()
     first.learn([VALUE])
     first.save()
 
-    again = FoundSecrets(KEY, file)
+    again = FoundSecrets(key, file)
 
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(file.read_text().splitlines()) == 2
@@ -40,16 +44,16 @@ def test_the_file_holds_no_value_and_tells_another_process_the_same(tmp_path: Pa
     assert spans(again, f"{VALUE} seven otters 17") == [VALUE, "seven otters 17"]
     assert again.is_kept(VALUE)
     assert again.news() is None
-    assert not spans(FoundSecrets(b"o" * 32, file), VALUE)
+    assert not spans(FoundSecrets(lambda: b"o" * 32, file), VALUE)
 
 
 def test_news_are_what_was_learned_since(tmp_path: Path) -> None:
     file = tmp_path / "found.jsonl"
-    before = FoundSecrets(KEY, file)
+    before = FoundSecrets(key, file)
     before.learn([VALUE])
     before.save()
 
-    found = FoundSecrets(KEY, file)
+    found = FoundSecrets(key, file)
     found.learn(["quay-heron-18"])
     news = found.news()
 
@@ -64,8 +68,8 @@ def test_a_torn_line_is_passed_over_and_a_place_that_cannot_be_written_is_said(
     file.write_text('[14, 0, "ab\n[1]\n{}\nnull\n')
     (tmp_path / "blocked").write_text("")
 
-    assert FoundSecrets(KEY, file).news() is None
-    blocked = FoundSecrets(KEY, tmp_path / "blocked" / "found.jsonl")
+    assert FoundSecrets(key, file).news() is None
+    blocked = FoundSecrets(key, tmp_path / "blocked" / "found.jsonl")
     blocked.learn([VALUE])
     blocked.save()
     assert "cannot be written" in caplog.text
