@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from written_values import READINGS
 
-WORDS = (
-    "amber birch cobalt dusk ember fjord granite heron indigo juniper kelp lagoon maple nectar opal pebble quartz "
-    "raven saffron thistle umber violet walnut yarrow zephyr"
-).split()
+WORDS = [
+    "amber", "birch", "cobalt", "dusk", "ember", "fjord", "granite", "heron", "indigo",
+    "juniper", "kelp", "lagoon", "maple", "nectar", "opal", "pebble", "quartz", "raven",
+    "saffron", "thistle", "umber", "violet", "walnut", "yarrow", "zephyr",
+]  # fmt: skip
 LETTERS = string.ascii_letters + string.digits
 PERSON = {"name": "Quilla Marrowby", "email": "quilla@marrowby-harbor.net", "username": "qmarrow"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine keeps secret, printed by sessions in ten readings, is nowhere in what commands leave and say."""
+"""What a machine keeps secret, printed by sessions in ten readings, is nowhere in what commands leave."""
 
 import json
 import os

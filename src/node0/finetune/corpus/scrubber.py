@@ -65,7 +65,7 @@ class Known(Protocol):
         """Look for values from now on too, each with its kind, as it was written."""
 
     def news(self) -> "Known | None":
-        """What finds only values that are new since the corpus was last looked through; None where none is."""
+        """What finds only values that are new since the corpus was looked through; None where none is."""
 
     def keep(self) -> None:
         """The corpus was looked through for everything that is known now."""

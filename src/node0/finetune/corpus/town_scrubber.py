@@ -25,8 +25,7 @@ def town_scrubber(
     more: Sequence[Detector] = (),
     stand_ins: bool = True,
 ) -> CorpusScrubber:
-    """The scrubber that a town has set up, and which knows this machine's secrets; None takes the shipped
-    default.
+    """The scrubber that a town has set up; it knows this machine's secrets. None takes the shipped default.
 
     Args:
         town: Whose settings and whose key; without a town there is no key, and no surrogate.

@@ -128,7 +128,7 @@ class BrokenValues:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """What tells that a part of a value stands somewhere: its windows, or longest words where it has spaces."""
+    """What tells that a part of a value stands somewhere: its windows, or longest words if it has spaces."""
     if " " in value:
         yield from sorted(value.split(), key=len)[-3:]
         return

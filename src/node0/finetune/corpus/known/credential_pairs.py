@@ -11,6 +11,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
@@ -61,7 +62,7 @@ def pairs_of(text: str, file_name: str) -> list[Pair]:
 
 
 def unfolded(pair: Pair, depth: int = 0) -> Iterator[Pair]:
-    """A pair and those inside of its value: logins of URLs, what follows a scheme, JSON, PEM, base64 of them."""
+    """A pair and those inside of its value: logins of URLs, what follows a scheme, JSON, PEM, their base64."""
     yield pair
     if depth >= DEEPEST:
         return
@@ -109,20 +110,18 @@ def _decoded(value: str) -> str:
 
 
 def _pairs_by_format(text: str, name: str) -> Iterator[Pair]:
-    suffix = name.rpartition(".")[2]
-    if "netrc" in name:
-        return _netrc(text)
-    if "pgpass" in name:
-        return _pgpass(text)
-    if text.lstrip()[:1] in ("{", "[") and (parsed := _json(text)) is not None:
-        return _walked("", parsed)
-    if suffix in ("yml", "yaml") or (name == "config" and re.search(r"^apiVersion:", text, re.MULTILINE)):
-        return _yaml(text)
-    if suffix == "toml":
-        return _toml(text)
-    if text.lstrip().startswith("<"):
-        return _xml(text)
-    return _lines(text, name)
+    suffix, begin = name.rpartition(".")[2], text.lstrip()[:1]
+    parsed = _json(text) if begin and begin in "{[" else None
+    if parsed is not None:
+        yield from _walked("", parsed)
+    elif suffix in ("yml", "yaml") or (name == "config" and re.search(r"^apiVersion:", text, re.MULTILINE)):
+        yield from _yaml(text)
+    elif begin == "<":
+        yield from _xml(text)
+    else:
+        by_name = {"netrc": _netrc, "pgpass": _pgpass, "toml": _toml}
+        read = next((read for part, read in by_name.items() if part in name), None)
+        yield from read(text) if read else _lines(text, name)
 
 
 def _json(text: str) -> Any:
@@ -192,9 +191,7 @@ def _netrc(text: str) -> Iterator[Pair]:
         except ValueError:  # a quote that nothing closes is a sign of the password
             words = line.split()
         yield from (
-            Pair("password", value)
-            for word, value in zip(words, words[1:], strict=False)
-            if word in ("password", "account")
+            Pair("password", value) for word, value in pairwise(words) if word in ("password", "account")
         )
 
 

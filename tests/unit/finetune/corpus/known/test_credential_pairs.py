@@ -16,7 +16,7 @@ STORES = {
     "config": "apiVersion: v1\nusers:\n- name: u\n  user: {token: eighteen}\n",
     "credentials.toml": '[registry]\ntoken = "nineteen"\n',
     ".pgpass": "h:5432:db:me:twenty\\:one\n",
-    "settings.xml": "<a xmlns='x'><server><password>twentytwo</password></server><add key='k' value='v23'/></a>",
+    "settings.xml": "<a xmlns='x'><s><password>twentytwo</password></s><add key='k' value='v23'/></a>",
     "auth.json": json.dumps({"deep": [{"secret": "v24"}], "raw": [{"name": "DB", "value": "v25"}]}),
     "token": "v26\n",
     ".git-credentials": "https://me:v%2F27@h.net\n",
