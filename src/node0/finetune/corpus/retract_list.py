@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The retract list, `<corpus>/.retracted.json`: entries that no dataset takes again.
 
-An entry is known by its id and by the digest of its content, so that neither a grown session nor a copy
-under another id brings it back. The list outlives the entry's file.
+An entry is known by its id, by the digest of its content, and by what it said (`retracted_turns`), so that neither a
+grown session, nor a copy under another id, nor a session that goes on from it brings it back. The list outlives the
+entry's file.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from node0.errors import BadCorpus
 from node0.files import locked, private_directory, write_atomically
+from node0.finetune.corpus.retracted_turns import marks_of
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.run_dir import find_runs
 
@@ -34,6 +37,9 @@ class Retraction(BaseModel):
     reason: str = ""
     deleted: bool = False
     "Its file is gone too, and no collection writes it again."
+
+    turns: list[str] = Field(default_factory=list)
+    "Marks of its answers, by which they are known in other entries."
 
 
 class Use(NamedTuple):
@@ -57,29 +63,52 @@ class RetractList:
         self.entries = _read(self._path)
         "Retractions by id."
 
-        self._digests = {known.content_digest for known in self.entries.values()}
+        self._index()
 
     def holds(self, entry: CorpusEntry) -> bool:
-        """Whether this entry, one with the same content, or one that it was made of, was retracted."""
+        """Whether this entry, one that it was made of, or something that it says was retracted."""
         made_of = entry.origin.entries if entry.origin is not None else ()
-        return not self.entries.keys().isdisjoint((entry.id, *made_of)) or (
-            (entry.content_digest or entry.digest()) in self._digests
+        return (
+            not self.entries.keys().isdisjoint((entry.id, *made_of))
+            or (entry.content_digest or entry.digest()) in self._digests
+            or (bool(self._turns) and not self._turns.isdisjoint(marks_of(entry)))
         )
 
     def refuses(self, entry: CorpusEntry) -> bool:
         """Whether it may not even be stored."""
+        gone = {name: known for name, known in self.entries.items() if known.deleted}
+        if not gone:
+            return False
+        turns = {turn for known in gone.values() for turn in known.turns}
         digest = entry.content_digest or entry.digest()
-        return any(
-            known.deleted and (name == entry.id or known.content_digest == digest)
-            for name, known in self.entries.items()
+        return (
+            entry.id in gone
+            or any(known.content_digest == digest for known in gone.values())
+            or (bool(turns) and not turns.isdisjoint(marks_of(entry)))
         )
 
-    def add(self, entries: Iterable[CorpusEntry], *, reason: str = "", deleted: bool = False) -> None:
-        """Retract entries; the list on disk is changed under a lock."""
+    def add(
+        self,
+        entries: Iterable[CorpusEntry],
+        *,
+        reason: str = "",
+        deleted: bool = False,
+        turns: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
+        """Retract entries; the list on disk is changed under a lock.
+
+        Args:
+            turns: Marks of what each entry says that tell it, by id; see `CorpusStore.retract`.
+        """
         at = datetime.now(UTC).isoformat(timespec="seconds")
         new = {
             entry.id: Retraction(
-                content_digest=entry.digest(), role=entry.role, at=at, reason=reason, deleted=deleted
+                content_digest=entry.digest(),
+                role=entry.role,
+                at=at,
+                reason=reason,
+                deleted=deleted,
+                turns=list(turns.get(entry.id, ())),
             )
             for entry in entries
         }
@@ -89,11 +118,15 @@ class RetractList:
         """Take entries off the list."""
         self._change(lambda known: {name: item for name, item in known.items() if name not in ids})
 
+    def _index(self) -> None:
+        self._digests = {known.content_digest for known in self.entries.values()}
+        self._turns = {turn for known in self.entries.values() for turn in known.turns}
+
     def _change(self, change: Callable[[dict[str, Retraction]], dict[str, Retraction]]) -> None:
         private_directory(self._path.parent)
         with locked(self._path.with_name(f"{FILE}.lock")):
             self.entries = change(_read(self._path))
-            self._digests = {known.content_digest for known in self.entries.values()}
+            self._index()
             rows = {name: known.model_dump() for name, known in sorted(self.entries.items())}
             write_atomically(
                 self._path, json.dumps({"version": 1, "entries": rows}, ensure_ascii=False) + "\n"

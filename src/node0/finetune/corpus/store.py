@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from node0.errors import BadCorpus, NotFound
 from node0.files import private_directory, write_atomically
 from node0.finetune.corpus.retract_list import RetractList
+from node0.finetune.corpus.retracted_turns import telling_marks
 from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
 from node0.town import Town
 
@@ -171,6 +172,25 @@ class CorpusStore:
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+    def retract(
+        self, entries: Sequence[CorpusEntry], *, reason: str = "", delete: bool = False
+    ) -> Mapping[str, Sequence[str]]:
+        """Never train on these entries again, nor on what else holds what they say; the ids of that, by entry.
+
+        Args:
+            entries: Of this store.
+            reason: Kept in the list.
+            delete: Their files go too, and nothing that holds what they say is stored again.
+
+        Raises:
+            BadCorpus: the retract list cannot be read.
+        """
+        turns, held = telling_marks(entries, self.entries())
+        self.retracted().add(entries, reason=reason, deleted=delete, turns=turns)
+        for entry in entries if delete else ():
+            self.delete(entry.id)
+        return held
 
     def retracted(self) -> RetractList:
         """What must never be in a dataset again.

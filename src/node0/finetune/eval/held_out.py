@@ -109,14 +109,15 @@ def held_out_entries(run: RunDirectory, corpus: Path, *, role: str) -> list[Corp
         raise NotFound(f"no corpus directory {corpus}; give --corpus-path DIR")
     is_of_role = corpus.name == role and not (corpus / role).is_dir()
     store = CorpusStore(corpus.parent if is_of_role else corpus)
-    wanted = ids - store.retracted().entries.keys()
+    retracted = store.retracted()
+    wanted = ids - retracted.entries.keys()
     found = [entry for entry in store.list() if entry.id in wanted]
     if len(found) < len(wanted):
         raise NotFound(
             f"{len(wanted) - len(found)} of {len(wanted)} held-out entries of {run.root} "
             f"are not in {corpus}; give the corpus it was trained on with --corpus-path"
         )
-    return found
+    return [entry for entry in found if not retracted.holds(entry)]
 
 
 def require_unseen(registry: ModelRegistry, name: str, entries: Sequence[CorpusEntry]) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retract entries, so that nothing is trained on them again, and find the runs that saw them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.errors import NotFound
 from node0.finetune.corpus.retract_list import runs_that_saw
+from node0.finetune.corpus.retracted_turns import marks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ def list_runs(ids: Sequence[str], town: Path | None, *, run_dirs: Sequence[Path]
     retracted = store.retracted()
     places = [place.checkpoints, place.models, *run_dirs]
     wanted = {*(ids or retracted.entries)}
-    uses = runs_that_saw(retracted, wanted | store.made_of(wanted), places)
+    turns = {turn for name in wanted & retracted.entries.keys() for turn in retracted.entries[name].turns}
+    holders = {entry.id for entry in store.entries() if turns and not turns.isdisjoint(marks_of(entry))}
+    uses = runs_that_saw(retracted, wanted | store.made_of(wanted) | holders, places)
     console.emit([use._asdict() for use in uses], as_json=as_json)
 
 
@@ -50,9 +53,18 @@ def retract_entries(change: Retraction, town: Path | None, *, as_json: bool) -> 
             raise NotFound(f"entry {unknown[0]!r} is not retracted: see `node0-corpus retract`")
         retracted.undo(names)
     elif names:
-        retracted.add([store.get(name) for name in names], reason=change.reason, deleted=change.delete)
-        for name in names if change.delete else ():
-            store.delete(name)
-    console.emit(
-        [{"id": name, **known.model_dump()} for name, known in retracted.entries.items()], as_json=as_json
-    )
+        entries = [store.get(name) for name in names]
+        _name_others(store.retract(entries, reason=change.reason, delete=change.delete))
+        retracted = store.retracted()
+    rows = [{"id": name, **known.model_dump(exclude={"turns"})} for name, known in retracted.entries.items()]
+    console.emit(rows, as_json=as_json)
+
+
+def _name_others(held: Mapping[str, Sequence[str]]) -> None:
+    """Say what else holds what was said in an entry: it is left out from now on, and its file stays."""
+    for name, others in held.items():
+        if others:
+            console.note(
+                f"what {name} says stands in {', '.join(others)} too: left out of training and export as well; "
+                f"to delete those files: node0 corpus retract {' '.join(others)} --delete"
+            )

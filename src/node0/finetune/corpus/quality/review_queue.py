@@ -179,8 +179,7 @@ class ReviewQueue:
     def drop(self, entry_id: str) -> None:
         """The entry goes, and is not taken in again."""
         entry = self._waiting_entry(entry_id)
-        self._store.retracted().add([entry], reason="dropped in review", deleted=True)
-        self._store.delete(entry_id)
+        self._store.retract([entry], reason="dropped in review", delete=True)
 
     def _waiting_entry(self, entry_id: str) -> CorpusEntry:
         entry = self._store.get(entry_id)
