@@ -3,15 +3,20 @@
 
     python bench/scrub.py [MEGABYTES]
 
+The rows of known secrets compare with the same scrubber without them, in turns.
 Processor time, not wall time. The last transcript is ten times the first: linear time shows as equal
 rates. Each hostile row is one piece repeated to 1 MB, beside its quarter: linear time shows as a ratio of 4.
 """
 
 import json
 import random
+import string
 import sys
 import time
 
+from node0.finetune.corpus.known.found_secrets import FoundSecrets
+from node0.finetune.corpus.known.known_secrets import KnownSecrets
+from node0.finetune.corpus.known.machine_secrets import MachineSecrets
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -27,6 +32,11 @@ PHRASES = (
     "edit update fix clean remote push pull request job worker timer"
 )
 WORDS = PHRASES.split()
+SPOKEN = (
+    "amber birch cobalt dusk ember fjord granite heron indigo juniper kelp lagoon maple nectar opal".split()
+)
+"Of passphrases."
+
 HOSTILE = (
     *(
         "ghp_",
@@ -160,12 +170,48 @@ def measure(
     )
 
 
+def some_secrets(number: int, rng: random.Random) -> list[str]:
+    """Values as credential stores hold them: digests, tokens, passwords, and a few passphrases."""
+    signs = string.ascii_letters + string.digits
+
+    def one(kind: int) -> str:
+        if kind == 0:
+            return f"{rng.getrandbits(160):040x}"
+        if kind < 16:
+            return "".join(rng.choices(signs, k=32))
+        if kind < 19:
+            return "".join(rng.choices(signs + "!#$%^*", k=14))
+        return "-".join(rng.choices(SPOKEN, k=4))
+
+    return [one(at % 20) for at in range(number)]
+
+
+def measure_known(megabytes: float, *, number: int = 400, rounds: int = 5) -> None:
+    """One row: the best rate with that many known secrets, as many found before, and the best without."""
+    rng, surrogates = random.Random(0), Surrogates(b"of no town")
+    found = FoundSecrets(lambda: b"of no town")
+    found.learn(some_secrets(number, rng))
+    known = KnownSecrets(MachineSecrets.of(some_secrets(number, rng)), found)
+    scrubbers = [CorpusScrubber(voters=(), surrogates=surrogates, known=one) for one in (None, known)]
+    leaves = transcript_like(int(megabytes * MEGA), rng)
+    for scrubber in scrubbers:
+        rate(scrubber, leaves)
+    rates = [[rate(one, leaves) for one in scrubbers] for _ in range(rounds)]
+    without, having = (max(one) for one in zip(*rates, strict=True))
+    rows = f"{having:5.1f} MB/s, without {without:5.1f} MB/s: ratio {having / without:4.2f}"
+    print(f"{2 * number} known secrets: {rows}", flush=True)
+    for piece in ("sk-", some_secrets(40, random.Random(0))[39][:9] + "\n"):
+        quarter, whole = (seconds(scrubbers[1], piece * (size // len(piece))) for size in (MEGA // 4, MEGA))
+        print(f"1 MB of {piece!r:34} {whole:5.2f} s, {whole / quarter:4.1f} times its quarter", flush=True)
+
+
 def main() -> None:
     """Print the rates with and without voters, then the hostile texts."""
     megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     voters = make_voters()
     measure("with voters", voters, megabytes=megabytes)
     measure("without voters", (), megabytes=megabytes)
+    measure_known(megabytes)
     measure("as in a town", voters, megabytes=megabytes, surrogates=Surrogates(b"of no town"))
     scrubber = CorpusScrubber(voters=voters, surrogates=Surrogates(b"of no town"))
     for size in (MEGA // 4, MEGA):

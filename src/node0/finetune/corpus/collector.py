@@ -73,12 +73,14 @@ class CorpusCollector:
         *,
         claude_dirs: Sequence[Path] = (),
         since: datetime | None = None,
+        again: bool = False,
         advance: Callable[[int, int], None] = lambda done, total: None,
     ) -> CollectionReport:
         """Every session that the town's events name or that an earlier collection remembers.
 
         Args:
             since: Leave out sessions that started earlier.
+            again: Also sessions that have not changed.
             advance: Called with how many sessions are done, and of how many.
         """
         report = CollectionReport()
@@ -94,7 +96,7 @@ class CorpusCollector:
             if not found:
                 report.skipped["session without a transcript"] += 1
             else:
-                self._collect(session, found, state, stored, report)
+                self._collect(session, found, state, stored, report, again=again)
             advance(number + 1, len(wanted))
         state.save()
         report.entries, report.skipped = +report.entries, +report.skipped
@@ -188,15 +190,17 @@ class CorpusCollector:
         state: CollectorState,
         stored: StoredEntries,
         report: CollectionReport,
+        *,
+        again: bool,
     ) -> None:
-        """One session, unless exactly this was collected already."""
+        """One session, unless exactly this was collected already and its entries are there."""
         try:
             states = [recording.state() for recording in recordings]
         except OSError as error:
             _pass_over(session, error, report)
             return
         mark, size = fingerprint(session, states, self._scrubber.version), sum(one.size for one in states)
-        if state.seen(session, mark):
+        if not again and state.seen(session, mark) and stored.hold(state.entries(session)):
             report.sessions += 1
             report.skipped["session that has not changed"] += 1
             return
@@ -214,7 +218,7 @@ class CorpusCollector:
             for name in gone:
                 self._store.delete(name)
             report.entries["removed"] += len(gone)
-        state.remember(session, mark, size)
+        state.remember(session, mark, size, self._store.sizes(made))
 
     def _session(
         self, session: Session, recordings: Sequence[Recording], report: CollectionReport

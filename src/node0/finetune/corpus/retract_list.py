@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The retract list, `<corpus>/.retracted.json`: entries that no dataset takes again.
 
-An entry is known by its id, by the digest of its content, and by what it said (`retracted_turns`), so that neither a
-grown session, nor a copy under another id, nor a session that goes on from it brings it back. The list outlives the
-entry's file.
+An entry is known by its id, by the digest of its content, and by what it said (`retracted_turns`), so that
+neither a grown session, nor a copy under another id, nor a session that goes on from it brings it back. The
+list outlives the entry's file.
 """
 
 import json

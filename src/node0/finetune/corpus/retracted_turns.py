@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Know the turns of an entry again in another one: in a resumed or forked session, or in another entry's context.
+"""Know the turns of an entry again: in a resumed or forked session, or in another entry's context.
 
-A mark is a digest of an answer and the turn before it, by their words of letters alone: what a scrubber of another
-day wrote in place of a value makes no difference. Turns of few words have none.
+A mark is a digest of an answer and the turn before it, by their words of letters alone: what a scrubber of
+another day wrote in place of a value makes no difference. Turns of few words have none.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ FEWEST_WORDS = 12
 
 MARK_BYTES = 8
 ORDINARY = 4
-"Sessions that hold a mark beside those that share much: then it is how sessions of this town begin, and tells nothing."
+"Sessions that hold a mark beside copies: then it is how sessions of this town begin, and tells nothing."
 
 COPY = 0.5
 "Share of an entry's marks above which another session is a copy of it."

@@ -94,7 +94,7 @@ class CorpusStore:
         existed = [
             found for found in self.root.glob(f"*/{entry.id}.json") if not found.parent.name.startswith(".")
         ]
-        if path in existed and path.read_text(encoding="utf-8") == text:
+        if path in existed and path.read_bytes() == text.encode():
             return Added.UNCHANGED
         private_directory(self.root)
         private_directory(path.parent)
@@ -137,6 +137,11 @@ class CorpusStore:
             except BadCorpus as error:
                 logger.warning("passed over: %s", error)
 
+    def sizes(self, ids: Collection[str]) -> dict[str, int]:
+        """Bytes of the files of those of these entries that are there, by id."""
+        found = ((name, directory / f"{name}.json") for name in ids for directory in self._role_directories())
+        return {name: path.stat().st_size for name, path in found if path.is_file()}
+
     def roles(self) -> Sequence[str]:
         """The roles that have entries, sorted."""
         return sorted({path.parent.name for path in self.paths(None)})
@@ -176,7 +181,7 @@ class CorpusStore:
     def retract(
         self, entries: Sequence[CorpusEntry], *, reason: str = "", delete: bool = False
     ) -> Mapping[str, Sequence[str]]:
-        """Never train on these entries again, nor on what else holds what they say; the ids of that, by entry.
+        """Never train on these again, nor on what else holds what they say; the ids of that, by entry.
 
         Args:
             entries: Of this store.

@@ -52,6 +52,49 @@ def test_collecting_twice_adds_nothing(place: Place) -> None:
     assert {path: path.stat().st_mtime_ns for path in place.store.root.glob("*/*.json")} == before
 
 
+@pytest.mark.parametrize("harm", ["gone", "empty", "torn", "cut in its second line", "no text"])
+def test_an_entry_that_is_missing_or_cannot_be_read_is_made_again(place: Place, harm: str) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    (path,) = place.store.root.glob("*/*.json")
+    whole = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        cut = {
+            "empty": b"",
+            "torn": whole[:40],
+            "cut in its second line": whole[:-30],
+            "no text": b"\xff\xfe" * 99,
+        }
+        path.write_bytes(cut[harm])
+
+    place.collect()
+
+    assert path.read_bytes() == whole
+    assert place.collect().skipped["session that has not changed"] == 1
+
+
+def test_a_session_that_has_not_changed_is_collected_again_where_that_is_asked_for(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+
+    report = place.collect(again=True)
+
+    assert (report.entries, report.skipped["session that has not changed"]) == ({"unchanged": 1}, 0)
+
+
+def test_a_deleted_entry_that_was_retracted_is_not_made_again(place: Place) -> None:
+    place.begin("s1", "deacon")
+    place.collect()
+    place.store.retract(place.store.list(), delete=True)
+
+    place.collect()
+
+    assert place.store.list() == []
+    assert place.collect().skipped["session that has not changed"] == 1
+
+
 def test_a_lost_memory_changes_no_entry(place: Place) -> None:
     place.begin("s1", "deacon")
     place.collect()

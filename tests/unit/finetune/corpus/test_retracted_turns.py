@@ -78,17 +78,17 @@ def test_what_is_deleted_is_stored_in_no_other_session(store: CorpusStore) -> No
     assert store.add(entry("resumed", "light", "buoy", own=1, session="c")) is Added.NEW
 
 
-def test_another_scrubbing_makes_no_other_mark() -> None:
+def scrubbed(call: str, *values: str) -> CorpusEntry:
+    """The same question and call, with what a scrubber wrote into them."""
     words = "The keeper asked {} at {} for the way to the old light, and went home with {} afterwards."
-    first, second = (
-        CorpusEntry.model_validate({"id": "x", "role": "deacon", **FACTS, "messages": [
-            {"role": "user", "content": words.format(*values)},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": call, "name": "Bash", "input": {"command": "go"}}]},
-        ]})
-        for call, values in (
-            ("t1", ("[EMAIL_1]", "/home/USER_1", "ghp_Zk3vQ8xW2")), ("t2", ("[EMAIL_7]", "/home/USER_2", "[REDACTED:token]"))
-        )
-    )  # fmt: skip
+    block = {"type": "tool_use", "id": call, "name": "Bash", "input": {"command": "go"}}
+    turns = [{"role": "user", "content": words.format(*values)}, {"role": "assistant", "content": [block]}]
+    return CorpusEntry.model_validate({"id": "x", "role": "deacon", **FACTS, "messages": turns})
+
+
+def test_another_scrubbing_makes_no_other_mark() -> None:
+    first = scrubbed("t1", "[EMAIL_1]", "/home/USER_1", "ghp_Zk3vQ8xW2")
+    second = scrubbed("t2", "[EMAIL_7]", "/home/USER_2", "[REDACTED:token]")
 
     assert marks_of(first) == marks_of(second) != frozenset()
 

@@ -180,3 +180,23 @@ def test_listing_reads_one_line_of_each_file(tmp_path: Path) -> None:
     store.headers()
 
     assert time.perf_counter() - start < 0.05
+
+
+def test_a_file_that_is_no_entry_is_named_and_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    for number, content in enumerate((b"", b"{", b"\xff\xfe", b"[1]", b'{"id": "x"}\n')):
+        (tmp_path / "polecat" / f"b{number}.json").write_bytes(content)
+
+    assert [entry.id for entry in store.entries()] == ["a1"]
+    assert [header.id for header in store.headers()] == ["a1"]
+    assert all(f"b{number}.json" in caplog.text for number in range(5))
+
+
+def test_sizes_are_those_of_the_files_that_are_there(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+
+    assert store.sizes(["a1", "gone"]) == {"a1": (tmp_path / "polecat" / "a1.json").stat().st_size}

@@ -37,6 +37,9 @@ def collect(  # noqa: PLR0913  # options of one command
             "--claude-dir", help="Claude configuration directory; may be repeated. Default: the town's."
         ),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also sessions that have not changed since they were collected.")
+    ] = False,
     since: Annotated[str | None, typer.Option(help="ISO 8601 date; leave out older sessions.")] = None,
     documents: Annotated[
         bool, typer.Option("--documents", help="Also the town's instructions and documents.")
@@ -63,6 +66,7 @@ def collect(  # noqa: PLR0913  # options of one command
         town=town,
         claude_dirs=tuple(claude_dir or ()),
         since=since,
+        again=again,
         documents=documents,
         transcript=transcript,
         session=session,

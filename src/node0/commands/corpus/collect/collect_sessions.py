@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collect the sessions of a town, one session file, or one live session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from node0 import console
 from node0.commands.corpus.open_beads import read_beads
 from node0.commands.corpus.open_corpus import open_store
 from node0.commands.corpus.open_scrubber import make_scrubber
-from node0.errors import Node0Error
+from node0.errors import BadCorpus, Node0Error, NotFound
 from node0.finetune.corpus.collect.collection_report import CollectionReport
 from node0.finetune.corpus.collect.look_again import look_again
 from node0.finetune.corpus.collector import CorpusCollector
@@ -43,6 +43,8 @@ class CollectRequest:
 
     min_tokens: int
     deny: tuple[str, ...]
+    again: bool = False
+    "Also sessions that have not changed."
 
 
 def collect(request: CollectRequest, *, as_json: bool) -> None:
@@ -115,6 +117,11 @@ def _collect_files(collector: CorpusCollector, request: CollectRequest, town: To
             bead_id=request.bead_id,
             outcome=request.outcome,
         )
+        if not report.entries and not report.exact_calls + report.reconstructed_calls + _short(report):
+            raise BadCorpus(
+                f"{request.transcript} holds no session: name a file that a harness wrote, "
+                "such as ~/.claude/projects/*/*.jsonl"
+            )
     else:
         report = _collect_town(collector, request, town)
     if not report.sessions and not report.entries:
@@ -122,7 +129,13 @@ def _collect_files(collector: CorpusCollector, request: CollectRequest, town: To
     return report
 
 
+def _short(report: CollectionReport) -> int:
+    """Entries that were left out because they are too short."""
+    return sum(count for reason, count in report.skipped.items() if reason.startswith("entry under "))
+
+
 def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Town) -> CollectionReport:
+    _require_projects(town, request.claude_dirs)
     since = timestamp_of(request.since) if request.since else None
     if request.since and since is None:
         console.misused(f"--since {request.since!r} is no ISO 8601 date, such as 2026-01-31")
@@ -132,8 +145,23 @@ def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Tow
             town,
             claude_dirs=request.claude_dirs,
             since=since,
+            again=request.again,
             advance=lambda done, total: bar.update(task, completed=done, total=total),
         )
+
+
+def _require_projects(town: Town, claude_dirs: Sequence[Path]) -> None:
+    """Nothing where every directory that was named holds sessions.
+
+    Raises:
+        NotFound: one does not.
+    """
+    for directory in claude_dirs:
+        if not (town.expand(directory) / "projects").is_dir():
+            raise NotFound(
+                f"no sessions below {directory}: name a configuration directory of Claude Code with "
+                "--claude-dir, in which `projects` lies"
+            )
 
 
 def _show(reports: Mapping[str, CollectionReport], *, as_json: bool) -> None:

@@ -65,6 +65,6 @@ def _name_others(held: Mapping[str, Sequence[str]]) -> None:
     for name, others in held.items():
         if others:
             console.note(
-                f"what {name} says stands in {', '.join(others)} too: left out of training and export as well; "
-                f"to delete those files: node0 corpus retract {' '.join(others)} --delete"
+                f"what {name} says stands in {', '.join(others)} too: left out of training and export too;"
+                f" to delete those files: node0 corpus retract {' '.join(others)} --delete"
             )

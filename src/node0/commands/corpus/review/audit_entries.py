@@ -9,8 +9,8 @@ from node0.commands.corpus.open_scrubber import make_scrubber
 from node0.finetune.corpus.quality.audit import audit, kinds, write_report
 
 
-def audit_entries(town: Path | None, *, role: str | None, strict: bool, as_json: bool) -> None:
-    """Write a dated report, and print what it found; no entry is changed.
+def audit_entries(town: Path | None, *, role: str | None, strict: bool, as_json: bool) -> int:
+    """Write a dated report, and print what it found; no entry is changed. 1 where it found something, else 0.
 
     strict: also what waits in quarantine or was accepted in review.
     """
@@ -21,4 +21,10 @@ def audit_entries(town: Path | None, *, role: str | None, strict: bool, as_json:
         console.emit([report], as_json=True)
     elif report["flagged"]:
         console.emit(kinds(report), as_json=False)
+    if report["flagged"]:
+        console.note(
+            "next: node0 corpus collect --again scrubs sessions with the rules of today; of others, "
+            "node0 corpus retract ID --delete takes one out"
+        )
     console.note(f"{report['audited']} entries audited, {len(report['flagged'])} flagged; report: {path}")
+    return 1 if report["flagged"] else 0

@@ -58,6 +58,9 @@ def audit(
     ] = False,
     town: TownOption = None,
     as_json: JsonOption = False,
-) -> None:
-    """Look for secrets in stored entries with the rules of today; writes a dated report, changes no entry."""
-    audit_entries.audit_entries(town, role=role, strict=strict, as_json=as_json)
+) -> int:
+    """Look for secrets in stored entries with the rules of today; exit code 1 when there are any.
+
+    Writes a dated report, changes no entry.
+    """
+    return audit_entries.audit_entries(town, role=role, strict=strict, as_json=as_json)

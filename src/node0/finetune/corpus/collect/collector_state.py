@@ -9,9 +9,10 @@ merges. Its strings are scrubbed as those of entries are.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from node0.files import locked, private_directory, write_atomically
@@ -59,9 +60,16 @@ class CollectorState:
         """Whether its files held more when they were last collected."""
         return bool(self._sessions.get(self._scrub(session.session_id), {}).get("bytes", 0) > size)
 
-    def remember(self, session: Session, mark: str, size: int) -> None:
-        """Note a session, with the `fingerprint` and size that its files had before they were read."""
-        self._sessions[self._scrub(session.session_id)] = {"mark": mark, "bytes": size}
+    def entries(self, session: Session) -> dict[str, int]:
+        """Its entries as they were stored: bytes of the file of each, by id."""
+        return dict(self._sessions.get(self._scrub(session.session_id), {}).get("entries", {}))
+
+    def remember(
+        self, session: Session, mark: str, size: int, entries: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Note a session, its `entries`, and `fingerprint` and size of its files before they were read."""
+        noted = {"mark": mark, "bytes": size, "entries": dict(sorted(entries.items()))}
+        self._sessions[self._scrub(session.session_id)] = noted
 
     def save(self) -> None:
         """Write the memory, whole or not at all, with what others have saved since it was read."""

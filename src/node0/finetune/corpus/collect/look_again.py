@@ -18,10 +18,8 @@ def look_again(store: CorpusStore, scrubber: CorpusScrubber) -> int:
     if scrubber.known is None:
         return 0
     news = scrubber.known.news()
-    changed = 0
-    for entry in store.entries() if news else ():
-        if scrubber.holds(entry, news):
-            changed += store.add(scrubber.scrub_entry(entry).entry) is Added.UPDATED
+    holding = (entry for entry in store.entries() if scrubber.holds(entry, news)) if news else ()
+    changed = sum(store.add(scrubber.scrub_entry(entry).entry) is Added.UPDATED for entry in holding)
     scrubber.known.keep()
     if changed:
         logger.info("took secrets that have become known out of %d entries stored before", changed)

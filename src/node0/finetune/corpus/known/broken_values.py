@@ -58,6 +58,9 @@ class Part(NamedTuple):
     spaced: bool
     "It holds spaces, so that whole words of it may stand on a line."
 
+    signed: bool
+    "It holds other signs than letters: then a part of letters alone is not the one that tells."
+
 
 class _Break(NamedTuple):
     """Where the line before a break ends, and where the next one begins."""
@@ -79,7 +82,7 @@ class BrokenValues:
         "Of the longest value that each stands in."
 
         for value in sorted(values, key=len):
-            self._parts.update(dict.fromkeys(_parts(value), Part(len(value), " " in value)))
+            self._parts.update(dict.fromkeys(_parts(value), _kind_of(value)))
             for at in range(1, len(value)):
                 self._add(value, at)
 
@@ -90,7 +93,7 @@ class BrokenValues:
             piece = line.strip(MARKS)
             for size in SIZES:
                 part = parts.get(piece[:size]) or parts.get(piece[-size:])
-                if part:
+                if part and not (part.signed and line.isalpha() and part.length - len(line) >= size):
                     return part
         return None
 
@@ -127,6 +130,11 @@ class BrokenValues:
                 return
 
 
+def _kind_of(value: str) -> Part:
+    spaced = " " in value
+    return Part(len(value), spaced, signed=not spaced and not value.isalpha())
+
+
 def _parts(value: str) -> Iterator[str]:
     """What tells that a part of a value stands somewhere: its windows, or longest words if it has spaces."""
     if " " in value:
@@ -140,7 +148,7 @@ def _parts(value: str) -> Iterator[str]:
 def _stretches(text: str, parts: Iterable[tuple[str, Part]]) -> Iterator[tuple[int, int]]:
     """Around each word that stands beside a break, as far as a value may reach; those that touch are one."""
     found = []
-    for word, (length, spaced) in parts:
+    for word, (length, spaced, _) in parts:
         reach = 2 * length + LONGEST_MARGIN
         aside = length if spaced else 0
         at = text.find(word)

@@ -62,7 +62,7 @@ def pairs_of(text: str, file_name: str) -> list[Pair]:
 
 
 def unfolded(pair: Pair, depth: int = 0) -> Iterator[Pair]:
-    """A pair and those inside of its value: logins of URLs, what follows a scheme, JSON, PEM, their base64."""
+    """A pair and those in its value: logins of URLs, what follows a scheme, JSON, PEM, their base64."""
     yield pair
     if depth >= DEEPEST:
         return

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a town knows to be secret before a text is read: this machine's secrets and what was found before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Protocol
 
 from node0.finetune.corpus.known.found_secrets import FILE, FoundSecrets
 from node0.finetune.corpus.known.known_judge import is_unlike_words
@@ -24,6 +25,16 @@ MOST_WORDS = 200_000
 "Words that are remembered, and their length; then they are learned anew."
 
 
+class _Part(Protocol):
+    """What knows some values."""
+
+    def shows_in(self, word: str) -> bool:
+        """Whether a word of a text may be one of them, or a part of one."""
+
+    def findings(self, text: str, words: Collection[str]) -> Iterator[Finding]:
+        """Every place in a text, in some words of which one shows."""
+
+
 class KnownSecrets:
     """Finds what is known, and learns more.
 
@@ -38,7 +49,7 @@ class KnownSecrets:
     def __init__(self, machine: MachineSecrets, found: FoundSecrets | None = None) -> None:
         self._machine = machine
         self._found = found
-        self._parts = (machine, *([found] if found else []))
+        self._parts: list[_Part] = [machine, *([found] if found else [])]
         self._plain: set[str] = set()
         self._telling: set[str] = set()
 

@@ -8,6 +8,7 @@ import pytest
 from node0.commands.common_options import command_app
 from node0.commands.corpus.collect.collect_sessions import CollectRequest, collect
 from node0.console import USAGE, run
+from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.store import CorpusStore
 
 
@@ -85,3 +86,27 @@ def test_documents_are_reported_beside_the_sessions(
     rows = json.loads(capsys.readouterr().out)
     assert {row["of"] for row in rows} >= {"documents"}
     assert CorpusStore(town_root / ".corpus").list()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "hello\n", "[1, 2]\n", '{"a": "b"}\n', "\0\xff" * 40],
+    ids=["empty", "prose", "list", "object", "bytes"],
+)
+def test_a_file_that_is_no_session_is_an_error(request_of: CollectRequest, tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.jsonl").write_text(text)
+
+    with pytest.raises(BadCorpus, match="holds no session: name a file that a harness wrote"):
+        collect(replace(request_of, transcript=tmp_path / "notes.jsonl", role="mayor"), as_json=True)
+
+
+@pytest.mark.parametrize("made", [None, "else"])
+def test_a_configuration_directory_of_nothing_is_an_error(
+    request_of: CollectRequest, tmp_path: Path, made: str | None
+) -> None:
+    place = tmp_path / "claude"
+    if made:
+        (place / made).mkdir(parents=True)
+
+    with pytest.raises(NotFound, match=f"no sessions below {place}"):
+        collect(replace(request_of, claude_dirs=(place,)), as_json=True)

@@ -57,9 +57,10 @@ def test_an_audit_writes_a_dated_report(town: Path, capsys: Printed) -> None:
 
     (town / ".models").mkdir(exist_ok=True)
     (town / ".models" / "settings.yaml").write_text("scrub: {deny: [dolphinswim]}\n")
-    assert run(town, "audit", "--strict") == 0
+    assert run(town, "audit", "--strict") == 1
 
     printed = capsys.readouterr()
     assert "3 entries audited, 3 flagged" in printed.err
+    assert "next: node0 corpus collect --again" in printed.err
     assert "redact: deny-list" in printed.out
     assert "dolphinswim" not in printed.out
