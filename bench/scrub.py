@@ -32,7 +32,7 @@ PHRASES = (
     "edit update fix clean remote push pull request job worker timer"
 )
 WORDS = PHRASES.split()
-SPOKEN = (
+SPOKEN = ("amber", "birch", "cobalt", "dusk", "ember", "fjord", "granite", "heron", "indigo", "kelp", "opal")
     "amber birch cobalt dusk ember fjord granite heron indigo juniper kelp lagoon maple nectar opal".split()
 )
 "Of passphrases."
@@ -200,7 +200,11 @@ def measure_known(megabytes: float, *, number: int = 400, rounds: int = 5) -> No
     without, having = (max(one) for one in zip(*rates, strict=True))
     rows = f"{having:5.1f} MB/s, without {without:5.1f} MB/s: ratio {having / without:4.2f}"
     print(f"{2 * number} known secrets: {rows}", flush=True)
-    for piece in ("sk-", some_secrets(40, random.Random(0))[39][:9] + "\n"):
+    for piece in (
+        "sk-",
+        some_secrets(40, random.Random(0))[39][:9] + "\n",
+        some_secrets(1, random.Random(0))[0][:4],
+    ):
         quarter, whole = (seconds(scrubbers[1], piece * (size // len(piece))) for size in (MEGA // 4, MEGA))
         print(f"1 MB of {piece!r:34} {whole:5.2f} s, {whole / quarter:4.1f} times its quarter", flush=True)
 

@@ -34,8 +34,8 @@ class WindowSearch:
         self._strings: dict[str, list[tuple[str, int]]] = {}
         "For each window, the strings that hold it, and where."
 
-        self._words: dict[str, list[str]] = {}
-        "For each window, the longest words of strings that hold it."
+        self._words: dict[str, list[tuple[str, int]]] = {}
+        "For each window, the longest words of strings that hold it, and where."
 
         self._spaced: list[str] = []
         "Strings of short words only: no word of theirs tells them."
@@ -57,9 +57,9 @@ class WindowSearch:
             return False
         held = self._words
         return any(
-            longest in word
+            at >= offset and word.startswith(longest, at - offset)
             for at in range(0, len(word) - WINDOW + 1, STEP)
-            for longest in held.get(word[at : at + WINDOW], ())
+            for longest, offset in held.get(word[at : at + WINDOW], ())
         )
 
     def places(self, text: str) -> Iterator[Place]:
@@ -80,5 +80,5 @@ class WindowSearch:
             return
         for offset in range(STEP):
             held = self._words.setdefault(longest[offset : offset + WINDOW], [])
-            if longest not in held:
-                held.append(longest)
+            if (longest, offset) not in held:
+                held.append((longest, offset))
