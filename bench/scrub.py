@@ -33,8 +33,6 @@ PHRASES = (
 )
 WORDS = PHRASES.split()
 SPOKEN = ("amber", "birch", "cobalt", "dusk", "ember", "fjord", "granite", "heron", "indigo", "kelp", "opal")
-    "amber birch cobalt dusk ember fjord granite heron indigo juniper kelp lagoon maple nectar opal".split()
-)
 "Of passphrases."
 
 HOSTILE = (
