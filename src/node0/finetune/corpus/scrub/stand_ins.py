@@ -90,8 +90,10 @@ class StandIns:
         if value not in self._given:
             self._read_texts()
             salt, surrogate = 0, self._surrogates.of(value)
+            # Of one piece, it is seen again as a whole.
+            in_pieces = kind == LOOKALIKE and not value.isalnum()
             while self._is_taken(surrogate, value) or (
-                kind == LOOKALIKE and salt < TRIES and self._looks_random(surrogate)
+                in_pieces and salt < TRIES and self._looks_random(surrogate)
             ):
                 salt += 1
                 surrogate = self._surrogates.of(value, salt)
@@ -126,6 +128,8 @@ class StandIns:
 
 def is_ours(surrogates: Surrogates, written: str) -> bool:
     """Whether nothing but surrogates and placeholders stands there, beside words and signs."""
+    if written.isalnum() and written.isascii():
+        return surrogates.is_own(written)
     value = read(without_placeholders(written))
     if surrogates.is_own(value):
         return True

@@ -26,7 +26,7 @@ FEWEST = 12
 of digits alone one in 2^18."""
 
 FREE = 4
-"Signs at the beginning that are drawn from the whole alphabet."
+"Signs at the beginning that are drawn from the whole alphabet: one block."
 
 SMALL = 16
 "Signs of an alphabet from which two may follow each other, not four."
@@ -123,17 +123,18 @@ class Surrogates:
         read = self._hash(f"read {salt}")
         drawn: list[str] = []
         offsets = b""
-        signs = [sign.encode() for sign in value]
-        for number, place in enumerate(shape.places[:CHAINED]):
+        for number, (place, alphabet) in enumerate(zip(shape.places[:CHAINED], shape.alphabets, strict=False)):
+            read.update(value[place].encode())
+            picked = read.copy().digest()
+            size = len(alphabet)
+            if number < FREE:
+                drawn.append(alphabet[(picked[0] << 8 | picked[1]) % size])
+                continue
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, drawn)
-            alphabet = shape.alphabets[number]
-            read.update(signs[place])
-            pick = int.from_bytes(read.copy().digest()[:2])
-            size = len(alphabet)
-            count = _choices(size, number)
-            first = offsets[number % BLOCK] if count < size else 0
-            drawn.append(alphabet[(first + size // count * (pick % count)) % size])
+            count = _choices(size)
+            step = size // count * (picked[1] % count)
+            drawn.append(alphabet[(offsets[number % BLOCK] + step) % size])
         rest = shape.alphabets[CHAINED:]
         if rest:
             read.update(value.encode())
@@ -144,15 +145,15 @@ class Surrogates:
     def _follows(self, value: str, shape: _Shape) -> bool:
         signs = [value[place] for place in shape.places[:TELLING]]
         offsets = b""
-        for number, sign in enumerate(signs):
+        for number in range(FREE, len(signs)):
             if number % BLOCK == 0:
                 offsets = self._offsets(shape, signs[:number])
             alphabet = shape.alphabets[number]
             size = len(alphabet)
-            count = _choices(size, number)
+            count = _choices(size)
             step = size // count
-            away = (alphabet.find(sign) - offsets[number % BLOCK]) % size
-            if count < size and (away % step or away >= step * count):
+            away = (alphabet.find(signs[number]) - offsets[number % BLOCK]) % size
+            if away % step or away >= step * count:
                 return False
         finished = list(value)
         shape.finish(finished)
@@ -171,13 +172,12 @@ def fits(value: str) -> bool:
     if _number_shape(value):
         return True
     core = value[_public_length(value) :]
-    return bool(SHAPED.fullmatch(value)) and sum(map(str.isalnum, core)) >= FEWEST
+    drawn = len(core) if core.isalnum() else sum(map(str.isalnum, core))
+    return drawn >= FEWEST and bool(SHAPED.fullmatch(value))
 
 
-def _choices(size: int, number: int) -> int:
-    """How many signs of an alphabet may follow: two of a small one, four of a large; at the beginning all."""
-    if number < FREE:
-        return size
+def _choices(size: int) -> int:
+    """How many signs of an alphabet may follow behind the first: two of a small one, four of a large."""
     return 2 if size <= SMALL else 4
 
 
@@ -195,7 +195,7 @@ def _possible_shapes(value: str) -> Iterator[_Shape]:
 
 
 def _alphabets_with(text: str) -> Iterator[str]:
-    signs = {sign for sign in text if sign.isalnum()}
+    signs = set(text) if text.isalnum() else set(filter(str.isalnum, text))
     return (alphabet for alphabet, known in SIGNS_OF if signs <= known)
 
 
@@ -207,6 +207,9 @@ def _public_length(value: str) -> int:
 def _shape(value: str, start: int) -> _Shape:
     """The shape of a value whose public prefix ends at `start`, with its narrowest alphabet."""
     alphabet = next(_alphabets_with(value[start:]), BASE62)
+    if value.isalnum():
+        places = list(range(start, len(value)))
+        return _Shape(places, [alphabet] * len(places), lambda signs: None)
     marks = UUID_MARKS if UUID.fullmatch(value) else ()
     places = [place for place in range(start, len(value)) if value[place].isalnum() and place not in marks]
     if CHECKED_TOKEN.fullmatch(value):
@@ -216,6 +219,8 @@ def _shape(value: str, start: int) -> _Shape:
 
 def _number_shape(value: str) -> _Shape | None:
     """The shape of a card's or an account's number with valid check digits."""
+    if not (CARD.fullmatch(value) or IBAN.fullmatch(value)):
+        return None
     digits = re.sub(r"[ -]", "", value)
     if CARD.fullmatch(value) and luhn.is_valid(digits):
         places = [place for place, sign in enumerate(value) if sign.isdigit()]
