@@ -12,12 +12,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.views import GAP, View, ViewBuilder
 
-ANY_BREAK = re.compile(r"\n|\\{1,4}(?:r\\{1,4})?n")
+ANY_BREAK = re.compile(r"\n|\\\\{0,3}(?:r\\{1,4})?n")
 MARGIN = re.compile(r"(?:[ \t]|\\{1,4}t){0,40}(?:(?:[│┃|>#*+]|//)[ \t]{1,8})?")
 "What a block puts before each of its lines."
 
@@ -98,61 +98,82 @@ class _LineBreak(NamedTuple):
     wide: bool
 
 
-def joined_lines(text: str) -> JoinedLines | None:
-    """The lines that may hold a broken token, put together; None where there are none."""
-    spans = _breaks(text)
-    if not spans:
+def joined_lines(text: str, names: Sequence[str] | None = None) -> JoinedLines | None:
+    """The lines that may hold a broken token, put together; None where there are none.
+
+    Args:
+        text: Is looked through line by line.
+        names: What stands before or in a token, in lower case; with them, a line that is only wider than all
+            others and ends with a word is joined where one of these is near.
+    """
+    lines, starts = _lines(text)
+    if len(lines) < 2:
         return None
-    line_breaks, repeated = _line_breaks(text, spans)
+    line_breaks, repeated = _line_breaks(text, lines, starts, names=names)
     return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
 
 
-def _breaks(text: str) -> list[tuple[int, int]]:
-    """Where each break begins and ends; those that are all written alike are found without a pattern."""
+def _lines(text: str) -> tuple[list[str], list[int]]:
+    """The lines, and where each begins; breaks that are all written alike are found without a pattern."""
     if "\\n" not in text:
-        return _places(text, "\n")
-    if any(other in text for other in ("\n", "\\r", "\\\\")):
-        return [found.span() for found in ANY_BREAK.finditer(text)]
-    return _places(text, "\\n")
-
-
-def _places(text: str, sign: str) -> list[tuple[int, int]]:
-    width = len(sign)
-    ends = accumulate(map(len, text.split(sign)[:-1]), lambda end, line: end + width + line)
-    return [(end, end + width) for end in ends]
-
-
-def _line_breaks(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[_LineBreak], bool]:
-    """The breaks that may be inside a word, and whether several lines have the full width."""
+        return _split(text, "\n")
+    if not any(other in text for other in ("\n", "\\r", "\\\\")):
+        return _split(text, "\\n")
+    spans = [found.span() for found in ANY_BREAK.finditer(text)]
     starts = [0, *(end for _, end in spans)]
-    widths = [end - start for start, (end, _) in zip(starts, spans, strict=False)]
-    widest = max(widths)
+    ends = [*(start for start, _ in spans), len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)], starts
+
+
+def _split(text: str, sign: str) -> tuple[list[str], list[int]]:
+    lines = text.split(sign)
+    width = len(sign)
+    return lines, [0, *accumulate([len(line) + width for line in lines[:-1]])]
+
+
+def _line_breaks(
+    text: str, lines: Sequence[str], starts: Sequence[int], *, names: Sequence[str] | None
+) -> tuple[list[_LineBreak], bool]:
+    """The breaks that may be inside a word, and whether several lines have the full width."""
+    widths = list(map(len, lines[:-1]))
+    full = max(max(widths), NARROWEST)
+    repeated = widths.count(full) > 1
     line_breaks = []
-    for line_start, (line_end, next_start), width in zip(starts, spans, widths, strict=False):
-        wide = width == widest >= NARROWEST
-        if not wide:
-            ends_short = " " in text[line_end - SHORTEST_PIECE : line_end]
-            if ends_short and " " in text[next_start : next_start + SHORTEST_PIECE]:
+    for number, (line, following) in enumerate(pairwise(lines)):
+        wide = widths[number] == full
+        if _is_between_words(line, following):
+            if not wide:
                 continue
-            if _between_words(text, line_start, line_end, next_start):
+            around = f"{text[max(0, starts[number] - LOOK) : starts[number]]}{line}\n{following}".lower()
+            if not repeated and names is not None and not any(name in around for name in names):
                 continue
-        line_break = _broken_word(text, line_start, line_end, next_start, wide=wide)
+        end = starts[number] + len(line)
+        line_break = _broken_word(text, starts[number], end, starts[number + 1], wide=wide)
         if line_break:
             line_breaks.append(line_break)
-    return line_breaks, widths.count(widest) > 1
+    return line_breaks, repeated
 
 
-def _between_words(text: str, line_start: int, line_end: int, next_start: int) -> bool:
+def _is_between_words(line: str, following: str) -> bool:
     """Whether whole words stand on both sides of a break, as at most breaks they do."""
-    before = text[max(line_start, line_end - LOOK) : line_end].rpartition(" ")[2]
-    if len(before) >= SHORTEST_PIECE:
-        whole = is_plain(before) if len(before) <= SHORT_WORD else bool(COMPLETE.fullmatch(before))
-        if not whole:
-            return False
-    words = text[next_start : next_start + LOOK].split(None, 1)
-    if not words or words[0][0] not in PLAIN_START:
-        return not words
-    return len(words[0]) <= SHORT_WORD and is_plain(words[0])
+    last, first = line[-LOOK:].rpartition(" ")[2], following[:LOOK].lstrip().partition(" ")[0]
+    if _is_whole_end(last) and _is_whole_start(first):
+        return True
+    return " " in line[-SHORTEST_PIECE:] and " " in following[:SHORTEST_PIECE]
+
+
+@lru_cache(maxsize=65536)
+def _is_whole_end(word: str) -> bool:
+    """Whether no token goes on behind the last word of a line."""
+    return len(word) < SHORTEST_PIECE or (
+        is_plain(word) if len(word) <= SHORT_WORD else bool(COMPLETE.fullmatch(word))
+    )
+
+
+@lru_cache(maxsize=65536)
+def _is_whole_start(word: str) -> bool:
+    """Whether no token ends with the first word of a line; there may be none."""
+    return not word or (word[0] in PLAIN_START and len(word) <= SHORT_WORD and is_plain(word))
 
 
 def _put_together(text: str, line_breaks: Sequence[_LineBreak], *, repeated: bool) -> JoinedLines:

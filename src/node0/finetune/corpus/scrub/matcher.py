@@ -72,7 +72,7 @@ class Matcher:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
             yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
-        joined = joined_lines(anchored.text)
+        joined = joined_lines(anchored.text, None if self._detectors else _names(anchored))
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
@@ -116,6 +116,12 @@ class Matcher:
             if inside:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
+
+
+def _names(anchored: AnchoredText) -> list[str]:
+    """The anchors in a text of rules that also look over breaks."""
+    anchors = (*anchored.exact, *anchored.either_case)
+    return [anchor.lower() for anchor, rule in anchors if not rule.in_line]
 
 
 def _is_one(blob: Blob, joined: JoinedLines) -> bool:

@@ -9,8 +9,11 @@ from typing import Protocol
 
 from node0.finetune.corpus.scrub.finding import Finding
 
-NUMBER = re.compile(r"_\d")
-NUMBERED = re.compile(r"\[?\b(EMAIL|IP|PRIVATE_IP|MAC|PHONE|NAME|USER|RIG|BEAD|PATH|HOST)_(\d{1,9})\b\]?")
+KINDS = ("EMAIL", "IP", "PRIVATE_IP", "MAC", "PHONE", "NAME", "USER", "RIG", "BEAD", "PATH", "HOST")
+NUMBER = re.compile(rf"_(?:{'|'.join(f'(?<={kind}_)' for kind in KINDS)})\d")
+"A search is fast where it begins with a sign."
+
+NUMBERED = re.compile(rf"\[?\b({'|'.join(KINDS)})_(\d{{1,9}})\b\]?")
 REDACTED = re.compile(r"\[REDACTED:[a-z0-9-]{1,64}\]")
 
 

@@ -27,7 +27,7 @@ SHORTEST = 6
 "No rule matches fewer characters."
 
 PASSES = 8
-LONG = 200_000
+LONG = 32_768
 "Longer texts are looked at again only where something was replaced."
 
 LONGEST_NAMED = 512
@@ -39,7 +39,10 @@ AROUND = 8192
 
 WORD = re.compile(r"\S*")
 JOINING = frozenset(string.ascii_letters + string.digits + "+/_-\\%")
-"Signs beside a stretch that may make another one of it."
+"Signs before a stretch that may make another one of it."
+
+GOES_ON = re.compile(r"[A-Za-z0-9+/_%-]|\\(?![nrt\"'])")
+"The same behind it, where an escape is no break and no quote."
 
 Verdict = Callable[[str], Tier | None]
 "What a person decided about an uncertain value; None where nobody has."
@@ -150,15 +153,19 @@ class TextScrubber:
             # A placeholder is shorter than what it hides, so a second look may see more context.
             text, places = replaced(text, redact, placeholders)
             gone += redact
-            if all(finding.kind == LOOKALIKE for finding in redact):
-                # What has kept its length and shape shows nothing new but in its own word.
-                sizes = (finding.end - finding.start for finding in redact)
-                spans = ((place, place + size) for place, size in zip(places, sizes, strict=True))
-                if not self._more_in_words(text, spans):
-                    break
-            elif len(text) > LONG and not self._more_around(text, places):
+            if not self._may_show_more(text, redact, places):
                 break
         return text, gone + [finding for finding in found if finding.tier is Tier.QUARANTINE]
+
+    def _may_show_more(self, text: str, gone: Sequence[Finding], places: Sequence[int]) -> bool:
+        """Whether a text may show more now that these were replaced, at these places in it."""
+        others = [place for one, place in zip(gone, places, strict=True) if one.kind != LOOKALIKE]
+        if others and (len(text) <= LONG or self._more_around(text, others)):
+            return True
+        # What has kept its length and shape shows nothing new but in its own word.
+        sizes = (0 if one.kind != LOOKALIKE else one.end - one.start for one in gone)
+        spans = ((place, place + size) for place, size in zip(places, sizes, strict=True) if size)
+        return self._more_in_words(text, spans)
 
     def _more_around(self, text: str, places: Sequence[int]) -> bool:
         """Whether more comes to light near the placeholders of a long text; each part is seen once."""
@@ -171,7 +178,7 @@ class TextScrubber:
     def _more_in_words(self, text: str, replaced_ones: Iterable[tuple[int, int]]) -> bool:
         """Whether a word in which a lookalike was replaced still holds what only looks random."""
         for start, end in replaced_ones:
-            if text[start - 1 : start] in JOINING or text[end : end + 1] in JOINING:
+            if text[start - 1 : start] in JOINING or GOES_ON.match(text, end):
                 first = text.rfind("\n", max(0, start - LONGEST_NAMED), start) + 1 or start
                 last = WORD.match(text, end)
                 words = text[first : last.end() if last else end].split()

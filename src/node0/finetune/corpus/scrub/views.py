@@ -67,6 +67,8 @@ DOUBLED = re.compile(r"\"\"")
 
 PIECED = re.compile(r"\\{0,7}[\"'] {0,3}\+\s{0,40}\\{0,7}[\"']")
 "A literal that was put together of two."
+
+PIECED_SITE = re.compile(r"\+\s{0,40}\\{0,7}[\"']")
 ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 STOP = re.compile(r"[\s\"'<>`]")
 Pieces = Iterator[tuple[str, int]]
@@ -141,7 +143,7 @@ def decoded_views(text: str) -> Iterator[View]:
     yield from _without_layout(text, coded=coded)
     if "&" in text and ENTITY_SITE.search(text):
         yield _undone(text, ENTITY_SITE, ENTITY, _entity)
-    if "+" in text and PIECED.search(text):
+    if "+" in text and PIECED_SITE.search(text) and PIECED.search(text):
         yield _undone(text, PIECED, PIECED, _nothing)
     if '""' in text and DOUBLED_SITE.search(text):
         yield _undone(text, DOUBLED_SITE, DOUBLED, _one_quote)

@@ -67,7 +67,7 @@ SHORTEST = 7
 "Characters; fewer tell nothing."
 
 TERM = re.compile(
-    r"(?:utf|latin|base|u?int|float|bf|fp|sha|md|crc|aes|rsa|ipv|http|oauth|tls|ssl|x(?=509|86)|arm|amd|win|mp|gpt|llama)"
+    r"(?=[a-cf-imortuwlsvx])(?:utf|latin|base|u?int|float|bf|fp|sha|md|crc|aes|rsa|ipv|http|oauth|tls|ssl|x(?=509|86)|arm|amd|win|mp|gpt|llama)"
     r"(?:\d{1,2}|128|256|384|509|512|1024|2048|4096)(?!\d)|(?<![a-z])[vV]\d(?!\d)",
     re.IGNORECASE,
 )

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.corpus.scrub.joined_lines import ANY_BREAK, _breaks, is_plain, joined_lines
+from node0.finetune.corpus.scrub.joined_lines import ANY_BREAK, _lines, is_plain, joined_lines
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 
@@ -90,4 +90,18 @@ def test_any_text_is_joined_and_breaks_lie_in_order_inside_it(parts: list[str]) 
 def test_breaks_are_found_however_they_are_written(pieces: list[str]) -> None:
     text = "".join(pieces)
 
-    assert _breaks(text) == [found.span() for found in ANY_BREAK.finditer(text)]
+    lines, starts = _lines(text)
+
+    assert lines == ANY_BREAK.split(text)
+    assert starts == [0, *(found.end() for found in ANY_BREAK.finditer(text))]
+
+
+def test_a_line_of_words_that_is_the_widest_is_joined_only_near_a_name() -> None:
+    text = "see the notes\nthe password: correct horse batt\nery\nand so on"
+
+    assert joined_lines(text, ["token"]) is None
+    assert joined_lines(text, ["token", "passw"]) == joined_lines(text)
+
+
+def test_a_token_is_joined_whether_a_name_is_near_or_not() -> None:
+    assert joined_lines(f"use {TOKEN[:24]}\n{TOKEN[24:]} now", [])
