@@ -61,7 +61,7 @@ BETWEEN_SIGNS = re.compile(r"(?<=\S) (?=\S)|(?<=\S)  (?= )")
 WIDE = re.compile(r"[\uff01-\uff5e\u3000\U0001d400-\U0001d7ff]+")
 "Full-width and mathematical letters."
 
-DOUBLED_SITE = re.compile(r"[\w:=(\[{ ,]\"\"[^\s\",;)\]}]")
+DOUBLED_SITE = re.compile(r"\"\"(?<=[\w:=(\[{ ,]..)[^\s\",;)\]}]")
 DOUBLED = re.compile(r"\"\"")
 "A quote inside a quoted field of CSV (RFC 4180)."
 
