@@ -21,10 +21,14 @@ BREAK = re.compile(rf"(?P<break>(?:\r?\n|\\{{1,8}}n){MARGIN})(?=[0-9a-fA-F]{{6,1
 LINE = re.compile(
     r"(?P<offset>[0-9a-fA-F]{6,16})(?P<colon>:?)[ \t]{1,4}(?P<bytes>[0-9a-fA-F]{2,16"
     r"}(?![0-9A-Za-z])(?: {1,2}[0-9a-fA-F]{2,16}(?![0-9A-Za-z]))*)"
-    r"(?P<rest>(?:(?!\\{1,8}n)[^\n])*)"
+    rf"(?P<rest>(?:(?!{BREAK.pattern.replace('?P<break>', '?:')})[^\n])*)"
 )
+"A break that is written out ends a line where another one follows; in the column of signs it may be a sign."
+
+ESCAPED_BREAK = re.compile(r"\\{1,8}n")
 BYTE = re.compile(r"[0-9a-fA-F]{2}")
 GROUP = re.compile(r"[0-9a-fA-F]+")
+CLOSING = "|<"
 FRAME = re.compile(r" {1,64}[|>]")
 SWAPPED = 4
 "Digits of a word of two bytes, where no colon says that it is xxd's."
@@ -101,7 +105,17 @@ def _lines(text: str, start: int) -> list[_Line]:
         count = _distance(match, more)
         lines.append(_line(text, match, lines[0] if lines else None, count))
         match = more if count == len(lines[-1].places) else None
-    return lines
+    return [*lines[:-1], *(_without_rest(text, line) for line in lines[-1:])]
+
+
+def _without_rest(text: str, line: _Line) -> _Line:
+    """The last line, which ends with its column of signs, or where a break is written out."""
+    if line.signs is not None:
+        end = min(line.end, line.signs + len(line.places))
+        framed = end < line.end and text[end] in CLOSING
+        return line._replace(end=end + framed)
+    escaped = ESCAPED_BREAK.search(text, line.start, line.end)
+    return line._replace(end=escaped.start()) if escaped else line
 
 
 def _distance(match: re.Match[str], following: re.Match[str] | None) -> int:

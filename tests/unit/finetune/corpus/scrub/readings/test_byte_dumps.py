@@ -64,3 +64,19 @@ def test_any_text_is_searched_and_places_lie_inside_it(text: str) -> None:
     for blob in dumps(f"000000{text}", ()):
         assert 0 <= blob.start < blob.end <= len(text) + 6
         rewritten(f"000000{text}"[blob.start : blob.end], str.upper)
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_written_out_break_in_the_column_of_signs_ends_no_line(escaped: bool) -> None:
+    text = '{"key": "first line\\nsecond line\\nthe third one of them"}'
+    dump = "\n".join(
+        f"{at:08x}: {text[at : at + 16].encode().hex(' ', 2):39}  {text[at : at + 16]}"
+        for at in range(0, len(text), 16)
+    )
+    written = dump.replace("\\", "\\\\").replace("\n", "\\n") if escaped else dump
+    around = f'{{"output": "{written}"}}' if escaped else f"see\n{written}\nend"
+
+    (blob,) = dumps(around, [])
+
+    assert blob.text == text
+    assert around[blob.start : blob.end] == written
