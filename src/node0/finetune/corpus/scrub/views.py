@@ -55,6 +55,11 @@ ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,2
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
 SPACED_SITE = re.compile(r" \S (?:  )?\S (?:  )?\S (?:  )?\S")
 SPACED = re.compile(r"\S(?: (?:  )?\S(?= )){3,} (?:  )?\S")
+SPACED_WORD = re.compile(
+    r"(?<![^\s\"'`=:@/,;|+%(\[{<>])\S(?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])"
+)
+"As SPACED, where the signs are those of one value in a text: no word around it is part of it."
+
 BETWEEN_SIGNS = re.compile(r"(?<=\S) (?=\S)|(?<=\S)  (?= )")
 "The space that was put between two signs; where one of them is a space itself, two of three."
 
@@ -148,7 +153,8 @@ def decoded_views(text: str) -> Iterator[View]:
     if '""' in text and DOUBLED_SITE.search(text):
         yield _undone(text, DOUBLED_SITE, DOUBLED, _one_quote)
     if SPACED_SITE.search(text):
-        yield _closed_up(text)
+        yield _closed_up(text, SPACED)
+        yield _closed_up(text, SPACED_WORD)
     if not text.isascii() and WIDE.search(text):
         yield _undone(text, WIDE, WIDE, _narrow)
 
@@ -188,14 +194,14 @@ def _go_on(builder: ViewBuilder, text: str, done: int, start: int) -> None:
         builder.decoded(GAP, start, start)
 
 
-def _closed_up(text: str) -> View:
+def _closed_up(text: str, spaced: re.Pattern[str]) -> View:
     """The signs that stand one by one put together again, with the line around them."""
     builder = ViewBuilder(text)
     done = 0
     for start, end in _stretches(text, SPACED_SITE):
         _go_on(builder, text, done, start)
         at = start
-        for run in SPACED.finditer(text, start, end):
+        for run in spaced.finditer(text, start, end):
             for gap in BETWEEN_SIGNS.finditer(text, run.start(), run.end()):
                 builder.copy(at, gap.start())
                 at = gap.end()

@@ -14,6 +14,7 @@ from node0.finetune.corpus.scrub.rules.secret_values import (
     FIGURES,
     NAMES_ITSELF,
     QUANTITY,
+    WORDS,
     stands_for_a_value,
 )
 from node0.finetune.corpus.scrub.word_likeness import TERM, is_generated
@@ -91,7 +92,7 @@ def _told(name: str, value: str, *, quoted: bool, joined: bool) -> Tier | None:
     if nothing or RESULT.fullmatch(name):
         return None
     name = name.lower()
-    if value.isdigit():
+    if value.isdigit() and not BYTES.fullmatch(value):
         return Tier.REDACT if re.search(r"pin|code|pass|pwd|otp", name) and 4 <= len(value) <= 10 else None
     password = PASSWORD_NAME.search(name)
     if quoted and " " in value.strip():
@@ -121,21 +122,28 @@ def is_odd(value: str) -> bool:
     """Whether a word is none: letters beside digits or signs, and no term, figure, path, call or name."""
     if FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or re.match(r"[./~\\]|[a-z]+://|--", value):
         return False
-    letters, digits = re.search(r"[A-Za-z]", value), re.search(r"\d", value)
-    if not letters:
-        return False
-    if IDENTIFIER_LIKE.fullmatch(value):
-        return False
-    if DIGEST.fullmatch(value) or is_generated(re.sub(r"[^A-Za-z0-9]", "", value)):
+    if BYTES.fullmatch(value):
         return True
-    core = TERM.sub("", value)
-    if re.search(r"\d", core) and digits:
+    if not re.search(r"[A-Za-z]", value) or IDENTIFIER_LIKE.fullmatch(value):
+        return False
+    if DIGEST.fullmatch(value) or is_generated(re.sub(r"[^A-Za-z0-9]", "", value)) or has_odd_case(value):
+        return True
+    if re.search(r"\d", TERM.sub("", value)):
         return len(value) >= 4
     return bool(SIGN.search(value.rstrip("?!=*&+"))) and len(value) >= 6 and not CODE_LIKE.search(value)
 
 
+def has_odd_case(value: str) -> bool:
+    """Whether letters stand in both cases as no name of several words has them."""
+    mixed = value.isalpha() and value.isascii() and len(value) >= 8 and value.upper() != value != value.lower()
+    return mixed and not WORDS.fullmatch(value) and is_generated(value.lower())
+
+
+BYTES = re.compile(r"\d{20,}")
+"More digits than a counter has."
+
 IDENTIFIER_LIKE = re.compile(
-    r"v?\d[\w.]*|[A-Za-z]\d{1,3}|[a-z]{1,6}-[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
+    r"v?\d{1,4}(?:[._-]\w{1,8})*|v?\d{1,4}[a-z]{1,10}\d{0,2}|0x[0-9A-Fa-f]{1,16}|[A-Za-z]\d{1,3}|[a-z]{1,6}-(?![a-z]{4,}\d{2,4}$)[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
     r"|\w+(?:/[\w.-]+)+|[a-z]+_\d|#\d+|[A-Z]{1,4}-?\d{1,5}|\$?\d+[a-zA-Z%]{1,3}"
 )
 "Versions, numbered things, ids of beads, files and paths."

@@ -39,8 +39,8 @@ PASSWORD = re.compile(
     r"passw|passphrase|pwd|secret|credential|(?:^|[_-]|db|smtp|user|root|admin|ftp|mail|pg|sql)pass$",
     re.IGNORECASE,
 )
-FIGURES = re.compile(r"[\d.,:/%-]+")
-"A number, a date, a share."
+FIGURES = re.compile(r"(?!\d{20})[\d.,:/%-]+")
+"A number, a date, a share; with more digits than a counter of 64 bits has, it is bytes."
 
 UNIT = (
     r"(?:[num\u00b5]?s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|y|years?|[kmgtp]?hz"
@@ -48,7 +48,7 @@ UNIT = (
     r"|rpm|rps|qps|tps|px|r?em|pt|x|%|k|v)"
 )
 QUANTITY = re.compile(
-    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?\d[\d_.,]*(?:e[+-]?\d+)?", re.IGNORECASE
+    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?(?!\d{{20}})\d[\d_.,]*(?:e[+-]?\d+)?", re.IGNORECASE
 )
 "A number with its unit, a duration of several, a rate."
 
