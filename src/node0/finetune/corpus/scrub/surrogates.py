@@ -123,7 +123,9 @@ class Surrogates:
         read = self._hash(f"read {salt}")
         drawn: list[str] = []
         offsets = b""
-        for number, (place, alphabet) in enumerate(zip(shape.places[:CHAINED], shape.alphabets, strict=False)):
+        for number, (place, alphabet) in enumerate(
+            zip(shape.places[:CHAINED], shape.alphabets, strict=False)
+        ):
             read.update(value[place].encode())
             picked = read.copy().digest()
             size = len(alphabet)

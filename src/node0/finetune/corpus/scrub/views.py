@@ -55,9 +55,7 @@ ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,2
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
 SPACED_SITE = re.compile(r" \S (?:  )?\S (?:  )?\S (?:  )?\S")
 SPACED = re.compile(r"\S(?: (?:  )?\S(?= )){3,} (?:  )?\S")
-SPACED_WORD = re.compile(
-    r"(?<![^\s\"'`=:@/,;|+%(\[{<>])\S(?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])"
-)
+SPACED_WORD = re.compile(r"(?<![^\s\"'`=:@/,;|+%(\[{<>])\S(?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])")
 "As SPACED, where the signs are those of one value in a text: no word around it is part of it."
 
 BETWEEN_SIGNS = re.compile(r"(?<=\S) (?=\S)|(?<=\S)  (?= )")

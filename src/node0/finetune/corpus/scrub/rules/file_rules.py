@@ -13,12 +13,14 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     VALUE,
     handed,
     is_odd,
+    line_before,
     odd,
     phrase,
 )
-from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
+USER_ALONE = re.compile(r"[ \t]{0,8}\"[\w.@-]{1,64}")
 LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
 
 
@@ -32,6 +34,11 @@ def open_phrase(match: re.Match[str]) -> Tier | None:
     words = match.group("secret").split()
     command = any(is_odd(word) or word[0] in "-/.|&;>" for word in words)
     return None if command or directive_start(match) is None else phrase(match)
+
+
+def beside_user(match: re.Match[str]) -> Tier | None:
+    """The second of two strings that are all of a line, as pgbouncer's list of users has them."""
+    return odd(match) if USER_ALONE.fullmatch(line_before(match)) else None
 
 
 def directive_start(match: re.Match[str]) -> re.Match[str] | None:
@@ -96,6 +103,42 @@ FILE_RULES: tuple[SecretRule, ...] = (
         rf"(?:\n|\Z|\\n))",
         directive,
         fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "␣on␣>",
+        rf" on >{VALUE}(?=[ \t]{{1,4}}[~&+%-]|\n|\Z)",
+        odd,
+    ),
+    make_rule(
+        "assigned-secret",
+        "--plaintext authtok rootpw _auth",
+        rf"(?:--plaintext[ \t]|authtok\s{{0,3}}[=:]|rootpw\s{{0,2}}:|_auth=)[ \t]{{0,3}}{VALUE}",
+        odd,
+        fold=True,
+    ),
+    make_rule("connection-file", "]:", rf"\]:\d{{2,5}}[ \t]{{1,8}}[^\s:]{{1,80}}:{VALUE}", odd),
+    make_rule(
+        "connection-file",
+        '"␣"',
+        rf"\" (?=\"){QUOTED}(?=[ \t]{{0,4}}(?:\n|\Z))",
+        beside_user,
+    ),
+    make_rule(
+        "assigned-secret",
+        "env(",
+        rf"env\((?P<q1>['\"])\w{{0,40}}(?:pass|secret|token|key)\w{{0,24}}(?P=q1)\s{{0,2}},\s{{0,3}}{QUOTED}",
+        odd,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "!!str",
+        rf"(?:passw(?:or)?d|secret|token)[\"']?:[ \t]{{1,4}}!!str[ \t]{{1,4}}{VALUE}",
+        odd,
+        fold=True,
+        before=WORD + "\"': \t",
+        reach=40,
     ),
     make_rule("assigned-secret", "psk", rf"psk\s{{0,2}}=\s{{0,2}}{VALUE}", handed, fold=True),
 )

@@ -81,6 +81,8 @@ def odd(match: re.Match[str]) -> Tier | None:
 def told(match: re.Match[str]) -> Tier | None:
     """What a sentence says a secret is; a word in quotes behind a sign is for the rules of assignments."""
     link = match.groupdict().get("link") or ""
+    if not link and match["secret"].startswith("-"):
+        return None  # an option of a command of that name
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
     return _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
 
@@ -111,7 +113,7 @@ def phrase(match: re.Match[str]) -> Tier | None:
 
 def _phrase(value: str) -> Tier | None:
     value = value.strip()
-    if " " not in value or stands_for_a_value(value) or NAMES_ITSELF.search(value):
+    if " " not in value or value[0] in ";,)]}&|+" or stands_for_a_value(value) or NAMES_ITSELF.search(value):
         return None
     words = value.split()
     told_about = SPOKEN.search(value) and not (re.search(r"\d", value) and SIGN.search(value))
@@ -135,7 +137,9 @@ def is_odd(value: str) -> bool:
 
 def has_odd_case(value: str) -> bool:
     """Whether letters stand in both cases as no name of several words has them."""
-    mixed = value.isalpha() and value.isascii() and len(value) >= 8 and value.upper() != value != value.lower()
+    mixed = (
+        value.isalpha() and value.isascii() and len(value) >= 8 and value.upper() != value != value.lower()
+    )
     return mixed and not WORDS.fullmatch(value) and is_generated(value.lower())
 
 

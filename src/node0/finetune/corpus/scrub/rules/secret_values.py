@@ -48,7 +48,8 @@ UNIT = (
     r"|rpm|rps|qps|tps|px|r?em|pt|x|%|k|v)"
 )
 QUANTITY = re.compile(
-    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?(?!\d{{20}})\d[\d_.,]*(?:e[+-]?\d+)?", re.IGNORECASE
+    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?(?!\d{{20}})\d[\d_.,]*(?:e[+-]?\d+)?",
+    re.IGNORECASE,
 )
 "A number with its unit, a duration of several, a rate."
 

@@ -10,17 +10,21 @@ from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.handed_over import VALUE, handed, is_odd, line_before, odd
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
-ATTACHED = {"p": r"mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
+ATTACHED = {"p": r"sshpass|mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
 "Programs whose option stands before its value without a space; with one it is something else."
 
 SPACED = {
     "p": r"sshpass|twine|mongo\w*|cqlsh|influx|useradd|usermod|ipmitool|pscp|plink|putty|grant|rclone|nuget"
+    r"|rdesktop|ncftp\w*|psexec\w*|certutil|steghide|airflow|superset|fab|hdbsql|elasticsearch-users"
     r"|(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|helm"
     r"|az|oc|cf|acr|tsh|argocd|ibmcloud|eksctl)\b[^|;&\n]{0,120}\blogin",
     "P": r"zip\w*|unzip|bcp|sqlcmd|isql|osql|mosquitto_\w+|ssh-keygen|ipmitool|snmp\w+|onesync|rar",
     "a": r"redis-cli|valkey-cli",
-    "w": r"ldap\w+|sshpass",
-    "k": r"openssl",
+    "w": r"ldap\w+|sshpass|security",
+    "s": r"slappasswd|ldappasswd",
+    "b": r"gh",
+    "t": r"doctl",
+    "k": r"openssl|nuget|dotnet",
     "K": r"openssl",
     "N": r"ssh-keygen",
     "A": r"snmp\w+",
@@ -30,11 +34,12 @@ SPACED = {
 SEPARATE = re.compile(r"[|;&]|\$\(")
 NAMED = (
     r"(?:[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pw|pwd"
-    r"|secret|secret-string|token|pin|api-?key|access-?key|credentials?))"
+    r"|secret|secret-string|token|oauth2-bearer|pin|api-?key|access-?key|credentials?))"
 )
 STORES = re.compile(r"secret|passw|keyvault|vault|SecureString|credential", re.IGNORECASE)
 READS_SECRET = re.compile(
-    r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -",
+    r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -"
+    r"|read -s|pass insert",
     re.IGNORECASE,
 )
 SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
@@ -85,6 +90,18 @@ def to_stdin(match: re.Match[str]) -> Tier | None:
     return handed(match) if READS_SECRET.search(line) and "chpasswd" not in line else None
 
 
+POSITIONAL_ANCHORS = (
+    "vault␣login bw␣ rclone␣obscure mkpasswd openssl␣passwd drush␣ mc␣alias mc␣config user_pw owner_pw input_pw "
+    "--encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
+)
+POSITIONAL = (
+    r"vault login(?: -\S{1,40}){0,3}|bw (?:login \S{1,80}|unlock)|rclone obscure"
+    r"|(?:mkpasswd|openssl passwd)(?: -{1,2}[\w-]{1,16}(?:[ =](?:sha-?\d{3}|md5|des|bcrypt|yescrypt))?){0,3}"
+    r"|drush (?:user:password|user-password|upwd) \S{1,64}|mc (?:alias set|config host add) \S{1,64} \S{1,128} \S{1,64}"
+    r"|(?:user|owner|input)_pw|qpdf --encrypt|--encrypt|plaintext|x11vnc -passwd|IDENTIFY(?: \w{1,32}(?= \S{4}))?|PASS|OPER \w{1,32}"
+)
+"Commands, of shells and of protocols, whose operand is a password (RFC 959, RFC 2812)."
+
 SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
@@ -104,7 +121,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "cli-password",
         "␣-",
         rf" --?(?:value|data|string|body|from-literal|set|set-string"
-        rf"|e|extra-vars)(?:=|[ \t]{{1,2}})(?:[\w./-]{{1,60}}=)?{VALUE}",
+        rf"|e|extra-vars)(?:=|[ \t]{{1,2}})(?![\"'][\w./-]{{1,60}}=)(?:[\w./-]{{1,60}}=)?{VALUE}",
         of_store,
         after="-vdsbfe",
     ),
@@ -125,11 +142,20 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "␣-",
-        r" (?:-u|--user|--proxy-user|-U)[ =]?(?P<quote>['\"])?[^\s:%'\"/]{1,64}[:%]"
-        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\"@:]{4,128}))(?(quote)(?P=quote))",
+        r" (?:-u|--user|--proxy-user|-U|-a)[ =]?(?P<quote>['\"])?[^\s:%,'\"/]{1,64}(?:[:%]|,(?P<q2>['\"])?)"
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\":]{4,128}))(?(quote)(?P=quote))",
         of_login,
-        after="-uU",
+        after="-uUa",
     ),
+    make_rule("cli-password", "␣/rp␣ ␣-p:", rf" (?:/rp |-p:){VALUE}", handed, fold=True),
+    make_rule(
+        "cli-password",
+        "config␣ configure␣",
+        rf"config(?:ure)? [^\n|;&]{{0,120}}?(?i:passw\w{{0,16}}|secret\w{{0,24}}|token\w{{0,16}}|_auth|http-basic\.\S{{1,40}} \S{{1,64}})"
+        rf"[= ]{VALUE}",
+        odd,
+    ),
+    make_rule("cli-password", POSITIONAL_ANCHORS, rf"(?:{POSITIONAL})[ \t]{{1,2}}{VALUE}", odd),
     make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
     make_rule(
         "cli-password",
@@ -152,7 +178,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "echo␣ printf␣",
         r"(?:echo|printf)(?: -\w{1,3})?(?: ['\"]%s(?:\\n)?['\"])? (?P<quote>['\"])?(?:[\w.-]{1,32}:)?"
         r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,200}|[^\s'\"$|;&]{4,256}))(?(quote)(?P=quote)) ?\|"
-        r"[^\n]{0,120}?(?:-stdin|sudo\b[^|\n]{0,20} -S|chpasswd|cryptsetup|--with-token|passwd)",
+        r"[^\n]{0,120}?(?:-stdin|sudo\b[^|\n]{0,20} -S|chpasswd|cryptsetup|--with-token|passwd|kinit)",
         handed,
     ),
     make_rule(
@@ -162,7 +188,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         rf"|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
         rf"|wpa_passphrase[ \t]{{1,2}}(?:\S{{1,32}}|\"[^\"\n]{{1,32}}\"|'[^'\n]{{1,32}}')"
         rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t"
-        rf"]{{1,2}}\S{{1,128}}[ \t]{{1,2}}[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",
+        rf"]{{1,2}}(?:\S{{1,128}}[ \t]{{1,2}})?[\w.@-]{{1,64}})[ \t]{{1,2}}{VALUE}",
         handed,
     ),
     make_rule(

@@ -120,8 +120,8 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "url-credentials",
         "@",
-        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?P<user>[\w.-]{1,64}):(?P<secret>[^\s@:/\"'`<>\\]{4,128})@"
-        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}:{1,2}[\w/])",
+        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?:sips?:)?(?P<user>[\w.-]{1,64}):(?P<secret>[^\s@:/\"'`<>\\]{4,128})@"
+        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}:{1,2}[\w/]|/\w|\()",
         login_at_host,
         before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(=,"),
         reach=192,
@@ -131,6 +131,22 @@ SQL_RULES: tuple[SecretRule, ...] = (
         "://",
         r"://[\w.%-]{0,64}:(?!\d{1,5}/)(?P<secret>[^\s@\"'<>\\/]{1,64}/[^\s@\"'<>\\]{1,128})@(?=[\w-]+[.:/])",
         odd,
+    ),
+    make_rule(
+        "url-credentials",
+        "@",
+        r"[^\s\"'<>@`(,]{0,64}?(?<![\w./@:-])(?P<user>[A-Za-z][\w$#]{0,30})/(?P<secret>[^\s@/\"'`<>\\]{4,128})@"
+        r"(?=//[\w.-]{1,64}|\(DESCRIPTION|(?!sha)[\w.-]{1,64}:\d{2,5}(?!\w))",
+        odd,
+        before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(,"),
+        reach=192,
+    ),
+    make_rule(
+        "url-credentials",
+        "pwd={ password={",
+        r"(?:pwd|password)=\{(?P<secret>[^{}\n]{4,128})\}(?=[;\"'\s]|\Z)",
+        odd,
+        fold=True,
     ),
     make_rule(
         "sql-password",
@@ -203,10 +219,19 @@ SQL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "sql-password",
-        "auth( login( connect( user( authenticate(",
-        r"(?:auth|login|connect|user|authenticate)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
+        "auth( auth=( login( connect( user( authenticate( credential( auth_password(",
+        r"(?:auth=?|login|connect|user|authenticate|credential|auth_password)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
         r",64}(?P=q1)\s{0,2},\s{0,4}"
         rf"(?:[a-z_]{{1,16}}\s?=\s?)?{QUOTED}",
+        odd,
+        fold=True,
+    ),
+    make_rule(
+        "sql-password",
+        "connect( mysqli( pdo( getconnection( connection( open(",
+        r"(?:connect|mysqli|pdo|getconnection|connection|open)\(\s{0,4}(?:\\{0,7}[\"'][^\"'\n]{1,160}\\{0,7}[\"']|[\w.$]{1,64})"
+        r"\s{0,2},\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1,64}(?P=q1)\s{0,2},\s{0,4}"
+        rf"{QUOTED}",
         odd,
         fold=True,
     ),

@@ -129,5 +129,7 @@ TOKEN_RULES: tuple[SecretRule, ...] = (
     make_token(
         "url-signature", "ignature= sig=", r"(?:ignature|sig)=(?P<secret>[\w.%+/~-]{20,1024})", random_token
     ),
-    make_token("url-key", "?key= &key=", r"[?&]key=(?P<secret>[\w.%+/~-]{20,1024})", unnamed),
+    make_token(
+        "url-key", "?key= &key= ?code= &code=", r"[?&](?:key|code)=(?P<secret>[\w.%+/~-]{20,1024})", unnamed
+    ),
 )
