@@ -12,7 +12,7 @@ from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
 from node0.finetune.corpus.scrub.readings.encoded_words import SHORTEST as SHORTEST_CODE
 from node0.finetune.corpus.scrub.readings.encoded_words import text_blobs as encoded_words
-from node0.finetune.corpus.scrub.readings.reading_table import text_blobs
+from node0.finetune.corpus.scrub.readings.reading_table import in_context, text_blobs
 from node0.finetune.corpus.scrub.rules.rule_table import FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
@@ -77,6 +77,10 @@ class Matcher:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
         yield from self._inside(blobs, depth, wide=wide)
+        view = in_context(anchored.text, blobs)
+        if view:
+            found_in_context = self._everything(view.text, depth, wide=False)
+            yield from (_in_original(view, found) for found in found_in_context)
 
     def _over_breaks(self, anchored: AnchoredText, joined: JoinedLines, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""

@@ -30,10 +30,10 @@ def _hex_digits(byte: int, like: str) -> str:
 
 
 def _hex_form(before: str, between: str, gap: str) -> _Form:
-    """A form with digits of hex: letters are 6x and 7x, and what follows them is a printable byte."""
+    """A form with digits of hex: figures are 3x, letters 4x to 7x, and a printable byte follows them."""
     one = rf"{before}[0-9a-fA-F]{{2}}"
     return _Form(
-        re.compile(rf"{between}{before}6[0-9a-fA-F]{gap}{before}[2-7][0-9a-fA-F](?![0-9a-zA-Z])"),
+        re.compile(rf"{between}{before}[3-6][0-9a-fA-F]{gap}{before}[2-7][0-9a-fA-F](?![0-9a-zA-Z])"),
         re.compile(rf"(?<![0-9A-Za-z]){one}(?:{gap}{one}){{{FEWEST - 1},}}(?![0-9A-Za-z])"),
         re.compile(r"(?<=0[xX])[0-9a-fA-F]{2}" if before else r"[0-9a-fA-F]{2}"),
         16,

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from node0.finetune.corpus.scrub.readings import byte_dumps, byte_lists, encoded_words
 from node0.finetune.corpus.scrub.readings.blob import Blob, Change, Reading
+from node0.finetune.corpus.scrub.views import CONTEXT, GAP, View, ViewBuilder
 
 WORDS = Reading(encoded_words.text_blobs, encoded_words.rewritten)
 LISTS = Reading(byte_lists.listed_bytes, byte_lists.rewritten)
 DUMPS = Reading(byte_dumps.dumps, byte_dumps.rewritten)
+
+LONGEST_VALUE = 256
+"Signs of a value that what stands around it may name."
 
 SPACE = re.compile(r"\s")
 
@@ -28,6 +32,28 @@ def text_blobs(text: str, words: Sequence[str] | None = None) -> list[Blob]:
     if "000" in text:
         blobs += DUMPS.blobs(text, known)
     return _apart(blobs)
+
+
+def in_context(text: str, blobs: Sequence[Blob]) -> View | None:
+    """The lines in which single values stand in code, with these decoded; None where there are none."""
+    builder = ViewBuilder(text)
+    done = line_end = 0
+    for blob in blobs:
+        if len(blob.text) > LONGEST_VALUE or not blob.text.isprintable():
+            continue
+        if blob.start >= line_end:
+            builder.copy(done, line_end)
+            if builder.length:
+                builder.decoded(GAP, blob.start, blob.start)
+            done = max(line_end, text.rfind("\n", max(0, blob.start - CONTEXT), blob.start) + 1)
+            done = max(done, blob.start - CONTEXT)
+        builder.copy(done, blob.start)
+        builder.decoded(blob.text, blob.start, blob.end)
+        done = blob.end
+        line_end = text.find("\n", done, done + CONTEXT)
+        line_end = line_end if line_end >= 0 else min(len(text), done + CONTEXT)
+    builder.copy(done, line_end)
+    return builder.view() if builder.length else None
 
 
 def rewritten(written: str, change: Change) -> str | None:

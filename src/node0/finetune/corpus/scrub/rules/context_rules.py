@@ -158,9 +158,9 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "echo␣",
-        r"echo (?:-n )?['\"]?(?P<secret>[^\s'\"$|]{6,256})['\"]? ?\|[^\n]{0,120}?(?:-stdin|sudo -S|chpasswd)",
+        r"echo (?:-n )?['\"]?(?P<secret>[^\s'\"$|]{6,256})['\"]? ?\|[^\n]{0,120}?(?:-stdin|sudo -S)",
         opaque,
-        needs=("-stdin", "sudo -S", "chpasswd"),
+        needs=("-stdin", "sudo -S"),
     ),
     make_rule(
         "cli-password",

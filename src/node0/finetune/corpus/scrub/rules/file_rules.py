@@ -21,12 +21,14 @@ from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
 USER_ALONE = re.compile(r"[ \t]{0,8}\"[\w.@-]{1,64}")
+SETTING = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
 LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
 
 
 def directive(match: re.Match[str]) -> Tier | None:
     """The value at the end of a line that begins with the name of a setting."""
-    return odd(match) if directive_start(match) else None
+    setting = SETTING.match(match["secret"])
+    return odd(match) if directive_start(match) and not setting else None
 
 
 def open_phrase(match: re.Match[str]) -> Tier | None:

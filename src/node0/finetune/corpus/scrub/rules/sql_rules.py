@@ -18,7 +18,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     phrase,
 )
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
-from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
+from node0.finetune.corpus.scrub.rules.secret_values import NAMES_ITSELF, stands_for_a_value
 
 STATEMENT = re.compile(
     r"\b(?:user|role|login|alter|create|options|encrypted|with"
@@ -115,13 +115,29 @@ def login_at_host(match: re.Match[str]) -> Tier | None:
     return None if NO_USER.match(match.group("user")) or match.group("secret").isdigit() else odd(match)
 
 
+CONNECTION = re.compile(
+    r"(?:^|[\s;\"'?&:])(?:server|data source|host(?:name)?|dbname|database(?:name)?|initial catalog|driver|dsn|uid"
+    r"|user(?: ?id|name)?)\s?=",
+    re.IGNORECASE,
+)
+
+
+def in_connection(match: re.Match[str]) -> Tier | None:
+    """The password among a connection's settings, or in a query: any word may be one."""
+    after = match.string[match.end() : match.end() + 120].partition("\n")[0]
+    around = f"{line_before(match)} {after}"
+    if NAMES_ITSELF.search(match["secret"]) or not (around[-1:] == "?" or CONNECTION.search(around)):
+        return None
+    return handed(match)
+
+
 LITERAL = rf"[NnEe]?{QUOTED}"
 SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "url-credentials",
         "@",
         r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?:sips?:)?(?P<user>[\w.-]{1,64}):(?P<secret>[^\s@:/\"'`<>\\]{4,128})@"
-        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}:{1,2}[\w/]|/\w|\()",
+        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}(?:/\w|:{1,2}[\w/]|[\s;\"'`]|\Z)|/\w|\()",
         login_at_host,
         before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(=,"),
         reach=192,
@@ -140,6 +156,14 @@ SQL_RULES: tuple[SecretRule, ...] = (
         odd,
         before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(,"),
         reach=192,
+    ),
+    make_rule(
+        "connection-file",
+        "password= pwd=",
+        r"(?:password|pwd)=(?P<quote>['\"])?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}"
+        r"|[^\s;\"'&<>\\{}(),]{4,128}))(?(quote)(?P=quote)|(?=[;\"'&\s\\<]|\Z))",
+        in_connection,
+        fold=True,
     ),
     make_rule(
         "url-credentials",
@@ -229,7 +253,7 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "sql-password",
         "connect( mysqli( pdo( getconnection( connection( open(",
-        r"(?:connect|mysqli|pdo|getconnection|connection|open)\(\s{0,4}(?:\\{0,7}[\"'][^\"'\n]{1,160}\\{0,7}[\"']|[\w.$]{1,64})"
+        r"(?P<call>connect|mysqli|pdo|getconnection|connection|open)\(\s{0,4}(?:\\{0,7}[\"'][^\"'\n]{1,160}\\{0,7}[\"']|[\w.$]{1,64})"
         r"\s{0,2},\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1,64}(?P=q1)\s{0,2},\s{0,4}"
         rf"{QUOTED}",
         odd,
