@@ -16,7 +16,10 @@ from node0.finetune.corpus.scrub.readings.byte_text import begins_as_text, read_
 from node0.finetune.corpus.scrub.word_likeness import word_evidence
 
 SHORTEST = 24
-BLOB = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST},}}={{0,2}}")
+SHORTEST_HEX = 16
+"Signs of a code; of hex fewer tell, for every byte of it must be of a text."
+
+BLOB = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORTEST_HEX},}}={{0,2}}")
 HEX = re.compile(r"[0-9A-Fa-f-]+")
 HEX_BYTES = re.compile(r"(?P<before>0?[xX])?(?P<bytes>(?:[0-9a-fA-F]{2})+)")
 HEAD = 16
@@ -85,7 +88,7 @@ def _stretches(text: str, words: Sequence[str]) -> Iterator[re.Match[str]]:
     """Every stretch of the alphabet; only long words are searched, for they are few."""
     at = 0
     for word in words:
-        if len(word) >= SHORTEST:
+        if len(word) >= SHORTEST_HEX:
             at = text.index(word, at)
             yield from BLOB.finditer(text, at, at + len(word))
             at += len(word)
@@ -96,7 +99,7 @@ def _code_of(stretch: str) -> _Code | None:
     if found:
         data = bytes.fromhex(found["bytes"])
         return _Code(found.start("bytes"), data, is_hex=True) if begins_as_text(data[:HEAD]) else None
-    if HEX.fullmatch(stretch):
+    if len(stretch) < SHORTEST or HEX.fullmatch(stretch):
         return None
     body = stretch.rstrip("=").translate(URL_SAFE)
     for skip in chain(range(4), _glued(stretch)):
@@ -118,7 +121,8 @@ def _glued(stretch: str) -> list[int]:
 def _end_over_lines(text: str, start: int, end: int, *, is_hex: bool) -> int:
     """Where the code ends that may go on in lines of the same width, as far as they are text too."""
     width = end - start
-    while width >= NARROWEST and width % 4 == 0 and text[end - 1] != "=":
+    narrowest = SHORTEST if is_hex else NARROWEST
+    while width >= narrowest and width % 4 == 0 and text[end - 1] != "=":
         line_break = BREAK.match(text, end)
         line = CODED_LINE.match(text, line_break.end()) if line_break else None
         if line is None or len(line.group()) > width or not _is_more(line.group(), is_hex=is_hex):

@@ -36,15 +36,18 @@ VALUE = (
     r"(?:[bBrRuUfF]{1,2}(?=\\{0,7}[\"']))?(?P<quote>\\{0,7}[\"'`])?"
     r"(?P<secret>(?(quote)(?:[^\s\"'`,;<>\\]|(?:[,;<>]|\\{1,7}[\"'])(?=[A-Za-z0-9!@#$%^&*])){6,512}"
     r"|(?(said)[^\s\"'`,;<>\\]{6,512}?(?=[.,;:!?)\]}]{0,3}(?:[\s\"'`,;<>\\]|\Z))"
-    r"|(?:[^\s\"'`,;<>\\&]|&(?![\w.-]{1,40}=)){6,512})))"
+    r"|(?:[^\s\"'`,;<>\\&]|&(?![\w.-]{1,40}=)){6,512}(?<![)\]}]))))"
 )
-"In quotes; in a sentence less what ends that; else one word."
+"In quotes; in a sentence less what ends that; else one word, less a bracket behind it and a query's next field."
 
 ASSIGNED = (
     rf"{QUOTE}\]?(?:\s{{0,2}}:\s{{0,2}}[A-Za-z][\w\[\]|. ]{{1,24}}?(?=\s?=))?"
     rf"(?:(?P<sep>{SEPARATOR})|(?P<said>\s{{1,2}}(?:is|was):?\s{{1,2}})|(?P<flag>[ \t]{{1,2}})){VALUE}"
 )
 "What follows the name."
+
+UNQUOTED = r"[^\s'\";|&<>()]"
+"A sign of a shell's word without quotes."
 
 CONTEXT_RULES: tuple[SecretRule, ...] = (
     *KEY_BLOCK_RULES,
@@ -147,12 +150,12 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule("url-credentials", "://", r"://(?P<secret>[\w-]{20,256})@", random_token),
     make_rule("cli-password", "-p", r"-p(?P<quote>['\"])(?P<secret>[^'\"\n]{4,128})(?P=quote)", opaque),
-    make_rule("cli-password", "mysql", r"mysql\w{0,12}[^\n|;]{0,80}?\s-p(?P<secret>[^\s'\"]{4,128})", opaque),
+    make_rule("cli-password", "mysql", rf"mysql\w{{0,12}}[^\n|;]{{0,80}}?\s-p(?P<secret>{UNQUOTED}{{4,128}})", opaque),
     make_rule(
         "cli-password",
         "sshpass redis-cli ␣login␣",
         r"(?:sshpass| login(?= )|redis-cli)[^\n|;]{0,120}?\s(?:-[pa]|--pass)[ =]{1,2}"
-        r"['\"]?(?P<secret>[^\s'\"]{4,128})",
+        rf"['\"]?(?P<secret>{UNQUOTED}{{4,128}})",
         argument,
     ),
     make_rule(

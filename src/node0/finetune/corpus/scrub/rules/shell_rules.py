@@ -143,7 +143,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "cli-password",
         "␣-",
         r" (?:-u|--user|--proxy-user|-U|-a)[ =]?(?P<quote>['\"])?[^\s:%,'\"/]{1,64}(?:[:%]|,(?P<q2>['\"])?)"
-        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\":]{4,128}))(?(quote)(?P=quote))",
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\":;|&<>()]{4,128}))(?(quote)(?P=quote))",
         of_login,
         after="-uUa",
     ),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.rules.handed_over import (
     QUOTED,
+    SIGN,
     VALUE,
     handed,
     is_odd,
@@ -19,6 +20,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
 )
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 from node0.finetune.corpus.scrub.rules.secret_values import NAMES_ITSELF, stands_for_a_value
+from node0.finetune.corpus.scrub.word_likeness import is_generated
 
 STATEMENT = re.compile(
     r"\b(?:user|role|login|alter|create|options|encrypted|with"
@@ -131,12 +133,27 @@ def in_connection(match: re.Match[str]) -> Tier | None:
     return handed(match)
 
 
+REVISION = re.compile(r"v\d|(?:main|master|latest|next|head|develop|beta|alpha|stable|trunk)\b", re.IGNORECASE)
+
+
+def at_oracle(match: re.Match[str]) -> Tier | None:
+    """User and password before an alias; packages and their revisions are written so too."""
+    value = match["secret"]
+    certain = SIGN.search(value) or is_generated(value) or len(re.findall(r"\d", value)) > 1
+    revision = REVISION.match(match.string, match.end() + 1)
+    return odd(match) if certain and not revision else None
+
+
+INNER_AT = r"@(?=[^\s@/\"'`<>\\]{1,64}@)"
+"A sign of a password, where another one is before the host."
+
 LITERAL = rf"[NnEe]?{QUOTED}"
 SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "url-credentials",
         "@",
-        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?:sips?:)?(?P<user>[\w.-]{1,64}):(?P<secret>[^\s@:/\"'`<>\\]{4,128})@"
+        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?:sips?:)?(?P<user>[\w.-]{1,64}):"
+        rf"(?P<secret>(?:[^\s@:/\"'`<>\\]|{INNER_AT}){{4,128}})@"
         r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}(?:/\w|:{1,2}[\w/]|[\s;\"'`]|\Z)|/\w|\()",
         login_at_host,
         before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(=,"),
@@ -151,9 +168,11 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "url-credentials",
         "@",
-        r"[^\s\"'<>@`(,]{0,64}?(?<![\w./@:-])(?P<user>[A-Za-z][\w$#]{0,30})/(?P<secret>[^\s@/\"'`<>\\]{4,128})@"
-        r"(?=//[\w.-]{1,64}|\(DESCRIPTION|(?!sha)[\w.-]{1,64}:\d{2,5}(?!\w))",
-        odd,
+        r"[^\s\"'<>@`(,]{0,64}?(?<![\w./@:-])(?P<user>[A-Za-z][\w$#]{0,30})/"
+        rf"(?P<secret>(?:[^\s@/\"'`<>\\]|{INNER_AT}){{4,128}})@"
+        r"(?=//[\w.-]{1,64}|\(DESCRIPTION|(?!sha)[\w.-]{1,64}:\d{2,5}(?!\w)"
+        r"|[A-Za-z][\w.-]{1,63}(?:/[\w.-]{1,63})?(?:[\s;\"'`]|\Z))",
+        at_oracle,
         before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(,"),
         reach=192,
     ),
@@ -164,6 +183,16 @@ SQL_RULES: tuple[SecretRule, ...] = (
         r"|[^\s;\"'&<>\\{}(),]{4,128}))(?(quote)(?P=quote)|(?=[;\"'&\s\\<]|\Z))",
         in_connection,
         fold=True,
+    ),
+    make_rule(
+        "connection-file",
+        "pass= pwd= pw= passwd= apikey= api_key= bindpw= &p=",
+        r"(?:(?<=[?&])(?:pass(?:wd)?|pwd?|api_?key)|(?<=-)bindpw|(?:u|user|username|login)=[^&\s\"']{1,64}&p)="
+        r"(?P<secret>[^\s&#\"'<>\\,;)]{4,256})",
+        handed,
+        fold=True,
+        before=WORD + "=&",
+        reach=80,
     ),
     make_rule(
         "url-credentials",
