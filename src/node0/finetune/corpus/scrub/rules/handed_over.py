@@ -122,7 +122,7 @@ def _phrase(value: str) -> Tier | None:
 
 def is_odd(value: str) -> bool:
     """Whether a word is none: letters beside digits or signs, and no term, figure, path, call or name."""
-    if FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or re.match(r"[./~\\]|[a-z]+://|--", value):
+    if FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or NOWHERE.match(value):
         return False
     if BYTES.fullmatch(value):
         return True
@@ -142,6 +142,9 @@ def has_odd_case(value: str) -> bool:
     )
     return mixed and not WORDS.fullmatch(value) and is_generated(value.lower())
 
+
+NOWHERE = re.compile(r"(?:\.{0,2}|~\w{0,16})[/\\][\w.-]{0,40}(?:[/\\]|\.\w{1,5}$|[a-z]*$)|\\|\.[a-z.]+$|[a-z]+://|--")
+"A path, an escape, a URL, an option."
 
 BYTES = re.compile(r"\d{20,}")
 "More digits than a counter has."

@@ -16,15 +16,17 @@ VARIABLE = re.compile(
     r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
 )
 REFERENCE = re.compile(
-    r"""[<{\[(*]                                        # a template, a placeholder of ours
+    r"""[<{\[(]|\*[A-Za-z_.*]*$                         # a template, a placeholder of ours, a pointer
       | !(?:vault|secret|env|ref|sub|getatt)\b          # a tag of YAML
       | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
       | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
       | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
-      | (?:[./~]|https?://)[\w./~-]*$                   # a path
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+PATH = re.compile(r"(?:[.~](?=[./]|[A-Za-z_.-]+$)|/|https?://)[\w./~-]*$")
+"Of a file, where every step is a word; a password may begin with any of these signs."
+
 EXAMPLE = re.compile(
     r"(?i:example|your[_-]|changeme|placeholder|redacted)|x{5}|X{5}|\*{3}|\.{3}$|^dummy|^DUMMY"
 )
@@ -61,7 +63,8 @@ COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", 
 
 def stands_for_a_value(value: str) -> bool:
     """Whether this is an example, a variable or a placeholder, not a value."""
-    return bool(VARIABLE.match(value) or REFERENCE.match(value) or OURS.match(value)) or is_example(value)
+    known = VARIABLE.match(value) or REFERENCE.match(value) or OURS.match(value)
+    return bool(known) or is_example(value) or (bool(PATH.match(value)) and reads_as_words(value))
 
 
 def is_example(value: str) -> bool:
