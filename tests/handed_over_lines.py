@@ -8,6 +8,33 @@ SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
 VALUES = ["Tr0ub4dor_3x", "kX9vLq27mW", "hunter2024"]
 
 SHELL = [
+    "sshpass -p{} ssh bob@host",
+    "openssl passwd -6 {}",
+    "mkpasswd -m sha-512 {}",
+    "slappasswd -s {}",
+    "vault login {}",
+    "bw unlock {}",
+    "rclone config create s3 s3 secret_access_key {}",
+    "aws configure set aws_secret_access_key {}",
+    "npm config set //r.harbor.net/:_authToken {}",
+    "poetry config http-basic.harbor bob {}",
+    "http -a bob:{} https://api.harbor.net",
+    "lftp -u bob,{} sftp://h",
+    "lftp -u bob,'{}' sftp://h",
+    "smbclient //srv/share -U bob%{}; ls",
+    "crane auth login r -u bob -p {}; crane ls r",
+    "schtasks /create /tn x /ru bob /rp {}",
+    "winrs -r:h -u:bob -p:{} dir",
+    "curl --oauth2-bearer {} https://x",
+    "curl -b 'session={}' https://x",
+    "echo '{}' | kinit bob",
+    "pass insert x <<< '{}'",
+    "drush user:password admin '{}'",
+    "mc alias set m http://h:9000 admin {}",
+    "qpdf --encrypt {} owner 256 -- a b",
+    "NICKSERV IDENTIFY bob {}",
+    "quote PASS {}",
+    "(cd x && export DB_PASSWORD={})",
     "mysql -u root -p'{}' shop",
     "mysql -uroot -p{} shop",
     "mysqldump --user=root --password={} shop > d.sql",
@@ -95,6 +122,30 @@ SHELL = [
     "gcloud sql users set-password bob --instance=x --password={}",
     'sudo -S <<< "{}" id',
 ]
+
+CONNECTIONS = [
+    "bob:{}@db.harbor-yard.net:5432",
+    "sip:bob:{}@sip.harbor-yard.net",
+    'dsn = "bob:{}@/shop"',
+    "bob:{}@(db:3306)/shop",
+    "bob:{}@cache",
+    "scott/{}@//db:1521/svc",
+    "scott/{}@db:1521/orcl",
+    "scott/{}@orcl",
+    "scott/{}@(DESCRIPTION=(ADDRESS=(HOST=db)))",
+    "Driver={ODBC Driver 17};Server=s;UID=sa;PWD={{}};",
+    "Server=s;Database=d;User Id=sa;Password={};Encrypt=True",
+    "host=db user=app password={} dbname=shop",
+    "jdbc:postgresql://db/x?user=app&password={}&ssl=true",
+    "https://x.harbor.net/?user=bob&pass={}",
+    "https://x.harbor.net/?u=bob&p={}&q=1",
+    'mysqli_connect("db", "app", "{}", "shop")',
+    "new PDO('mysql:host=db', 'app', '{}')",
+    'DriverManager.getConnection(url, "app", "{}")',
+    "auth=('bob', '{}')",
+    'new NetworkCredential("bob", "{}")',
+]
+"What names a server and how to log in to it."
 
 SQL = [
     "CREATE USER bob IDENTIFIED BY '{}';",
@@ -207,6 +258,14 @@ PROSE = [
 ]
 
 FILES = [
+    "user default on >{} ~* +@all",
+    "rootpw --plaintext {}",
+    "ldap_default_authtok = {}",
+    "olcRootPW: {}",
+    "[smtp.harbor.net]:587 bob:{}",
+    '"app" "{}"',
+    "password: !!str {}",
+    "'password' => env('DB_PASSWORD', '{}'),",
     "machine git.harbor.net login bob password {}",
     "db.harbor.net:5432:shop:app:{}",
     "*:*:*:app:{}",
@@ -247,6 +306,18 @@ FILES = [
 ]
 
 HARMLESS = [
+    "uses: actions/setup-node20@v4",
+    "npm install harbor/img2024@latest",
+    "docker pull harbor/img2024@sha256:abc",
+    "openssl passwd -apr1",
+    "connect(host, user, password=password)",
+    "open('a.txt', 'r', 'utf-8')",
+    "x = pixel2 * width16",
+    "https://x.harbor.net/?p=2&page=14",
+    "token is 3rd of 12",
+    "the password is in .env.local",
+    "the key is ~/.ssh/id_rsa",
+    "password: /run/secrets/db_password",
     "mysql -u root -p shop",
     "mysql --password < dump.sql",
     "psql -h db -U app",

@@ -38,7 +38,7 @@ VALUE = (
     r"|(?(said)[^\s\"'`,;<>\\]{6,512}?(?=[.,;:!?)\]}]{0,3}(?:[\s\"'`,;<>\\]|\Z))"
     r"|(?:[^\s\"'`,;<>\\&]|&(?![\w.-]{1,40}=)){6,512}(?<![)\]}]))))"
 )
-"In quotes; in a sentence less what ends that; else one word, less a bracket behind it and a query's next field."
+"In quotes; in a sentence less what ends that; else one word without a bracket or another field behind it."
 
 ASSIGNED = (
     rf"{QUOTE}\]?(?:\s{{0,2}}:\s{{0,2}}[A-Za-z][\w\[\]|. ]{{1,24}}?(?=\s?=))?"
@@ -150,7 +150,12 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule("url-credentials", "://", r"://(?P<secret>[\w-]{20,256})@", random_token),
     make_rule("cli-password", "-p", r"-p(?P<quote>['\"])(?P<secret>[^'\"\n]{4,128})(?P=quote)", opaque),
-    make_rule("cli-password", "mysql", rf"mysql\w{{0,12}}[^\n|;]{{0,80}}?\s-p(?P<secret>{UNQUOTED}{{4,128}})", opaque),
+    make_rule(
+        "cli-password",
+        "mysql",
+        rf"mysql\w{{0,12}}[^\n|;]{{0,80}}?\s-p(?P<secret>{UNQUOTED}{{4,128}})",
+        opaque,
+    ),
     make_rule(
         "cli-password",
         "sshpass redis-cli ␣login␣",

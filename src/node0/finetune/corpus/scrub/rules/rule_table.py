@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from node0.finetune.corpus.scrub.finding import Finding
+from node0.finetune.corpus.scrub.rules.connection_rules import CONNECTION_RULES
 from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
 from node0.finetune.corpus.scrub.rules.file_rules import FILE_RULES
 from node0.finetune.corpus.scrub.rules.network_addresses import addresses
@@ -22,7 +23,10 @@ Finder = Callable[[str], Iterator[Finding]]
 SECRET_RULES: tuple[SecretRule, ...] = (
     *TOKEN_RULES,
     *CONTEXT_RULES,
-    *(replace(rule, in_line=True) for rule in (*SHELL_RULES, *SQL_RULES, *FILE_RULES, *PROSE_RULES)),
+    *(
+        replace(rule, in_line=True)
+        for rule in (*SHELL_RULES, *CONNECTION_RULES, *SQL_RULES, *FILE_RULES, *PROSE_RULES)
+    ),
 )
 "Where two overlap, the one that covers more is kept."
 

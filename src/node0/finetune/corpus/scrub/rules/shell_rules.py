@@ -91,14 +91,16 @@ def to_stdin(match: re.Match[str]) -> Tier | None:
 
 
 POSITIONAL_ANCHORS = (
-    "vault␣login bw␣ rclone␣obscure mkpasswd openssl␣passwd drush␣ mc␣alias mc␣config user_pw owner_pw input_pw "
-    "--encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
+    "vault␣login bw␣ rclone␣obscure mkpasswd openssl␣passwd drush␣ mc␣alias mc␣config "
+    "user_pw owner_pw input_pw --encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
 )
 POSITIONAL = (
     r"vault login(?: -\S{1,40}){0,3}|bw (?:login \S{1,80}|unlock)|rclone obscure"
     r"|(?:mkpasswd|openssl passwd)(?: -{1,2}[\w-]{1,16}(?:[ =](?:sha-?\d{3}|md5|des|bcrypt|yescrypt))?){0,3}"
-    r"|drush (?:user:password|user-password|upwd) \S{1,64}|mc (?:alias set|config host add) \S{1,64} \S{1,128} \S{1,64}"
-    r"|(?:user|owner|input)_pw|qpdf --encrypt|--encrypt|plaintext|x11vnc -passwd|IDENTIFY(?: \w{1,32}(?= \S{4}))?|PASS|OPER \w{1,32}"
+    r"|drush (?:user:password|user-password|upwd) \S{1,64}"
+    r"|mc (?:alias set|config host add) \S{1,64} \S{1,128} \S{1,64}"
+    r"|(?:user|owner|input)_pw|qpdf --encrypt|--encrypt|plaintext|x11vnc -passwd"
+    r"|IDENTIFY(?: \w{1,32}(?= \S{4}))?|PASS|OPER \w{1,32}"
 )
 "Commands, of shells and of protocols, whose operand is a password (RFC 959, RFC 2812)."
 
@@ -143,7 +145,8 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "cli-password",
         "␣-",
         r" (?:-u|--user|--proxy-user|-U|-a)[ =]?(?P<quote>['\"])?[^\s:%,'\"/]{1,64}(?:[:%]|,(?P<q2>['\"])?)"
-        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}|[^\s'\":;|&<>()]{4,128}))(?(quote)(?P=quote))",
+        r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}"
+        r"|(?:[^\s'\":;|&<>()@]|@(?![\w-]{1,63}[.:]|[a-z-]{1,63}(?:['\"\s]|\Z))){4,128}))(?(quote)(?P=quote))",
         of_login,
         after="-uUa",
     ),
@@ -151,7 +154,8 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "config␣ configure␣",
-        rf"config(?:ure)? [^\n|;&]{{0,120}}?(?i:passw\w{{0,16}}|secret\w{{0,24}}|token\w{{0,16}}|_auth|http-basic\.\S{{1,40}} \S{{1,64}})"
+        r"config(?:ure)? [^\n|;&]{0,120}?"
+        rf"(?i:passw\w{{0,16}}|secret\w{{0,24}}|token\w{{0,16}}|_auth|http-basic\.\S{{1,40}} \S{{1,64}})"
         rf"[= ]{VALUE}",
         odd,
     ),

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.rules.handed_over import (
     QUOTED,
-    SIGN,
     VALUE,
     handed,
     is_odd,
@@ -19,8 +18,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     phrase,
 )
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
-from node0.finetune.corpus.scrub.rules.secret_values import NAMES_ITSELF, stands_for_a_value
-from node0.finetune.corpus.scrub.word_likeness import is_generated
+from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
 
 STATEMENT = re.compile(
     r"\b(?:user|role|login|alter|create|options|encrypted|with"
@@ -107,100 +105,8 @@ def _cells(text: str, at: int, wanted: set[int]) -> Iterator[Finding]:
         at = more.end()
 
 
-NO_USER = re.compile(
-    r"(?:mailto|sips?|xmpp|tel|https?|ssh|git|file|author|email|mail|from|to|cc|bcc)$", re.IGNORECASE
-)
-
-
-def login_at_host(match: re.Match[str]) -> Tier | None:
-    """User and password before a host, where no scheme says that it is a URL."""
-    return None if NO_USER.match(match.group("user")) or match.group("secret").isdigit() else odd(match)
-
-
-CONNECTION = re.compile(
-    r"(?:^|[\s;\"'?&:])(?:server|data source|host(?:name)?|dbname|database(?:name)?|initial catalog|driver|dsn|uid"
-    r"|user(?: ?id|name)?)\s?=",
-    re.IGNORECASE,
-)
-
-
-def in_connection(match: re.Match[str]) -> Tier | None:
-    """The password among a connection's settings, or in a query: any word may be one."""
-    after = match.string[match.end() : match.end() + 120].partition("\n")[0]
-    around = f"{line_before(match)} {after}"
-    if NAMES_ITSELF.search(match["secret"]) or not (around[-1:] == "?" or CONNECTION.search(around)):
-        return None
-    return handed(match)
-
-
-REVISION = re.compile(r"v\d|(?:main|master|latest|next|head|develop|beta|alpha|stable|trunk)\b", re.IGNORECASE)
-
-
-def at_oracle(match: re.Match[str]) -> Tier | None:
-    """User and password before an alias; packages and their revisions are written so too."""
-    value = match["secret"]
-    certain = SIGN.search(value) or is_generated(value) or len(re.findall(r"\d", value)) > 1
-    revision = REVISION.match(match.string, match.end() + 1)
-    return odd(match) if certain and not revision else None
-
-
-INNER_AT = r"@(?=[^\s@/\"'`<>\\]{1,64}@)"
-"A sign of a password, where another one is before the host."
-
 LITERAL = rf"[NnEe]?{QUOTED}"
 SQL_RULES: tuple[SecretRule, ...] = (
-    make_rule(
-        "url-credentials",
-        "@",
-        r"[^\s\"'<>@`(=,]{0,64}?(?<![\w./@:-])(?:sips?:)?(?P<user>[\w.-]{1,64}):"
-        rf"(?P<secret>(?:[^\s@:/\"'`<>\\]|{INNER_AT}){{4,128}})@"
-        r"(?=localhost\b|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+|[\w-]{1,63}(?:/\w|:{1,2}[\w/]|[\s;\"'`]|\Z)|/\w|\()",
-        login_at_host,
-        before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(=,"),
-        reach=192,
-    ),
-    make_rule(
-        "url-credentials",
-        "://",
-        r"://[\w.%-]{0,64}:(?!\d{1,5}/)(?P<secret>[^\s@\"'<>\\/]{1,64}/[^\s@\"'<>\\]{1,128})@(?=[\w-]+[.:/])",
-        odd,
-    ),
-    make_rule(
-        "url-credentials",
-        "@",
-        r"[^\s\"'<>@`(,]{0,64}?(?<![\w./@:-])(?P<user>[A-Za-z][\w$#]{0,30})/"
-        rf"(?P<secret>(?:[^\s@/\"'`<>\\]|{INNER_AT}){{4,128}})@"
-        r"(?=//[\w.-]{1,64}|\(DESCRIPTION|(?!sha)[\w.-]{1,64}:\d{2,5}(?!\w)"
-        r"|[A-Za-z][\w.-]{1,63}(?:/[\w.-]{1,63})?(?:[\s;\"'`]|\Z))",
-        at_oracle,
-        before="".join(sign for sign in map(chr, range(33, 127)) if sign not in "\"'<>@`(,"),
-        reach=192,
-    ),
-    make_rule(
-        "connection-file",
-        "password= pwd=",
-        r"(?:password|pwd)=(?P<quote>['\"])?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}"
-        r"|[^\s;\"'&<>\\{}(),]{4,128}))(?(quote)(?P=quote)|(?=[;\"'&\s\\<]|\Z))",
-        in_connection,
-        fold=True,
-    ),
-    make_rule(
-        "connection-file",
-        "pass= pwd= pw= passwd= apikey= api_key= bindpw= &p=",
-        r"(?:(?<=[?&])(?:pass(?:wd)?|pwd?|api_?key)|(?<=-)bindpw|(?:u|user|username|login)=[^&\s\"']{1,64}&p)="
-        r"(?P<secret>[^\s&#\"'<>\\,;)]{4,256})",
-        handed,
-        fold=True,
-        before=WORD + "=&",
-        reach=80,
-    ),
-    make_rule(
-        "url-credentials",
-        "pwd={ password={",
-        r"(?:pwd|password)=\{(?P<secret>[^{}\n]{4,128})\}(?=[;\"'\s]|\Z)",
-        odd,
-        fold=True,
-    ),
     make_rule(
         "sql-password",
         "identified",
@@ -276,15 +182,6 @@ SQL_RULES: tuple[SecretRule, ...] = (
         r"(?:auth=?|login|connect|user|authenticate|credential|auth_password)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
         r",64}(?P=q1)\s{0,2},\s{0,4}"
         rf"(?:[a-z_]{{1,16}}\s?=\s?)?{QUOTED}",
-        odd,
-        fold=True,
-    ),
-    make_rule(
-        "sql-password",
-        "connect( mysqli( pdo( getconnection( connection( open(",
-        r"(?P<call>connect|mysqli|pdo|getconnection|connection|open)\(\s{0,4}(?:\\{0,7}[\"'][^\"'\n]{1,160}\\{0,7}[\"']|[\w.$]{1,64})"
-        r"\s{0,2},\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1,64}(?P=q1)\s{0,2},\s{0,4}"
-        rf"{QUOTED}",
         odd,
         fold=True,
     ),
