@@ -18,6 +18,9 @@ LOGIN = re.compile(
 )
 "The beginning of user and password before a host."
 
+BARE_LOGIN = re.compile(r"(?<![\w./@:-])(?!mailto)[\w.-]{1,64}:[^\s@/:\"'`<>\\]{0,128}[^\w\s@/:\"'`<>\\]$")
+"The same without a scheme: of a password that begins with a sign, the rest is no mail address."
+
 ESCAPED_LETTER = re.compile(r"[nrt]|u00[0-9a-f]{2}")
 ROBOTS = frozenset({"git", "noreply", "no-reply", "donotreply", "do-not-reply", "user", "you", "someone"})
 EXAMPLE_DOMAIN = re.compile(
@@ -84,7 +87,8 @@ def emails(text: str) -> Iterator[Finding]:
         if text[start - 1 : start] == "\\":
             escape = ESCAPED_LETTER.match(text, start, at)
             start = escape.end() if escape else start
-        login = LOGIN.search(text[max(0, start - 160) : start])
+        before = text[max(0, start - 160) : start]
+        login = LOGIN.search(before) or (BARE_LOGIN.search(before) and re.search(r"\d", text[start:at]))
         domain = DOMAIN.match(text, at + 1) if start < at and not login else None
         if domain:
             local = text[start:at]

@@ -28,3 +28,13 @@ def test_a_word_is_a_password_among_the_settings_of_a_connection(line: str) -> N
 
     assert "sunflower" not in scrubbed
     assert SCRUBBER.scrub("choose password=sunflower")[0] == "choose password=sunflower"
+
+
+@pytest.mark.parametrize("sign", ["!", "~", "$", "."])
+def test_what_follows_the_first_sign_of_a_password_is_no_mail_address(sign: str) -> None:
+    scrubbed, _ = SCRUBBER.scrub(
+        f"see bob:{sign}t4Rw8Nb1c@db.harbor-yard.net:5432 and to:jane7@harbor-yard.net"
+    )
+
+    assert "@db.harbor-yard.net:5432 and to:[EMAIL_1]" in scrubbed
+    assert SCRUBBER.scrub(scrubbed)[0] == scrubbed
