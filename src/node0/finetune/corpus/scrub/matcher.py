@@ -77,10 +77,10 @@ class Matcher:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
         yield from self._inside(blobs, depth, wide=wide)
-        view = in_context(anchored.text, blobs)
-        if view:
-            found_in_context = self._everything(view.text, depth, wide=False)
-            yield from (_in_original(view, found) for found in found_in_context)
+        decoded = in_context(anchored.text, blobs)
+        if decoded:
+            found_in_context = self._everything(decoded.text, depth, wide=False)
+            yield from (_in_original(decoded, found) for found in found_in_context)
 
     def _over_breaks(self, anchored: AnchoredText, joined: JoinedLines, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""

@@ -65,3 +65,31 @@ def test_personal_data_is_found_beside_secrets() -> None:
         ("github-token", ""),
         ("email", "jane@harbor-yard.net"),
     ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"maple_rocket37".hex(),
+        b"maple_rocket37".hex(" "),
+        b"maple_rocket37".hex(":"),
+        ", ".join(f"{byte:#04x}" for byte in b"maple_rocket37"),
+    ],
+)
+def test_a_value_in_code_is_read_with_what_names_it(written: str) -> None:
+    text = f"see the notes\nthe password for the wiki is {written}\nand go on"
+
+    places = [(one.start, one.end) for one in Matcher().findings(text) if one.tier is Tier.REDACT]
+
+    assert places == [(text.index(written), text.index(written) + len(written))]
+    assert not Matcher().findings(f"see {written} there")
+
+
+@pytest.mark.parametrize("name", ["the password is", 'password="', "password:", "-p"])
+def test_a_value_with_spaces_between_its_signs_goes_without_the_words_around_it(name: str) -> None:
+    spaced = " ".join("maple_rocket37")
+    text = f"mysql and {name} {spaced} and go on"
+
+    (one,) = [one for one in Matcher().findings(text) if one.tier is Tier.REDACT]
+
+    assert text[one.start : one.end].replace(" ", "") == "maple_rocket37"
