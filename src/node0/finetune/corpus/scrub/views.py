@@ -54,7 +54,9 @@ WIDTHLESS = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});")
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
 SPACED_SITE = re.compile(r" \S (?:  )?\S (?:  )?\S (?:  )?\S")
-SPACED = re.compile(r"(?<![A-Za-z0-9])\S(?: (?:  )?\S(?= )){3,} (?:  )?\S(?![A-Za-z0-9_])")
+SPACED = re.compile(
+    r"(?:(?<![A-Za-z0-9])|(?<= -[A-Za-z]))\S(?: (?:  )?\S(?= )){3,} (?:  )?\S(?![A-Za-z0-9_])"
+)
 SPACED_WORD = re.compile(r"(?<![^\s\"'`=:@/,;|+%(\[{<>])\S(?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])")
 "As SPACED, where the signs are those of one value in a text: no word around it is part of it."
 
