@@ -15,7 +15,7 @@ from canary_machine import PERSON, Machine, build, write_sessions
 from tiny_run import make_base, settings
 from written_values import READINGS, strings_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 TOOL = "import sys; from node0.{} import main; sys.exit(main())"
 SEPARATOR = "\n\0\n"
@@ -45,7 +45,7 @@ class Canaries:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == code, done.stderr[-2000:]
         self.said += done.stdout + done.stderr

@@ -13,14 +13,16 @@ def look_again(store: CorpusStore, scrubber: CorpusScrubber) -> int:
     """Take out of every entry what the scrubber has learned since the last time; how many entries changed.
 
     What was found once in a town is known in all of it, and so is a secret that is new on this machine.
-    Where nothing is new, no entry is read.
+    Where nothing is new, no entry is read. What an entry tells anew is looked for in all of them again.
     """
     if scrubber.known is None:
         return 0
-    news = scrubber.known.news()
-    holding = (entry for entry in store.entries() if scrubber.holds(entry, news)) if news else ()
-    changed = sum(store.add(scrubber.scrub_entry(entry).entry) is Added.UPDATED for entry in holding)
+    changed: set[str] = set()
+    while news := scrubber.known.take_news():
+        for entry in store.entries():
+            if scrubber.holds(entry, news) and store.add(scrubber.scrub_entry(entry).entry) is Added.UPDATED:
+                changed.add(entry.id)
     scrubber.known.keep()
     if changed:
-        logger.info("took secrets that have become known out of %d entries stored before", changed)
-    return changed
+        logger.info("took secrets that have become known out of %d entries stored before", len(changed))
+    return len(changed)

@@ -146,7 +146,7 @@ def _toml(text: str) -> Iterator[Pair]:
 
 
 def _xml(text: str) -> Iterator[Pair]:
-    if "<!" in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL):  # entities could grow without a bound
+    if _declares(text):  # entities could grow without a bound
         return
     try:
         root = ElementTree.fromstring(text)
@@ -156,6 +156,17 @@ def _xml(text: str) -> Iterator[Pair]:
         yield Pair(element.tag.rpartition("}")[2], (element.text or "").strip())
         label = element.get("key") or element.get("name") or ""
         yield from (Pair(label if key == "value" else key, value) for key, value in element.items())
+
+
+def _declares(text: str) -> bool:
+    """Whether XML has more than comments that begin with `<!`; it is read once."""
+    at = text.find("<!")
+    while at >= 0:
+        end = text.find("-->", at) if text.startswith("<!--", at) else -1
+        if end < 0:
+            return True
+        at = text.find("<!", end)
+    return False
 
 
 def _walked(name: str, value: Any) -> Iterator[Pair]:

@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
     word: str
     whole: str
-    "Digests, in hex."
+    "Digests, in hex. A value of signs that end a word has no word: it is known, and found by whoever has it."
 
 
 class FoundSecrets:
@@ -61,6 +61,7 @@ class FoundSecrets:
         self._records: dict[str, list[Record]] = {}
         self._kept = {record.whole for record in _read(file)} if file else set()
         self._fresh: dict[str, Record] = {}
+        self._unsaved: dict[str, Record] = {}
         for record in _read(file) if file else ():
             self._add(record)
 
@@ -91,30 +92,32 @@ class FoundSecrets:
         known = len(self._fresh)
         for value in values:
             record = self._record(value)
-            if record and record.whole not in self._kept and record.whole not in self._fresh:
+            if record.whole not in self._kept and record.whole not in self._fresh:
                 self._fresh[record.whole] = record
                 self._add(record)
         return len(self._fresh) > known
 
     def is_kept(self, value: str) -> bool:
-        """Whether a value was known when the town was last looked through."""
-        record = self._record(value)
-        return record is None or record.whole in self._kept
+        """Whether the town is or was looked through for a value."""
+        return self._digest(value) in self._kept
 
-    def news(self) -> "FoundSecrets | None":
-        """One that knows only what was learned since; None where that is nothing."""
+    def take_news(self) -> "FoundSecrets | None":
+        """One that knows only what was learned since the last time; None where that is nothing."""
         if not self._fresh:
             return None
         other = FoundSecrets(lambda: self._key)
         for record in self._fresh.values():
             other._add(record)
+        self._kept |= self._fresh.keys()
+        self._unsaved |= self._fresh
+        self._fresh.clear()
         return other
 
     def save(self) -> None:
-        """Keep what was learned; nothing, where nothing may be written."""
-        if self._file is None or not self._fresh:
+        """Keep what the town was looked through for; nothing, where nothing may be written."""
+        if self._file is None or not self._unsaved:
             return
-        lines = "".join(f"{json.dumps(record)}\n" for record in self._fresh.values())
+        lines = "".join(f"{json.dumps(record)}\n" for record in self._unsaved.values())
         try:
             private_directory(self._file.parent)
             with open_to_append(self._file) as file:
@@ -124,8 +127,7 @@ class FoundSecrets:
                 "%s cannot be written (%s): later sessions are not searched for it", self._file, error
             )
             return
-        self._kept |= self._fresh.keys()
-        self._fresh.clear()
+        self._unsaved.clear()
 
     @cached_property
     def _key(self) -> bytes:
@@ -136,14 +138,15 @@ class FoundSecrets:
             self._file = None
             return secrets.token_bytes(32)
 
-    def _record(self, value: str) -> Record | None:
+    def _record(self, value: str) -> Record:
         found = max(WORD.finditer(value), key=lambda one: one.end() - one.start(), default=None)
         if found is None:
-            return None
+            return Record(len(value), 0, "", self._digest(value))
         return Record(len(value), found.start(), self._digest(_word(found)), self._digest(value))
 
     def _add(self, record: Record) -> None:
-        self._records.setdefault(record.word, []).append(record)
+        if record.word:
+            self._records.setdefault(record.word, []).append(record)
 
     def _digest(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")

@@ -70,18 +70,19 @@ class KnownSecrets:
             ):
                 self._plain.clear()
 
-    def news(self) -> "KnownSecrets | None":
-        """What finds only values that are new since the town was last looked through; None where none is."""
+    def take_news(self) -> "KnownSecrets | None":
+        """What finds only values that are new since the last time it was taken; None where none is."""
         if self._found is None:
             return None
         fresh = [value for value in self._machine.values if not self._found.is_kept(value)]
-        found = self._found.news()
+        found = self._found.take_news()
+        if self._found.learn(fresh):
+            self._found.take_news()
         return KnownSecrets(MachineSecrets.of(fresh), found) if fresh or found else None
 
     def keep(self) -> None:
-        """Remember what is known now, as digests: the town was looked through."""
+        """Remember, as digests, all news that were taken: the town was looked through for them."""
         if self._found:
-            self._found.learn(self._machine.values)
             self._found.save()
 
     def _telling_of(self, words: set[str]) -> set[str]:

@@ -37,6 +37,19 @@ def test_what_one_entry_calls_a_password_goes_out_of_those_before_and_after(tmp_
     assert [one.id for one in store.entries() if VALUE in str(one.messages)] == []
 
 
+def test_what_a_second_look_tells_is_looked_for_in_the_entries_before_it(tmp_path: Path) -> None:
+    town, store = Town(tmp_path), CorpusStore(tmp_path / ".corpus")
+    other = "quay-heron-1818"
+    store.add(entry("a", f"I typed {other} and it worked"))
+    store.add(entry("b", f"I typed {VALUE}; password: {other}"))
+
+    assert add(town, "c", f"password: {VALUE}") == 2
+
+    assert [
+        one.id for one in store.entries() if other in str(one.messages) or VALUE in str(one.messages)
+    ] == []
+
+
 def test_a_secret_that_is_new_on_the_machine_goes_out_of_what_is_stored(tmp_path: Path) -> None:
     town, store = Town(tmp_path), CorpusStore(tmp_path / ".corpus")
     add(town, "before", f"I typed {VALUE} and it worked")

@@ -69,3 +69,13 @@ def test_a_store_that_is_broken_raises_nothing(name: str) -> None:
 
 def test_an_xml_store_with_entities_is_not_unfolded() -> None:
     assert pairs_of('<!DOCTYPE a [<!ENTITY b "b">]><a><password>&b;&b;</password></a>', "a.xml") == []
+
+
+@pytest.mark.parametrize("text", ["<!--" * 250_000, "<!---->" * 150_000 + "<a/>"])
+def test_comments_of_a_long_xml_store_are_read_once(text: str) -> None:
+    assert pairs_of(text, "a.xml") in ([], [Pair("a", "")])
+
+
+def test_comments_of_an_xml_store_hide_nothing() -> None:
+    text = "<!-- a <b> --><a><!-- c --><password>twentytwo</password></a>"
+    assert Pair("password", "twentytwo") in pairs_of(text, "a.xml")

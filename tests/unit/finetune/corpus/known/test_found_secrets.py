@@ -32,8 +32,10 @@ def test_the_file_holds_no_value_and_tells_another_process_the_same(tmp_path: Pa
     file = tmp_path / "models" / "found.jsonl"
     first = FoundSecrets(key, file)
     first.learn([VALUE, "seven otters 17"])
+    first.take_news()
     first.save()
     first.learn([VALUE])
+    first.take_news()
     first.save()
 
     again = FoundSecrets(key, file)
@@ -43,7 +45,7 @@ def test_the_file_holds_no_value_and_tells_another_process_the_same(tmp_path: Pa
     assert not any(word in file.read_text() for word in (*VALUE.split("-"), "otters", VALUE.encode().hex()))
     assert spans(again, f"{VALUE} seven otters 17") == [VALUE, "seven otters 17"]
     assert again.is_kept(VALUE)
-    assert again.news() is None
+    assert again.take_news() is None
     assert not spans(FoundSecrets(lambda: b"o" * 32, file), VALUE)
 
 
@@ -51,14 +53,36 @@ def test_news_are_what_was_learned_since(tmp_path: Path) -> None:
     file = tmp_path / "found.jsonl"
     before = FoundSecrets(key, file)
     before.learn([VALUE])
+    before.take_news()
     before.save()
 
     found = FoundSecrets(key, file)
     found.learn(["quay-heron-18"])
-    news = found.news()
+    news = found.take_news()
 
     assert news is not None
     assert spans(news, f"{VALUE} quay-heron-18") == ["quay-heron-18"]
+    assert found.take_news() is None
+
+
+def test_what_nobody_looked_for_yet_is_not_kept(tmp_path: Path) -> None:
+    found = FoundSecrets(key, tmp_path / "found.jsonl")
+    found.learn([VALUE])
+
+    found.save()
+
+    assert not FoundSecrets(key, tmp_path / "found.jsonl").is_kept(VALUE)
+
+
+@pytest.mark.parametrize("value", ["Zx9:Qw2/Lm4@Rt", "a,b;c", VALUE])
+def test_a_value_is_new_once_whatever_its_signs(value: str, tmp_path: Path) -> None:
+    found = FoundSecrets(key, tmp_path / "found.jsonl")
+    assert not found.is_kept(value)
+    assert found.learn([value])
+    found.take_news()
+    found.save()
+
+    assert FoundSecrets(key, tmp_path / "found.jsonl").is_kept(value)
 
 
 def test_a_torn_line_is_passed_over_and_a_place_that_cannot_be_written_is_said(
@@ -68,8 +92,9 @@ def test_a_torn_line_is_passed_over_and_a_place_that_cannot_be_written_is_said(
     file.write_text('[14, 0, "ab\n[1]\n{}\nnull\n')
     (tmp_path / "blocked").write_text("")
 
-    assert FoundSecrets(key, file).news() is None
+    assert FoundSecrets(key, file).take_news() is None
     blocked = FoundSecrets(key, tmp_path / "blocked" / "found.jsonl")
     blocked.learn([VALUE])
+    blocked.take_news()
     blocked.save()
     assert "cannot be written" in caplog.text

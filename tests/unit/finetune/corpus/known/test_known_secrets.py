@@ -37,7 +37,7 @@ def test_what_no_rule_is_sure_of_and_words_are_not_learned(pair: tuple[str, str]
 
     known.learn([pair])
 
-    assert known.news() is None
+    assert known.take_news() is None
 
 
 def test_a_machine_secret_is_news_until_the_town_was_looked_through_and_known_when_it_is_gone(
@@ -46,12 +46,12 @@ def test_a_machine_secret_is_news_until_the_town_was_looked_through_and_known_wh
     file = tmp_path / "found.jsonl"
     machine = MachineSecrets({"TOKEN": VALUE})
     first = KnownSecrets(machine, FoundSecrets(key, file))
-    news = first.news()
+    news = first.take_news()
     assert news is not None
     assert spans(news, VALUE) == [VALUE]
     first.keep()
 
-    assert KnownSecrets(machine, FoundSecrets(key, file)).news() is None
+    assert KnownSecrets(machine, FoundSecrets(key, file)).take_news() is None
     assert spans(KnownSecrets(MachineSecrets({}), FoundSecrets(key, file)), f"so {VALUE}") == [VALUE]
 
 
