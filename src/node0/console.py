@@ -43,7 +43,9 @@ _REMEDIES = {
 }
 "What to do about an error of the system, where no part of the program knew better."
 _EXTRA_OF_PACKAGE = {
+    "accelerate": "nf4",
     "base58": "swarm",
+    "bitsandbytes": "nf4",
     "credsweeper": "scan",
     "fastapi": "serve",
     "gguf": "gguf",

@@ -155,6 +155,9 @@ class FineTuneConfig(StageSettings, WorkSettings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     "Type of the frozen base and of matrix products."
 
+    quantize: Literal["nf4"] | None = None
+    "4-bit type in which the frozen base lies in memory (QLoRA); None leaves it in precision."
+
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     "Where tensors live."
 

@@ -3,7 +3,7 @@
 
     y = W x + b + (alpha / rank) B A dropout(x)
 
-The base weight keeps its name and its type; A and B are float32, whatever the base is in.
+The base weight keeps its name and its type, 4 bits too; A and B are float32, whatever the base is in.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from node0.errors import ConfigError, NotFound
+from node0.lora.four_bit import dense, frozen_linear, is_packed
 from node0.lora.lora_config import LoRAConfig
 
 
@@ -102,9 +103,15 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Add the active adapter to the weight, for inference. The product is rounded once."""
+        """Add the active adapter to the weight, for inference. The product is rounded once.
+
+        Raises:
+            ConfigError: the weight lies in 4 bits, which the sum would be rounded to.
+        """
         if self.active is None or self.merged:
             return
+        if is_packed(self.weight):
+            raise ConfigError("an adapter is not merged into 4-bit weights; load the base without quantize")
         delta = self.lora_B[self.active].float() @ self.lora_A[self.active].float()
         self._unmerged = self.weight.data
         self.weight.data = (self._unmerged.float() + self.scale(self.active) * delta).to(self.weight.dtype)
@@ -123,7 +130,7 @@ class LoRALinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features) in the type of x."""
         if self.active is None or self.merged:
-            return functional.linear(x, self.weight, self.bias)
+            return frozen_linear(x, self.weight, self.bias)
         name = self.active
         lora_a, lora_b, scale = self.lora_A[name], self.lora_B[name], self.scale(name)
         mask = self._dropout(name)
@@ -218,7 +225,7 @@ class _LoRA(torch.autograd.Function):
         lora_b: Tensor,
         options: tuple[float, _Dropout | None],
     ) -> Tensor:
-        """Shapes: x (..., in), weight (out, in), lora_a (rank, in), lora_b (out, rank); scale and mask."""
+        """Shapes: x (..., in), weight (out, in) or packed, lora_a (rank, in), lora_b (out, rank)."""
         scale, mask = options
         a, b = lora_a.to(x.dtype), lora_b.to(x.dtype)
         rows = x.reshape(-1, x.shape[-1])
@@ -226,9 +233,11 @@ class _LoRA(torch.autograd.Function):
             scale *= mask.gain
         low = (rows if mask is None else _masked(rows, mask.draw(rows))) @ a.t()  # (rows, rank)
         # Not a view: what follows may change it in place, as some families' residual sums do.
-        y = functional.linear(rows.view(x.shape), weight, bias)
-        y.view(-1, weight.shape[0]).addmm_(low, b.t(), alpha=scale)
-        ctx.save_for_backward(rows, weight, a, b, low)
+        y = functional.linear(rows.view(x.shape), dense(weight), bias)
+        y.view(-1, b.shape[0]).addmm_(low, b.t(), alpha=scale)
+        ctx.save_for_backward(rows, a, b, low)
+        # Frozen, and not a saved tensor: that would forget what a packed weight knows of itself.
+        ctx.weight = weight
         ctx.scale, ctx.mask, ctx.shape = scale, mask, x.shape
         ctx.types = (lora_a.dtype, lora_b.dtype)
         return y
@@ -237,15 +246,15 @@ class _LoRA(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of x, A and B; the base is frozen."""
-        rows, weight, a, b, low = ctx.saved_tensors
-        grad = grad_outputs[0].reshape(-1, weight.shape[0])
+        rows, a, b, low = ctx.saved_tensors
+        grad = grad_outputs[0].reshape(-1, b.shape[0])
         keep = None if ctx.mask is None else ctx.mask.draw(rows)
         grad_low = (grad @ b).mul_(ctx.scale)  # (rows, rank)
         grad_a = grad_low.t() @ (rows if keep is None else _masked(rows, keep))
         grad_b = (grad.t() @ low).mul_(ctx.scale)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = grad @ weight
+            grad_x = grad @ dense(ctx.weight)
             if keep is None:
                 grad_x.addmm_(grad_low, a)
             else:

@@ -3,10 +3,12 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
 
+from node0.lora.four_bit import FourBitLinear, pack
 from node0.models.base_model import BaseModelDir
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.layers import BodyExpert, HeadExpert, LlamaStage, SoloExpert, TailExpert, fresh_tensor
@@ -56,12 +58,17 @@ def load_stages(
     stages: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    four_bit: bool = False,
 ) -> list[LlamaStage]:
-    """Stages with a base's weights; only the tensors of the wanted `stages` (default all) are read."""
+    """Stages with a base's weights; only the tensors of the wanted `stages` (default all) are read.
+
+    With `four_bit` the matrices of the blocks are packed one by one, each from `dtype`; the head and the
+    embedding keep it.
+    """
     wanted = range(num_stages) if stages is None else stages
     whole = _meta_stages(base.args, num_stages, layers_per_stage)
     source = TensorSource(base.path)
-    return [_load(whole[index], source, device, dtype) for index in wanted]
+    return [_load(whole[index], source, device, dtype, four_bit=four_bit) for index in wanted]
 
 
 def empty_stages(
@@ -77,18 +84,28 @@ def fill_stage(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    four_bit: bool = False,
 ) -> LlamaStage:
     """A stage of `empty_stages` with the weights that `read` gives for each name and shape."""
     for name, parameter in list(stage.named_parameters()):
-        _assign(stage, name, read(name, parameter.shape).to(device, _stored_dtype(name, dtype)))
+        value = read(name, parameter.shape).to(device, _stored_dtype(name, dtype))
+        if four_bit and parameter.dim() > 1 and name.startswith("layers."):
+            _put_packed(stage, name.removesuffix(".weight"), value)
+        else:
+            _assign(stage, name, value)
     return _finish(stage)
 
 
 def _load(
-    stage: LlamaStage, source: TensorSource, device: torch.device | str, dtype: torch.dtype
+    stage: LlamaStage,
+    source: TensorSource,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    *,
+    four_bit: bool,
 ) -> LlamaStage:
     read = partial(source.read, tied=stage.args.tie_embeddings)
-    return fill_stage(stage, read, device=device, dtype=dtype)
+    return fill_stage(stage, read, device=device, dtype=dtype, four_bit=four_bit)
 
 
 def _meta_stages(
@@ -109,6 +126,12 @@ def _stored_dtype(name: str, dtype: torch.dtype) -> torch.dtype:
 def _assign(stage: LlamaStage, name: str, value: torch.Tensor) -> None:
     owner, _, leaf = name.rpartition(".")
     setattr(stage.get_submodule(owner), leaf, nn.Parameter(value))
+
+
+def _put_packed(stage: LlamaStage, path: str, value: torch.Tensor) -> None:
+    owner, _, child = path.rpartition(".")
+    bias = cast(nn.Linear, stage.get_submodule(path)).bias
+    setattr(stage.get_submodule(owner), child, FourBitLinear(pack(value), bias))
 
 
 def _finish(stage: LlamaStage) -> LlamaStage:

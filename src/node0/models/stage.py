@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from node0.lora.four_bit import dense_type
 from node0.models.kv_cache import KVCache
 
 Recompute = Callable[[], bool]
@@ -24,8 +25,8 @@ class Stage(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the matrices, and of what passes between them."""
-        return next((p.dtype for p in self.parameters() if p.dim() > 1), torch.float32)
+        """Type of the matrices as they are multiplied, and of what passes between them."""
+        return next((dense_type(p) for p in self.parameters() if p.dim() > 1), torch.float32)
 
     @property
     def device(self) -> torch.device:

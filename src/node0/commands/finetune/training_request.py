@@ -62,6 +62,11 @@ def resolve(request: TrainingRequest) -> Resolved[FineTuneConfig]:
     if config is None and request.run_config is None:
         refuse_missing(flags, needed(NEEDED, request.town))
     resolved, local = resolve_training(flags, config=config, run_config=request.run_config, town=request.town)
+    if request.remote.wanted and resolved.values.quantize is not None:
+        raise ConfigError(
+            "the stages of a swarm hold their base in its own type; --set quantize=null, "
+            "or train without a swarm"
+        )
     _announce_local(
         request.local_mode or bool(local.get("local_mode")), request.local_stage or local.get("local_stage")
     )

@@ -113,6 +113,8 @@ def learn_reference(
 def reference_model(plan: RunPlan) -> str:
     """What tells one reference model from another: its base, precision, and the adapter it starts with."""
     facts = [plan.base_digest, str(plan.dtype)]
+    if plan.config.quantize is not None:
+        facts.append(plan.config.quantize)
     if (start := plan.config.init_adapter) is not None:
         facts += [sha256_of(start / name) for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -116,15 +116,7 @@ def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
     Raises:
         BadCheckpoint: transformers cannot build the model.
     """
-    text = config.get_text_config()
-    try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]  # transformers types it not
-    except Exception as error:  # whatever a model's constructor makes of wrong sizes
-        raise BadCheckpoint(
-            f"transformers cannot build a {config.model_type} of this config.json ({_first_line(error)}); "
-            "download the base again"
-        ) from error
+    text, model = config.get_text_config(), _empty_model(config)
     return HFArguments(
         family=config.model_type,
         hidden_dim=text.hidden_size,
@@ -141,12 +133,40 @@ def read_hf_arguments(config: PretrainedConfig) -> HFArguments:
     )
 
 
+def unadaptable_paths(config: PretrainedConfig) -> list[str]:
+    """Paths of the linear layers that `HFArguments.linears` leaves out: the head, and what is passed by."""
+    model = _empty_model(config)
+    layers = [path for path, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    adaptable = {path for path, _ in _adaptable(model)}
+    return [path for path in layers if path not in adaptable]
+
+
 def vocabulary_of(model: PreTrainedModel) -> int:
     """Rows of a model's embedding table."""
     return cast(nn.Embedding, model.get_input_embeddings()).weight.shape[0]
 
 
+def _empty_model(config: PretrainedConfig) -> Any:
+    """The model without weights."""
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]  # transformers types it not
+    except Exception as error:  # whatever a model's constructor makes of wrong sizes
+        raise BadCheckpoint(
+            f"transformers cannot build a {config.model_type} of this config.json ({_first_line(error)}); "
+            "download the base again"
+        ) from error
+
+
 def _linears(model: Any) -> tuple[LinearShape, ...]:
+    counts = Counter(
+        (path.rpartition(".")[2], layer.in_features, layer.out_features) for path, layer in _adaptable(model)
+    )
+    return tuple(LinearShape(*shape, count) for shape, count in counts.items())
+
+
+def _adaptable(model: Any) -> list[tuple[str, nn.Linear]]:
+    """Linear layers by path, without the head and what a fused kernel reads."""
     head = model.get_output_embeddings()
     layers = [
         (path, layer)
@@ -154,12 +174,7 @@ def _linears(model: Any) -> tuple[LinearShape, ...]:
         if isinstance(layer, nn.Linear) and layer is not head
     ]
     bypassed = _bypassed(model, [path for path, _ in layers])
-    counts = Counter(
-        (name, layer.in_features, layer.out_features)
-        for path, layer in layers
-        if (name := path.rpartition(".")[2]) not in bypassed
-    )
-    return tuple(LinearShape(*shape, count) for shape, count in counts.items())
+    return [(path, layer) for path, layer in layers if path.rpartition(".")[2] not in bypassed]
 
 
 def _bypassed(model: nn.Module, paths: list[str]) -> set[str]:

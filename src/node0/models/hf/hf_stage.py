@@ -9,16 +9,17 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging as transformers_log
 
 from node0.errors import BadCheckpoint, ConfigError
 from node0.lora.adapter import lora_layers
+from node0.lora.four_bit import FourBitLinear, is_packed
 from node0.models.device import moved
 from node0.models.hf.document_rows import forward_documents
 from node0.models.hf.head import rows_to_logits, rows_to_logps
-from node0.models.hf.hf_arguments import read_hf_config, vocabulary_of
+from node0.models.hf.hf_arguments import read_hf_config, unadaptable_paths, vocabulary_of
 from node0.models.hf.hf_base import HFBase
 from node0.models.hf.packing_trial import keeps_documents_apart, packed_inputs
 from node0.models.kv_cache import KVCache
@@ -140,27 +141,39 @@ class HFStage(Stage):
 
 
 def load_hf_stage(
-    base: HFBase, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    base: HFBase,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    four_bit: bool = False,
 ) -> HFStage:
     """The stage with a base's weights.
+
+    With `four_bit` the matrices that may be adapted are packed as they are read, each from `dtype`.
 
     Raises:
         BadCheckpoint: a tensor is missing or misshapen, or the model's head cannot be computed by itself.
     """
-    model: Any = _model_of(base, dtype)
+    model: Any = _model_of(base, dtype, packed_on=device if four_bit else None)
+    if four_bit:
+        _take_over_packed(model)
+    else:
+        model = model.to(device)
     _switch_dropout_off(model)
-    stage = HFStage(model.to(device), packs=base.args.takes_positions)
+    stage = HFStage(model, packs=base.args.takes_positions)
     _refuse_odd_head(stage)
     return stage
 
 
-def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
+def _model_of(base: HFBase, dtype: torch.dtype, *, packed_on: torch.device | str | None) -> PreTrainedModel:
+    config = read_hf_config(base.path)
     try:
         with _silently():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 base.path,
-                config=read_hf_config(base.path),
+                config=config,
                 dtype=dtype,
+                **({} if packed_on is None else _packing(config, packed_on)),
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -177,6 +190,25 @@ def _model_of(base: HFBase, dtype: torch.dtype) -> PreTrainedModel:
             f"{base.path} has no tensor {missing[0]}, which a {base.args.family} has; export it again"
         )
     return cast(PreTrainedModel, model)
+
+
+def _packing(config: PretrainedConfig, device: torch.device | str) -> dict[str, Any]:
+    """What has transformers pack each matrix as it reads it."""
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        llm_int8_skip_modules=unadaptable_paths(config),
+    )
+    return {"quantization_config": quantization, "device_map": {"": device}}
+
+
+def _take_over_packed(model: nn.Module) -> None:
+    """Put our layers around what was packed: theirs lay it out anew where they take a model to generate."""
+    for path, layer in list(model.named_modules()):
+        if isinstance(layer, nn.Linear) and is_packed(layer.weight):
+            parent, _, child = path.rpartition(".")
+            setattr(model.get_submodule(parent), child, FourBitLinear(layer.weight, layer.bias))
 
 
 @contextmanager

@@ -75,3 +75,10 @@ def test_a_run_that_names_anything_of_a_town_is_its_job(
     request_of: TrainingRequest, change: dict[str, object], expected: bool
 ) -> None:
     assert replace(request_of, **change).is_for_a_town is expected  # type: ignore[arg-type]  # its fields
+
+
+def test_a_swarm_does_not_hold_its_base_in_four_bits(request_of: TrainingRequest) -> None:
+    asked = replace(request_of, settings=("quantize=nf4",), remote=RemoteFlags(local_swarm=2))
+
+    with pytest.raises(ConfigError, match="train without a swarm"):
+        resolve(asked)

@@ -101,9 +101,9 @@ def _comparable(config: LoRAConfig) -> dict[str, object]:
 
 def _stages(plan: RunPlan) -> Sequence[Stage]:
     config = plan.config
-    device = torch.device(plan.device)
+    device, four_bit = torch.device(plan.device), config.quantize is not None
     if isinstance(plan.base, HFBase):
-        return [load_hf_stage(plan.base, device=device, dtype=plan.dtype)]
+        return [load_hf_stage(plan.base, device=device, dtype=plan.dtype, four_bit=four_bit)]
     if plan.base is None:
         return build_stages(
             own_arguments(plan.args),
@@ -119,4 +119,5 @@ def _stages(plan: RunPlan) -> Sequence[Stage]:
         layers_per_stage=config.layers_per_stage,
         device=device,
         dtype=plan.dtype,
+        four_bit=four_bit,
     )

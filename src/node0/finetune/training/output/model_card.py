@@ -118,6 +118,8 @@ def _training_rows(config: FineTuneConfig, facts: CardFacts) -> list[tuple[str, 
     ]
     if config.lora is not None:
         lora = config.lora
+        if config.quantize is not None:
+            rows.append(("base in memory", f"{config.quantize}, 4 bits; to be merged into the original base"))
         rows.append(("adapter", f"rank {lora.rank}, alpha {lora.alpha:g}, {', '.join(lora.target_modules)}"))
     return rows
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node0.errors import DoesNotFit
+from node0.lora.four_bit import BITS
 from node0.lora.lora_config import LoRAConfig
 from node0.models.hf.hf_arguments import HFArguments
 from node0.models.llama.arguments import LlamaArguments
@@ -49,6 +50,8 @@ class MemoryFactors:
     "Bytes for graphs; None keeps them all."
 
     on_gpu: bool = False
+    four_bit: bool = False
+    "Whether the linear layers of the base are packed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def estimate(args: LlamaArguments | HFArguments, factors: MemoryFactors) -> Memo
     """
     everything = count_parameters(args)
     trained = everything if factors.lora is None else count_adapter_parameters(args, factors.lora)
-    weights = 0 if factors.lora is None else everything * factors.base_bytes
+    weights = 0 if factors.lora is None else _base_bytes(args, factors)
     process = PROCESS_BYTES_ON_GPU if factors.on_gpu else PROCESS_BYTES
     kept = _layer_bytes(args, factors) if isinstance(args, HFArguments) else _graph_bytes(args, factors)
     layer = round(_gaps(factors) * kept)
@@ -111,7 +114,7 @@ def refuse_oversize(memory: MemoryEstimate, free: int, *, budget_given: bool) ->
     if needed > free:
         raise DoesNotFit(
             f"the run needs {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB are free; "
-            "take a smaller base, a lower tokens_per_microbatch, or precision=bfloat16"
+            "take a smaller base, a lower tokens_per_microbatch, precision=bfloat16 or quantize=nf4"
         )
 
 
@@ -186,6 +189,21 @@ def _graph_bytes(args: LlamaArguments, factors: MemoryFactors) -> int:
     return factors.tokens * (factors.base_bytes * kept + 4 * (norms + args.n_heads))
 
 
+def _base_bytes(args: LlamaArguments | HFArguments, factors: MemoryFactors) -> int:
+    """A frozen base."""
+    packed = sum(count * size for size, count in _matrices(args)) if factors.four_bit else 0
+    return round(packed * BITS / 8) + (count_parameters(args) - packed) * factors.base_bytes
+
+
+def _matrices(args: LlamaArguments | HFArguments) -> list[tuple[int, int]]:
+    """Weights of each linear layer that may be packed, and how many there are of it."""
+    if isinstance(args, HFArguments):
+        return [(linear.width_in * linear.width_out, linear.count) for linear in args.linears]
+    return [
+        (width_in * width_out, args.num_hidden_layers) for width_in, width_out, _ in _linears(args).values()
+    ]
+
+
 def _gaps(factors: MemoryFactors) -> float:
     return GAPS_ON_GPU if factors.on_gpu else GAPS
 
@@ -209,7 +227,9 @@ def _pass_bytes(args: LlamaArguments | HFArguments, factors: MemoryFactors, laye
     turns = 0 if isinstance(args, HFArguments) else 2 * 4 * tokens * head_dim(args)
     fused = factors.on_gpu and factors.base_bytes == 2
     mask = 0 if fused else 5 * tokens * factors.row_length
-    return max(head, layer) + turns + mask
+    # The matrix that is multiplied by, made dense, and its scales in float32.
+    unpacked = max(size for size, _ in _matrices(args)) if factors.four_bit else 0
+    return max(head, layer) + turns + mask + round(_gaps(factors) * unpacked * (factors.base_bytes + 4 / 64))
 
 
 def _layer_bytes(args: HFArguments, factors: MemoryFactors) -> int:

@@ -22,6 +22,7 @@ from node0.finetune.training.plan.disk_estimate import (
     estimate_disk,
     refuse_full_disk,
 )
+from node0.finetune.training.plan.four_bit_support import require_four_bit
 from node0.finetune.training.plan.learning_rate import with_rate
 from node0.finetune.training.plan.load_data import load_data
 from node0.finetune.training.plan.memory_estimate import (
@@ -89,10 +90,16 @@ class RunPlan:
         return {
             **{name: settings[name] for name in names},
             "lora": settings["lora"],
-            "precision": str(self.dtype).removeprefix("torch."),
+            "precision": self.precision,
             "base_digest": self.base_digest,
             "corpus_hash": self.data.corpus_hash,
         }
+
+    @property
+    def precision(self) -> str:
+        """Types of the frozen base: as it lies in memory where that is in 4 bits, and as it is multiplied."""
+        multiplied = str(self.dtype).removeprefix("torch.")
+        return multiplied if self.config.quantize is None else f"{self.config.quantize}, {multiplied}"
 
     @property
     def base_name(self) -> str:
@@ -130,6 +137,7 @@ def make_plan(
     """
     device = pick_device(config.device)
     dtype = pick_dtype(config, device)
+    require_four_bit(config, device)
     model = choose_model(config)
     base, args = model.base, model.args
     config = with_adapted_layers(config, args)
@@ -188,7 +196,7 @@ def describe(plan: RunPlan) -> list[dict[str, Any]]:
         ("trained parameters", plan.trained_parameters),
         *describe_stage(plan.args, config.lora),
         ("device", plan.device),
-        ("base precision", str(plan.dtype).removeprefix("torch.")),
+        ("base precision", plan.precision),
         ("memory estimate (GiB)", round(plan.memory.total / GIB, 2)),
         ("memory free (GiB)", round(plan.free / GIB, 2)),
         ("disk estimate (GiB)", round(plan.disk.total / GIB, 2)),
@@ -240,6 +248,7 @@ def _memory_factors(
         lora=config.lora,
         graph_budget=graph_budget,
         on_gpu=device == "cuda",
+        four_bit=config.quantize is not None,
     )
 
 

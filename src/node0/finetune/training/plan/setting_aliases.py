@@ -43,6 +43,9 @@ ALIASES = {
     "save_total_limit": "keep_last",
     "load_best_model_at_end": "keep_best",
     "beta": "dpo_beta",
+    "bnb_4bit_quant_type": "quantize",
+    "load_in_4bit": "quantize",
+    "quantization_bit": "quantize",
     "r": "lora.rank",
     "lora_r": "lora.rank",
     "lora_rank": "lora.rank",
@@ -56,6 +59,12 @@ ALIASES = {
     "lora.lora_dropout": "lora.dropout",
 }
 "Their name -> ours."
+
+VALUES: dict[str, dict[object, object]] = {
+    "load_in_4bit": {True: "nf4", False: None},
+    "quantization_bit": {4: "nf4", None: None},
+}
+"Of a name of theirs, the values that mean another thing -> ours."
 
 LAYERS = {
     "q_proj": "wq",
@@ -82,12 +91,13 @@ def in_our_names(tree: Mapping[str, Any], *, source: str) -> dict[str, Any]:
             alias and nothing that is known.
     """
     named: dict[str, Any] = {}
-    for name, value in _flat(tree):
-        ours = ALIASES.get(name, name)
+    for name, given in _flat(tree):
+        ours, value = ALIASES.get(name, name), _in_our_values(name, given, source)
         if ours == name:
             _refuse_near_alias(name, source)
         else:
-            console.note(f"note: {name} (from {source}) is {ours} here")
+            means = f"={value}" if name in VALUES else ""
+            console.note(f"note: {name} (from {source}) is {ours}{means} here")
         if ours in named:
             raise ConfigError(f"{source} sets {ours!r} twice, also as {name!r}; keep one")
         named[ours] = _our_layers(value, source) if ours == TARGETS else value
@@ -129,6 +139,16 @@ def _our_layers(value: object, source: str) -> object:
         spelled = ", ".join(f"{name} is {LAYERS[name]}" for name in theirs)
         console.note(f"note: layers from {source}: {spelled} here")
     return [LAYERS.get(name, name) if isinstance(name, str) else name for name in value]
+
+
+def _in_our_values(name: str, value: object, source: str) -> object:
+    values = VALUES.get(name)
+    if values is None:
+        return value
+    if not isinstance(value, bool | int | None) or value not in values:
+        known = " or ".join(str(known).lower() for known in values if known is not None)
+        raise ConfigError(f"{source} sets {name!r} to {value!r}; take {known}, or set {ALIASES[name]!r} here")
+    return values[value]
 
 
 def _refuse_near_alias(name: str, source: str) -> None:

@@ -124,3 +124,17 @@ def test_a_budget_is_in_bytes_of_tensors_and_a_gpu_has_fewer_gaps():
 
     assert (heap.graphs, gpu.graphs) == (1750, 1050)
     assert estimate(args, shape(on_gpu=True)).least < estimate(args, shape()).least
+
+
+def test_a_packed_base_takes_little_more_than_half_a_byte_a_matrix_and_its_tables_stay():
+    args = LlamaArguments(hidden_dim=256, n_heads=4, num_hidden_layers=8, vocab_size=512, ffn_dim=1024)
+    tables = 2 * 512 * 256
+    norms = (2 * 8 + 1) * 256
+    matrices = count_parameters(args) - tables - norms
+
+    packed, plain = estimate(args, shape(four_bit=True)), estimate(args, shape())
+
+    assert packed.weights == pytest.approx(matrices * 4.127 / 8 + 2 * (tables + norms), rel=1e-3)
+    assert plain.weights == 2 * count_parameters(args)
+    # One matrix at a time is dense.
+    assert 0 < packed.workspace - plain.workspace < 2 * 2 * 3 * 256 * 1024

@@ -80,3 +80,29 @@ def test_one_setting_by_two_names_is_refused() -> None:
 def test_a_misspelt_alias_gets_the_alias_and_what_it_is_here(typed: str, meant: str, ours: str) -> None:
     with pytest.raises(ConfigError, match=f"did you mean '{meant}', which is '{ours}' here"):
         in_our_names({typed: 1}, source="flag")
+
+
+@pytest.mark.parametrize(
+    ("given", "ours"),
+    [
+        ({"load_in_4bit": True}, "nf4"),
+        ({"load_in_4bit": False}, None),
+        ({"quantization_bit": 4}, "nf4"),
+        ({"bnb_4bit_quant_type": "nf4"}, "nf4"),
+    ],
+)
+def test_other_words_for_four_bits_are_read_with_their_values(
+    given: dict[str, object], ours: str | None, capsys: Printed
+) -> None:
+    assert in_our_names(given, source="flag") == {"quantize": ours}
+    assert "is quantize" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given", [{"quantization_bit": 8}, {"load_in_4bit": "nf4"}, {"load_in_4bit": [True]}]
+)
+def test_a_value_that_means_nothing_here_is_refused_with_those_that_do(given: dict[str, object]) -> None:
+    (name,) = given
+
+    with pytest.raises(ConfigError, match=f"sets '{name}' to .*; take .*, or set 'quantize' here"):
+        in_our_names(given, source="flag")
