@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from node0 import cli
 from node0.finetune.config import FineTuneConfig, SelectConfig
 from node0.lora.lora_config import LoRAConfig
+from node0.readable_help import EXAMPLE, command_of
 from node0.swarm.run.swarm_run import AuthorizerConfig, Deadlines, MemberConfig, SwarmRun
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +52,7 @@ def commands() -> str:
     """Every command, its arguments and its options, from typer's own help records."""
     sections: list[str] = []
     for name, entry in cli.available().items():
-        command = typer.main.get_command(import_module(entry.module).app)
+        command = command_of(import_module(entry.module).app)
         with typer.Context(command, info_name=f"node0 {name}") as context:  # type: ignore[attr-defined,unused-ignore]  # typer versions differ
             sections.extend(_sections(command, context, summary=entry.help))
     return "\n".join(sections)
@@ -65,7 +66,7 @@ def _sections(command: Any, context: Any, *, summary: str) -> Iterator[str]:
 
 
 def _section(command: Any, context: Any, *, summary: str) -> str:
-    text = inspect.cleandoc(command.help or summary)
+    text = EXAMPLE.sub(r"Example: `\1`", inspect.cleandoc(command.help or summary))
     lines = [f"## `{context.command_path}`", "", text, ""]
     records = [(parameter.get_help_record(context) or _argument(parameter)) for parameter in command.params]
     if records:

@@ -76,6 +76,14 @@ COMMANDS = {
 }
 
 
+HELP = """Turn a Gas Town's own sessions into models for its roles.
+
+\b
+Example:
+  node0 finetune --role deacon --base-model Qwen/Qwen3-0.6B --dry-run
+"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Hand over to the named command; its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -97,7 +105,7 @@ def available() -> dict[str, Command]:
 def _listing() -> typer.Typer:
     """An app that knows the commands by name only: for --help, --version and misspelt names."""
     app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-    app.callback(help="Turn a Gas Town's own sessions into models for its roles.")(_options)
+    app.callback(help=HELP)(_options)
     for name, command in available().items():
         app.command(name, help=command.help)(lambda: None)
     return app

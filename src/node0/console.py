@@ -23,6 +23,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from node0.errors import Node0Error
+from node0.readable_help import command_of
 from node0.record_tables import LONG_TABLE, long_table, table
 from node0.visible import data_for, visible
 
@@ -275,7 +276,7 @@ def _invoke(
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed; redirect it to a file or to /dev/null")
     # Not Command.main: it ends the process by itself on a broken pipe and hides Ctrl-C.
-    command = typer.main.get_command(app)
+    command = command_of(app)
     with within, command.make_context(name, arguments) as context:
         result: object = command.invoke(context)
         sys.stdout.flush()

@@ -1,18 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cli_reference
 from node0 import cli
+from node0.readable_help import command_of, example_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CLI, SETTINGS, RUN_FILE = DOCS / "cli.md", DOCS / "settings.md", DOCS / "run-file.md"
+
+
+def _below(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """A command or group, and all that are in it, by the words that call it."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _below(f"{path} {name}", inner)
+
+
+EVERY = dict(
+    found
+    for name, entry in cli.available().items()
+    for found in _below(f"node0 {name}", command_of(import_module(entry.module).app))
+)
+"Every command and group."
+
+
+def _help_of(path: str) -> str:
+    with EVERY[path].make_context(path, [], resilient_parsing=True) as context:
+        return str(context.get_help())
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_the_help_of_a_command_names_types_in_words_within_80_columns(path: str) -> None:
+    text = _help_of(path)
+
+    assert max(map(len, text.splitlines())) <= 80
+    types = re.findall(r"<(\w[^<>]*)>", text)
+    assert [one for one in types if one not in ("text", "number", "path") and "|" not in one] == []
+    assert re.findall(r"\bx[<>]|[<>]=?x\b|\w\.\.\.$", text, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_the_help_of_a_command_has_an_example_that_the_command_takes(path: str) -> None:
+    line = example_of(EVERY[path]) or ""
+    words = shlex.split(line.rpartition("| ")[2].partition(" >> ")[0])
+
+    assert line in _help_of(path)
+    called = max((one for one in EVERY if words[: len(one.split())] == one.split()), key=len)
+    assert called.startswith(path)
+    # Unknown options, absent arguments and values of a wrong type are refused here; nothing is run.
+    with EVERY[called].make_context(called, words[len(called.split()) :]):
+        pass
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:

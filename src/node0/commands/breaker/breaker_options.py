@@ -30,13 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @app.command()
 def status(*, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List what is at work, how its sessions ended, and what that says."""
+    """List what is at work, how its sessions ended, and what that says.
+
+    \b
+    Example:
+      node0 breaker status
+    """
     work.show_status(town, as_json=as_json)
 
 
 @app.command()
 def check(*, town: TownOption = None) -> None:
-    """Read the outcomes of collected sessions, and stop what does badly; for a timer or after a session."""
+    """Read the outcomes of collected sessions, and stop what does badly; for a timer or after a session.
+
+    \b
+    Example:
+      node0 breaker check
+    """
     work.check(town)
 
 
@@ -49,7 +59,12 @@ def record(
     at: Annotated[str | None, typer.Option("--at", help="When it began, ISO 8601; default: now.")] = None,
     town: TownOption = None,
 ) -> None:
-    """Tell the outcome of one session of a version; `check` acts on it."""
+    """Tell the outcome of one session of a version; `check` acts on it.
+
+    \b
+    Example:
+      node0 breaker record deacon:2 --session 8d1f --outcome success
+    """
     work.record(name, town, session=session, succeeded=outcome == "success", at=at)
 
 
@@ -60,5 +75,10 @@ def reset(
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the history.")],
     town: TownOption = None,
 ) -> None:
-    """Let a version that was stopped be deployed again; what it did before does not count any more."""
+    """Let a version that was stopped be deployed again; what it did before does not count any more.
+
+    \b
+    Example:
+      node0 breaker reset deacon:2 --reason 'the rig was down'
+    """
     work.reset(name, town, reason=reason)

@@ -65,6 +65,10 @@ def chat(  # noqa: PLR0913  # one parameter a flag
     """Talk with a model: it sees the conversation so far, and /help lists what else can be typed.
 
     Ctrl-C stops an answer, not the chat; Ctrl-D or /bye leaves. A call of a tool is shown and not run.
+
+    \b
+    Example:
+      node0 chat deacon:2
     """
     choice = ModelChoice(model, town, names_in(adapters), role, device, dtype, url, token_file)
     choice.check()

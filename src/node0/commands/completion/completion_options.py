@@ -40,6 +40,10 @@ def completion(
 
     For bash and zsh: eval "$(node0 completion bash)" in its start-up file. For fish:
     node0 completion fish | source.
+
+    \b
+    Example:
+      node0 completion bash
     """
     console.write(work.script_of(shell.value) + "\n")
     return 0

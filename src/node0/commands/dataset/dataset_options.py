@@ -54,6 +54,10 @@ def freeze(
 
     Train on them with: node0 finetune --set dataset=FILE. Entries that change or are retracted end such a
     training, with their names; new ones are left out.
+
+    \b
+    Example:
+      node0 dataset freeze deacon.jsonl --role deacon
     """
     flags = {"role": role, "corpus_path": corpus_path}
     work.freeze(output, flags, settings or (), config=config, town=town, as_json=as_json)
@@ -67,7 +71,12 @@ def show(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count a list's entries by side, and say what has become of them in the corpus."""
+    """Count a list's entries by side, and say what has become of them in the corpus.
+
+    \b
+    Example:
+      node0 dataset show deacon.jsonl
+    """
     work.show(place, corpus_path, town, as_json=as_json)
 
 
@@ -78,5 +87,10 @@ def diff(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which entries OTHER has added, removed, changed, or moved to the other side."""
+    """Say which entries OTHER has added, removed, changed, or moved to the other side.
+
+    \b
+    Example:
+      node0 dataset diff deacon.jsonl ~/gt/.checkpoints/deacon
+    """
     work.diff(place, other, as_json=as_json)

@@ -38,5 +38,9 @@ def doctor(
     """Look for what is wrong, and say what to do about it. Changes nothing.
 
     Exits with 0 when nothing is wrong, else with 1.
+
+    \b
+    Example:
+      node0 doctor --base-model Qwen/Qwen3-0.6B
     """
     return work.examine(run, base_model, as_json=as_json)

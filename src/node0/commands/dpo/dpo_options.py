@@ -37,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def compare(
     bead: BeadArgument, model_a: ModelArgument, model_b: ModelArgument, *, town: TownOption = None
 ) -> None:
-    """Begin to compare two versions on a task: sling it to each, collect, and attach the sessions."""
+    """Begin to compare two versions on a task: sling it to each, collect, and attach the sessions.
+
+    \b
+    Example:
+      node0 dpo compare gt-123 deacon:1 deacon:2
+    """
     work.compare(bead, model_a, model_b, town)
 
 
@@ -49,13 +54,23 @@ def attach(
     side: Annotated[str, typer.Option("--side", help="a or b: whose session it is.")],
     town: TownOption = None,
 ) -> None:
-    """Say which collected session is side a's or b's."""
+    """Say which collected session is side a's or b's.
+
+    \b
+    Example:
+      node0 dpo attach gt-123 3f2a91c0 --side a
+    """
     work.attach(bead, entry, town, side=side)
 
 
 @app.command()
 def show(bead: BeadArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Show what both sides did, side by side from where they part."""
+    """Show what both sides did, side by side from where they part.
+
+    \b
+    Example:
+      node0 dpo show gt-123
+    """
     work.show(bead, town, as_json=as_json)
 
 
@@ -67,7 +82,12 @@ def record(
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the preference.")] = "",
     town: TownOption = None,
 ) -> None:
-    """Keep which side did better; said again, the last word counts."""
+    """Keep which side did better; said again, the last word counts.
+
+    \b
+    Example:
+      node0 dpo record gt-123 --winner a
+    """
     work.record(bead, town, winner=winner, reason=reason)
 
 
@@ -80,7 +100,12 @@ def choose(
     role: OfRoleOption = None,
     town: TownOption = None,
 ) -> None:
-    """Look at both sides of a task, which are not named, and say which did better."""
+    """Look at both sides of a task, which are not named, and say which did better.
+
+    \b
+    Example:
+      node0 dpo choose gt-123
+    """
     choose_winners.choose(bead, town, role=role)
 
 
@@ -94,25 +119,40 @@ def mine(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look in the corpus for situations in which one session went on to succeed and another one to fail."""
+    """Look in the corpus for situations in which one session went on to succeed and another one to fail.
+
+    \b
+    Example:
+      node0 dpo mine --role deacon
+    """
     review_pairs.mine_corpus(town, role=role, profile=profile, as_json=as_json)
 
 
 @app.command()
 def review(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Look at mined pairs side by side, and accept, swap or drop each; --json lists them."""
+    """Look at mined pairs side by side, and accept, swap or drop each; --json lists them.
+
+    \b
+    Example:
+      node0 dpo review --role deacon
+    """
     review_pairs.review(town, role=role, as_json=as_json)
 
 
 @app.command()
 def decide(
     verdict: Annotated[str, typer.Argument(help="accept, swap or drop.")],
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Mined pairs; see `review --json`.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Mined pairs; see `review --json`.")],
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the pair.")] = "",
     town: TownOption = None,
 ) -> None:
-    """Say the same of several mined pairs; said again, the last word counts."""
+    """Say the same of several mined pairs; said again, the last word counts.
+
+    \b
+    Example:
+      node0 dpo decide accept 3f2a91c0
+    """
     review_pairs.decide(ids, verdict, town, reason=reason)
 
 
@@ -120,7 +160,12 @@ def decide(
 def list_comparisons(
     *, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the comparisons, oldest first."""
+    """List the comparisons, oldest first.
+
+    \b
+    Example:
+      node0 dpo list --role deacon
+    """
     work.list_comparisons(town, role=role, as_json=as_json)
 
 
@@ -135,5 +180,10 @@ def export(
     ] = False,
     town: TownOption = None,
 ) -> None:
-    """Write what was decided: pairs for `node0 corpus add`, or single sessions with a label."""
+    """Write what was decided: pairs for `node0 corpus add`, or single sessions with a label.
+
+    \b
+    Example:
+      node0 dpo export deacon pairs.jsonl
+    """
     work.export(role, output, town, unpaired=unpaired)

@@ -92,6 +92,10 @@ def run_model(  # noqa: PLR0913  # one parameter a flag
 
     An interrupted run goes on where it was when the same command is given again. Beside the model stand
     null models, whose answers need no understanding.
+
+    \b
+    Example:
+      node0 eval run deacon:2 --against deacon:1
     """
     if temperature == 0 and epochs > 1:
         console.misused("--temperature 0 gives every trial of an item the same answer; add --epochs 1")
@@ -141,6 +145,10 @@ def follow(  # noqa: PLR0913  # one parameter a flag
 
     Training waits for nothing: a checkpoint that is gone or outdone before its turn is passed over. Reports
     lie in the run's directory, below evals. The same command goes on where it was interrupted.
+
+    \b
+    Example:
+      node0 eval follow ~/gt/.checkpoints/deacon --every 100
     """
     if temperature == 0 and epochs > 1:
         console.misused("--temperature 0 gives every trial of an item the same answer; add --epochs 1")
@@ -160,7 +168,12 @@ def compare(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Compare two evaluations of one suite on the items that both did; exit 3 where a category fell."""
+    """Compare two evaluations of one suite on the items that both did; exit 3 where a category fell.
+
+    \b
+    Example:
+      node0 eval compare deacon:1 deacon:2 --page compare.html
+    """
     return compare_versions.compare_versions(old, new, town, page=page, as_json=as_json)
 
 
@@ -172,7 +185,12 @@ def report(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a report; of a directory, its page is written again."""
+    """Print a report; of a directory, its page is written again.
+
+    \b
+    Example:
+      node0 eval report deacon:2 --against deacon:1
+    """
     compare_versions.show_report(name, town, against=against, as_json=as_json)
 
 
@@ -188,11 +206,21 @@ def export(
     category: CategoryOption = None,
     role: ItemsOfRoleOption = None,
 ) -> None:
-    """Write a suite as tasks that inspect-ai runs, judged by the same checks in the same sandbox."""
+    """Write a suite as tasks that inspect-ai runs, judged by the same checks in the same sandbox.
+
+    \b
+    Example:
+      node0 eval export --inspect tasks --role deacon
+    """
     export_suite.export_for_inspect(inspect, suite, categories=tuple(category or ()), role=role)
 
 
 @app.command("list")
 def list_evaluations(*, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List what was evaluated in this town, also what is unfinished."""
+    """List what was evaluated in this town, also what is unfinished.
+
+    \b
+    Example:
+      node0 eval list
+    """
     compare_versions.show_evaluations(town, as_json=as_json)

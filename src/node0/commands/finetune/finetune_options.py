@@ -114,6 +114,10 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
     Settings come from flags, then run.json, then the YAML file, then defaults; any of them may be typed
     as a flag, also by the name that other trainers give it, as --learning_rate. Running the same command
     again goes on where the last one stopped.
+
+    \b
+    Example:
+      node0 finetune --role deacon --base-model Qwen/Qwen3-0.6B --dry-run
     """
     request = training_request.TrainingRequest(
         flags={

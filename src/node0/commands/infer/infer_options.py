@@ -79,6 +79,10 @@ def infer(  # noqa: PLR0913  # one parameter a flag
 
     Ends with the end of stdin: with 0, or with 1 when a prompt could not be answered; the others are
     answered all the same. Ctrl-C leaves with 130.
+
+    \b
+    Example:
+      echo 'Look at rust.' | node0 infer --model deacon:2
     """
     if raw and rag_dir is not None:
         console.misused("--raw continues the text itself; leave --rag-dir out")

@@ -32,7 +32,12 @@ def list_jobs(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List every job, the last one touched first."""
+    """List every job, the last one touched first.
+
+    \b
+    Example:
+      node0 job list --state training
+    """
     work.list_jobs(town, state=state, as_json=as_json)
 
 
@@ -43,5 +48,10 @@ def show(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one job and every state that it was in, with time and reason."""
+    """Show one job and every state that it was in, with time and reason.
+
+    \b
+    Example:
+      node0 job show gt-123
+    """
     work.show_job(name, town, as_json=as_json)

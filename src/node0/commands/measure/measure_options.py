@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(  # noqa: PLR0913  # one parameter a flag
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Registered names, or directories of runs or bases."),
+        typer.Argument(metavar="MODEL", help="Registered names, or directories of runs or bases."),
     ],
     *,
     run: Annotated[Path, typer.Option(help="Run directory whose held-out entries are measured on.")],
@@ -51,6 +51,10 @@ def measure(  # noqa: PLR0913  # one parameter a flag
 
     Loss is over every answer. Exact calls are counted, greedily, on turns whose call holds a word that
     only a tool result showed; beside them stands what always giving the commonest call would get.
+
+    \b
+    Example:
+      node0 measure Qwen/Qwen3-0.6B deacon:1 --run ~/gt/.checkpoints/deacon
     """
     request = work.MeasureRequest(
         run,

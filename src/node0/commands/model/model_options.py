@@ -57,13 +57,23 @@ def register(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep DIR as the next version of NAME; the same files again are no new version."""
+    """Keep DIR as the next version of NAME; the same files again are no new version.
+
+    \b
+    Example:
+      node0 model register ~/gt/.checkpoints/deacon --name deacon
+    """
     keep_models.register(directory, town, name=name, role=role, in_place=in_place, as_json=as_json)
 
 
 @app.command("list")
 def list_models(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List every version, newest first, with its aliases."""
+    """List every version, newest first, with its aliases.
+
+    \b
+    Example:
+      node0 model list --role deacon
+    """
     inspect_models.list_models(town, role=role, as_json=as_json)
 
 
@@ -75,13 +85,23 @@ def show(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one version: where it comes from, how good it is, where it is at work."""
+    """Show one version: where it comes from, how good it is, where it is at work.
+
+    \b
+    Example:
+      node0 model show deacon:2
+    """
     inspect_models.show_model(name, town, everything=everything, as_json=as_json)
 
 
 @app.command()
 def adapters(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List the adapters, with base, rank and size."""
+    """List the adapters, with base, rank and size.
+
+    \b
+    Example:
+      node0 model adapters --role deacon
+    """
     inspect_models.list_adapters(town, role=role, as_json=as_json)
 
 
@@ -102,7 +122,12 @@ def deploy(  # noqa: PLR0913  # options of one command
     dry_run: DryRunOption = False,
     town: TownOption = None,
 ) -> None:
-    """Put a version to work for its role, after gate and probe; a failure leaves everything as it was."""
+    """Put a version to work for its role, after gate and probe; a failure leaves everything as it was.
+
+    \b
+    Example:
+      node0 model deploy deacon:2 --dry-run
+    """
     chosen = deploy_models.endpoint(kind, url, served_as)
     if dry_run:
         deploy_models.show_plan(name, town, rigs=rig or [], endpoint=chosen)
@@ -124,13 +149,23 @@ def rollback(
     reason: ReasonOption = "",
     town: TownOption = None,
 ) -> None:
-    """Take back what is at work for a role: the deployment before it works again."""
+    """Take back what is at work for a role: the deployment before it works again.
+
+    \b
+    Example:
+      node0 model rollback --role deacon --reason 'answers got worse'
+    """
     deploy_models.rollback(role, town, version=version, rigs=rig or [], force=force, reason=reason)
 
 
 @app.command()
 def promote(name: NameArgument, *, reason: ReasonOption = "", town: TownOption = None) -> None:
-    """Make a version the candidate: NAME@candidate is it from now on."""
+    """Make a version the candidate: NAME@candidate is it from now on.
+
+    \b
+    Example:
+      node0 model promote deacon:2
+    """
     keep_models.promote(name, town, reason=reason)
 
 
@@ -143,13 +178,23 @@ def prune(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove old versions. Active models are always retained. Only archived/flagged versions are pruned."""
+    """Remove old versions. Active models are always retained. Only archived/flagged versions are pruned.
+
+    \b
+    Example:
+      node0 model prune --role deacon --keep-last 3 --dry-run
+    """
     keep_models.prune(town, role=role, keep_last=keep_last, dry_run=dry_run, as_json=as_json)
 
 
 @app.command("rm")
 def remove(name: NameArgument, *, reason: ReasonOption = "", town: TownOption = None) -> None:
-    """Remove one version and its files, unless something needs it."""
+    """Remove one version and its files, unless something needs it.
+
+    \b
+    Example:
+      node0 model rm deacon:1 --reason 'trained on a retracted entry'
+    """
     keep_models.remove(name, town, reason=reason)
 
 
@@ -161,13 +206,23 @@ def verify(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Check a version's row by its signature and its files by their digests; exit 1 when one differs."""
+    """Check a version's row by its signature and its files by their digests; exit 1 when one differs.
+
+    \b
+    Example:
+      node0 model verify deacon:2
+    """
     return inspect_models.verify(name, town, sign=sign, as_json=as_json)
 
 
 @app.command()
 def history(name: NameArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """List what happened to a model or to one version: when, who, what and why."""
+    """List what happened to a model or to one version: when, who, what and why.
+
+    \b
+    Example:
+      node0 model history deacon
+    """
     inspect_models.history(name, town, as_json=as_json)
 
 
@@ -179,7 +234,12 @@ def diff(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what differs between two versions: lineage, settings, scores and files."""
+    """List what differs between two versions: lineage, settings, scores and files.
+
+    \b
+    Example:
+      node0 model diff deacon:1 deacon:2
+    """
     inspect_models.diff(first, second, town, as_json=as_json)
 
 
@@ -194,7 +254,12 @@ def lineage(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where a version comes from, or which versions learned from a corpus entry."""
+    """Show where a version comes from, or which versions learned from a corpus entry.
+
+    \b
+    Example:
+      node0 model lineage deacon:2
+    """
     if name is not None:
         trace_models.lineage(name, town, as_json=as_json)
     elif entry is not None or retracted:
@@ -210,7 +275,12 @@ def note(
     *,
     town: TownOption = None,
 ) -> None:
-    """Write a remark into the history of a version."""
+    """Write a remark into the history of a version.
+
+    \b
+    Example:
+      node0 model note deacon:2 'first one on the new base'
+    """
     keep_models.note(name, text, town)
 
 
@@ -221,7 +291,12 @@ def bom(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: stdout.")] = None,
     town: TownOption = None,
 ) -> None:
-    """Write the ML-BOM of a version: CycloneDX 1.6 JSON."""
+    """Write the ML-BOM of a version: CycloneDX 1.6 JSON.
+
+    \b
+    Example:
+      node0 model bom deacon:2 --output deacon.cdx.json
+    """
     trace_models.bom(name, town, output=output)
 
 
@@ -242,7 +317,12 @@ def export_model(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a version in the form of another program, tested, with the line that serves it."""
+    """Write a version in the form of another program, tested, with the line that serves it.
+
+    \b
+    Example:
+      node0 model export deacon:2 deacon.gguf --format gguf --quantization q8_0
+    """
     export_models.export_model(
         name, output, town, format=format, quantization=quantization, engine=engine, as_json=as_json
     )
@@ -260,11 +340,20 @@ def prime(
 
     Any other option of gt prime is passed on, and its words are printed as they are: as they are, too, where
     no version is at work or anything of ours breaks.
+
+    \b
+    Example:
+      node0 model prime --hook
     """
     return prime_session.prime([*(["--hook"] if hook else []), *context.args])
 
 
 @app.command("shell-function")
 def print_shell_function() -> None:
-    """Print a function for bash and zsh with which `gt model` works: eval "$(gt-model shell-function)"."""
+    """Print a function for bash and zsh with which `gt model` works: eval "$(gt-model shell-function)".
+
+    \b
+    Example:
+      node0 model shell-function >> ~/.bashrc
+    """
     shell_function.print_function()

@@ -43,7 +43,12 @@ def query(
     max_tokens: Annotated[int, typer.Option(min=1, help="Of --context, a quarter of its characters.")] = 1500,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the excerpts that bear on a question, best first, and why each was found."""
+    """Show the excerpts that bear on a question, best first, and why each was found.
+
+    \b
+    Example:
+      node0 rag query 'how does the refinery merge' --results 5
+    """
     work.query_index(
         work.Query(text, town=town, rag_dir=rag_dir, results=results, max_tokens=max_tokens),
         context=context,

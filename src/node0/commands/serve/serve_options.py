@@ -100,6 +100,10 @@ def serve(  # noqa: PLR0913  # one parameter a flag
     """Answer agent harnesses over HTTP, in Anthropic's and OpenAI's protocols, until SIGTERM or Ctrl-C.
 
     Answers that were begun are finished first. See docs/serving.md.
+
+    \b
+    Example:
+      node0 serve --model deacon:2 --port 8080
     """
     console.note(f"loading {', '.join(model)}")
     work.serve_models(

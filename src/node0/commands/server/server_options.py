@@ -70,6 +70,10 @@ def server(  # noqa: PLR0913  # one parameter a flag
     """Hold a stage until SIGTERM or Ctrl-C.
 
     Everything that a flag does not say comes from the run's run.json.
+
+    \b
+    Example:
+      node0 server --run runs/one --local-stage head-0
     """
     stop = StopSignal(parent)
     if run is not None and run_config is not None:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def staleness(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME[:VER|@ALIAS]]...", help="Default: the newest version of each model."),
+        typer.Argument(metavar="NAME[:VER|@ALIAS]", help="Default: the newest version of each model."),
     ] = None,
     *,
     role: OfRoleOption = None,
@@ -39,5 +39,9 @@ def staleness(
     Drift goes from 0 (unchanged) to 1 (not one line in common): CLAUDE.md with AGENTS.md and directives,
     formulas, and settings/config.json without what deploying writes. Staleness is their mean, weighted 0.5,
     0.3 and 0.2. A version above the limit (`staleness.limit`, 0.2) is not deployed.
+
+    \b
+    Example:
+      node0 staleness --role deacon
     """
     return work.show_staleness(names or [], town, role=role, as_json=as_json)

@@ -36,13 +36,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @app.command()
 def status(*, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Say where the store is, what it holds, and whether it is at the newest migration."""
+    """Say where the store is, what it holds, and whether it is at the newest migration.
+
+    \b
+    Example:
+      node0 store status
+    """
     work.status(town, as_json=as_json)
 
 
 @app.command()
 def copy(source: PlaceArgument, target: PlaceArgument, *, town: TownOption = None) -> None:
-    """Copy all of one store into another that is empty."""
+    """Copy all of one store into another that is empty.
+
+    \b
+    Example:
+      node0 store copy town dolt
+    """
     work.copy(source, target, root=town)
 
 
@@ -55,17 +65,32 @@ def start(
     ] = None,
     town: TownOption = None,
 ) -> None:
-    """Start the town's own Dolt server for models, unless it runs."""
+    """Start the town's own Dolt server for models, unless it runs.
+
+    \b
+    Example:
+      node0 store dolt start
+    """
     work.start(town, program=program, port=port)
 
 
 @dolt.command()
 def stop(*, town: TownOption = None) -> None:
-    """End that server."""
+    """End that server.
+
+    \b
+    Example:
+      node0 store dolt stop
+    """
     work.stop(town)
 
 
 @dolt.command("status")
 def dolt_status(*, town: TownOption = None, as_json: JsonOption = False) -> int:
-    """Say whether that server runs, and its last commits; exit 75 when it does not."""
+    """Say whether that server runs, and its last commits; exit 75 when it does not.
+
+    \b
+    Example:
+      node0 store dolt status
+    """
     return work.dolt_status(town, as_json=as_json)

@@ -67,6 +67,10 @@ def init(  # noqa: PLR0913  # one parameter a flag
     """Make a run's directory: run.json, finetune.yaml and a key for each member.
 
     Prints what to run on which machine. Nothing is overwritten.
+
+    \b
+    Example:
+      node0 swarm init runs/one --stages 2 --role deacon --base-model base
     """
     request = prepare_run.NewRun(
         run.expanduser().resolve(),
@@ -95,7 +99,12 @@ def address(
     run: Annotated[Path, typer.Argument(help="The run's directory, or its run.json.")],
     member: Annotated[str, typer.Argument(help="Stage or other member, as body-1, body-1.2 or trainer.")],
 ) -> int:
-    """Print a member's full addresses: what another peer joins by."""
+    """Print a member's full addresses: what another peer joins by.
+
+    \b
+    Example:
+      node0 swarm address runs/one head-0
+    """
     print_addresses.print_addresses(run, member)
     return 0
 
@@ -111,6 +120,10 @@ def status(
     """Show who holds which stage and how far it is, until Ctrl-C; once where nobody watches a terminal.
 
     A member that does not answer is shown with how long ago it was last heard of.
+
+    \b
+    Example:
+      node0 swarm status runs/one --once
     """
     watch_members.watch_members(run, every=every, once=once, as_json=as_json)
     return 0

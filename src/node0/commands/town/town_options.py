@@ -44,6 +44,10 @@ def status(
     """Say what was found: town, rigs, roles, agents, Dolt, collecting, models, drift, and what to do next.
 
     Changes nothing without --fix. Exits with 0 when nothing is wrong, else with 1.
+
+    \b
+    Example:
+      node0 town status
     """
     if fix:
         change_town.mend(town)
@@ -55,6 +59,10 @@ def doctor(*, as_json: JsonOption = False) -> int:
     """Look at gt, bd, Dolt, tmux and the harnesses: whether they are there and work with each other.
 
     Changes nothing. Exits with 0 when nothing is wrong, else with 1.
+
+    \b
+    Example:
+      node0 town doctor
     """
     return show_town.show_programs(as_json=as_json)
 
@@ -104,6 +112,10 @@ def install(  # noqa: PLR0913  # one parameter a flag
 
     Installing again changes only what is not as it should be. Roles run what they ran before: a version gets
     a role by node0 model deploy.
+
+    \b
+    Example:
+      node0 town install --base-model Qwen/Qwen3-0.6B --dry-run
     """
     given = {
         "base_model": base_model,
@@ -132,6 +144,10 @@ def nightly(
     A run that did not end goes on; a version that was trained is evaluated; one that was evaluated is
     deployed where the gate lets it pass, the rollout has come to its role and its server answers. Exits with
     1 when a step failed; the gate's no is none.
+
+    \b
+    Example:
+      node0 town nightly --dry-run
     """
     return run_nightly.nightly(town, roles=role or (), dry_run=dry_run, as_json=as_json)
 
@@ -153,6 +169,10 @@ def rollout(
 
     A stage opens when enough sessions of the one before ended well. To advance is to deploy: the gate decides
     as ever. Exits with 3 where no stage is open.
+
+    \b
+    Example:
+      node0 town rollout
     """
     if advance:
         roll_out.advance(town, kind=endpoint, url=url)
@@ -175,5 +195,9 @@ def uninstall(*, dry_run: DryRunOption = False, town: TownOption = None) -> None
     """Take out what install has put in; every settings file is as it was before, to the byte.
 
     The corpus, the registry and what people changed since stay.
+
+    \b
+    Example:
+      node0 town uninstall --dry-run
     """
     change_town.uninstall(town, dry_run=dry_run)

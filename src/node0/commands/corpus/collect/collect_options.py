@@ -57,7 +57,12 @@ def collect(  # noqa: PLR0913  # options of one command
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect the town's sessions: new ones, and those that have grown."""
+    """Collect the town's sessions: new ones, and those that have grown.
+
+    \b
+    Example:
+      node0 corpus collect --documents
+    """
     if transcript and session:
         raise typer.BadParameter("--transcript and --session are two sources: give one of them")
     if (transcript or session) and role is None:
@@ -83,12 +88,17 @@ def collect(  # noqa: PLR0913  # options of one command
 
 @app.command()
 def add(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON or JSON lines.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="JSON or JSON lines.")],
     *,
     role: ForRoleOption = None,
     town: TownOption = None,
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add curated examples: entries, or objects with a role and messages."""
+    """Add curated examples: entries, or objects with a role and messages.
+
+    \b
+    Example:
+      node0 corpus add examples.jsonl --role deacon
+    """
     add_examples.add_examples(files, town, role=role, deny=deny or (), as_json=as_json)

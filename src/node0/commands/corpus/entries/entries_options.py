@@ -27,13 +27,23 @@ def list_entries(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List entries, newest first; --json lists all of them by id."""
+    """List entries, newest first; --json lists all of them by id.
+
+    \b
+    Example:
+      node0 corpus list --role deacon --limit 20
+    """
     show_entries.list_entries(town, role=role, limit=limit, as_json=as_json)
 
 
 @app.command()
 def show(entry_id: IdArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Show one entry, as it will be trained on."""
+    """Show one entry, as it will be trained on.
+
+    \b
+    Example:
+      node0 corpus show 3f2a91c0
+    """
     show_entries.show_entry(entry_id, town, as_json=as_json)
 
 
@@ -49,7 +59,12 @@ def preview(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an entry's tokens: trained ones are green, between ⟦ and ⟧ where there is no colour."""
+    """Show an entry's tokens: trained ones are green, between ⟦ and ⟧ where there is no colour.
+
+    \b
+    Example:
+      node0 corpus preview 3f2a91c0 --tokenizer Qwen/Qwen3-0.6B
+    """
     preview_tokens.preview_tokens(
         entry_id, town, tokenizer=tokenizer, profile=profile, max_length=max_length, as_json=as_json
     )

@@ -23,7 +23,7 @@ app = command_app()
 
 @app.command("export")
 def export(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: every entry.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Default: every entry.")] = None,
     *,
     form: Annotated[Format, typer.Option("--format", help="Of the lines.")] = Format.TRL,
     facts: Annotated[
@@ -36,7 +36,12 @@ def export(
         bool, typer.Option("--json", help="The counts as JSON on stdout; needs --output.")
     ] = False,
 ) -> None:
-    """Write entries as JSON lines that other trainers read; quarantined and retracted ones stay."""
+    """Write entries as JSON lines that other trainers read; quarantined and retracted ones stay.
+
+    \b
+    Example:
+      node0 corpus export --role deacon --output deacon.jsonl
+    """
     if as_json and output is None:
         raise typer.BadParameter("--json needs --output: the entries themselves are JSON lines")
     choice = export_entries.Export(tuple(ids or ()), role=role, form=form, facts=facts)
@@ -50,7 +55,7 @@ def export(
 def import_entries(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="JSON or JSON lines: OpenAI, TRL, ShareGPT, Alpaca."),
+        typer.Argument(metavar="FILE", help="JSON or JSON lines: OpenAI, TRL, ShareGPT, Alpaca."),
     ],
     *,
     role: ForRoleOption = None,
@@ -58,7 +63,12 @@ def import_entries(
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add examples in another trainer's format, scrubbed; the format is seen line by line."""
+    """Add examples in another trainer's format, scrubbed; the format is seen line by line.
+
+    \b
+    Example:
+      node0 corpus import pairs.jsonl --role deacon
+    """
     import_examples.import_examples(files, town, role=role, deny=deny or (), as_json=as_json)
 
 
@@ -72,5 +82,10 @@ def artifacts(
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect CLAUDE.md, AGENTS.md, formulas, directives, documents and specifications of a root."""
+    """Collect CLAUDE.md, AGENTS.md, formulas, directives, documents and specifications of a root.
+
+    \b
+    Example:
+      node0 corpus artifacts --rig-root ~/gt/gastown
+    """
     collect_artifacts.collect_artifacts(rig_root, town, deny=deny or (), as_json=as_json)

@@ -18,7 +18,7 @@ else:
 app = command_app()
 
 IdsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of entries; see `node0-corpus list`.")
+    list[str] | None, typer.Argument(metavar="ID", help="Ids of entries; see `node0-corpus list`.")
 ]
 
 
@@ -41,7 +41,12 @@ def retract(  # noqa: PLR0913  # options of one command
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Never train on these entries again. Without ids: the list, or with --runs the runs that saw it."""
+    """Never train on these entries again. Without ids: the list, or with --runs the runs that saw it.
+
+    \b
+    Example:
+      node0 corpus retract 3f2a91c0 --reason 'names a customer'
+    """
     if runs:
         retract_entries.list_runs(ids or (), town, run_dirs=run_dir or (), as_json=as_json)
     else:
@@ -59,7 +64,12 @@ def duplicates(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List entries that repeat an older one, exactly or nearly; `select.drop_duplicates` leaves them out."""
+    """List entries that repeat an older one, exactly or nearly; `select.drop_duplicates` leaves them out.
+
+    \b
+    Example:
+      node0 corpus duplicates --role deacon --threshold 0.9
+    """
     find_repeats.list_duplicates(town, role=role, threshold=threshold, as_json=as_json)
 
 
@@ -71,5 +81,10 @@ def contamination(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List entries with 13 words in a row of a prompt; exit code 1 when there are any."""
+    """List entries with 13 words in a row of a prompt; exit code 1 when there are any.
+
+    \b
+    Example:
+      node0 corpus contamination --against tasks.jsonl
+    """
     return find_repeats.list_contaminated(town, role=role, against=against, as_json=as_json)

@@ -40,7 +40,12 @@ def operational(  # noqa: PLR0913  # options of one command
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect bead lifecycles, sling outcomes and convoy logs from the town's Dolt server or a backup."""
+    """Collect bead lifecycles, sling outcomes and convoy logs from the town's Dolt server or a backup.
+
+    \b
+    Example:
+      node0 corpus operational --collect beads
+    """
     source = work.BeadSource(town, backup=beads, host=dolt_host, port=dolt_port, user=dolt_user)
     if outcomes:
         work.list_outcomes(source, role=role, as_json=as_json)

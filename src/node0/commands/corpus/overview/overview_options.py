@@ -20,13 +20,23 @@ app = command_app()
 
 @app.command()
 def stats(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Count entries and estimated tokens by role, source, task type and outcome; a histogram of lengths."""
+    """Count entries and estimated tokens by role, source, task type and outcome; a histogram of lengths.
+
+    \b
+    Example:
+      node0 corpus stats --role deacon
+    """
     count_entries.count_entries(town, role=role, as_json=as_json)
 
 
 @app.command()
 def validate(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> int:
-    """Read every entry whole: digest, turns, recorded calls; exit code 1 when one is wrong."""
+    """Read every entry whole: digest, turns, recorded calls; exit code 1 when one is wrong.
+
+    \b
+    Example:
+      node0 corpus validate
+    """
     return validate_entries.validate_entries(town, role=role, as_json=as_json)
 
 
@@ -38,5 +48,10 @@ def watch(
     town: TownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it comes.")] = False,
 ) -> None:
-    """Show entries as they arrive, until Ctrl-C (exit code 130)."""
+    """Show entries as they arrive, until Ctrl-C (exit code 130).
+
+    \b
+    Example:
+      node0 corpus watch --interval 10
+    """
     watch_entries.watch_entries(town, role=role, interval=interval, as_json=as_json)

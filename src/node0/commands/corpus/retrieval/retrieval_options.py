@@ -38,7 +38,12 @@ def rag_index(  # noqa: PLR0913  # options of one command
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Index a town's beads, documents, settings, sessions and formulas: only what has changed."""
+    """Index a town's beads, documents, settings, sessions and formulas: only what has changed.
+
+    \b
+    Example:
+      node0 corpus rag-index --sessions 200
+    """
     request = work.IndexRequest(
         town=town, rag_dir=rag_dir, beads=beads, sessions=sessions, embedder=embedder, deny=tuple(deny or ())
     )
@@ -54,6 +59,11 @@ def rag_index_formulas(
     deny: DenyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Index the formulas of a town and its rigs: only those that have changed."""
+    """Index the formulas of a town and its rigs: only those that have changed.
+
+    \b
+    Example:
+      node0 corpus rag-index-formulas
+    """
     request = work.IndexRequest(town=town, rag_dir=rag_dir, embedder=embedder, deny=tuple(deny or ()))
     work.index_formulas(request, as_json=as_json)

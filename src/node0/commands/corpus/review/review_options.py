@@ -21,31 +21,51 @@ review = command_app(
 app.add_typer(review, name="review")
 
 IdsArgument = Annotated[
-    list[str], typer.Argument(metavar="ID...", help="Ids of entries; see `node0-corpus review list`.")
+    list[str], typer.Argument(metavar="ID", help="Ids of entries; see `node0-corpus review list`.")
 ]
 
 
 @review.command("list")
 def list_waiting(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Show each uncertain value with what stands around it. It may be a secret: mind who looks on."""
+    """Show each uncertain value with what stands around it. It may be a secret: mind who looks on.
+
+    \b
+    Example:
+      node0 corpus review list --role deacon
+    """
     decide_entries.list_waiting(town, role=role, as_json=as_json)
 
 
 @review.command()
 def accept(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """These values are no secrets: the entries may be trained on as they are."""
+    """These values are no secrets: the entries may be trained on as they are.
+
+    \b
+    Example:
+      node0 corpus review accept 3f2a91c0
+    """
     decide_entries.accept(ids, town, as_json=as_json)
 
 
 @review.command()
 def redact(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """These values are secrets: replace them; the rest of the entries may be trained on."""
+    """These values are secrets: replace them; the rest of the entries may be trained on.
+
+    \b
+    Example:
+      node0 corpus review redact 3f2a91c0
+    """
     decide_entries.redact(ids, town, as_json=as_json)
 
 
 @review.command()
 def drop(ids: IdsArgument, *, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Delete these entries and retract them, so that no collection writes them again."""
+    """Delete these entries and retract them, so that no collection writes them again.
+
+    \b
+    Example:
+      node0 corpus review drop 3f2a91c0
+    """
     decide_entries.drop(ids, town, as_json=as_json)
 
 
@@ -62,5 +82,9 @@ def audit(
     """Look for secrets in stored entries with the rules of today; exit code 1 when there are any.
 
     Writes a dated report, changes no entry.
+
+    \b
+    Example:
+      node0 corpus audit --role deacon --strict
     """
     return audit_entries.audit_entries(town, role=role, strict=strict, as_json=as_json)

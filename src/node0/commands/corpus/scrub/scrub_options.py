@@ -22,7 +22,7 @@ app = command_app()
 
 @app.command()
 def scrub(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: standard input.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Default: standard input.")] = None,
     *,
     jsonl: Annotated[
         bool,
@@ -32,7 +32,12 @@ def scrub(
     town: TownOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings instead of the text.")] = False,
 ) -> None:
-    """Scrub a text with the settings of the town, if there is one; nothing is stored."""
+    """Scrub a text with the settings of the town, if there is one; nothing is stored.
+
+    \b
+    Example:
+      node0 corpus scrub notes.txt
+    """
     work.scrub_text(file, town, deny=deny or (), jsonl=jsonl, as_json=as_json)
 
 
@@ -54,6 +59,11 @@ def scrub_bench(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score the scrubber on generated texts: values gone, spans right, words that stayed."""
+    """Score the scrubber on generated texts: values gone, spans right, words that stayed.
+
+    \b
+    Example:
+      node0 corpus scrub-bench --cases 200
+    """
     settings = bench_scrubber.Bench(cases=cases, seed=seed, examples=examples, check=check, page=page)
     bench_scrubber.bench_scrubber(settings, town, as_json=as_json)

@@ -32,7 +32,12 @@ def stage(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stage a role's entries for another operator, without what tells whose they are; nothing is sent."""
+    """Stage a role's entries for another operator, without what tells whose they are; nothing is sent.
+
+    \b
+    Example:
+      node0 corpus share --role deacon --output ~/staging
+    """
     if context.invoked_subcommand:
         return
     if role is None or output is None:
@@ -42,7 +47,12 @@ def stage(
 
 @share.command()
 def review(file: FileArgument, *, as_json: JsonOption = False) -> None:
-    """Show a staged file as a person reads it."""
+    """Show a staged file as a person reads it.
+
+    \b
+    Example:
+      node0 corpus share review ~/staging/deacon.jsonl
+    """
     work.print_staged(file, as_json=as_json)
 
 
@@ -54,7 +64,12 @@ def approve(
     town: TownOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look through a reviewed file once more and record its digest; exit code 3 while a trace is left."""
+    """Look through a reviewed file once more and record its digest; exit code 3 while a trace is left.
+
+    \b
+    Example:
+      node0 corpus share approve ~/staging/deacon.jsonl --reviewer mayor
+    """
     if not reviewer.strip():
         raise typer.BadParameter("--reviewer is empty: say who has read the file")
     work.approve(file, town, reviewer=reviewer, as_json=as_json)
