@@ -72,3 +72,44 @@ def test_the_help_of_a_command_loads_no_heavy_package(name: str) -> None:
     code = f"import sys; from node0 import cli; cli.main([{name!r}, '--help']); print(); print(*sys.modules)"
 
     assert _loaded(code).isdisjoint(HEAVY)
+
+
+FIRST_WORD = """
+import sys
+from node0 import cli, console
+def note(message):
+    print(message)
+    print(" ".join(sys.modules))
+    sys.stdout.flush()
+    raise SystemExit
+console.note = note
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "finetune --role deacon --base-model base --corpus-path corpus --checkpoint-dir run",
+        "measure base --run run",
+        "eval run base",
+        "eval follow run",
+        "infer --model base",
+        "serve --model base",
+        "dataset show list.jsonl",
+        "corpus preview 3f2a --tokenizer base",
+        "model export deacon:1 deacon.gguf",
+        "swarm init runs/one --stages 2",
+        "swarm status runs/one",
+        "server --run runs/one",
+        "doctor",
+    ],
+)
+def test_a_command_that_needs_torch_speaks_before_it_loads_it(line: str) -> None:
+    code = [sys.executable, "-c", FIRST_WORD, *line.split()]
+
+    done = subprocess.run(code, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+
+    said, loaded = done.stdout.splitlines()
+    assert said.startswith("loading ")
+    assert set(loaded.split()).isdisjoint(HEAVY)

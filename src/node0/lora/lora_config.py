@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hyperparameters of a LoRA adapter (Hu et al. 2021, arXiv:2106.09685)."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,13 +19,20 @@ class LoRAConfig(BaseModel):
     "Rows of A and columns of B."
 
     alpha: float = Field(128.0, gt=0, le=1e6)
-    "Scale numerator; twice the rank where it is not given."
+    "Scale numerator; twice the rank where it is not given, or null."
 
     dropout: float = Field(0.05, ge=0, lt=1)
     "Probability that an input feature of A is dropped in training."
 
     target_modules: list[str] = Field(default_factory=lambda: list(ATTENTION), min_length=1)
     "Linear layers to adapt: wq wk wv wo w1 w2 w3; where transformers computes the base, its own names too."
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, given: object) -> object:
+        if isinstance(given, Mapping) and given.get("alpha", 0) is None:
+            return {name: value for name, value in given.items() if name != "alpha"}
+        return given
 
     @model_validator(mode="after")
     def _scaled(self) -> Self:

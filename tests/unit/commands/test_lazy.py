@@ -45,3 +45,16 @@ def test_a_package_that_is_not_installed_is_missed_at_the_call() -> None:
 def test_a_name_that_the_module_does_not_have_is_an_attribute_error(module: str) -> None:
     with pytest.raises(AttributeError, match="node0_test_work"):
         when_called(module).halve(4)
+
+
+def test_what_takes_long_is_said_before_and_once(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    work = when_called(module, heavy=True)
+
+    assert work.double(1) == 2
+    assert capsys.readouterr().err == "loading the libraries of training and answering\n"
+    monkeypatch.setitem(sys.modules, "torch", sys)
+    assert work.double(1) == 2
+    assert capsys.readouterr().err == ""

@@ -18,6 +18,7 @@ def test_lora_defaults_are_the_plans() -> None:
         ({"rank": 8}, 16.0),
         ({"rank": "8"}, 16.0),
         ({"rank": 8.0}, 16.0),
+        ({"rank": 8, "alpha": None}, 16.0),
         ({"alpha": 16}, 16.0),
         ({"rank": 8, "alpha": 128.0}, 128.0),
     ],

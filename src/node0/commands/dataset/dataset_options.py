@@ -22,7 +22,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.dataset import frozen_lists as work
 else:
-    work = when_called("node0.commands.dataset.frozen_lists")
+    work = when_called("node0.commands.dataset.frozen_lists", heavy=True)
 
 app = command_app(
     help="Freeze the entries that a training takes, look at a frozen list, and compare two.", is_group=True

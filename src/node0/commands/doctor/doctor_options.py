@@ -14,7 +14,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.doctor import examine as work
 else:
-    work = when_called("node0.commands.doctor.examine")
+    work = when_called("node0.commands.doctor.examine", heavy=True)
 
 app = command_app()
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 else:
     compare_versions = when_called("node0.commands.eval.compare_versions")
     export_suite = when_called("node0.commands.eval.export_suite")
-    follow_run = when_called("node0.commands.eval.follow_run")
-    run_suite = when_called("node0.commands.eval.run_suite")
+    follow_run = when_called("node0.commands.eval.follow_run", heavy=True)
+    run_suite = when_called("node0.commands.eval.run_suite", heavy=True)
     eval_runner = when_called("node0.finetune.eval.running.eval_runner")
 
 app = command_app(help="Evaluate models on a suite, compare them, look at reports.", is_group=True)

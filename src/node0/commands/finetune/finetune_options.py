@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from node0.finetune.training.engines import cluster
 else:
     remote_flags = when_called("node0.commands.finetune.remote_flags")
-    train_role = when_called("node0.commands.finetune.train_role")
+    train_role = when_called("node0.commands.finetune.train_role", heavy=True)
     training_request = when_called("node0.commands.finetune.training_request")
     typed_flags = when_called("node0.commands.finetune.typed_flags")
     cluster = when_called("node0.finetune.training.engines.cluster")

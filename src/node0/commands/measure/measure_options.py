@@ -14,7 +14,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.measure import measure_models as work
 else:
-    work = when_called("node0.commands.measure.measure_models")
+    work = when_called("node0.commands.measure.measure_models", heavy=True)
 
 app = command_app()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
 else:
     deploy_models = when_called("node0.commands.model.deploy_models")
-    export_models = when_called("node0.commands.model.export_models")
+    export_models = when_called("node0.commands.model.export_models", heavy=True)
     inspect_models = when_called("node0.commands.model.inspect_models")
     keep_models = when_called("node0.commands.model.keep_models")
     prime_session = when_called("node0.commands.model.prime_session")

@@ -15,7 +15,7 @@ from node0.commands.server.stop_signal import StopSignal
 if TYPE_CHECKING:
     from node0.commands.server import hold_stage as work
 else:
-    work = when_called("node0.commands.server.hold_stage")
+    work = when_called("node0.commands.server.hold_stage", heavy=True)
 
 app = command_app()
 

@@ -23,9 +23,9 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.swarm import prepare_run, print_addresses, watch_members
 else:
-    prepare_run = when_called("node0.commands.swarm.prepare_run")
+    prepare_run = when_called("node0.commands.swarm.prepare_run", heavy=True)
     print_addresses = when_called("node0.commands.swarm.print_addresses")
-    watch_members = when_called("node0.commands.swarm.watch_members")
+    watch_members = when_called("node0.commands.swarm.watch_members", heavy=True)
 
 app = command_app(is_group=True)
 app.callback(help="Prepare a run over several machines, and look at it.")(lambda: None)

@@ -13,7 +13,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.corpus.entries import preview_tokens, show_entries
 else:
-    preview_tokens = when_called("node0.commands.corpus.entries.preview_tokens")
+    preview_tokens = when_called("node0.commands.corpus.entries.preview_tokens", heavy=True)
     show_entries = when_called("node0.commands.corpus.entries.show_entries")
 
 app = command_app()
