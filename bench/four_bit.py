@@ -54,7 +54,7 @@ def main() -> int:
 
 def _print(kind: str, found: dict[str, Any], peer: dict[str, Any]) -> float:
     pairs = zip(found["losses"], peer["losses"], strict=True)
-    worst = max(max(mine / its, its / mine) for mine, its in pairs)
+    worst = float(max(max(mine / its, its / mine) for mine, its in pairs))
     print(
         f"{kind:24} loss {found['losses'][0]:.4f} to {found['losses'][-1]:.4f}, worst ratio {worst:.5f}; "
         f"peak {found['peak'] / MIB:6.0f} MiB, ratio {found['peak'] / peer['peak']:.2f}; "
@@ -152,13 +152,13 @@ def _theirs(given: dict[str, Any]) -> Iterator[float]:
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype, device = getattr(torch, given["dtype"]), given["device"]
-    packing = BitsAndBytesConfig(
+    packing = BitsAndBytesConfig(  # type: ignore[no-untyped-call]  # transformers types it not
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         Path(given["place"]) / "base", dtype=dtype, quantization_config=packing, device_map={"": device}
     )
     model = PeftModel.from_pretrained(model, Path(given["place"]) / "adapter", is_trainable=True).train()
@@ -166,7 +166,7 @@ def _theirs(given: dict[str, Any]) -> Iterator[float]:
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
     for ids, labels in _rows(given):
         logits = model(input_ids=ids.to(device), use_cache=False).logits.flatten(0, 1).float()
-        loss = torch.nn.functional.cross_entropy(logits, labels.flatten().to(device))
+        loss: Any = torch.nn.functional.cross_entropy(logits, labels.flatten().to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()

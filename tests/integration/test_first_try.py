@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from any_base import make_any_base
 from tiny_run import PROFILE, make_base, make_corpus
 
 from node0 import cli
@@ -144,3 +145,27 @@ def test_what_comes_next_is_said_after_collecting_training_and_registering_and_c
 def _next(capsys: Printed) -> list[str]:
     lines = capsys.readouterr().err.splitlines()
     return [line.removeprefix("next: ") for line in lines if line.startswith("next: ")]
+
+
+def test_what_comes_next_on_a_base_that_transformers_computes_is_said_and_works(
+    town: Town, base: list[str], tmp_path: Path, capsys: Printed
+) -> None:
+    other, run = make_any_base(tmp_path / "other", "gemma2"), town.checkpoints / "deacon"
+    small = [*SMALL, "--epochs", "10", "--lr", "0.02"]
+    flags = ["--role", "deacon", *base[2:], "--base-model", str(other), *small]
+    assert cli.main(["finetune", *flags, "--register", "deacon"]) == 0
+    (trained,) = _next(capsys)
+
+    served, _, asked = trained.partition(", then ")
+    assert shlex.split(served)[:3] == ["vllm", "serve", str(other)]
+    assert f"deacon={run}" in shlex.split(served)
+    assert asked == "node0 eval run deacon --url http://127.0.0.1:8000"
+    assert cli.main(["model", "register", str(run), "--name", "deacon"]) == 0
+    assert _next(capsys) == [trained]
+    for refused in (["infer", "--model", "deacon"], ["model", "export", "deacon", str(tmp_path / "out")]):
+        assert cli.main(refused) == 1
+        (line,) = (one for one in capsys.readouterr().err.splitlines() if one.startswith("error: "))
+        assert f"vllm serve {other} --enable-lora" in line
+        assert "then add --url http://127.0.0.1:8000" in line
+    assert cli.main(["doctor", "--base-model", str(other), "--json"]) in (0, 1)
+    assert "a gemma2 that transformers computes" in capsys.readouterr().out

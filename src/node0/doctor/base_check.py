@@ -5,7 +5,8 @@ from pathlib import Path
 
 from node0.check_result import CheckResult, bad, note, ok
 from node0.errors import BadCheckpoint, ConfigError, NotFound
-from node0.models.digest import base_digest
+from node0.models.base_model import BaseModelDir
+from node0.models.hf.hf_base import resolve_any_base
 from node0.swarm.run.swarm_run import SwarmRun
 
 
@@ -19,13 +20,15 @@ def base_check(run: SwarmRun, directory: Path | None = None) -> CheckResult:
             "base", f"{place} is no directory here", "give --base-model DIR; a hub id is fetched at the start"
         )
     try:
-        found = base_digest(place)
+        base = resolve_any_base(place)
     except (BadCheckpoint, ConfigError, NotFound, OSError) as error:
         return bad("base", f"{place}: {error}", "copy or download the base again")
+    found = base.digest
     if run.base_digest is not None and found != run.base_digest:
         return bad(
             "base",
             f"{place} has digest {found[:12]}, and the run is made for {run.base_digest[:12]}",
             "copy the base from a machine where it is right, or make the run again for this one",
         )
-    return ok("base", f"{place} has digest {found[:12]}")
+    who = "" if isinstance(base, BaseModelDir) else f", a {base.args.family} that transformers computes"
+    return ok("base", f"{place} has digest {found[:12]}{who}")

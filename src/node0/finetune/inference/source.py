@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from node0.errors import BadCheckpoint, NotFound
+from node0.errors import BadCheckpoint, NotFound, UnsupportedArchitecture
 from node0.finetune.checkpoint.peft import read_adapter_config
+from node0.finetune.other_engines import URL, vllm_line
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
@@ -53,7 +54,7 @@ def find_model(name: str, *, town: Path | None = None) -> ModelSource:
         return _from_registry(_whole(name, town))
     if name.startswith((".", "~", os.sep)):
         raise NotFound(f"no model directory {name}; give one, or a name from: node0 model list")
-    return _from_base(name, resolve_base(name))
+    return _from_base(name, _ours(name))
 
 
 def find_adapter(name: str, *, town: Path | None = None) -> Path:
@@ -94,7 +95,7 @@ def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
         revision = entry.training_config.get("base_revision")
         found = _with_adapter(directory / entry.lora_adapters[0], entry.base_model, revision=revision)
     else:
-        found = _from_base(entry.spelled, resolve_base(directory))
+        found = _from_base(entry.spelled, _ours(str(directory)))
     if entry.lora_adapters and entry.base_digest not in ("", found.base.digest):
         raise BadCheckpoint(
             f"{entry.spelled} needs base {entry.base_digest[:12]}, but {entry.base_model} is now "
@@ -111,7 +112,7 @@ def _from_directory(directory: Path) -> ModelSource:
         base = read_adapter_config(directory).get("base_model_name_or_path") or settings.get("base_model")
         found = _with_adapter(directory, str(base or ""), revision=settings.get("base_revision"))
     elif (directory / MODEL_CONFIG).is_file():
-        found = _from_base(str(directory), resolve_base(directory))
+        found = _from_base(str(directory), _ours(str(directory)))
     else:
         raise NotFound(
             f"{directory} holds neither {ADAPTER_CONFIG} nor {MODEL_CONFIG}; give a finished run, an adapter "
@@ -123,9 +124,27 @@ def _from_directory(directory: Path) -> ModelSource:
 def _with_adapter(directory: Path, base: str, *, revision: str | None = None) -> ModelSource:
     if not base:
         raise BadCheckpoint(f"{directory}/{ADAPTER_CONFIG} names no base; add base_model_name_or_path")
-    found = _from_base(str(directory), resolve_base(_near(base, directory), revision))
+    found = _from_base(str(directory), _ours(_near(base, directory), revision, adapter=directory))
     tokenizer = directory if RunDirectory(directory).has_tokenizer else found.tokenizer
     return replace(found, adapters=(directory,), tokenizer=tokenizer)
+
+
+def _ours(base: str, revision: str | None = None, *, adapter: Path | None = None) -> BaseModelDir:
+    """The base, which our own blocks compute.
+
+    Raises:
+        UnsupportedArchitecture: they do not; the message says who answers with it, and how it is asked.
+    """
+    try:
+        return resolve_base(base, revision)
+    except UnsupportedArchitecture as error:
+        name = (adapter or Path(base)).name
+        rank = 16 if adapter is None else read_adapter_config(adapter).get("r", 16)
+        served = vllm_line(base, name=name, adapter=adapter and adapter.resolve(), rank=rank)
+        raise UnsupportedArchitecture(
+            f"our own engine computes no model such as {base}, and peft and vLLM read the files as they are: "
+            f"{served}; then add --url {URL} and ask for {name}"
+        ) from error
 
 
 def _near(base: str, directory: Path) -> str:

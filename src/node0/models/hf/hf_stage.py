@@ -194,7 +194,7 @@ def _model_of(base: HFBase, dtype: torch.dtype, *, packed_on: torch.device | str
 
 def _packing(config: PretrainedConfig, device: torch.device | str) -> dict[str, Any]:
     """What has transformers pack each matrix as it reads it."""
-    quantization = BitsAndBytesConfig(
+    quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]  # transformers types it not
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -208,7 +208,11 @@ def _take_over_packed(model: nn.Module) -> None:
     for path, layer in list(model.named_modules()):
         if isinstance(layer, nn.Linear) and is_packed(layer.weight):
             parent, _, child = path.rpartition(".")
-            setattr(model.get_submodule(parent), child, FourBitLinear(layer.weight, layer.bias))
+            setattr(
+                model.get_submodule(parent),
+                child,
+                FourBitLinear(cast(nn.Parameter, layer.weight), layer.bias),
+            )
 
 
 @contextmanager
