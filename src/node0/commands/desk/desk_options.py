@@ -39,5 +39,9 @@ def desk(
 
     Answers on loopback only, and only to who has the address that it prints. What is decided there is what
     the commands would do.
+
+    \b
+    Example:
+      node0 desk --port 8643
     """
     work.open_desk(town, port=port, tokenizer=tokenizer)

@@ -186,6 +186,10 @@ def savings(*, town: TownOption = None, as_json: JsonOption = False) -> None:
 
     Sessions, estimated tokens and outcomes beside those of other agents. A price stands there where
     savings.rates in .models/settings.yaml says what the hosted model costs.
+
+    \b
+    Example:
+      node0 town savings
     """
     town_savings.show(town, as_json=as_json)
 
