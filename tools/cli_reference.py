@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from node0 import cli
 from node0.finetune.config import FineTuneConfig, SelectConfig
 from node0.lora.lora_config import LoRAConfig
-from node0.readable_help import EXAMPLE, command_of
 from node0.swarm.run.swarm_run import AuthorizerConfig, Deadlines, MemberConfig, SwarmRun
+from node0.usage.readable_help import EXAMPLE, command_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->\n"

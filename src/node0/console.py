@@ -23,8 +23,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from node0.errors import Node0Error
-from node0.readable_help import command_of
 from node0.record_tables import LONG_TABLE, long_table, table
+from node0.usage.readable_help import command_of
 from node0.visible import data_for, visible
 
 FAILED = 1

@@ -13,7 +13,7 @@ import pytest
 
 import cli_reference
 from node0 import cli
-from node0.readable_help import command_of, example_of
+from node0.usage.readable_help import command_of, example_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from node0 import console
-from node0.readable_help import command_of, example_of
+from node0.usage.readable_help import command_of, example_of
 
 
 def app_of(*, inner: bool) -> typer.Typer:
@@ -80,7 +80,7 @@ def test_bounds_are_told_as_a_person_says_them(
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
     @app.command()
-    def weigh(*, much: Annotated[float, typer.Option(help="So much.", **bounds)] = 0.3) -> None:  # type: ignore[arg-type]
+    def weigh(*, much: Annotated[float, typer.Option(help="So much.", **bounds)] = 0.3) -> None:  # type: ignore[arg-type]  # typer has overloads for each
         """Weigh it."""
 
     assert f"[default: 0.3; {words}]" in shown(app, capsys)
