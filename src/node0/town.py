@@ -26,6 +26,7 @@ from node0.files import locked, write_atomically
 
 MARK = Path("mayor") / "town.json"
 PRIME_SHIM = Path(".models") / "shim" / "gt"
+CLAUDE_STATE = ".claude.json"
 HOME_TOWN = "~/gt"
 DOLT_PORT = 3307
 ANY_ADDRESS = ("0.0.0.0", "::", "*")
@@ -243,9 +244,7 @@ class Town:
         """
         if given:
             return [self.expand(path) for path in given]
-        accounts = _read_json(self.accounts_file).get("accounts", {})
-        entries = accounts.values() if isinstance(accounts, dict) else accounts
-        places = [self.expand(entry["config_dir"]) for entry in entries if entry.get("config_dir")]
+        places = self._account_dirs()
         named = os.environ.get("CLAUDE_CONFIG_DIR")
         inside = self.root / ".claude"
         if named:
@@ -276,6 +275,10 @@ class Town:
             for content in (self.read_rig_settings(rig), self.read_presets(rig)):
                 entries = _part(content, "agents").values()
                 yield from (_part(entry, "env") for entry in entries if isinstance(entry, dict))
+
+    def account_states(self) -> list[Path]:
+        """What Claude Code keeps of the user's answers, for each of the town's accounts."""
+        return [place / CLAUDE_STATE for place in self._account_dirs()]
 
     def read_settings(self) -> dict[str, Any]:
         """`settings/config.json`, or {} in a town that has none.
@@ -318,6 +321,11 @@ class Town:
             text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
             write_atomically(self.settings_file, text, shared=True)
 
+    def _account_dirs(self) -> list[Path]:
+        accounts = _read_json(self.accounts_file).get("accounts", {})
+        entries = accounts.values() if isinstance(accounts, dict) else accounts
+        return [self.expand(entry["config_dir"]) for entry in entries if entry.get("config_dir")]
+
 
 def session_agent() -> str:
     """The agent that gt says this session is; empty outside of one."""
@@ -347,6 +355,12 @@ def user_claude_settings() -> Path:
     """The user's own settings of Claude Code."""
     named = os.environ.get("CLAUDE_CONFIG_DIR")
     return (Path(named) if named else Path("~/.claude").expanduser()) / "settings.json"
+
+
+def user_claude_state() -> Path:
+    """What Claude Code keeps of the user's answers, in the user's own configuration."""
+    named = os.environ.get("CLAUDE_CONFIG_DIR")
+    return (Path(named) if named else Path("~").expanduser()) / CLAUDE_STATE
 
 
 def user_units() -> Path:

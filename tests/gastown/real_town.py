@@ -15,15 +15,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".town-tools" / "bin"
+HARNESSES = ROOT / ".town-tools" / "npm" / "node_modules" / ".bin"
 SECONDS = 120
 
 
-def why_not() -> str | None:
-    """What is missing for a real town; None where nothing is."""
-    places = f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}"
-    missing = [
-        name for name in ("gt", "bd", "dolt", "tmux", "git") if shutil.which(name, path=places) is None
-    ]
+def why_not(*harnesses: str) -> str | None:
+    """What is missing for a real town, and for these harnesses in it; None where nothing is."""
+    places = os.pathsep.join([str(TOOLS), str(HARNESSES), os.environ.get("PATH", "")])
+    wanted = ("gt", "bd", "dolt", "tmux", "git", *harnesses)
+    missing = [name for name in wanted if shutil.which(name, path=places) is None]
     return f"not on PATH: {', '.join(missing)} (gt and bd are a user's own)" if missing else None
 
 
@@ -62,7 +62,11 @@ class RealTown:
 
 def environment(home: Path) -> dict[str, str]:
     """A home, the programs, and our sources."""
-    places = [TOOLS, *{Path(found).parent for name in ("gt", "bd") if (found := shutil.which(name))}]
+    places = [
+        TOOLS,
+        HARNESSES,
+        *{Path(found).parent for name in ("gt", "bd") if (found := shutil.which(name))},
+    ]
     path = [*map(str, places), str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
         "HOME": str(home),
@@ -70,6 +74,9 @@ def environment(home: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT / "src"),
         "COLUMNS": "80",
         "TERM": "dumb",
+        # What Claude Code asks for where its user is root, and of a program that nobody keeps up to date.
+        "IS_SANDBOX": "1",
+        "DISABLE_AUTOUPDATER": "1",
     }
 
 
@@ -109,11 +116,12 @@ def _end(root: Path, number: signal.Signals) -> None:
 
 def _running(root: Path) -> list[int]:
     mark = str(root / ".dolt-data").encode()
-    commands = ((path, _read(path)) for path in Path("/proc").glob("[0-9]*/cmdline"))
+    commands = ((path, read(path)) for path in Path("/proc").glob("[0-9]*/cmdline"))
     return [int(path.parent.name) for path, line in commands if b"sql-server" in line and mark in line]
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """What a file of a process says; empty where the process has ended."""
     try:
         return path.read_bytes()
     except OSError:

@@ -28,10 +28,13 @@ REUSED = 0.95
 class Told(NamedTuple):
     """What the engine tells of one answer."""
 
+    model: str
     prompt: list[int]
     reused: int
     ids: list[int]
     logprobs: list[float]
+    bytes: int
+    "Of the request's body."
 
 
 class Usage(NamedTuple):

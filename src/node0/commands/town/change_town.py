@@ -10,6 +10,7 @@ from node0.commands.model.open_registry import open_deployer, open_registry
 from node0.commands.town.first_answers import chosen
 from node0.commands.town.installed_places import places
 from node0.errors import ConfigError, NotFound
+from node0.finetune.gastown.claude_trust import trusted_by
 from node0.finetune.gastown.collection_files import unit_name
 from node0.finetune.gastown.install_record import InstallRecord, read_record
 from node0.finetune.gastown.installation import (
@@ -32,16 +33,18 @@ def install(root: Path | None, given: Mapping[str, Any], *, ask: bool, dry_run: 
     before = read_own_settings(town) if has_own_settings(town) else None
     settings = chosen(given, before, ask=ask, known_base=_known_base(town))
     was = read_record(town)
-    plan = plan_install(town, settings, places(), was=was)
+    plan = plan_install(town, settings, places(town), was=was)
     _show_kept(plan)
     if dry_run:
         _show(plan)
+        _show_trust(plan)
         return
     had_timer = _has_timer(town, was)
     if had_timer and not settings.timer:
         stop_timer(_timer(town))
     carry_out(town, plan, was=was)
     console.note(_told(plan))
+    _show_trust(plan)
     if settings.timer and not (had_timer and not plan.changes):
         _start(town)
     _show_next(town, settings)
@@ -76,7 +79,7 @@ def mend(root: Path | None) -> None:
     was = read_record(town)
     if was is None:
         return
-    plan = plan_install(town, read_own_settings(town), places(), was=was)
+    plan = plan_install(town, read_own_settings(town), places(town), was=was)
     carry_out(town, plan, was=was)
     for change in plan.changes:
         console.note(f"written again: {change.path}")
@@ -112,6 +115,15 @@ def _show(plan: InstallPlan) -> None:
         console.show(change.diff())
     if not plan.changes:
         console.note("nothing would change")
+
+
+def _show_trust(plan: InstallPlan) -> None:
+    """Say where Claude Code asks nobody any more; whoever did not want that is told how to take it back."""
+    for file, directories in trusted_by(plan.record.trust if plan.record is not None else ()).items():
+        console.note(f"Claude Code starts unasked, by {file}, in and below:")
+        for directory in directories:
+            console.note(f"  {directory}")
+        console.note("  to be asked again: node0 town install --no-claude-trust")
 
 
 def _show_kept(plan: InstallPlan) -> None:

@@ -32,7 +32,7 @@ def chosen(
         ConfigError: a base or a role is none, or nobody is there to ask.
         NotFound: there is no such role.
     """
-    first = OwnSettings(base_model=known_base, roles=list(FIRST_ROLES))
+    first = OwnSettings(base_model=known_base, roles=list(FIRST_ROLES), claude_trust=True)
     settings = (before or first).model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )

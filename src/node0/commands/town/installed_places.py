@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this program, the user's settings of Claude Code and the user's systemd units lie."""
+"""Where this program, what Claude Code keeps for the user and the user's systemd units lie."""
 
 import shutil
 import sys
@@ -7,18 +7,23 @@ from pathlib import Path
 
 from node0.errors import NotFound
 from node0.finetune.gastown.installation import Places
-from node0.town import user_claude_settings, user_units
+from node0.town import Town, user_claude_settings, user_claude_state, user_units
 
 PROGRAM = "node0"
 
 
-def places() -> Places:
-    """What an installation needs to know of this machine.
+def places(town: Town) -> Places:
+    """What an installation in a town needs to know of this machine.
 
     Raises:
         NotFound: there is no `node0` beside this interpreter or on PATH.
     """
-    return Places(program=_program(), claude_settings=user_claude_settings(), units=user_units())
+    return Places(
+        program=_program(),
+        claude_settings=user_claude_settings(),
+        units=user_units(),
+        claude_states=tuple(dict.fromkeys([user_claude_state(), *town.account_states()])),
+    )
 
 
 def _program() -> Path:

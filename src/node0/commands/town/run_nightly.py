@@ -75,7 +75,7 @@ def _chosen(town: Town, own: OwnSettings, roles: Sequence[str]) -> list[str]:
 
 def _night(town: Town, own: OwnSettings, roles: Sequence[str]) -> Iterator[NightStep]:
     for words in BEFORE:
-        step = _done(Decision("", Step.WAIT, ""), [*words, "--town", str(town.root)])
+        step = _done(town, Decision("", Step.WAIT, ""), [*words, "--town", str(town.root)])
         yield step.model_copy(update={"role": "all", "step": " ".join(words), "why": "every night"})
     for role in roles:
         yield from _role(town, own, role)
@@ -113,10 +113,10 @@ def _carried_out(town: Town, own: OwnSettings, decision: Decision) -> NightStep:
     if decision.step is Step.TRAIN:
         run = decision.subject or new_run(town, decision.role, datetime.now(UTC))
         words = train_command(decision, settings, town=town, base_model=own.base_model, run=run)
-        return _done(decision, words)
+        return _done(town, decision, words)
     if decision.step is Step.EVALUATE:
         run = _files_of(town, decision.subject)
-        return _done(decision, evaluate_command(decision, settings, town=town, run=run))
+        return _done(town, decision, evaluate_command(decision, settings, town=town, run=run))
     return _deployed(town, decision)
 
 
@@ -135,7 +135,7 @@ def _deployed(town: Town, decision: Decision) -> NightStep:
     except Node0Error as error:
         return _row(decision).model_copy(update={"result": f"not put to work: {error}", "code": 3})
     rigs = row.rigs if row is not None else ()
-    return _done(decision, deploy_command(decision, town=town, endpoint=endpoint, rigs=rigs))
+    return _done(town, decision, deploy_command(decision, town=town, endpoint=endpoint, rigs=rigs))
 
 
 def _saved(town: Town) -> list[RoleSavings]:
@@ -148,12 +148,12 @@ def _saved(town: Town) -> list[RoleSavings]:
         return []
 
 
-def _done(decision: Decision, words: Sequence[str]) -> NightStep:
+def _done(town: Town, decision: Decision, words: Sequence[str]) -> NightStep:
     """Run a command of ours; what it says is passed on, and its last line kept."""
     console.note(f"node0 {' '.join(words)}")
     began, said = time.monotonic(), ""
     with subprocess.Popen(
-        [str(places().program), *words],
+        [str(places(town).program), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

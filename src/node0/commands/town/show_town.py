@@ -45,7 +45,7 @@ def _collecting(town: Town) -> Iterable[CheckResult]:
     record = read_record(town)
     plan = None
     if record is not None:
-        plan = plan_install(town, read_own_settings(town), places(), was=record)
+        plan = plan_install(town, read_own_settings(town), places(town), was=record)
     yield from collection_checks(town, record, plan, now=datetime.now(UTC))
     yield night_check(town)
 

@@ -84,6 +84,14 @@ def install(  # noqa: PLR0913  # one parameter a flag
             help="Also a SessionEnd hook in your own settings of Claude Code; default: none.",
         ),
     ] = None,
+    claude_trust: Annotated[
+        bool | None,
+        typer.Option(
+            "--claude-trust/--no-claude-trust",
+            help="Tell Claude Code that the town's directories are trusted, so that gt can start it unasked; "
+            "default: told the first time.",
+        ),
+    ] = None,
     timer: Annotated[
         bool | None,
         typer.Option("--timer/--no-timer", help="A systemd timer of yours that collects; default: one."),
@@ -121,6 +129,7 @@ def install(  # noqa: PLR0913  # one parameter a flag
         "base_model": base_model,
         "roles": role,
         "claude_hook": claude_hook,
+        "claude_trust": claude_trust,
         "timer": timer,
         "prime": prime,
         "nightly": nightly,

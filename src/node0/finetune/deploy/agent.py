@@ -96,6 +96,8 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_start: str, at_
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "ENABLE_TOOL_SEARCH": "false",
         },
+        # gt starts it with --dangerously-skip-permissions; of that it would ask once in each home.
+        "skipDangerousModePermissionPrompt": True,
         "hooks": {"SessionStart": prime, "PreCompact": prime, "SessionEnd": collect},
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from node0.check_result import CheckResult, bad, note, ok
 from node0.finetune.corpus.collector import STATE
 from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.gastown.claude_trust import trusted_by
 from node0.finetune.gastown.collection_files import unit_name
 from node0.finetune.gastown.install_record import InstallRecord
 from node0.finetune.gastown.installation import InstallPlan
@@ -45,7 +46,7 @@ def installed(record: InstallRecord | None, plan: InstallPlan | None) -> CheckRe
         names = ", ".join(str(change.path) for change in plan.changes)
         told = f"not as it was written: {names}"
         return bad("installed", told, "node0 town status --fix, or first: node0 town install --dry-run")
-    return ok("installed", f"{len(record.files)} files, {len(record.agents)} agents{_hook(record)}")
+    return ok("installed", f"{len(record.files)} files, {len(record.agents)} agents{_outside(record)}")
 
 
 def timer(town: Town, record: InstallRecord) -> Iterator[CheckResult]:
@@ -79,8 +80,12 @@ def corpus(town: Town, now: datetime) -> CheckResult:
     return ok("corpus", shown)
 
 
-def _hook(record: InstallRecord) -> str:
-    return f", a hook in {record.hook.file}" if record.hook is not None else ""
+def _outside(record: InstallRecord) -> str:
+    hook = f", a hook in {record.hook.file}" if record.hook is not None else ""
+    trusted = "".join(
+        f", {len(places)} directories trusted in {file}" for file, places in trusted_by(record.trust).items()
+    )
+    return hook + trusted
 
 
 def _written(path: Path) -> datetime:

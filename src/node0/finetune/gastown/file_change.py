@@ -19,6 +19,9 @@ class FileChange:
     mode: int = SHARED_FILE
     "Of a file of ours; one that others write too keeps the rights that it has."
 
+    told: str | None = None
+    "Lines to show in the place of a diff, of a file whose other lines are nobody's business."
+
     @property
     def is_none(self) -> bool:
         """Whether nothing would change."""
@@ -26,6 +29,8 @@ class FileChange:
 
     def diff(self) -> str:
         """A unified diff, which ends a line; empty where nothing would change."""
+        if self.told is not None:
+            return f"--- {self.path}\n+++ {self.path}\n{self.told}" if self.told else ""
         old, new = (text.splitlines() if text else [] for text in (self.before, self.after))
         was, now = (str(self.path) if text is not None else "/dev/null" for text in (self.before, self.after))
         return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, was, now, lineterm=""))

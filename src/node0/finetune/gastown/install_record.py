@@ -27,6 +27,9 @@ class InstallRecord(BaseModel):
     hook: Edit | None = None
     "In the user's settings of Claude Code; its file is absolute."
 
+    trust: list[Edit] = Field(default_factory=list)
+    "In the user's files of Claude Code's state; their files are absolute."
+
     made_settings: bool = False
     "Whether our settings file was not there before."
 

@@ -18,6 +18,7 @@ from node0.finetune.deploy import settings_edits
 from node0.finetune.deploy.agent import Agent, claude_agent
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.gastown import (
+    claude_trust,
     collection_files,
     formula_files,
     nightly_files,
@@ -43,6 +44,9 @@ class Places:
     claude_settings: Path
     units: Path
     "Directory of the user's systemd units."
+
+    claude_states: tuple[Path, ...] = ()
+    "Where Claude Code keeps what it was answered: the user's own file, and one for each account of the town."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,14 @@ def plan_install(
     block, record = settings_changes.block_change(town, settings, was)
     entries, edits, kept = settings_changes.agent_changes(town, agents, was.agents)
     hooks, hook = settings_changes.hook_changes(town, target, was.hook)
-    changes = [one for one in (*files, block, *entries, *hooks) if not one.is_none]
+    trusting = places.claude_states if settings.claude_trust else ()
+    trusts, trust = claude_trust.trust_changes(trusting, claude_trust.trusted_places(town), was.trust)
+    changes = [one for one in (*files, block, *entries, *hooks, *trusts) if not one.is_none]
     known = {
         "files": {str(path): _sha256(text) for path, (text, _) in owned.items()},
         "agents": edits,
         "hook": hook,
+        "trust": trust,
         "directories": list(dict.fromkeys([*was.directories, *_missing_directories(town, changes)])),
     }
     return InstallPlan(changes, record.model_copy(update=known), [*kept_files, *kept])
@@ -98,7 +105,8 @@ def plan_uninstall(town: Town, was: InstallRecord) -> InstallPlan:
     files, kept = _owned_changes({}, was)
     entries, _, kept_entries = settings_changes.agent_changes(town, [], was.agents)
     hooks, _ = settings_changes.hook_changes(town, None, was.hook)
-    changes = [*files, *settings_changes.block_removal(town, was), *entries, *hooks]
+    trusts, _ = claude_trust.trust_changes((), (), was.trust)
+    changes = [*files, *settings_changes.block_removal(town, was), *entries, *hooks, *trusts]
     return InstallPlan([one for one in changes if not one.is_none], None, [*kept, *kept_entries])
 
 

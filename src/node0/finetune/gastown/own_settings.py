@@ -39,6 +39,9 @@ class OwnSettings(BaseModel):
     timer: bool = True
     "Whether a systemd timer of the user collects every hour."
 
+    claude_trust: bool = False
+    "Whether Claude Code is told that the town's directories are trusted, so that it starts unasked."
+
     prime: bool = False
     "Whether agents of ours begin with a short prime."
 

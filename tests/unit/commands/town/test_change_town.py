@@ -41,6 +41,21 @@ def test_the_next_step_is_told(town: Town, capsys: Output) -> None:
     assert "is written and does not run" in said
 
 
+def test_where_claude_code_asks_no_more_is_told_and_can_be_left_out(
+    town: Town, home: Path, capsys: Output
+) -> None:
+    given = {"roles": ["deacon"], "base_model": "org/base"}
+    state = home / ".claude.json"
+
+    install(town.root, given, ask=False, dry_run=False)
+    said = capsys.readouterr().err
+    assert f"starts unasked, by {state}" in said and f"\n  {town.root}\n" in said
+    assert str(town.root) in json.loads(state.read_text())["projects"]
+
+    install(town.root, {"claude_trust": False}, ask=False, dry_run=False)
+    assert "unasked" not in capsys.readouterr().err and not state.exists()
+
+
 def test_an_uninstalled_town_is_told_and_left(town: Town, capsys: Output) -> None:
     uninstall(town.root, dry_run=False)
 

@@ -36,7 +36,7 @@ def test_the_first_time_a_person_is_asked(questions: list[str], base: Path) -> N
     found = chosen(NOTHING, None, ask=True, known_base="")
 
     assert questions == ["Base", "Roles"]
-    assert found == OwnSettings(base_model=str(base), roles=["deacon", "crew"])
+    assert found == OwnSettings(base_model=str(base), roles=["deacon", "crew"], claude_trust=True)
 
 
 def test_what_a_flag_says_is_not_asked(questions: list[str], base: Path) -> None:
@@ -88,3 +88,10 @@ def test_what_is_no_base_and_no_role_is_refused(tmp_path: Path) -> None:
         chosen({**NOTHING, "base_model": str(tmp_path)}, None, ask=False, known_base="")
     with pytest.raises(NotFound, match="deacn"):
         chosen({**NOTHING, "roles": ["deacn"]}, None, ask=False, known_base="")
+
+
+def test_a_town_that_was_set_up_before_trusts_nothing_new_by_itself() -> None:
+    before = OwnSettings(roles=["deacon"])
+
+    assert not chosen(NOTHING, before, ask=False, known_base="").claude_trust
+    assert chosen(NOTHING | {"claude_trust": True}, before, ask=False, known_base="").claude_trust

@@ -41,7 +41,7 @@ def asked(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     calls.touch()
     places = Places(program=program, claude_settings=tmp_path / "none", units=tmp_path / "units")
-    monkeypatch.setattr(run_nightly, "places", lambda: places)
+    monkeypatch.setattr(run_nightly, "places", lambda _: places)
     town.models.mkdir(exist_ok=True)
     town.model_settings_file.write_text(SETTINGS)
     return calls

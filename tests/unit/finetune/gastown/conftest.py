@@ -40,4 +40,5 @@ def places(tmp_path: Path) -> Places:
         program=tmp_path / "node 0" / "bin" / "node0",
         claude_settings=tmp_path / "home" / ".claude" / "settings.json",
         units=tmp_path / "home" / ".config" / "systemd" / "user",
+        claude_states=(tmp_path / "home" / ".claude.json",),
     )

@@ -15,7 +15,7 @@ from node0.finetune.gastown.own_settings import OwnSettings
 from node0.finetune.gastown.town_checks import AGENT_KEYS
 from node0.town import Town
 
-WANTED = OwnSettings(base_model="/base", roles=["deacon", "witness"], claude_hook=True)
+WANTED = OwnSettings(base_model="/base", roles=["deacon", "witness"], claude_hook=True, claude_trust=True)
 
 
 def install(town: Town, places: Places, settings: OwnSettings = WANTED) -> list[Path]:
@@ -42,6 +42,7 @@ def tree(*roots: Path) -> dict[str, bytes | None]:
 def test_uninstalling_leaves_every_byte_as_it_was(town: Town, places: Places, tmp_path: Path) -> None:
     places.claude_settings.parent.mkdir(parents=True)
     places.claude_settings.write_text('{"model":"opus", "hooks":{"SessionEnd":[ {"hooks":[]} ]}}')
+    places.claude_states[0].write_text('{"projects" :{}, "oauthAccount": {"key": "k"}}')
     town.models.mkdir()
     town.model_settings_file.write_text("gate: {threshold: 0.9}  # ours")
     before = tree(tmp_path)
