@@ -126,12 +126,17 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def try_locked(path: Path, *, busy: Exception) -> Iterator[None]:
-    """As `locked`, for whoever would rather be told than wait: raises `busy` where another holds it."""
+    """As `locked`, for whoever would rather be told than wait: raises `busy` where another holds it.
+
+    Whoever holds it may remove the file: a lock on what was removed meanwhile is none.
+    """
     with open_to_append(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise busy from None
+        if not _is_at(path, file):
+            raise busy
         yield
 
 
@@ -143,6 +148,16 @@ def is_locked(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """Whether an open file is the one that its path leads to now."""
+    opened = os.fstat(file.fileno())
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def existing_parent(path: Path) -> Path:

@@ -4,10 +4,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from node0 import files
 from node0.errors import ConfigError
 from node0.files import (
     copy_file,
@@ -38,6 +41,19 @@ def usual_umask() -> Iterator[None]:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(tmp_path: Path) -> None:
+    path, busy = tmp_path / "lock", BlockingIOError("taken")
+    opened = path.open("w")
+    with try_locked(path, busy=busy):
+        path.unlink()
+
+    # Somebody makes the file anew while another one still waits with the old one in hand.
+    with opened, mock.patch.object(files, "open_to_append", lambda _: nullcontext(opened)):
+        path.touch()
+        with pytest.raises(BlockingIOError), try_locked(path, busy=busy):
+            pass
 
 
 def test_a_file_keeps_its_mode_when_it_is_replaced(tmp_path: Path) -> None:

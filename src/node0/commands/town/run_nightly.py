@@ -17,9 +17,10 @@ from node0.files import private_directory, try_locked
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
 from node0.finetune.gastown.own_settings import OwnSettings, read_own_settings
+from node0.finetune.gastown.upkeep.considered import keep_considered
 from node0.finetune.gastown.upkeep.night_decision import Decision, NightlySettings, Step, decide
 from node0.finetune.gastown.upkeep.night_report import NightReport, NightStep, keep_report
-from node0.finetune.gastown.upkeep.role_state import new_run, role_state
+from node0.finetune.gastown.upkeep.role_state import new_run, role_state, usable_ids
 from node0.finetune.gastown.upkeep.savings import RoleSavings
 from node0.finetune.gastown.upkeep.stages import held
 from node0.finetune.gastown.upkeep.step_commands import (
@@ -105,13 +106,18 @@ def _decided(town: Town, role: str) -> Decision:
     with open_registry(town.root) as (registry, _):
         state = role_state(town, registry, role, held=held(role, rollout_stages(town, registry)))
         limit = ConventionStalenessTracker(registry, town).limit
-    return decide(state, _settings(town), limit=limit)
+    settings = _settings(town)
+    decision = decide(state, settings, limit=limit)
+    if decision.step is not Step.DEPLOY or not (unserved := _unserved(town, decision)):
+        return decision
+    # What waits for a server keeps nobody from training.
+    return decide(state._replace(held=unserved), settings, limit=limit)
 
 
 def _carried_out(town: Town, own: OwnSettings, decision: Decision) -> NightStep:
     settings = _settings(town)
     if decision.step is Step.TRAIN:
-        run = decision.subject or new_run(town, decision.role, datetime.now(UTC))
+        run = decision.subject or _begun_run(town, decision.role)
         words = train_command(decision, settings, town=town, base_model=own.base_model, run=run)
         return _done(town, decision, words)
     if decision.step is Step.EVALUATE:
@@ -120,22 +126,35 @@ def _carried_out(town: Town, own: OwnSettings, decision: Decision) -> NightStep:
     return _deployed(town, decision)
 
 
+def _begun_run(town: Town, role: str) -> str:
+    run = new_run(town, role, datetime.now(UTC))
+    keep_considered(town, role, run, usable_ids(town, role))
+    return run
+
+
 def _deployed(town: Town, decision: Decision) -> NightStep:
-    """Put before the gate, where what is to serve the version does so already: nobody is there at night."""
-    with open_registry(town.root) as (registry, _):
-        rows = DeploymentLog(registry.store).list(DeploymentState.ACTIVE)
-    row = next((row for row in reversed(rows) if row.role == decision.role), None)
-    endpoint = Endpoint.model_validate(row.endpoint) if row is not None else Endpoint()
+    endpoint, rigs = _serving(town, decision.role)
+    return _done(town, decision, deploy_command(decision, town=town, endpoint=endpoint, rigs=rigs))
+
+
+def _unserved(town: Town, decision: Decision) -> str:
+    """Why a version is not put before the gate: nobody is there at night to make a server serve it."""
+    endpoint, _ = _serving(town, decision.role)
+    if endpoint.model:
+        return f"{endpoint.url} serves {endpoint.model} by that name: a person changes it there"
     try:
-        if endpoint.model:
-            raise ConfigError(
-                f"{endpoint.url} serves {endpoint.model} by that name: a person changes it there"
-            )
         probe(endpoint, Wanted(model=decision.subject, context_window=1))
     except Node0Error as error:
-        return _row(decision).model_copy(update={"result": f"not put to work: {error}", "code": 3})
-    rigs = row.rigs if row is not None else ()
-    return _done(town, decision, deploy_command(decision, town=town, endpoint=endpoint, rigs=rigs))
+        return f"{decision.subject} is not put to work: {error}"
+    return ""
+
+
+def _serving(town: Town, role: str) -> tuple[Endpoint, Sequence[str]]:
+    """What answers for the role now, and in which rigs; our own server where nothing of ours is at work."""
+    with open_registry(town.root) as (registry, _):
+        rows = DeploymentLog(registry.store).list(DeploymentState.ACTIVE)
+    row = next((row for row in reversed(rows) if row.role == role), None)
+    return (Endpoint.model_validate(row.endpoint), row.rigs) if row is not None else (Endpoint(), ())
 
 
 def _saved(town: Town) -> list[RoleSavings]:

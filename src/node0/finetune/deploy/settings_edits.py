@@ -24,7 +24,12 @@ def alone(town: Town) -> AbstractContextManager[None]:
         DeployInUse: another process of ours changes them.
     """
     busy = DeployInUse(f"another process is deploying in {town.root}; try again when it has ended")
-    return try_locked(town.models / ".deploy.lock", busy=busy)
+    return try_locked(lock_file(town), busy=busy)
+
+
+def lock_file(town: Town) -> Path:
+    """What `alone` holds."""
+    return town.models / ".deploy.lock"
 
 
 def settings_files(town: Town, rigs: Sequence[str]) -> list[Path]:

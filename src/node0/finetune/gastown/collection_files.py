@@ -137,15 +137,15 @@ def apart_script(town: Town, program: Path, *, script: Path, command: str) -> st
         script: where the script lies; its log and its lock lie beside it.
         command: words that need no quotes.
     """
-    places = {
-        "script": script,
-        "lock": script.with_name(f".{script.stem}.lock"),
-        "program": program,
-        "town": town.root,
-        "log": script.with_suffix(".log"),
-    }
+    log, lock = written_by(script)
+    places = {"script": script, "lock": lock, "program": program, "town": town.root, "log": log}
     quoted = {name: shlex.quote(str(place)) for name, place in places.items()}
     return _SCRIPT.format(**quoted, command=command)
+
+
+def written_by(script: Path) -> tuple[Path, Path]:
+    """The log and the lock of a script that starts a command apart."""
+    return script.with_suffix(".log"), script.with_name(f".{script.stem}.lock")
 
 
 def plugin_files(town: Town) -> dict[Path, tuple[str, int]]:

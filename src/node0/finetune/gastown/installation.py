@@ -127,7 +127,8 @@ def carry_out(town: Town, plan: InstallPlan, *, was: InstallRecord | None) -> No
         for change in plan.changes:
             change.make()
         if plan.record is None:
-            file.unlink(missing_ok=True)
+            for left in (file, *_left_by_scripts(town), settings_edits.lock_file(town)):
+                left.unlink(missing_ok=True)
             for directory in reversed(was.directories if was is not None else []):
                 _remove_if_empty(Path(directory))
 
@@ -187,6 +188,12 @@ def _missing_directories(town: Town, changes: Sequence[FileChange]) -> list[str]
     paths = [record_file(town), *(one.path for one in changes if one.after is not None)]
     found = {parent for path in paths for parent in path.parents if not parent.exists()}
     return [str(path) for path in sorted(found, key=lambda path: len(path.parts))]
+
+
+def _left_by_scripts(town: Town) -> list[Path]:
+    """What our scripts have written where they lie; each may have run, or not."""
+    scripts = (town.collect_script, town.nightly_script)
+    return [left for script in scripts for left in collection_files.written_by(script)]
 
 
 def _remove_if_empty(directory: Path) -> None:

@@ -23,8 +23,8 @@ for place in $PATH; do
   [ "$place" -ef "$here" ] || real=$real${{real:+:}}$place
 done
 unset IFS
-case "${{GT_AGENT-}} ${{1-}}" in
-  ft-*' prime') ;;
+case "${{GT_AGENT-}} $*" in
+  ft-*' prime' | ft-*' prime --hook') ;;
   *)
     PATH=$real
     export PATH

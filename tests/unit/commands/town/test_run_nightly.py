@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import fcntl
 import json
+import re
 import socket
 from pathlib import Path
 
 import pytest
 from deploy_town import deployer, registry, town
 
+from node0.commands.model.open_registry import open_registry
 from node0.commands.town import run_nightly
 from node0.commands.town.run_nightly import nightly
 from node0.errors import ConfigError, NotFound, RunInUse
@@ -15,7 +17,10 @@ from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.gastown.installation import Places
+from node0.finetune.gastown.upkeep.role_state import role_state
+from node0.finetune.manifest import artefacts_of
 from node0.finetune.registry.evaluations import Evaluation, EvaluationDetail
+from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 
@@ -130,9 +135,40 @@ def test_nothing_is_put_to_work_where_no_server_answers(
 
         assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 0
 
-    (step,) = json.loads(capsys.readouterr().out)[2:]
-    assert step["step"] == "deploy" and "not put to work" in step["result"] and url in step["result"]
-    assert words(asked)[2:] == []
+        (step,) = json.loads(capsys.readouterr().out)[2:]
+        assert (step["step"], step["code"]) == ("wait", 0)
+        assert "not put to work" in step["why"] and url in step["why"]
+        assert words(asked)[2:] == []
+
+        collect(town, "deacon", 3)
+        (asked.parent / "fails").write_text("finetune --role\n")
+        nightly(town.root, roles=["deacon"], dry_run=False, as_json=True)
+
+    assert words(asked)[-1] == "finetune --role deacon", "what waits for a server keeps nobody from training"
+
+
+def test_an_entry_that_gave_no_row_is_new_for_one_night_only(
+    asked: Path, town: Town, registry: ModelRegistry, tmp_path: Path, capsys: Output
+) -> None:
+    collect(town, "witness", 3)
+    nightly(town.root, roles=["witness"], dry_run=False, as_json=True)
+    (run,) = re.findall(r"--checkpoint-dir (\S+)", asked.read_text())[:1]
+    # As the run leaves it: two of three entries gave rows.
+    Path(run).mkdir(parents=True)
+    listed = [{"id": f"witness{one}", "content_digest": "x", "split": "train"} for one in range(2)]
+    (Path(run) / "entries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in listed))
+    entry = ModelRegistryEntry(
+        name="witness", role="witness", artifact_path=run, artefacts=artefacts_of(Path(run))
+    )
+    spelled = registry.register(entry).spelled
+    registry.add_evaluation(spelled, Evaluation(suite="roles", items=9, score=0.1, low=0.0, detail=DETAIL))
+
+    with open_registry(town.root) as (opened, _):
+        assert role_state(town, opened, "witness").new_sessions == 0
+    collect(town, "witness", 4)
+
+    with open_registry(town.root) as (opened, _):
+        assert role_state(town, opened, "witness").new_sessions == 1
 
 
 def test_two_nights_at_once_are_one(asked: Path, town: Town) -> None:

@@ -80,7 +80,7 @@ def test_what_was_answered_already_is_not_ours(state: Path) -> None:
         "{}",
         '{"projects": {}}\n',
         '{"numStartups":3,"projects":{"/x":{"a":[1]}}}',
-        f'{{\n\t"projects": {{"{PLACE}": {{"hasTrustDialogAccepted": false, "n": 1.50}}}},\n\t"é": "\\u00e9"}}',
+        f'{{\n\t"projects": {{"{PLACE}":{{"hasTrustDialogAccepted":false,"n":1.50}}}},\n"é": "\\u00e9"}}',
         '{"hasCompletedOnboarding": false, "oauthAccount": {"key": "secret"}}',
     ],
 )

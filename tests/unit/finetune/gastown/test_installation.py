@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node0.errors import ConfigError, DeployInUse
+from node0.finetune.deploy.settings_edits import lock_file
 from node0.finetune.gastown.install_record import InstallRecord, read_record
 from node0.finetune.gastown.installation import Places, carry_out, plan_install, plan_uninstall
 from node0.finetune.gastown.own_settings import OwnSettings
@@ -34,8 +35,8 @@ def uninstall(town: Town) -> list[str]:
 
 
 def tree(*roots: Path) -> dict[str, bytes | None]:
-    """Every file with what it holds, and every directory; without the lock, which stays."""
-    found = [path for root in roots for path in root.rglob("*") if path.name != ".deploy.lock"]
+    """Every file with what it holds, and every directory."""
+    found = [path for root in roots for path in root.rglob("*")]
     return {str(path): path.read_bytes() if path.is_file() else None for path in found}
 
 
@@ -59,9 +60,11 @@ def test_a_town_and_a_home_of_nothing_are_empty_again(town: Town, places: Places
     before = tree(tmp_path)
 
     install(town, places)
+    for left in ("collect.log", ".collect.lock"):
+        (town.models / left).write_text("as the script leaves it\n")
     uninstall(town)
 
-    assert tree(tmp_path).keys() - before.keys() == {str(town.models)}
+    assert tree(tmp_path) == before
 
 
 def test_installing_again_changes_nothing(town: Town, places: Places, tmp_path: Path) -> None:
@@ -174,7 +177,8 @@ def test_a_file_that_changed_since_the_plan_stops_it_before_anything_is_written(
     with pytest.raises(DeployInUse, match="has changed meanwhile"):
         carry_out(town, plan, was=None)
 
-    assert {path: text for path, text in tree(tmp_path).items() if path != str(town.models)} == before
+    locks = {str(town.models), str(lock_file(town))}
+    assert {path: text for path, text in tree(tmp_path).items() if path not in locks} == before
 
 
 def test_what_a_crash_left_half_done_is_finished_or_taken_back(

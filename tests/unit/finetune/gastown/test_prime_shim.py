@@ -55,6 +55,16 @@ def test_a_prime_of_our_agent_is_ours_to_the_byte_with_its_input(town: Town, tmp
     assert (done.returncode, done.stdout) == (0, "ours: prime --hook\n{}x1\n\n\n")
 
 
+@pytest.mark.parametrize("words", [["prime", "--help"], ["prime", "--dry-run"], ["prime", "--hook", "-q"]])
+def test_other_ways_to_call_it_are_the_real_ones(town: Town, tmp_path: Path, words: list[str]) -> None:
+    ours(tmp_path, "echo ours")
+
+    done = call(town, *words)
+
+    assert done.stdout.endswith(SAID) and "ours" not in done.stdout
+    assert (town.root.parent / "log").read_text().splitlines()[0] == " ".join(words)
+
+
 @pytest.mark.parametrize("agent", ["", "claude", "gemini"])
 def test_a_prime_of_another_agent_is_the_real_one(town: Town, tmp_path: Path, agent: str) -> None:
     ours(tmp_path, "echo ours")

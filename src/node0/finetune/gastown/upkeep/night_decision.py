@@ -34,7 +34,7 @@ class NightlySettings(BaseModel):
     "Trials of each item of a suite."
 
     config: str = ""
-    "YAML file of a training, or the name of a shipped one; empty takes the defaults."
+    "YAML file of a training, from the town's root, or the name of a shipped one; empty takes the defaults."
 
     deploy: bool = True
     "Whether a version that was evaluated is put before the gate."
@@ -82,7 +82,7 @@ class RoleState(NamedTuple):
     "Whether it was at work before, and somebody or the breaker ended that."
 
     held: str = ""
-    "Why the rollout has not come to this role; empty where it has."
+    "Why the newest version is not to be put to work yet: the rollout, or its server; empty where it may."
 
 
 class Decision(NamedTuple):

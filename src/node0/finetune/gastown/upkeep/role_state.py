@@ -12,6 +12,7 @@ from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.select import selected
 from node0.finetune.deploy.counted import not_done
 from node0.finetune.deploy.gate import GateSettings, gate_of
+from node0.finetune.gastown.upkeep.considered import read_considered
 from node0.finetune.gastown.upkeep.night_decision import RoleState
 from node0.finetune.registry.evaluations import SHIPPED
 from node0.finetune.registry.schema import ModelRegistryEntry
@@ -47,14 +48,20 @@ def role_state(town: Town, registry: ModelRegistry, role: str, *, held: str = ""
     newest = newest_version(registry, role)
     if newest is None:
         return state
-    known = {one.entry_id for one in seen_entries(newest)}
-    fresh = [one for one in usable if (one.id not in known if known else _is_later(one, newest))]
+    seen = {one.entry_id for one in seen_entries(newest)}
+    known = seen | _passed_over(town, registry, role)
+    fresh = [one for one in usable if one.id not in known and (seen or _is_later(one, newest))]
     return _with_version(state, town, registry, newest)._replace(new_sessions=_sessions(fresh))
 
 
 def newest_version(registry: ModelRegistry, role: str) -> ModelRegistryEntry | None:
     """The version that was registered last for a role; None where there is none."""
     return max(registry.list(role), key=lambda entry: (entry.created_at, entry.version), default=None)
+
+
+def usable_ids(town: Town, role: str) -> list[str]:
+    """Ids of the entries that a training of a role chooses from now."""
+    return [one.id for one in _usable(town, role)]
 
 
 def new_run(town: Town, role: str, now: datetime) -> str:
@@ -90,7 +97,7 @@ def _to_do(gate: GateSettings, registry: ModelRegistry, newest: ModelRegistryEnt
 
 def _unfinished(town: Town, registry: ModelRegistry, role: str) -> RunDirectory | None:
     """The last run of a night that has begun and not ended, or whose end was never registered."""
-    name = re.compile(rf"{PREFIX}-{re.escape(role)}-(\d{{8}}-\d{{6}})")
+    name = _run_name(role)
     named = (name.fullmatch(path.name) for path in sorted(town.checkpoints.glob("*")))
     begun = [(RunDirectory(town.checkpoints / each[0]), each[1]) for each in named if each]
     left = [
@@ -99,6 +106,19 @@ def _unfinished(town: Town, registry: ModelRegistry, role: str) -> RunDirectory 
         if run.is_run and not (run.is_finished and _has_registered_since(registry, role, began))
     ]
     return left[-1] if left else None
+
+
+def _run_name(role: str) -> re.Pattern[str]:
+    return re.compile(rf"{PREFIX}-{re.escape(role)}-(\d{{8}}-\d{{6}})")
+
+
+def _passed_over(town: Town, registry: ModelRegistry, role: str) -> set[str]:
+    """Entries that a night's run chose from, once it has ended: those that it does not list gave no row."""
+    considered = read_considered(town, role)
+    named = _run_name(role).fullmatch(considered.run) if considered is not None else None
+    if considered is None or named is None or not _has_registered_since(registry, role, named[1]):
+        return set()
+    return set(considered.entries)
 
 
 def _has_registered_since(registry: ModelRegistry, name: str, began: str) -> bool:

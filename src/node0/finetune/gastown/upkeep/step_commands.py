@@ -21,7 +21,7 @@ def train_command(
     """Train in a run directory, and register the result under the role's name."""
     words = ["finetune", "--role", decision.role, "--base-model", base_model, "--checkpoint-dir", run]
     if settings.config:
-        words += ["--config", settings.config]
+        words += ["--config", _config(settings.config, town)]
     return [*words, "--register", decision.role, *_in(town)]
 
 
@@ -41,6 +41,12 @@ def deploy_command(
     if endpoint != Endpoint():
         words += ["--endpoint", endpoint.kind, "--url", endpoint.url]
     return [*words, *_in(town)]
+
+
+def _config(name: str, town: Town) -> str:
+    """A file from the town's root, wherever the night was started; the name of a shipped one as it is."""
+    file = town.root / town.expand(name)
+    return str(file) if file.is_file() else name
 
 
 def _in(town: Town) -> list[str]:

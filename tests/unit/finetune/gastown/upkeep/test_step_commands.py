@@ -39,6 +39,24 @@ def test_training_registers_under_the_name_of_the_role() -> None:
     assert found["town"] == TOWN.root
 
 
+def test_a_training_file_is_found_from_the_town_wherever_the_night_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gt").mkdir()
+    file = tmp_path / "gt" / "own.yaml"
+    file.write_text("lr: 1e-4\n")
+    monkeypatch.chdir(tmp_path)
+
+    def config(name: str) -> object:
+        words = train_command(
+            DECISION, NightlySettings(config=name), town=Town(tmp_path / "gt"), base_model="/b", run="/r"
+        )
+        return given(words)["config"]
+
+    assert [config(name) for name in ("own.yaml", "~/gt/own.yaml", str(file))] == [str(file)] * 3
+    assert config("lora_sft_deacon") == "lora_sft_deacon"
+
+
 def test_an_evaluation_is_of_the_version_on_the_suite_or_on_what_its_run_held_out() -> None:
     suite, replay = (
         given(evaluate_command(DECISION._replace(suite=one), SETTINGS, town=TOWN, run="/runs/a"))
