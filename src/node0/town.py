@@ -304,6 +304,10 @@ class Town:
         """
         return _read_json(self.root / rig / "settings" / "agents.json")
 
+    def role_file(self, role: str, rig: str = "") -> Path:
+        """What the town, or a rig, says of a role in the place of what gt does."""
+        return self.root / rig / "roles" / f"{role}.toml"
+
     def rig_settings_file(self, rig: str) -> Path:
         """Agents and roles of one rig."""
         return self.root / rig / "settings" / "config.json"

@@ -2,6 +2,7 @@
 """A town that the real gt makes in a home of its own, with a rig, beads and a Dolt server."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from node0.town import Town
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".town-tools" / "bin"
@@ -53,6 +56,22 @@ class RealTown:
         lines = self.run("gt", "doctor", code=None).splitlines()
         assert any("FAILURES" in line or "WARNINGS" in line or "passed" in line for line in lines)
         return [line for line in lines if "✖" in line or "⚠" in line]
+
+    def tmux(self, *words: str) -> str:
+        """What the town's tmux server says; empty where there is none."""
+        return self.run("tmux", "-L", Town(self.root).tmux_socket, *words, code=None)
+
+    def panes(self) -> str:
+        """What every session shows; empty where there is none."""
+        names = re.findall(r"^name=(.*)", self.tmux("list-sessions", "-F", "name=#S"), re.MULTILINE)
+        return "\n".join(f"== {name}\n{self.tmux('capture-pane', '-p', '-t', name)}" for name in names)
+
+    def running(self, role: str) -> list[str]:
+        """The agents of ours for a role whose harness runs, by the settings file that it was given."""
+        agents = re.escape(str(Town(self.root).models / "agents"))
+        pattern = re.compile(rf"{agents}/(ft-{role}-v\d+)/".encode())
+        commands = (read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+        return sorted({found[1].decode() for line in commands if (found := pattern.search(line))})
 
     def node0(self, *words: str | Path, code: int | None = 0) -> str:
         """What our own command says."""

@@ -6,9 +6,7 @@ say is held to a script, since a model that a person trained may drive a harness
 """
 
 import json
-import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_parts import write_adapter
-from gastown.real_town import ROOT, SECONDS, RealTown, environment, read
+from gastown.real_town import ROOT, SECONDS, RealTown
 from integration.engines.held_session import Told
 from integration.served_process import serving
 
@@ -62,27 +60,8 @@ class RoleTown:
         """Wait for a condition; what the sessions show where it does not come."""
         deadline = time.monotonic() + SECONDS
         while not holds():
-            assert time.monotonic() < deadline, f"{what} did not come\n{self.panes()}"
+            assert time.monotonic() < deadline, f"{what} did not come\n{self.town.panes()}"
             time.sleep(0.2)
-
-    def tmux(self, *words: str) -> str:
-        """What the town's tmux server says; empty where there is none."""
-        command = ["tmux", "-L", self.place.tmux_socket, *words]
-        given = environment(self.town.home)
-        done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=SECONDS)
-        return done.stdout
-
-    def panes(self) -> str:
-        """What every session shows."""
-        names = self.tmux("list-sessions", "-F", "#S").split()
-        return "\n".join(f"== {name}\n{self.tmux('capture-pane', '-p', '-t', name)}" for name in names)
-
-    def running(self, role: str) -> list[str]:
-        """The agents of a role whose harness runs, by the settings file that it was given."""
-        agents = re.escape(str(self.place.models / "agents"))
-        pattern = re.compile(rf"{agents}/(ft-{role}-v\d+)/".encode())
-        commands = (read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
-        return sorted({found[1].decode() for line in commands if (found := pattern.search(line))})
 
 
 @contextmanager
@@ -103,7 +82,7 @@ def role_town(town: RealTown, script: Mapping[str, Sequence[str]]) -> Iterator[R
         try:
             yield found
         finally:
-            found.tmux("kill-server")
+            town.tmux("kill-server")
         assert served.stop() == 0
 
 

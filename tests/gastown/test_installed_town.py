@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -139,6 +139,26 @@ def test_what_gt_writes_afterwards_is_no_harm(town: RealTown, base: Path) -> Non
     assert "nothing to change" in town.node0("town", "install", "--town", town.root, "--yes")
 
 
+def test_what_gt_writes_afterwards_is_no_harm_to_a_version_at_work(
+    town: RealTown, deployer: Deployer
+) -> None:
+    deploy(deployer)
+
+    town.run("gt", "config", "default-agent", "claude")
+    town.run("gt", "config", "set", "cli_theme", "light")
+
+    found = status(town)
+    assert {found[name]["state"] for name in ("installed", "settings", "models")} == {"ok"}
+    assert "nothing" in mended(town)
+    assert Town(town.root).read_settings()["role_agents"] == {"deacon": "ft-deacon-v1"}
+
+
+def mended(town: RealTown) -> str:
+    """What --fix wrote again."""
+    said = town.node0("town", "status", "--fix", "--town", town.root, code=None)
+    return " ".join(re.findall(r"written again: (.*)", said)) or "nothing"
+
+
 def test_an_entry_that_gt_replaced_is_told_and_mended(town: RealTown, base: Path) -> None:
     install(town, base)
     town.run("gt", "config", "agent", "set", "ft-base-deacon", "claude --continue")
@@ -200,6 +220,48 @@ def test_a_deployed_agent_that_gt_removed_comes_back(town: RealTown, deployer: D
     assert "--model deacon:1" in town.run("gt", "config", "agent", "get", "ft-deacon-v1")
     deployer.rollback("deacon")
     assert Town(town.root).read_settings() == before
+
+
+@pytest.mark.skipif(why_not("claude") is not None, reason=why_not("claude") or "")
+def test_what_gt_mends_cleans_up_and_restarts_leaves_what_is_ours(town: RealTown, deployer: Deployer) -> None:
+    deploy(deployer)
+    before = files_of_ours(town)
+    try:
+        town.run("gt", "doctor", "--fix", code=None)
+        town.run("gt", "dolt", "cleanup", code=None)
+        # They may say that Dolt or the daemon did not stop or start; what counts is what is there then.
+        town.run("gt", "down", code=None)
+        assert town.running("deacon") == []
+        town.run("gt", "up", code=None)
+
+        until(lambda: town.running("deacon") == ["ft-deacon-v1"], town)
+    finally:
+        town.run("gt", "daemon", "stop", code=None)
+        town.tmux("kill-server")
+
+    after = files_of_ours(town)
+    assert {path: after.get(path) for path in before} == before
+    assert deployer.disagreements() == []
+    found = status(town)
+    assert found["rigs"]["found"] == "demo" and found["dolt"]["found"].startswith("demo, hq at 127.0.0.1:")
+    assert not list(town.root.glob(".*/.beads/metadata.json"))[1:], "the town's own, and none of ours"
+
+
+def files_of_ours(town: RealTown) -> dict[str, bytes]:
+    """Every file that is ours whole, but the logs of what ran meanwhile."""
+    place = Town(town.root)
+    homes = [place.models, place.corpus, place.plugins, place.formulas]
+    found = [path for home in homes for path in home.rglob("*") if path.is_file()]
+    ours = [path for path in found if place.formulas not in path.parents or "node0" in path.read_text()]
+    return {str(path): path.read_bytes() for path in ours if path.suffix != ".log" and path.name[0] != "."}
+
+
+def until(holds: Callable[[], bool], town: RealTown) -> None:
+    """Wait for a condition; what the sessions show where it does not come."""
+    deadline = time.monotonic() + 100
+    while not holds():
+        assert time.monotonic() < deadline, town.panes()
+        time.sleep(0.2)
 
 
 def test_the_end_of_a_session_starts_the_collector_and_takes_less_than_a_second(

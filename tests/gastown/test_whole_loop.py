@@ -92,10 +92,10 @@ def work(roles: RoleTown, bead: str) -> dict[str, list[str]]:
         slung.result()
         for role in ROLES:
             roles.wait(role, 2)
-        agents = {role: roles.running(role) for role in ROLES}
+        agents = {role: roles.town.running(role) for role in ROLES}
         ends = [*PATROLS, ("session", "{}", "demo/rust")]
         list(beside.map(lambda words: roles.town.run("gt", *(word.format("stop") for word in words)), ends))
-    roles.until(lambda: not roles.panes(), "the end of every session")
+    roles.until(lambda: not roles.town.panes(), "the end of every session")
     return agents
 
 

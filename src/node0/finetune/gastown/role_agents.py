@@ -5,11 +5,17 @@ The order is gt's (internal/config/loader.go): the rig's `role_agents`, the town
 town's `default_agent`, `claude`. A name that it does not know is passed over with a warning that nobody
 reads. Dogs run on Claude Haiku unless they are given another harness than Claude's. An agent given with
 `--agent`, and GT_COST_TIER in the environment of gt, win over all of it and are not seen here.
+
+`session.start_command` of a role's own file wins over an agent of Claude's, like ours, where the daemon
+starts a role again and where `gt witness start` does (internal/{daemon/lifecycle,witness/manager}.go).
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from node0.errors import ConfigError
 from node0.finetune.role import Role
 from node0.town import Town
 
@@ -21,6 +27,8 @@ BUILT_IN = frozenset(
 OF_TOWN = (Role.MAYOR, Role.DEACON, Role.BOOT, Role.DOG)
 OF_RIG = (Role.WITNESS, Role.REFINERY, Role.POLECAT, Role.CREW)
 DOG_AGENT = "claude-haiku"
+USUAL_COMMAND = "claude --dangerously-skip-permissions"
+"What gt's own role files say; it counts as none."
 
 
 class RoleAgent(NamedTuple):
@@ -37,12 +45,15 @@ class RoleAgent(NamedTuple):
     passed_over: tuple[str, ...] = ()
     "Settings that name an agent which gt does not have, and so do not count."
 
+    own_command: str = ""
+    "The role's file whose command gt may start in the place of the agent; empty where there is none."
+
 
 def role_agents(town: Town) -> list[RoleAgent]:
     """What each role of the town runs, and each role of each rig.
 
     Raises:
-        ConfigError: a settings file is not JSON.
+        ConfigError: a settings file is not JSON, or a role's file no TOML.
     """
     settings = town.read_settings()
     presets = BUILT_IN | _table(town.read_presets(), "agents").keys()
@@ -51,7 +62,27 @@ def role_agents(town: Town) -> list[RoleAgent]:
         own = town.read_rig_settings(rig)
         known = presets | _table(town.read_presets(rig), "agents").keys()
         found += [_resolve(role, rig, settings, own, known) for role in OF_RIG]
-    return found
+    return [one._replace(own_command=_own_command(town, one)) for one in found]
+
+
+def _own_command(town: Town, one: RoleAgent) -> str:
+    """The file that gives a role a command of its own; the rig's comes before the town's."""
+    files = [town.role_file(one.role, one.rig)] if one.rig else []
+    for file in (*files, town.role_file(one.role)):
+        if command := _start_command(file):
+            is_usual = command.removeprefix("exec ") == USUAL_COMMAND
+            return "" if is_usual else file.relative_to(town.root).as_posix()
+    return ""
+
+
+def _start_command(file: Path) -> str:
+    try:
+        session = _table(tomllib.loads(file.read_bytes().decode()), "session")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read ({error}): repair it") from None
+    return str(session.get("start_command") or "")
 
 
 def _resolve(

@@ -60,11 +60,22 @@ def roles(found: Sequence[RoleAgent], *, tier: str = "") -> Iterator[CheckResult
         yield bad(
             "roles", f"{said}, an agent that gt does not have", "gt config agent list shows those it has"
         )
+    yield from own_commands(found)
     if tier:
         ours = [one for one in found if one.agent.startswith(OURS)]
         state = bad if ours else note
         told = f"GT_COST_TIER is {tier}: gt started from here gives roles the agents of that tier"
         yield state("roles", told, "unset GT_COST_TIER before gt starts the town")
+
+
+def own_commands(found: Sequence[RoleAgent]) -> Iterator[CheckResult]:
+    """A line for each role with an agent of ours that gt may start by a command of the role's own."""
+    for one in found:
+        if one.own_command and one.agent.startswith(OURS):
+            told = (
+                f"{one.own_command} has a start_command: the daemon starts that in the place of {one.agent}"
+            )
+            yield bad("roles", told, f"take start_command out of {one.own_command}")
 
 
 def agents(tables: Mapping[str, Mapping[str, Any]]) -> Iterator[CheckResult]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from node0.errors import ConfigError
 from node0.finetune.gastown.role_agents import RoleAgent, role_agents
 from node0.town import Town
 
@@ -73,3 +74,30 @@ def test_a_dog_gets_another_harness_and_no_other_claude(town: Town, entry: Any, 
     put(town.settings_file, {"agents": {"mine": entry}, "role_agents": {"dog": "mine"}})
 
     assert of(town, "dog").agent == agent
+
+
+def test_a_command_of_the_roles_own_is_found_where_gt_looks_for_it(town: Town) -> None:
+    usual = town.role_file("witness")
+    usual.parent.mkdir()
+    usual.write_text('[session]\nstart_command = "exec claude --dangerously-skip-permissions"\n')
+    own = town.role_file("witness", "demo")
+    own.parent.mkdir(parents=True)
+    own.write_text('[session]\nstart_command = "exec run --town {town}"\n')
+    town.role_file("deacon").write_text('[session]\npattern = "hq-deacon"\n')
+
+    assert of(town, "witness", "demo").own_command == "demo/roles/witness.toml"
+    assert of(town, "witness", "other").own_command == ""
+    assert of(town, "deacon").own_command == ""
+
+    own.write_text('[session]\nstart_command = "exec claude --dangerously-skip-permissions"\n')
+    usual.write_text('[session]\nstart_command = "exec run --town {town}"\n')
+    assert of(town, "witness", "demo").own_command == ""
+    assert of(town, "witness", "other").own_command == "roles/witness.toml"
+
+
+def test_a_file_of_a_role_that_is_no_toml_is_named(town: Town) -> None:
+    town.role_file("deacon").parent.mkdir()
+    town.role_file("deacon").write_text("[session")
+
+    with pytest.raises(ConfigError, match=r"roles/deacon\.toml"):
+        role_agents(town)

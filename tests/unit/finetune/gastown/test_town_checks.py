@@ -81,3 +81,15 @@ def test_a_dolt_server_that_does_not_answer_is_bad(town_root: Path, free_port: i
     found = dolt(Town(town_root))
 
     assert found.state == "bad" and str(free_port) in found.found and "gt dolt start" in found.do
+
+
+@pytest.mark.parametrize(("agent", "states"), [("claude", ["ok"]), ("ft-witness-v1", ["ok", "bad"])])
+def test_a_command_that_gt_starts_in_the_place_of_an_agent_of_ours_is_bad(
+    agent: str, states: list[str]
+) -> None:
+    one = RoleAgent("witness", "demo", agent, "x", own_command="demo/roles/witness.toml")
+
+    found = list(roles([one]))
+
+    assert [each.state for each in found] == states
+    assert states == ["ok"] or found[-1].do == "take start_command out of demo/roles/witness.toml"
