@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any, NamedTuple, Protocol
 
 from node0.errors import BadCorpus
+from node0.finetune.chat.bounded_template import Rendering, render_bounded
 from node0.finetune.chat.conversation import Conversation, Turn, to_conversation
 from node0.finetune.chat.messages import Message, Request, Tool
 from node0.finetune.chat.profile import DeploymentProfile, rewrite, rewrite_system, rewrite_tools
@@ -44,8 +45,13 @@ class ChatTokenizer(Protocol):
         """Added tokens by id, each with `content` and `special`."""
         ...
 
-    def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
-        """Render turns as text."""
+    @property
+    def special_tokens_map(self) -> Any:
+        """Texts of the special tokens by what they are for."""
+        ...
+
+    def get_chat_template(self, chat_template: Any = None, tools: Any = None) -> str:
+        """The chat template's source; of several, the one for requests with these tools."""
         ...
 
     def __call__(self, text: Any, **options: Any) -> Any:
@@ -290,16 +296,9 @@ class Renderer:
 
     def _rendered(self, turns: Sequence[Turn], tools: list[dict[str, Any]] | None, add_prompt: bool) -> str:
         # A fixed date and no reasoning block: a prompt must not change from day to day.
-        text = self.tokenizer.apply_chat_template(
-            list(turns),
-            tools=tools,
-            chat_template=self._template,
-            tokenize=False,
-            add_generation_prompt=add_prompt,
-            date_string="26 Jul 2024",
-            enable_thinking=False,
-        )
-        return str(text)
+        fixed = {"date_string": "26 Jul 2024", "enable_thinking": False}
+        rendering = Rendering(list(turns), tools, add_prompt, fixed)
+        return render_bounded(self.tokenizer, rendering, template=self._template)
 
     def _encoded(self, texts: list[str]) -> list[list[int]]:
         new = list(dict.fromkeys(text for text in texts if text not in self._known))

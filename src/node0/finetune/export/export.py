@@ -10,6 +10,7 @@ import torch
 
 from node0.errors import ConfigError
 from node0.files import whole_output
+from node0.finetune.chat.bounded_template import Rendering, render_bounded
 from node0.finetune.checkpoint.exporter import write_gguf
 from node0.finetune.checkpoint.gguf.adapter_file import check_adapter, write_adapter
 from node0.finetune.checkpoint.gguf.smoke import LogitError
@@ -157,7 +158,7 @@ def _modelfile(parts: ModelParts, options: Options) -> str:
     tokenizer = parts.tokenizer
 
     def render(turns: list[dict[str, str]], opened: bool) -> str:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened))
+        return render_bounded(tokenizer, Rendering(list(turns), add_prompt=opened))
 
     return modelfile(
         source=f"./{MODEL}",
