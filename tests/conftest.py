@@ -109,6 +109,6 @@ def _read(path: Path) -> str:
 
 
 def _command(pid: int) -> str:
-    """Command line of a process; empty for one that has ended, or that ends with this one and serves all tests."""
+    """Command line of a process; empty for one that has ended, or that serves all tests and ends with them."""
     line = _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ")
-    return "" if any(each in line for each in ("multiprocessing.resource_tracker", "helper_loop")) else line
+    return "" if any(name in line for name in ("multiprocessing.resource_tracker", "helper_loop")) else line

@@ -104,6 +104,16 @@ def text_of(name: str, text: str, ask: str = "base") -> Case:
     return case
 
 
+def template_of(text: str) -> Case:
+    def case(place: Path) -> list[str]:
+        file = place / "base" / "tokenizer_config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"chat_template": text}))
+        (place / "base" / "chat_template.jinja").write_text(text)
+        return _ask(place)
+
+    return case
+
+
 def deep_header(place: Path) -> list[str]:
     header = DEEP.encode()
     (place / "base" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
@@ -157,6 +167,24 @@ CASES: dict[str, tuple[Case, str]] = {
 }  # fmt: skip
 
 
+TEMPLATES = {
+    "two billion letters": ("{{ 'a' * 2000000000 }}", "more memory"),
+    "loops in loops": (
+        "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}", "too long",
+    ),
+    "a text that doubles": (
+        "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "more memory",
+    ),
+    "a number of two billion digits": ("{{ '%1999999999d' % 7 }}", "more memory"),
+    "calls upon calls": (
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+        "too long",
+    ),
+}  # fmt: skip
+"What a chat template asks for, and of what it takes too much."
+
+
 def _limited(argv: list[str], told: Path) -> None:
     """In a child: run the command with so much more memory than it has, and write down what came of it."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -166,7 +194,10 @@ def _limited(argv: list[str], told: Path) -> None:
     started = time.monotonic()
     code = main(argv)
     seconds = time.monotonic() - started
-    told.write_text(json.dumps({"code": code, "seconds": seconds, "told": sys.stderr.getvalue()}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    computed = sum(each.ru_utime + each.ru_stime for each in used)
+    found = {"code": code, "seconds": seconds, "computed": computed, "told": sys.stderr.getvalue()}
+    told.write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -175,18 +206,38 @@ def test_a_hostile_input_is_one_line_in_time_and_room(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     case, words = CASES[name]
+
+    found, line = _refused(whole, tmp_path, case)
+
+    assert words in line
+    assert found["seconds"] < SECONDS
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_that_asks_for_everything_is_one_line_in_time_and_room(
+    whole: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    template, words = TEMPLATES[name]
+
+    found, line = _refused(whole, tmp_path, template_of(template))
+
+    assert f"chat template takes {words}" in line
+    # The bound is one of computing: other tests have the cores too.
+    assert found["computed"] < SECONDS
+
+
+def _refused(whole: Path, tmp_path: Path, case: Case) -> tuple[dict[str, Any], str]:
+    """What a command that was given this took, and the one line that it said."""
     shutil.copytree(whole, tmp_path / "place")
     argv = case(tmp_path / "place")
-
     child = multiprocessing.get_context("fork").Process(target=_limited, args=(argv, tmp_path / "told"))
     child.start()
     child.join(60)
     if child.is_alive():
         child.kill()
-
     found = json.loads((tmp_path / "told").read_text())
     lines = [line for line in found["told"].splitlines() if line.startswith("error: ")]
     assert (found["code"], len(lines)) == (1, 1), found["told"]
-    assert words in lines[0]
     assert "unexpected" not in lines[0]
-    assert found["seconds"] < SECONDS
+    return found, lines[0]

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from node0.bounded.helper_loop import LENGTH, Refused
+from node0.bounded.helper_loop import LENGTH, OUT_OF_MEMORY, Refused
 
 ROOT = Path(__file__).parents[2]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from node0.bounded.helper_loop import serve; serve()"
@@ -69,7 +69,7 @@ class Helper:
             except EOFError:
                 code = process.wait()
                 self._forget()
-                raise OverBounds(_why(code)) from None
+                raise _end_of(code) from None
         raise OverBounds("ends before it is asked")
 
     def _running(self) -> "subprocess.Popen[bytes]":
@@ -114,10 +114,13 @@ def _asked(process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any]
     return answer
 
 
-def _why(code: int) -> str:
+def _end_of(code: int) -> Exception:
     if code == -signal.SIGPROF:
-        return "takes too long"
-    return "takes more memory than it may have"
+        return OverBounds("takes too long")
+    # The system may end it before it can say so itself.
+    if code in (OUT_OF_MEMORY, -signal.SIGKILL, -signal.SIGSEGV):
+        return OverBounds("takes more memory than it may have")
+    return RuntimeError(f"the helper process ended with {code}")
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> None:

@@ -74,9 +74,12 @@ def _bounds(size: int) -> Iterator[None]:
     """Bounds in relation to the size of what is asked; the kernel ends this process at that of time."""
     room = MEMORY + MEMORY_PER_BYTE * size
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (room if most == resource.RLIM_INFINITY else min(room, most), most))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (room if most == resource.RLIM_INFINITY else min(room, most), most)
+    )
     signal.setitimer(signal.ITIMER_PROF, SECONDS + SECONDS_PER_MB * size / 1e6)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))

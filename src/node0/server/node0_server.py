@@ -89,7 +89,8 @@ class Node0Server:
 def _host(peer: Peer, identity: Identity, settings: ServerSettings, spec: HostSpec) -> StageHost:
     shards = None
     if settings.checkpoint_dir is not None:
-        shards = ShardStore(peer, identity, ShardSettings(settings.run_id, settings.checkpoint_dir))
+        kept = ShardSettings(settings.run_id, settings.checkpoint_dir, readers=settings.leaders)
+        shards = ShardStore(peer, identity, kept)
     return StageHost(peer, spec, shards=shards)
 
 

@@ -171,6 +171,7 @@ def member(run_dir: Path, name: str) -> Iterator[Node0Server]:
         name=name,
         base=None if run.base_model is None else WantedBase(run.base_model),
         checkpoint_dir=run_dir / "checkpoints" / name,
+        leaders=run.leaders,
     )
     peer = PeerSettings(
         socket_directory(run_dir, name),

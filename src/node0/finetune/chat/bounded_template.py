@@ -51,7 +51,9 @@ def render_bounded(
         **tokenizer.special_tokens_map,
         **rendering.values,
         # A key without a value is one that is not there: most templates ask for the key alone.
-        "messages": [{key: said for key, said in turn.items() if said is not None} for turn in rendering.turns],
+        "messages": [
+            {key: said for key, said in turn.items() if said is not None} for turn in rendering.turns
+        ],
         "tools": rendering.tools,
         "documents": None,
         "add_generation_prompt": rendering.add_prompt,

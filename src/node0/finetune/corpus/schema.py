@@ -18,6 +18,9 @@ Source = Literal[
 
 HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "gemini", "opencode", "pi")
 
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"Of an entry: a file name of its own, and never a path."
+
 
 class RecordedCall(BaseModel):
     """One call that the harness made: its answer is the assistant turn at `messages[n_messages]`."""
@@ -62,7 +65,7 @@ class CorpusEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    id: str = Field(pattern=ID_PATTERN)
     role: str = Field(pattern=ROLE_PATTERN)
     rig: str
     task_type: str

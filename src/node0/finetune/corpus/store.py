@@ -8,6 +8,7 @@ listing ten thousand entries reads one line of each. Files are written whole or 
 import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from node0.errors import BadCorpus, NotFound
 from node0.files import private_directory, write_atomically
 from node0.finetune.corpus.retract_list import RetractList
 from node0.finetune.corpus.retracted_turns import telling_marks
-from node0.finetune.corpus.schema import CorpusEntry, estimated_tokens
+from node0.finetune.corpus.schema import ID_PATTERN, CorpusEntry, estimated_tokens
 from node0.town import Town
 
 logger = logging.getLogger(__name__)
@@ -213,6 +214,8 @@ class CorpusStore:
         return self.root / role / f"{entry_id}.json"
 
     def _find(self, entry_id: str) -> Path:
+        if not re.fullmatch(ID_PATTERN, entry_id):
+            raise NotFound(f"{entry_id!r} is no id of an entry: see `node0-corpus list`")
         for directory in self._role_directories():
             path = directory / f"{entry_id}.json"
             if path.parent == directory and path.is_file():

@@ -23,6 +23,9 @@ from node0.pipeline.ranks import ALONE, Ranks
 CHUNK = 64
 "Pairs that are scored between two writes: what a run that is stopped meanwhile may lose."
 
+SEAL = "sha256"
+"Of the rest of a line."
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,7 +42,7 @@ class Reference:
 
 
 class KeptScores:
-    """A file of scores, a pair a line; those of other models are none.
+    """A file of scores, a pair a line with its sha256; those of other models, and changed lines, are none.
 
     float32 values survive being written as JSON, so whoever reads them gets the same bits.
     """
@@ -49,7 +52,14 @@ class KeptScores:
 
     def read(self) -> dict[str, Tensor]:
         """Scores by digest of their pair, float32 (2,). The file is left with these alone, each on a line."""
-        good = [row for row in read_json_lines(self._path, Counter()) if self._is_mine(row)]
+        mine = [row for row in read_json_lines(self._path, Counter()) if row.get("model") == self._model]
+        good = [row for row in mine if _is_whole(row)]
+        if len(good) < len(mine):
+            logger.warning(
+                "reference: %d scores in %s are not as they were written; they are scored again",
+                len(mine) - len(good),
+                self._path,
+            )
         if self._path.is_file():
             write_json_lines(self._path, good)
         return {row["pair"]: torch.tensor([row["chosen"], row["rejected"]]) for row in good}
@@ -61,14 +71,7 @@ class KeptScores:
                 chosen, rejected = score.tolist()
                 if math.isfinite(chosen) and math.isfinite(rejected):
                     row = {"model": self._model, "pair": pair, "chosen": chosen, "rejected": rejected}
-                    file.write(f"{json.dumps(row)}\n".encode())
-
-    def _is_mine(self, row: Mapping[str, Any]) -> bool:
-        return (
-            row.get("model") == self._model
-            and isinstance(row.get("pair"), str)
-            and all(isinstance(row.get(side), float) for side in ("chosen", "rejected"))
-        )
+                    file.write(f"{json.dumps({**row, SEAL: _seal(row)})}\n".encode())
 
 
 def learn_reference(
@@ -118,6 +121,19 @@ def reference_model(plan: RunPlan) -> str:
     if (start := plan.config.init_adapter) is not None:
         facts += [sha256_of(start / name) for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    said = {name: value for name, value in row.items() if name != SEAL}
+    return (
+        row.get(SEAL) == _seal(said)
+        and isinstance(row.get("pair"), str)
+        and all(isinstance(row.get(side), float) for side in ("chosen", "rejected"))
+    )
+
+
+def _seal(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
 
 def _known(pairs: Iterable[str], kept: KeptScores, ranks: Ranks) -> dict[str, Tensor]:

@@ -115,12 +115,8 @@ class HostedStage:
         Raises:
             ConfigError: it may not lead here.
         """
-        leaders = self.spec.leaders
-        if leads and leaders is not None and client.stream.remote not in leaders:
-            raise ConfigError(
-                f"peer {client.stream.remote} may not train here; use the run's trainer key, "
-                "or start the stages with --allow-peer"
-            )
+        if leads:
+            self.require_trainer(client)
         self._forget(client)
         self.clients[name] = client
         if leads:
@@ -144,6 +140,15 @@ class HostedStage:
         """Free the sessions that their clients forgot."""
         if self.decoder is not None:
             self.decoder.expire(self.spec.session_idle)
+
+    def require_trainer(self, client: Client) -> None:
+        """Raise `ConfigError` where a client may neither train nor have what is trained."""
+        leaders = self.spec.leaders
+        if leaders is not None and client.stream.remote not in leaders:
+            raise ConfigError(
+                f"peer {client.stream.remote} may not train here, nor fetch what is trained; use the run's "
+                "trainer key, or start the stages with --allow-peer"
+            )
 
     def require_leader(self, client: Client) -> None:
         """Raise `ConfigError` where another client leads."""

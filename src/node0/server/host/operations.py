@@ -112,7 +112,8 @@ def abort(stage: HostedStage, frame: Frame, client: Client) -> Frame:
 
 
 def state(stage: HostedStage, frame: Frame, client: Client) -> Frame:
-    """Trained weights and optimizer state, as the bytes of a state file."""
+    """Trained weights and optimizer state, as the bytes of a state file, for a peer that may train."""
+    stage.require_trainer(client)
     trained = stage.working()[0].trained
     data = trained.state_bytes()
     return Frame("reply", {"version": trained.version, "sha256": state_digest(data)}, (), data)

@@ -36,6 +36,9 @@ class ShardSettings:
     keep: int = 3
     "Checkpoints that stay."
 
+    readers: frozenset[str] | None = None
+    "Peer ids that may fetch them; None lets everybody who may talk."
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -66,7 +69,7 @@ class ShardStore:
         for paths in shard_files(settings.directory).values():
             for path in paths:
                 self._take_up(path)
-        serve_shards(peer, self._find)
+        serve_shards(peer, self._find, readers=settings.readers)
         self._announce_all()
 
     def save(self, facts: ShardFacts, tensors: Mapping[str, Tensor]) -> Held:

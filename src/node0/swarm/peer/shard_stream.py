@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve and fetch shards by sha256 over a stream, from any offset, to allowed peers.
+"""Serve and fetch shards by sha256 over a stream, from any offset, to the peers that may have them.
 
     fetch {sha256, offset}  ->  shard {bytes}, then chunks to the end of the file; or absent {}
 
@@ -8,7 +8,7 @@ Only what the holder offers can be asked for: a digest is no path.
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -34,11 +34,16 @@ Find = Callable[[str], Path | None]
 "The file of a digest; None where it is not offered."
 
 
-def serve_shards(peer: Peer, find: Find) -> None:
-    """Let allowed peers fetch what `find` offers. It is called on the peer's loop."""
+def serve_shards(peer: Peer, find: Find, *, readers: Collection[str] | None = None) -> None:
+    """Let peers fetch what `find` offers. It is called on the peer's loop.
+
+    readers: ids of the peers that may; None lets everybody who may open a stream.
+    """
     places = asyncio.Semaphore(AT_ONCE)
 
     async def handle(stream: Stream) -> None:
+        if readers is not None and stream.remote not in readers:
+            raise FrameRefused("it may not have what is trained here")
         try:
             async with places:
                 await _answer(stream, find)

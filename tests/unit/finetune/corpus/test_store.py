@@ -200,3 +200,20 @@ def test_sizes_are_those_of_the_files_that_are_there(tmp_path: Path) -> None:
     store.add(an_entry())
 
     assert store.sizes(["a1", "gone"]) == {"a1": (tmp_path / "polecat" / "a1.json").stat().st_size}
+
+
+@pytest.mark.parametrize(
+    "name", ["../a1", "../../outside/a1", "/a1", ".", "..", "", "a/b", "a\x00", "a\n", "a" * 500]
+)
+def test_an_id_that_leads_out_of_the_corpus_reads_and_deletes_nothing(tmp_path: Path, name: str) -> None:
+    store, outside = CorpusStore(tmp_path / "corpus"), CorpusStore(tmp_path)
+    store.add(an_entry())
+    for role in ("outside", "polecat"):
+        outside.add(an_entry(role=role))
+    before = sorted(tmp_path.rglob("*"))
+
+    for use in (store.get, store.delete):
+        with pytest.raises(NotFound, match=r"id of an entry|no entry"):
+            use(name)
+
+    assert sorted(tmp_path.rglob("*")) == before

@@ -83,6 +83,20 @@ def test_finite_scores_come_back_to_the_bit_and_others_not_at_all(tmp_path_facto
     assert all(torch.equal(each, score) for each in found.values())
 
 
+@pytest.mark.parametrize("place", range(0, 300, 7))
+def test_a_bit_that_flips_in_a_kept_score_is_scored_again(kept, tmp_path, place):
+    path = tmp_path / "reference.jsonl"
+    learn_reference(TableOfLogps(), [TWO_PAIRS], kept, adapter=False)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1 << place % 5
+    path.write_bytes(data)
+    pipeline = TableOfLogps()
+    reference = learn_reference(pipeline, [TWO_PAIRS], kept, adapter=False)
+
+    assert pipeline.widths
+    assert reference.logps([TWO_PAIRS]).tolist() == pytest.approx(OF_BASE)
+
+
 def test_a_score_that_is_not_finite_is_found_again(kept):
     class Broken(TableOfLogps):
         def score(self, microbatch, *, adapter=True):

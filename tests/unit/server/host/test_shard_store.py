@@ -54,7 +54,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
 @pytest.fixture
 def peer(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePeer]:
     made = FakePeer(identity)
-    monkeypatch.setattr(shard_store, "serve_shards", lambda _, find: setattr(made, "find", find))
+    monkeypatch.setattr(shard_store, "serve_shards", lambda _, find, readers: setattr(made, "find", find))
     yield made
     made.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from node0.bounded.patterns import finds
 from node0.errors import ConfigError
 from node0.finetune.eval.schema import CheckOutcome
 
@@ -64,7 +65,7 @@ def read_assert(row: object, *, where: str, is_filled: bool = False) -> Promptfo
 def _require_pattern(pattern: str, where: str) -> None:
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(f"{where}: {pattern!r} is no pattern ({error}); correct it") from None
 
 
@@ -75,7 +76,7 @@ def _equals(answer: str, value: Any) -> bool:
 
 
 def _regex(answer: str, value: Any) -> bool:
-    return re.search(str(value), answer) is not None
+    return finds(str(value), answer)
 
 
 def _is_json(answer: str, value: Any) -> bool:

@@ -7,9 +7,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
+from yaml import YAMLError
 
+from node0.documents.yaml_document import load_yaml
 from node0.errors import ConfigError
 from node0.finetune.eval.suite.item import Category, EvalItem
 
@@ -51,10 +52,9 @@ def _name(file: Traversable) -> str:
 
 
 def _items(file: Traversable, category: Category) -> Iterable[EvalItem]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        rows: Any = yaml.load(file.read_text(encoding="utf-8"), loader)  # one of the safe loaders
-    except (yaml.YAMLError, ValueError) as error:
+        rows: Any = load_yaml(file.read_text(encoding="utf-8"))
+    except (YAMLError, ValueError) as error:
         raise ConfigError(f"{file} is no YAML: {' '.join(str(error).split())}; correct the file") from None
     if not isinstance(rows, list):
         raise ConfigError(f"{file} holds a {type(rows).__name__}; write a list of items")

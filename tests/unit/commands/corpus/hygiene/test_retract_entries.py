@@ -71,3 +71,14 @@ def test_a_run_that_saw_a_pair_of_an_entry_is_listed_for_the_entry(town: Path, c
     list_runs(["one"], town, run_dirs=[], as_json=True)
 
     assert [use["id"] for use in json.loads(capsys.readouterr().out)] == ["pair"]
+
+
+def test_an_id_that_leads_out_of_the_corpus_deletes_nothing_there(town: Path) -> None:
+    outside = CorpusStore(town)
+    outside.add(CorpusStore(town / ".corpus").get("one").model_copy(update={"role": "polecat"}))
+
+    with pytest.raises(NotFound, match="is no id of an entry"):
+        retract_entries(Retraction(("../../polecat/one",), delete=True), town, as_json=True)
+
+    assert (town / "polecat" / "one.json").is_file()
+    assert CorpusStore(town / ".corpus").retracted().entries == {}

@@ -253,3 +253,20 @@ def test_a_plan_that_begins_too_early_fails(name: str, changes: dict[str, list[s
     item = _item(name)
 
     assert _failed(item, _plan(item, changes)) == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(
+            ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
+        ),
+        "- " * 3000 + "x",
+        "[" * 100_000,
+        "- " + "x" * (2 << 20),
+    ],
+    ids=["aliases of aliases", "deep", "deeper", "large"],
+)
+def test_a_file_of_items_that_explodes_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"a\.yaml is no YAML: its? .*; correct the file"):
+        load_suite(_file(tmp_path, text))

@@ -26,7 +26,7 @@ def gitleaks_rules(path: Path) -> list[OperatorRule]:
         raise NotFound(f"no gitleaks rules at {path}: correct scrub.gitleaks in the town's model settings")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML ({error}): repair it") from error
     common = [*_lists(content.get("allowlist")), *_lists(content.get("allowlists"))]
     disabled = set(content.get("extend", {}).get("disabledRules", ()))

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pattern that a town adds to the shipped rules.
 
-A pattern is looked for only in texts that hold one of its keywords. Whether it takes linear time is its
-author's business; the shipped rules do.
+A pattern is looked for only in texts that hold one of its keywords, and in a helper process under bounds:
+one that backtracks without end is refused by its name. The shipped rules take linear time.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from node0.bounded.patterns import Spans, find_all, finds
 from node0.errors import ConfigError
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.rules.secret_values import entropy, stands_for_a_value
@@ -55,17 +56,25 @@ class OperatorRule:
             folded = text.lower()
             if not any(word in folded for word in self.keywords):
                 return
-        for match in self.pattern.finditer(text):
-            start, end = match.span(_filled(match) if self.group is None else self.group)
-            if end > start and not self._harmless(match.group(), text[start:end]):
+        for spans in find_all(self.pattern, text, where=f"scrub rule {self.kind!r}"):
+            start, end = spans[self._group(spans)]
+            first, last = spans[0]
+            if end > start and not self._harmless(text[first:last], text[start:end]):
                 yield Finding(self.kind, self.tier, start, end)
+
+    def _group(self, spans: Spans) -> int:
+        if self.group is None:
+            return _filled(spans)
+        return self.pattern.groupindex[self.group] if isinstance(self.group, str) else self.group
 
     def _harmless(self, whole: str, secret: str) -> bool:
         if stands_for_a_value(secret) or (self.least_entropy and entropy(secret) < self.least_entropy):
             return True
         folded = secret.lower()
         return any(word in folded for word in self.allowed_words) or any(
-            pattern.search(secret) or pattern.search(whole) for pattern in self.allowed
+            finds(pattern.pattern, found, flags=pattern.flags)
+            for pattern in self.allowed
+            for found in (secret, whole)
         )
 
 
@@ -76,7 +85,7 @@ def operator_rule(kind: str, pattern: str, *, tier: Tier, keywords: Sequence[str
         ConfigError: the pattern is none, or matches nothing at all.
     """
     compiled = compiled_pattern(pattern, f"scrub rule {kind!r}")
-    if compiled.match(""):
+    if finds(pattern, "", at_start=True):
         raise ConfigError(f"scrub rule {kind!r} matches the empty text: make its pattern longer")
     group = "secret" if "secret" in compiled.groupindex else 0
     return OperatorRule(kind, compiled, tier, tuple(word.lower() for word in keywords), group)
@@ -90,12 +99,12 @@ def compiled_pattern(pattern: str, where: str) -> re.Pattern[str]:
     """
     try:
         return re.compile(pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(f"{where} cannot be used ({error}): repair or disable it") from error
 
 
-def _filled(match: re.Match[str]) -> int:
+def _filled(spans: Spans) -> int:
     """The longest group, or all where groups hold only marks of the format."""
-    lengths = [(len(text or ""), number) for number, text in enumerate(match.groups(), start=1)]
+    lengths = [(end - start, number) for number, (start, end) in enumerate(spans[1:], start=1)]
     length, number = max(lengths, default=(0, 0))
     return number if length >= SHORTEST_SECRET else 0

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.dependencies import Dependencies
 from node0.finetune.eval.suite.evidence import Evidence
@@ -48,7 +49,7 @@ class Wanted(BaseModel):
         texts = bead | {"comment": comments}
         for name in ("title", "description", "acceptance", "notes", "close_reason", "comment"):
             pattern = getattr(self, name)
-            if pattern is not None and not re.search(pattern, str(texts.get(name) or ""), re.IGNORECASE):
+            if pattern is not None and not finds(pattern, str(texts.get(name) or ""), flags=re.IGNORECASE):
                 return f"{name} lacks {pattern!r}"
         if missing := set(self.labels) - set(bead["labels"]):
             return f"label {min(missing)!r} is missing"

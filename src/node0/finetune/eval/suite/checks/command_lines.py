@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of proposed commands: which were to be run, in which order, and whether they worked."""
 
-import re
 from typing import Literal
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
 from node0.finetune.eval.suite.judging import Check
@@ -36,7 +36,7 @@ class Runs(Check):
     def _missing(self, lines: list[str]) -> str | None:
         position = 0
         for pattern in self.all:
-            found = [number for number, line in enumerate(lines) if re.match(pattern, line)]
+            found = [number for number, line in enumerate(lines) if finds(pattern, line, at_start=True)]
             if not found:
                 return f"no command matches {pattern!r}"
             if self.in_order:
@@ -44,14 +44,14 @@ class Runs(Check):
                 if not later:
                     return f"{lines[found[0]][:80]!r} comes too early"
                 position = later[0] + 1
-        if self.last is not None and not re.match(self.last, lines[-1]):
+        if self.last is not None and not finds(self.last, lines[-1], at_start=True):
             return f"the last command is {lines[-1][:80]!r}, not {self.last!r}"
         return None
 
     def _unwanted(self, lines: list[str]) -> str | None:
         for pattern in self.none:
             for line in lines:
-                if re.match(pattern, line):
+                if finds(pattern, line, at_start=True):
                     return f"{line[:80]!r} matches {pattern!r}"
         if self.most is not None and len(lines) > self.most:
             return f"{len(lines)} commands, at most {self.most} are needed"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import object_of
 from node0.finetune.eval.suite.dependencies import Dependencies
@@ -49,7 +50,7 @@ class Plan(Check):
 
     def _content(self, steps: dict[str, dict[str, Any]], graph: Dependencies) -> str | None:
         fitting = {
-            name: [step for step, row in steps.items() if re.search(pattern, row["title"], re.IGNORECASE)]
+            name: [step for step, row in steps.items() if finds(pattern, row["title"], flags=re.IGNORECASE)]
             for name, pattern in self.covers.items()
         }
         named = _one_each(fitting)

@@ -4,6 +4,7 @@
 import re
 from typing import Literal
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import changes_of
 from node0.finetune.eval.suite.evidence import Evidence
@@ -25,6 +26,6 @@ class Wrote(Check):
             others = sorted({change.path for change in changes})
             return self.failed(f"{self.path} was not written; {', '.join(others) or 'no file'} was")
         for pattern in self.has:
-            if not re.search(pattern, texts[-1], re.MULTILINE):
+            if not finds(pattern, texts[-1], flags=re.MULTILINE):
                 return self.failed(f"{self.path} lacks {pattern!r}")
         return self.passed(f"{self.path} is written as asked for")

@@ -4,6 +4,7 @@
 import re
 from typing import Literal
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.evidence import Evidence
 from node0.finetune.eval.suite.judging import Check
@@ -66,4 +67,4 @@ class AFile(Check):
 
 
 def _finds(pattern: str, text: str) -> bool:
-    return re.search(pattern, text, re.MULTILINE) is not None
+    return finds(pattern, text, flags=re.MULTILINE)

@@ -4,6 +4,7 @@
 import re
 from typing import Any, Literal
 
+from node0.bounded.patterns import finds
 from node0.finetune.eval.schema import CheckOutcome
 from node0.finetune.eval.suite.answer import object_of
 from node0.finetune.eval.suite.evidence import Evidence
@@ -78,7 +79,7 @@ class Decides(Check):
 
 
 def _finds(pattern: str, text: str) -> bool:
-    return re.search(pattern, text, re.IGNORECASE | re.MULTILINE) is not None
+    return finds(pattern, text, flags=re.IGNORECASE | re.MULTILINE)
 
 
 def _same(given: Any, wanted: Any) -> bool:

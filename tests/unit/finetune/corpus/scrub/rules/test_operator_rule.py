@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+from dataclasses import replace
+
 import pytest
 
 from node0.errors import ConfigError
@@ -36,3 +39,18 @@ def test_what_stands_for_a_value_is_no_finding() -> None:
     rule = operator_rule("berth", r"berth=(?P<secret>\S+)", tier=Tier.REDACT)
 
     assert list(rule.findings("berth=${BERTH}")) == []
+
+
+@pytest.mark.parametrize("pattern", [r"(h+)+$", "(h|hh)+!", r"(h|hh)+y{3}"])
+def test_a_pattern_that_backtracks_without_end_is_refused_by_the_name_of_its_rule(pattern: str) -> None:
+    scrubber = CorpusScrubber(rules=[operator_rule("harbor", pattern, tier=Tier.REDACT)], voters=())
+
+    with pytest.raises(ConfigError, match="scrub rule 'harbor' takes too long on a text of 61 characters"):
+        scrubber.scrub("h" * 60 + "?")
+
+
+def test_an_exception_that_backtracks_without_end_is_refused_too() -> None:
+    rule = replace(operator_rule("harbor", "h+[?]", tier=Tier.REDACT), allowed=(re.compile("(h+)+$"),))
+
+    with pytest.raises(ConfigError, match="takes too long"):
+        list(rule.findings("h" * 60 + "?"))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from typing import Any
 
 import pytest
 from eval_items import said
 
+from node0.errors import ConfigError
 from node0.finetune.eval.suite.checks.words import Decides, Fields, Says
 from node0.finetune.eval.suite.evidence import Evidence
 
@@ -62,3 +64,9 @@ def test_a_decision_needs_action_target_and_the_right_ground(given: str, told: s
 
     assert told in result.reason
     assert result.passed is told.startswith("decided")
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+!"])
+def test_a_pattern_that_backtracks_without_end_is_refused_by_its_words(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=f"pattern {re.escape(repr(pattern))} takes too long"):
+        Says(check="says", all=(pattern,)).judge(_told("a" * 60 + "?"))
