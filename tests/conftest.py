@@ -109,6 +109,6 @@ def _read(path: Path) -> str:
 
 
 def _command(pid: int) -> str:
-    """Command line of a process; empty for one that has ended, or that serves all tests and ends with them."""
+    """Command line of a process; empty for one that has ended, or that serves all tests to the end."""
     line = _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ")
     return "" if any(name in line for name in ("multiprocessing.resource_tracker", "helper_loop")) else line

@@ -35,11 +35,20 @@ A message names what failed, the value, and what to do next, in one line.
 `node0.console.run` is the only place that turns an error into an exit code.
 """
 
+LONGEST_LINE = 2000
+KEPT = 900
+"Characters at either end: what failed stands first, what to do next last."
+
 
 class Node0Error(Exception):
     """Base of all errors raised on purpose."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The line, without the middle of a value that is too long for one."""
+        text = super().__str__()
+        return text if len(text) <= LONGEST_LINE else f"{text[:KEPT]} [...] {text[-KEPT:]}"
 
 
 class RetriableError(Node0Error):

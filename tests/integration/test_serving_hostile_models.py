@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("path", [MESSAGES, CHAT])
 BOMBS = {
     "memory": "{{ 'a' * 2000000000 }}",
     "loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-    "doubling": "{% set n = namespace(x='ab') %}{% for i in range(90) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+    "doubling": "{% set n = namespace(x='ab') %}{% for i in range(90)%}{% set n.x = n.x ~ n.x %}{% endfor %}",
     "width": "{{ '%2000000000d' % 1 }}",
 }
 "What a template does once a message says the word."

@@ -9,6 +9,8 @@ from typing import Any
 MAX_DEPTH = 100
 "Objects and lists inside each other; what reads a value goes down into each, and Python's stack ends."
 
+_TOO_DEEP = f"it nests more than {MAX_DEPTH} deep"
+
 MAX_BYTES = 64 << 20
 "Of a file that is read whole; a tokenizer with a vocabulary of 250,000 takes a third."
 
@@ -31,16 +33,26 @@ def object_of(text: str | bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is none, or nests too deep; the message is a part of a sentence.
     """
+    value = value_of(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    return value
+
+
+def value_of(text: str | bytes) -> Any:
+    """The JSON value that a text is.
+
+    Raises:
+        ValueError: it is none, or nests too deep; the message is a part of a sentence.
+    """
     try:
         value = json.loads(text)
     except RecursionError:
-        value = None
+        raise ValueError(_TOO_DEEP) from None
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from None
-    if value is None or depth_exceeds(value):
-        raise ValueError(f"it is no JSON object, or nests more than {MAX_DEPTH} deep")
-    if not isinstance(value, dict):
-        raise ValueError("it is not a JSON object")
+    if depth_exceeds(value):
+        raise ValueError(_TOO_DEEP)
     return value
 
 

@@ -154,7 +154,10 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
             start, end = entry["data_offsets"]
             entry["data_offsets"] = (base + start, base + end)
         needed = max((entry["data_offsets"][1] for entry in table.values()), default=base)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        if needed == size:
+            with safe_open(path, framework="pt"):
+                pass  # what the format wants of every entry is its library's to know
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error, SafetensorError) as error:
         raise BadCheckpoint(f"{path} is not a safetensors file ({error}); copy it again") from error
     if needed != size:
         raise BadCheckpoint(
@@ -174,7 +177,9 @@ def _weight_files(directory: Path) -> list[Path]:
         files = [directory / name for name in names]
     else:
         files = sorted(directory.glob("model*.safetensors"))
-    absent = [path.name for path in files if not path.is_file()]
+    # A name from an index may be none that a file can have.
+    there = {path.name for path in directory.iterdir() if path.is_file()}
+    absent = [path.name for path in files if path.name not in there]
     if absent:
         raise BadCheckpoint(
             f"{directory} has no file {absent[0]} that its index names; download the base again"

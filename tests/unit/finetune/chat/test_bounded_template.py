@@ -62,7 +62,7 @@ def test_a_template_is_rendered_as_transformers_renders_it(
         "{{ 'a' | center(2000000000) }}",
         "{{ 'x' | indent(width=2000000000, first=true) }}",
         "{{ {'a': 1} | tojson(indent=2000000000) }}",
-        "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=1) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
         "{{ 7 ** (7 ** 77) }}",
     ],
 )

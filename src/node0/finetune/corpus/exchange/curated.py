@@ -5,7 +5,6 @@ Only `messages` (or `chosen` and `rejected`) and a role are needed; everything e
 id is a digest of what is in the example, so that the same file added twice adds nothing.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from node0.documents.json_document import value_of
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.quality.entry_validation import problems_of
 from node0.finetune.corpus.schema import CorpusEntry
@@ -54,7 +54,7 @@ def read_curated(
 def _values(path: Path) -> Iterator[Any]:
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        whole = json.loads(text)
+        whole = value_of(text)
     except ValueError:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
@@ -65,9 +65,9 @@ def _values(path: Path) -> Iterator[Any]:
 
 def _line(path: Path, number: int, line: str) -> Any:
     try:
-        return json.loads(line)
+        return value_of(line)
     except ValueError as error:
-        raise BadCorpus(f"{path}, line {number} is not JSON ({error}): repair or remove it") from error
+        raise BadCorpus(f"{path}, line {number} cannot be read ({error}): repair or remove it") from error
 
 
 def _entry(where: str, value: Any, defaults: dict[str, Any]) -> CorpusEntry:

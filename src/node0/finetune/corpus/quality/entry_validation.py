@@ -59,7 +59,7 @@ def _turn(turn: dict[str, Any]) -> Iterator[str]:
 
 def _block(block: Any, role: Any) -> Iterator[str]:
     kind = block.get("type") if isinstance(block, dict) else None
-    if kind not in BLOCKS:
+    if not isinstance(kind, str) or kind not in BLOCKS:
         yield f"a block has the type {kind!r}"
         return
     for field, wanted in BLOCKS[kind]:

@@ -77,6 +77,8 @@ def _python_pattern(pattern: str) -> str:
             text = f"(?{flags.group(1)}:"
         elif text.startswith("(") and not flags:
             opened.append("")
+        elif text == ")" and len(opened) == 1:
+            return pattern  # of no group: what compiles it says so
         elif text in (")", "|"):
             close = ")" * len(opened[-1])
             again = "".join(f"(?{flag}:" for flag in opened[-1])

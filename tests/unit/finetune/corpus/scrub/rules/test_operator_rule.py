@@ -50,7 +50,7 @@ def test_a_pattern_that_backtracks_without_end_is_refused_by_the_name_of_its_rul
 
 
 def test_an_exception_that_backtracks_without_end_is_refused_too() -> None:
-    rule = replace(operator_rule("harbor", "h+[?]", tier=Tier.REDACT), allowed=(re.compile("(h+)+$"),))
+    rule = replace(operator_rule("harbor", r"\w+[?]", tier=Tier.REDACT), allowed=(re.compile(r"(\w+)+$"),))
 
     with pytest.raises(ConfigError, match="takes too long"):
-        list(rule.findings("h" * 60 + "?"))
+        list(rule.findings("h4bQx9Zt" * 8 + "?"))
