@@ -14,7 +14,7 @@ DEV_DEPS := $(VENV)/.dev-deps
 export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo base bench bench-gguf setup setup-demo town-tools engines release check lint unit test integration fix docs hooks clean
+.PHONY: help demo base attack bench bench-gguf setup setup-demo town-tools engines release check lint unit test integration fix docs hooks clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,12 +53,16 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/rag.py
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/templates.py
 	$(BIN)/python bench/hop.py
 	$(BIN)/python bench/cluster.py
 	$(BIN)/python bench/swarm_vs_local.py
 	$(BIN)/python bench/swarm_answers.py
 	$(BIN)/python bench/swarm_vs_hivemind_moe.py
 	$(BIN)/python bench/wan.py
+
+attack: setup  ## Attack every reader, the server and the disk for ten minutes, and print what fell (SEED=1)
+	PYTHONPATH=src:examples OMP_NUM_THREADS=1 $(BIN)/python -m attack --seed $(or $(SEED),1)
 
 bench-gguf: setup  ## Measure every GGUF format with llama.cpp (`make engines` first)
 	PYTHONPATH=examples $(BIN)/python bench/gguf_formats.py

@@ -14,7 +14,7 @@ from attack.round import Chance, Outcome, Round
 from attack.rounds import READERS, ROUNDS
 
 KEPT = Path("build") / "attack"
-"Where documents that something fell over stay; `--replay FILE` gives one to its reader again."
+"By default, where documents that something fell over stay; `--replay FILE` gives one to its reader again."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print(f"seed {options.seed}; {options.seconds:g} s for {len(chosen)} rounds")
     print(f"{'round':<22} {'tried':>7} {'refused':>8} {'fell':>5} {'s':>5}")
-    fell = sum(_made(each, options.seed, options.seconds / len(chosen)) for each in chosen)
+    fell = sum(_made(each, options.seed, options.seconds / len(chosen), options.kept) for each in chosen)
     print(f"{fell} fell" if fell else "nothing fell")
     return int(bool(fell))
 
@@ -42,12 +42,13 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600.0, help="for all rounds together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--round", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="where documents go that something fell over")
     parser.add_argument("--replay", type=Path, help="a document for the reader of --round, with a traceback")
     parser.add_argument("--list", action="store_true", help="show the rounds")
     return parser.parse_args(argv)
 
 
-def _made(each: Round, seed: int, seconds: float) -> int:
+def _made(each: Round, seed: int, seconds: float, kept: Path) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="n0a") as place:
         # Each round draws anew, whichever stand before it.
@@ -58,14 +59,14 @@ def _made(each: Round, seed: int, seconds: float) -> int:
         + (f"  left out: {outcome.left_out}" if outcome.left_out else ""),
         flush=True,
     )
-    _tell(each.name, seed, outcome)
+    _tell(each.name, seed, outcome, kept)
     return len(outcome.falls)
 
 
-def _tell(name: str, seed: int, outcome: Outcome) -> None:
+def _tell(name: str, seed: int, outcome: Outcome, kept: Path) -> None:
     for number, fall in enumerate(outcome.falls):
-        KEPT.mkdir(parents=True, exist_ok=True)
-        file = KEPT / f"{name.replace(' ', '-')}-{seed}-{number}"
+        kept.mkdir(parents=True, exist_ok=True)
+        file = kept / f"{name.replace(' ', '-')}-{seed}-{number}"
         file.write_bytes(fall.data)
         print(f"  {fall.what}\n  {file}: {fall.data[:120]!r}", flush=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- tree -->\n", "<!-- end of tree -->\n"
-FOLDERS = ("src/node0", "examples", "bench", "tools")
+FOLDERS = ("src/node0", "attack", "examples", "bench", "tools")
 
 
 def main() -> int:

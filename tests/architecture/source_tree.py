@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "node0"
-FOLDERS = ("src", "tests", "bench", "examples", "tools")
+FOLDERS = ("src", "attack", "tests", "bench", "examples", "tools")
 EVERY_FILE = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
 

@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("src", "tests", "bench", "examples", "tools", "docs", ".ci")
+FOLDERS = ("src", "attack", "tests", "bench", "examples", "tools", "docs", ".ci")
 ABOUT_PATHS = {"test_text_scrubber.py", "test_personal_names.py"}  # paths are what is scrubbed there
 SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".json", ".jinja", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|Users|data|mnt|opt)/[\w.]")

@@ -134,7 +134,7 @@ def _our_layers(value: object, source: str) -> object:
         return list(ALL_LINEAR)
     if not isinstance(value, list):
         return value
-    theirs = [name for name in value if name in LAYERS]
+    theirs = [name for name in value if isinstance(name, str) and name in LAYERS]
     if theirs:
         spelled = ", ".join(f"{name} is {LAYERS[name]}" for name in theirs)
         console.note(f"note: layers from {source}: {spelled} here")
