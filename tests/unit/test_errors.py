@@ -33,3 +33,13 @@ def test_the_exit_code_says_whether_trying_again_helps() -> None:
 
 def test_every_error_says_when_it_is_raised() -> None:
     assert [name for name, kind in CLASSES.items() if not (kind.__doc__ or "").endswith(".")] == []
+
+
+def test_a_value_that_is_too_long_for_a_line_loses_its_middle() -> None:
+    value = "x" * 100_000
+
+    told = str(errors.ConfigError(f"setting 'a' is {value}; write a shorter one"))
+
+    assert len(told) < errors.LONGEST_LINE
+    assert told.startswith("setting 'a' is xx") and told.endswith("; write a shorter one")
+    assert str(errors.ConfigError("a short one")) == "a short one"

@@ -68,3 +68,20 @@ def test_an_unreachable_hub_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(HubUnavailable, match="owner/name cannot be fetched") as caught:
         load_tokenizer("owner/name")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "text", ["null", "[]", "7", '"a"', '{"added_tokens": 7, "tokenizer_class": []}', '{"model": null}']
+)
+def test_a_tokenizers_file_of_another_kind_is_one_line_or_a_tokenizer(
+    saved: Path, file: str, text: str
+) -> None:
+    (saved / file).write_text(text)
+
+    try:
+        tokenizer = load_tokenizer(saved)
+    except NotFound as error:
+        assert "no tokenizer that can be read" in str(error) and "\n" not in str(error)
+    else:
+        assert tokenizer.encode("a")

@@ -60,3 +60,13 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
         list(read_curated(tmp_path / "x"))
     with pytest.raises(NotFound, match="gone"):
         list(read_curated(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a":' * 50_000, "[" * 200 + "]" * 200, '{"messages": [' + "[" * 9999]
+)
+def test_an_example_that_nests_without_end_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.jsonl").write_text(text)
+
+    with pytest.raises(BadCorpus, match=r"line 1 cannot be read|example 1"):
+        list(read_curated(tmp_path / "x.jsonl"))

@@ -76,3 +76,19 @@ def test_files_that_were_changed_torn_or_moved_are_told_apart(tmp_path: Path) ->
     assert "cannot be read" in problems_in(path)[0]
     path.write_text(json.dumps({**json.loads(whole), "id": "e2"}))
     assert problems_in(path) == ["it lies under another id or role"]
+
+
+@pytest.mark.parametrize("kind", [[], {}, 7, None, True, ["text"]])
+def test_a_block_whose_type_is_no_word_is_a_problem_of_that_entry(tmp_path: Path, kind: object) -> None:
+    turn = {"role": "user", "content": [{"type": kind, "text": "a"}]}
+    entry = CorpusEntry(
+        id="a",
+        role="deacon",
+        rig="r",
+        task_type="t",
+        outcome="o",
+        created_at="2026-01-01T00:00:00Z",
+        messages=[turn],
+    )
+
+    assert any("a block has the type" in problem for problem in problems_of(entry))

@@ -106,3 +106,10 @@ def test_a_value_that_means_nothing_here_is_refused_with_those_that_do(given: di
 
     with pytest.raises(ConfigError, match=f"sets '{name}' to .*; take .*, or set 'quantize' here"):
         in_our_names(given, source="flag")
+
+
+@pytest.mark.parametrize("name", [[], {}, None, 7, ["q_proj"]])
+def test_a_layer_whose_name_is_no_word_is_left_to_be_refused(name: object) -> None:
+    read = in_our_names({"lora": {"target_modules": ["q_proj", name]}}, source="x.yaml")
+
+    assert read == {"lora": {"target_modules": ["wq", name]}}

@@ -83,3 +83,11 @@ def test_a_rule_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> N
         gitleaks_rules(broken)
     with pytest.raises(NotFound, match=r"scrub\.gitleaks"):
         gitleaks_rules(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("pattern", [")", "a)b", "(?i)a)))", "((a)", "a|)", "(" * 5000])
+def test_parentheses_that_do_not_match_are_refused_by_the_rules_name(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "x.toml").write_text(f"[[rules]]\nid = 'quay'\nregex = '{pattern}'\n")
+
+    with pytest.raises(ConfigError, match="rule 'quay'"):
+        gitleaks_rules(tmp_path / "x.toml")
