@@ -16,13 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from node0.bounded.helper_loop import LENGTH, OUT_OF_MEMORY, Refused
+from node0.bounded.helper_loop import LENGTH, Refused
 
 ROOT = Path(__file__).parents[2]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from node0.bounded.helper_loop import serve; serve()"
 _PIPE = 1 << 20
 "Bytes that wait in a pipe: most conversations go through at once."
 
+_TOO_LARGE = "takes more memory than it may have"
 _TRIES = 2
 "A helper that the system ended between two requests is started again once."
 
@@ -50,6 +51,8 @@ class Helper:
         request = json.dumps({"work": work, "given": given}).encode()
         with self._turn:
             answer = self._exchange(request)
+        if "over" in answer:
+            raise OverBounds(_TOO_LARGE)
         if "refused" in answer:
             raise Refused(answer["refused"])
         return answer["result"]
@@ -118,8 +121,8 @@ def _end_of(code: int) -> Exception:
     if code == -signal.SIGPROF:
         return OverBounds("takes too long")
     # The system may end it before it can say so itself.
-    if code in (OUT_OF_MEMORY, -signal.SIGKILL, -signal.SIGSEGV):
-        return OverBounds("takes more memory than it may have")
+    if code in (-signal.SIGKILL, -signal.SIGSEGV):
+        return OverBounds(_TOO_LARGE)
     return RuntimeError(f"the helper process ended with {code}")
 
 

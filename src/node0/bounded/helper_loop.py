@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop of the helper process: read a request, work on it under bounds, answer.
 
-A request is `{"work": "module:function", "given": ...}`, an answer `{"result": ...}` or
-`{"refused": text}`; each is JSON in UTF-8 behind its length in 8 bytes, little-endian. The request comes
+A request is `{"work": "module:function", "given": ...}`, an answer `{"result": ...}`, `{"refused": text}`,
+or `{"over": true}` where the memory did not suffice; each is JSON in UTF-8 behind its length in 8 bytes, little-endian. The request comes
 from our own process; what is bounded is the work of somebody else's text in it.
 """
 
@@ -30,9 +30,6 @@ MEMORY = 400 << 20
 MEMORY_PER_BYTE = 16
 "Text of four bytes a sign, read, rendered, and written."
 
-OUT_OF_MEMORY = 12
-"The exit code of a helper that reached the bound."
-
 LENGTH = 8
 
 
@@ -41,7 +38,7 @@ class Refused(Exception):
 
 
 def serve() -> None:
-    """Answer until the other end of the pipe is closed, or a bound is reached, which ends this process."""
+    """Answer until the other end of the pipe is closed, or the bound of time is reached, which ends this process."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while (size := int.from_bytes(requests.read(LENGTH), "little")) > 0:
         request = json.loads(requests.read(size))
@@ -50,7 +47,7 @@ def serve() -> None:
             with _bounds(size):
                 answer = _answer(work, request["given"])
         except MemoryError:
-            sys.exit(OUT_OF_MEMORY)
+            answer = b'{"over": true}'
         answers.write(len(answer).to_bytes(LENGTH, "little") + answer)
         answers.flush()
 

@@ -35,7 +35,7 @@ def object_of(text: str | bytes) -> dict[str, Any]:
     """
     value = value_of(text)
     if not isinstance(value, dict):
-        raise ValueError("it is not a JSON object")
+        raise ValueError("it is no JSON object" if value is None else "it is not a JSON object")
     return value
 
 

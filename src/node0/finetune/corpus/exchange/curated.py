@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from node0.documents.json_document import value_of
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.lone_surrogates import without_lone_surrogates
 from node0.finetune.corpus.quality.entry_validation import problems_of
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.town.actors import TOWN_RIG
@@ -54,7 +55,7 @@ def read_curated(
 def _values(path: Path) -> Iterator[Any]:
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        whole = value_of(text)
+        whole = without_lone_surrogates(value_of(text))
     except ValueError:
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
@@ -65,7 +66,7 @@ def _values(path: Path) -> Iterator[Any]:
 
 def _line(path: Path, number: int, line: str) -> Any:
     try:
-        return value_of(line)
+        return without_lone_surrogates(value_of(line))
     except ValueError as error:
         raise BadCorpus(f"{path}, line {number} cannot be read ({error}): repair or remove it") from error
 

@@ -70,3 +70,12 @@ def test_an_example_that_nests_without_end_is_one_line(tmp_path: Path, text: str
 
     with pytest.raises(BadCorpus, match=r"line 1 cannot be read|example 1"):
         list(read_curated(tmp_path / "x.jsonl"))
+
+
+def test_half_a_pair_of_utf_16_in_an_example_is_replaced(tmp_path: Path) -> None:
+    line = '{"messages": [{"role": "user", "content": "a\\ud800"}, {"role": "assistant", "content": "b"}]}'
+    (tmp_path / "x.jsonl").write_text(f"{line}\n{line}\n")
+
+    found = list(read_curated(tmp_path / "x.jsonl", role="deacon"))
+
+    assert [entry.messages[0]["content"] for entry in found] == ["a\ufffd"] * 2
