@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,7 @@ def served(chance: Chance) -> Outcome:
 
 
 def _attack(outcome: Outcome, port: int, chance: Chance, *, until: float) -> None:
-    bodies = [
-        mutated_tree([body], as_json).map(lambda data, path=path: _request(path, data))
-        for path, body in BODIES.items()
-    ]
+    bodies = [mutated_tree([body], as_json).map(partial(_request, path)) for path, body in BODIES.items()]
     heads = mutated_bytes([_request(path, as_json(body)) for path, body in BODIES.items()])
     number = chance.seed * 1000
 

@@ -2,7 +2,9 @@
 """Readers of what peers send: frames, and records of the DHT."""
 
 import asyncio
+import struct
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +75,11 @@ def records(place: Path) -> Reader:
 
 def _framed(fields: Any, tensors: Any) -> bytes:
     """A frame whose parts are of other kinds, and whose checksum is right."""
-    import struct
-    import zlib
-
     try:
         header = msgpack.packb({"kind": "score", "fields": fields, "tensors": tensors, "blob": 0})
     except (OverflowError, ValueError, UnicodeEncodeError, TypeError):
         header = msgpack.packb({"kind": 1})
-    return struct.pack(">4sIQI", b"n0f1", len(header), 0, zlib.crc32(header)) + header
+    return struct.pack(">4sIQI", b"n0f1", len(header), 0, zlib.crc32(header)) + bytes(header)
 
 
 async def _read_frames(data: bytes) -> None:

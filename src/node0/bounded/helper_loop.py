@@ -2,8 +2,8 @@
 """The loop of the helper process: read a request, work on it under bounds, answer.
 
 A request is `{"work": "module:function", "given": ...}`, an answer `{"result": ...}`, `{"refused": text}`,
-or `{"over": true}` where the memory did not suffice; each is JSON in UTF-8 behind its length in 8 bytes, little-endian. The request comes
-from our own process; what is bounded is the work of somebody else's text in it.
+or `{"over": true}` where the memory did not suffice. Each is JSON in UTF-8 behind its length in 8 bytes,
+little-endian. The request comes from our own process; what is bounded is the work of somebody else's text in it.
 """
 
 import importlib
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 def serve() -> None:
-    """Answer until the other end of the pipe is closed, or the bound of time is reached, which ends this process."""
+    """Answer until the other end of the pipe is closed; the bound of time ends this process."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while (size := int.from_bytes(requests.read(LENGTH), "little")) > 0:
         request = json.loads(requests.read(size))
