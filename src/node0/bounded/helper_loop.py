@@ -3,7 +3,7 @@
 
 A request is `{"work": "module:function", "given": ...}`, an answer `{"result": ...}`, `{"refused": text}`,
 or `{"over": true}` where the memory did not suffice. Each is JSON in UTF-8 behind its length in 8 bytes,
-little-endian. The request comes from our own process; what is bounded is the work of somebody else's text in it.
+little-endian. The request comes from our own process; what is bounded is somebody else's text in it.
 """
 
 import importlib
