@@ -15,7 +15,7 @@ from node0.server.server_settings import ServerSettings
 from node0.stage_settings import StageSettings
 from node0.swarm.peer.membership import Announcer
 from node0.swarm.peer.peer import Peer, PeerSettings
-from node0.swarm.records.members import MembersValidator
+from node0.swarm.records.own_keys import run_validators
 from node0.swarm.records.peer_metrics import make_validators
 from node0.swarm.run.identity import Identity, read_identity
 from node0.swarm.run.swarm_run import TRAINER
@@ -59,7 +59,7 @@ class Node0Server:
         )
         if authorizer is not None:
             peer = replace(peer, authorizer=authorizer)
-        running = Peer(peer, validators=[*validators, MembersValidator(settings.run_id)])
+        running = Peer(peer, validators=[*validators, *run_validators(settings.run_id)])
         try:
             host = _host(running, identity, settings, spec)
             if finetune_config is not None:

@@ -91,6 +91,18 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def daemons(sockets: Path) -> list[int]:
+    """The libp2p daemons whose sockets lie below a directory, without their guards."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            is_there = any(word.startswith(b"-listen=") and os.fsencode(sockets) in word for word in words)
+            if is_there and words[0].endswith(b"p2pd"):
+                found.append(int(path.name))
+    return found
+
+
 def wait_until(condition: Any, seconds: float) -> bool:
     """Whether a condition came true in time."""
     until = time.monotonic() + seconds

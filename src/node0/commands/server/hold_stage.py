@@ -54,7 +54,11 @@ class HoldRequest:
 
 
 def hold_stage(request: HoldRequest, stop: StopSignal) -> None:
-    """Serve a stage, or wait as a spare, until `stop`."""
+    """Serve a stage, or wait as a spare, until `stop`.
+
+    Raises:
+        SwarmTimeout: the stage's daemon ended and could not be started again.
+    """
     run = SwarmRun() if request.run_file is None else read_run(request.run_file.expanduser())
     authorizer = authorizer_of(run, local_mode=request.local_mode)
     if authorizer is None:
@@ -67,7 +71,10 @@ def hold_stage(request: HoldRequest, stop: StopSignal) -> None:
     server = _start(run, request, authorizer=authorizer, allowed=allowed, training=training, device=device)
     try:
         _announce(server, request)
+        server.peer.when_lost(stop.end)
         stop.wait()
+        if server.peer.fault is not None:
+            raise server.peer.fault
     finally:
         server.shutdown()
 

@@ -22,9 +22,13 @@ class StopSignal:
                 console.leave(0)
 
     def wait(self) -> None:
-        """Until it comes."""
+        """Until it comes, or `end` is called."""
         self._waiting = True
         self._came.wait()
+
+    def end(self) -> None:
+        """End the wait without a signal. May be called from any thread."""
+        self._came.set()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del number, frame

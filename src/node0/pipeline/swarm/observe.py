@@ -14,7 +14,7 @@ from typing import Any
 from node0.errors import Node0Error, SwarmTimeout
 from node0.server.host.stage_host import CONTROL
 from node0.swarm.peer.peer import Peer, PeerSettings
-from node0.swarm.records.members import MembersValidator
+from node0.swarm.records.own_keys import run_validators
 from node0.swarm.run.identity import read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file
 from node0.swarm.run.swarm_run import OBSERVER, Member, SwarmRun
@@ -75,7 +75,7 @@ def observing(directory: Path, joining: SwarmRun | None = None) -> Iterator[Peer
         authorizer=authorizer_of(joining) if joining is not None and joining.authorizer else None,
         allowed=frozenset(),
     )
-    peer = Peer(settings, validators=[MembersValidator(joining.run_id)] if joining is not None else ())
+    peer = Peer(settings, validators=run_validators(joining.run_id) if joining is not None else ())
     try:
         yield peer
     finally:

@@ -66,7 +66,7 @@ class Roster:
         Returns whether it is `version`.
 
         Raises:
-            SwarmTimeout: a stage is missing for too long.
+            SwarmTimeout: a stage is missing for too long, or this peer lost its daemon.
             ConfigError: another one leads, or a stage cannot be used.
         """
         try:
@@ -90,6 +90,8 @@ class Roster:
                 self.reports.discard()
                 return is_there
             except RetriableError as fault:
+                if self._peer.fault is not None:
+                    raise self._peer.fault from None
                 waited = now() - started
                 if waited > self._settings.patience:
                     raise SwarmTimeout(

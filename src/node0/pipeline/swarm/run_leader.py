@@ -9,7 +9,7 @@ from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
 from node0.swarm.peer.membership import find_members
 from node0.swarm.peer.peer import Peer, PeerSettings
-from node0.swarm.records.members import MembersValidator
+from node0.swarm.records.own_keys import run_validators
 from node0.swarm.records.peer_metrics import make_validators
 from node0.swarm.run.identity import make_identity, read_identity
 from node0.swarm.run.run_file import authorizer_of, key_file
@@ -49,7 +49,7 @@ def start_leader(run: SwarmRun, directory: Path) -> Leader:
     validators, subkey = make_validators(
         run.run_id, identity.peer_id, TRAINER, private_key=identity.private_key
     )
-    return Leader(Peer(settings, validators=[*validators, MembersValidator(run.run_id)]), subkey)
+    return Leader(Peer(settings, validators=[*validators, *run_validators(run.run_id)]), subkey)
 
 
 def leader_settings(peer: Peer, run: SwarmRun, *, state_bytes: int) -> SwarmSettings:

@@ -2,7 +2,7 @@
 """A peer's DHT node: bootstraps, stores records and looks them up, on the peer's event loop."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,9 @@ from hivemind.p2p import P2P, PeerID
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
+from node0.swarm.peer.dht_gate import DhtGate
+from node0.swarm.peer.record_storage import NoStorage, RecordStorage
+from node0.swarm.records.own_keys import owner_of_subkey
 from node0.swarm.records.refusing import SubkeysOnly
 from node0.swarm.records.shards import ShardsValidator
 
@@ -26,17 +29,33 @@ class DhtNode:
 
     @classmethod
     async def start(
-        cls, p2p: P2P, *, validators: Sequence[RecordValidatorBase], authorizer: Any | None
+        cls,
+        p2p: P2P,
+        *,
+        validators: Sequence[RecordValidatorBase],
+        authorizer: Any | None,
+        allowed: Collection[str] | None = None,
     ) -> "DhtNode":
-        """A node behind a running daemon. `validators` check beside those for subkeys and shards."""
+        """A node behind a running daemon. `validators` check beside those for subkeys and shards.
+
+        `allowed`: peer ids that may call it, and whose records it keeps beside its own; None: all.
+        """
         node = await HivemindNode.create(
-            p2p=p2p,
+            p2p=DhtGate(p2p, allowed),
             record_validator=CompositeValidator([SubkeysOnly(), ShardsValidator(), *validators]),
             authorizer=authorizer,
             # A signed record is checked where it is stored; a cached one would be checked again.
             cache_locally=False,
             cache_on_store=False,
+            cache_nearest=0,
         )
+        own = p2p.peer_id.to_base58()
+
+        def admits(subkey: Any) -> bool:
+            owner = owner_of_subkey(subkey)
+            return allowed is None or owner == own or owner in allowed
+
+        node.protocol.storage, node.protocol.cache = RecordStorage(admits), NoStorage()
         return cls(p2p, node)
 
     async def greet(self, addresses: Sequence[str]) -> int:

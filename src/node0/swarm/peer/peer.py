@@ -6,11 +6,13 @@ loop, so that a stage is one process and its daemon.
 """
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,14 +22,24 @@ from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
-from node0.errors import SwarmTimeout
+from node0.errors import Node0Error, SwarmTimeout
 from node0.swarm.peer.dht_node import GREET_SECONDS, DhtNode
+from node0.swarm.peer.restart_limit import RestartLimit
 from node0.swarm.peer.stream_gate import Handler, StreamGate
-from node0.swarm.transport.daemon import START_SECONDS, start_daemon
+from node0.swarm.run.address import same_port
+from node0.swarm.transport.daemon import START_SECONDS, daemon_end, start_daemon
 from node0.swarm.transport.sockets import Claim
 from node0.swarm.transport.stream import Stream
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+RESTART_SECONDS = 8.0
+"A daemon that ended is there again by then, or the peer is lost."
+
+LEAVE_SECONDS = 2.0
+"A daemon that does not answer is left without a word."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +60,17 @@ class PeerSettings:
     "Full addresses of peers that are in the swarm already."
 
     allowed: frozenset[str] | None = None
-    "Peer ids that may open a stream; None lets everybody in."
+    "Peer ids that may open a stream or use the DHT here; None lets everybody in."
 
     authorizer: Any = None
     "hivemind's `AuthorizerBase` for the DHT, where the run has one."
 
 
 class Peer:
-    """Started by its constructor, ended by `close`. Methods may be called from any thread."""
+    """Started by its constructor, ended by `close`. Methods may be called from any thread.
+
+    A daemon that ends before that is started again, at the same address; streams that were open are broken.
+    """
 
     def __init__(self, settings: PeerSettings, *, validators: Sequence[RecordValidatorBase] = ()) -> None:
         """Start the daemon, and join the swarm if any of `initial_peers` is there; see `join`.
@@ -63,19 +78,27 @@ class Peer:
         Raises:
             ConfigError: the socket directory is in use, or an address cannot be listened on.
         """
-        self._settings = settings
+        self._settings, self._validators = settings, validators
+        self.fault: SwarmTimeout | None = None
+        "Why the peer is lost: its daemon ended, and could not be started again."
+
+        self._on_fault: Callable[[], None] = lambda: None
+        self._limit, self._handlers = RestartLimit(), dict[str, Handler]()
         self._claim = Claim(settings.socket_dir)
         self._gate = StreamGate(settings.allowed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="node0-peer", daemon=True)
         self._thread.start()
         try:
-            self._p2p, self._dht = self.run(self._start(validators), timeout=2 * START_SECONDS)
+            self._p2p, self._dht = self.run(self._start(), timeout=2 * START_SECONDS)
         except BaseException:
             self._stop_loop()
             self._claim.release()
             raise
+        self._limit.allows()
         self.peer_id: str = self._p2p.peer_id.to_base58()
+        self._settings = replace(settings, host_maddrs=same_port(settings.host_maddrs, self.addresses))
+        self._watching = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
         self.join()
 
     @property
@@ -108,14 +131,14 @@ class Peer:
 
     def serve(self, name: str, handler: Handler) -> None:
         """Let allowed peers open streams of this name. `FrameRefused` from the handler closes the stream."""
+        self._handlers[name] = handler
+        self.run(self._register(name, handler), timeout=10.0)
 
-        async def handle(
-            info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-        ) -> None:
-            stream = Stream(reader, writer, info.peer_id.to_base58())
-            await self._gate.run(handler, stream, name=name)
-
-        self.run(self._p2p.add_binary_stream_handler(name, handle), timeout=10.0)
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Have this called, on the loop, when `fault` is set."""
+        self._on_fault = call
+        if self.fault is not None:
+            call()
 
     async def open(self, remote: str, name: str, addresses: Sequence[str] = ()) -> Stream:
         """Open a stream to a peer, which is dialled at `addresses` when it is not connected yet.
@@ -174,7 +197,7 @@ class Peer:
             self._stop_loop()
             self._claim.release()
 
-    async def _start(self, validators: Sequence[RecordValidatorBase]) -> tuple[P2P, DhtNode]:
+    async def _start(self) -> tuple[P2P, DhtNode]:
         settings = self._settings
         p2p = await start_daemon(
             settings.socket_dir,
@@ -183,13 +206,57 @@ class Peer:
             identity_path=settings.identity_path,
         )
         try:
-            return p2p, await DhtNode.start(p2p, validators=validators, authorizer=settings.authorizer)
+            return p2p, await DhtNode.start(
+                p2p, validators=self._validators, authorizer=settings.authorizer, allowed=settings.allowed
+            )
         except BaseException:
             await p2p.shutdown()
             raise
 
+    async def _register(self, name: str, handler: Handler) -> None:
+        async def handle(
+            info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            stream = Stream(reader, writer, info.peer_id.to_base58())
+            await self._gate.run(handler, stream, name=name)
+
+        await self._p2p.add_binary_stream_handler(name, handle)
+
+    async def _watch(self) -> None:
+        """Start the daemon again whenever it ends, or else give the peer up."""
+        while True:
+            code = await daemon_end(self._p2p)
+            logger.warning("the daemon of peer %s ended with code %d", self.peer_id, code)
+            try:
+                await self._start_again(code)
+            except (Node0Error, OSError, TimeoutError, ControlFailure, P2PDaemonError) as error:
+                reason = " ".join(str(error).split()) or f"no answer within {RESTART_SECONDS:g} s"
+                self.fault = SwarmTimeout(f"the daemon of peer {self.peer_id} is lost: {reason}; start again")
+                self._on_fault()
+                return
+
+    async def _start_again(self, code: int) -> None:
+        """Put another daemon in the place of the one that ended.
+
+        Raises:
+            SwarmTimeout: it ended too often, or would be another peer.
+        """
+        await self._p2p.shutdown()
+        if self._settings.identity_path is None:
+            raise SwarmTimeout(f"it ended with code {code}, and this peer has no key to come back with")
+        if not self._limit.allows():
+            raise SwarmTimeout(f"it ended too often, the last time with code {code}")
+        async with asyncio.timeout(RESTART_SECONDS):
+            self._p2p, self._dht = await self._start()
+            for name, handler in self._handlers.items():
+                await self._register(name, handler)
+        logger.warning("the daemon of peer %s runs again; its streams were broken", self.peer_id)
+        await self.greet()
+
     async def _leave(self) -> None:
-        await self._dht.stop()
+        self._watching.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._dht.stop(), LEAVE_SECONDS)
         await self._p2p.shutdown()
         current = asyncio.current_task()
         rest = [task for task in asyncio.all_tasks() if task is not current]

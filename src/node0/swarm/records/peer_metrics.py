@@ -78,6 +78,10 @@ class TrainingMetricSchema(BaseModel):
     training_metrics: dict[BytesWithPublicKey, TrainingMetricsV1]
 
 
+METRICS_KINDS = (*MetricSchema.__fields__, *TrainingMetricSchema.__fields__)
+"Of a stage's metrics, as `metrics_key` names them."
+
+
 def metrics_prefix(experiment_prefix: str, stage: str) -> str:
     """What the DHT keys of a stage's metrics begin with."""
     return f"{experiment_prefix}_{stage}"
@@ -165,8 +169,7 @@ class _Owners(RefusingValidator):
     reason = "it names another peer than its owner"
 
     def __init__(self, prefix: str) -> None:
-        names = [*MetricSchema.__fields__, *TrainingMetricSchema.__fields__]
-        self._keys = {DHTID.generate(source=f"{prefix}_{name}").to_bytes() for name in names}
+        self._keys = {DHTID.generate(source=f"{prefix}_{name}").to_bytes() for name in METRICS_KINDS}
 
     def check(self, record: DHTRecord) -> bool:
         if record.key not in self._keys:

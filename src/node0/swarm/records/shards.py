@@ -26,8 +26,10 @@ LARGEST = 1 << 14
 
 MOST_ADDRESSES = 8
 
+SUBKEY = "shard:"
+"What a subkey begins with; the peer id follows."
+
 _PURPOSE = "node0.shard/1"
-_SUBKEY = "shard:"
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Stage = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -73,7 +75,7 @@ def announcement_key(run: str, step: int, stage: str) -> str:
 def sign_announcement(announcement: Announcement, identity: Identity) -> tuple[str, str, bytes]:
     """The record: key, subkey and value."""
     sealed = seal(msgpack.packb(announcement.model_dump()), key=identity.private_key, purpose=_PURPOSE)
-    return announcement.key, _SUBKEY + identity.peer_id, sealed
+    return announcement.key, SUBKEY + identity.peer_id, sealed
 
 
 def open_announcement(sealed: object) -> Announced:
@@ -97,17 +99,30 @@ def open_announcement(sealed: object) -> Announced:
 class ShardsValidator(RecordValidatorBase):  # type: ignore[misc]  # hivemind has no type information
     """Keeps a subkey of shards to the peer that it names. Other records are not its matter."""
 
+    def __init__(self, run_id: str | None = None) -> None:
+        """Of one run, or of any."""
+        self._run_id = run_id
+
+    def merge_with(self, other: RecordValidatorBase) -> bool:
+        """Take over the run of another one, so that signatures are checked once."""
+        if not isinstance(other, ShardsValidator):
+            return False
+        self._run_id = self._run_id or other._run_id
+        return True
+
     def validate(self, record: DHTRecord) -> bool:
         """Whether the record may be stored, or believed."""
         try:
             subkey = MSGPackSerializer.loads(record.subkey)
         except Exception:  # noqa: BLE001  # strangers write records: no form of garbage may end a search
             return True
-        if not isinstance(subkey, str) or not subkey.startswith(_SUBKEY):
+        if not isinstance(subkey, str) or not subkey.startswith(SUBKEY):
             return True
         try:
             found = open_announcement(MSGPackSerializer.loads(record.value))
         except Exception:  # noqa: BLE001  # strangers write values as well
             return False
+        if self._run_id not in (None, found.announcement.run):
+            return False
         belongs = DHTID.generate(source=found.announcement.key).to_bytes() == record.key
-        return belongs and subkey == _SUBKEY + found.peer_id
+        return belongs and subkey == SUBKEY + found.peer_id

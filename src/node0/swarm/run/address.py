@@ -3,6 +3,7 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node0.errors import ConfigError
@@ -92,6 +93,20 @@ def address_of_host(host: str, port: int) -> Address:
     except ValueError:
         protocol = "dns4"
     return parse_address(f"/{protocol}/{host}/tcp/{port}")
+
+
+def same_port(listening: Sequence[str], visible: Sequence[str]) -> list[str]:
+    """Where to listen to be found again: the port that the system chose in place of 0, where that is plain.
+
+    `listening` is what was asked for, and `visible` where the peer was found.
+    """
+    found = {match[3] for each in visible if (match := _ADDRESS.fullmatch(each))}
+    if len(found) != 1:
+        return list(listening)
+    (port,) = found
+    return [
+        f"{each.removesuffix('/tcp/0')}/tcp/{port}" if each.endswith("/tcp/0") else each for each in listening
+    ]
 
 
 def _is_host(protocol: str, host: str) -> bool:

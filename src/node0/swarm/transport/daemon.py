@@ -50,6 +50,11 @@ async def start_daemon(
         raise ConfigError(f"cannot listen on {', '.join(host_maddrs)}: {reason}; see node0 doctor") from None
 
 
+async def daemon_end(daemon: P2P) -> int:
+    """Wait until a daemon has ended, however that came; the exit code of its guard."""
+    return int(await daemon._child.wait())
+
+
 def _guarded(socket_dir: Path) -> type[P2P]:
     """hivemind's client, which starts the guard in place of the daemon."""
 

@@ -166,6 +166,7 @@ class FakePeer:
     """Reaches those of its hosts that are there."""
 
     peer_id = "me"
+    fault: SwarmTimeout | None = None
 
     def __init__(self, **hosts: FakeHost) -> None:
         self.hosts, self.dialled = hosts, Counter[str]()

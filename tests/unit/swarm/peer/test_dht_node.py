@@ -55,6 +55,8 @@ class FakeNode:
 class FakeP2P:
     """hivemind's client of the daemon."""
 
+    peer_id = HERE
+
     def __init__(self) -> None:
         self._client = SimpleNamespace(connect=self._connect)
 

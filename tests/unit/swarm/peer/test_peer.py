@@ -26,6 +26,7 @@ class FakeDaemon:
     def __init__(self) -> None:
         self.handlers: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {}
         self.is_shut_down = False
+        self.ended = asyncio.Event()
         self.dialled: list[Any] = []
         self._client = SimpleNamespace(connect=self._connect)
 
@@ -73,11 +74,21 @@ class Border:
     def __init__(self) -> None:
         self.daemon, self.dht = FakeDaemon(), FakeDht()
         self.fault: Exception | None = None
+        self.started = 0
 
     async def start_daemon(self, socket_dir: Path, **_: Any) -> FakeDaemon:
         if self.fault is not None:
             raise self.fault
+        self.started += 1
+        self.daemon = FakeDaemon()
         return self.daemon
+
+    async def daemon_end(self, daemon: FakeDaemon) -> int:
+        await daemon.ended.wait()
+        return -9
+
+    def kill(self, peer: Peer) -> None:
+        peer.loop.call_soon_threadsafe(self.daemon.ended.set)
 
     async def start_node(self, p2p: Any, **_: Any) -> FakeDht:
         return self.dht
@@ -87,6 +98,7 @@ class Border:
 def border(monkeypatch: pytest.MonkeyPatch) -> Border:
     made = Border()
     monkeypatch.setattr(module, "start_daemon", made.start_daemon)
+    monkeypatch.setattr(module, "daemon_end", made.daemon_end)
     monkeypatch.setattr(module.DhtNode, "start", made.start_node)
     return made
 

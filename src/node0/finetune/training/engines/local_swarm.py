@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from node0.files import open_to_append, private_directory
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.plan.chosen_model import own_arguments
 from node0.finetune.training.plan.run_plan import RunPlan
+from node0.swarm.peer.restart_limit import MOST_STARTS, RestartLimit
 from node0.swarm.run.create import create_run, new_run_id
 from node0.swarm.run.layout import first_port, lay_out
 from node0.swarm.run.run_file import key_file
@@ -26,11 +26,6 @@ from node0.swarm.transport.codec import Codec
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
-MOST_STARTS = 5
-"A stage that is started so often within `WINDOW` seconds is not started again."
-
-WINDOW = 3600.0
-
 GRACE = 10.0
 
 
@@ -64,24 +59,8 @@ def local_swarm(plan: RunPlan, *, wire: Codec = "float32") -> Iterator[tuple[Swa
         supervisor.close()
 
 
-class RestartLimit:
-    """How often one process may be started."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._times: deque[float] = deque(maxlen=MOST_STARTS)
-
-    def allows(self) -> bool:
-        """Whether it may be started now; it counts as started."""
-        now = self._clock()
-        if len(self._times) == MOST_STARTS and now - self._times[0] < WINDOW:
-            return False
-        self._times.append(now)
-        return True
-
-
 class Supervisor:
-    """RestartLimit the members of a run that are not the trainer, and starts again what ends."""
+    """Runs the members of a run that are not the trainer, and starts again what ends."""
 
     def __init__(self, directory: Path, run: SwarmRun, *, device: str, threads: int) -> None:
         self._directory, self._device, self._threads = directory, device, threads
