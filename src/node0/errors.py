@@ -8,6 +8,7 @@
     │   ├── StoreUnavailable         the store is locked or cannot be reached
     │   ├── FrameRefused             bytes from a peer are no valid frame
     │   ├── SwarmTimeout             a peer is missing, or did not answer in time
+    │   │   └── StageLost            a stage is missing, and nobody waits for it any more
     │   ├── DoltUnavailable          the town's database cannot be reached
     │   ├── EndpointUnreachable      nothing answers where a deployed model should
     │   ├── DeployInUse              another process is deploying in this town
@@ -79,6 +80,10 @@ class FrameRefused(RetriableError):
 
 class SwarmTimeout(RetriableError):
     """A peer is missing, or did not answer in time."""
+
+
+class StageLost(SwarmTimeout):
+    """A stage is missing, and nobody waits for it any more."""
 
 
 class DoltUnavailable(RetriableError):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainers that are killed or interrupted: what goes on, what is left, and what the next one makes of it."""
 
+import json
+import re
 import signal
 import subprocess
 import time
@@ -18,6 +20,7 @@ from integration.swarm.processes import (
     kill,
     place,
     stages,
+    start,
     wait_until,
 )
 
@@ -109,3 +112,48 @@ def test_nothing_of_a_local_swarm_outlives_its_supervisor(tmp_path: Path, number
     if number != signal.SIGKILL:
         state = RunDirectory(tmp_path / "run").newest_state()
         assert state is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_for_a_lost_stage_leaves_at_the_first_signal_and_keeps_what_there_is(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    file = place(tmp_path, **{**LONG, "max_steps": 16, "checkpoint_every_n_steps": 16})
+    run, many = tmp_path / "swarm", tmp_path / "many"
+    init(file, run, "--stages", "3", "--checkpoint-dir", str(many))
+    tree = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**tree, "backup_every": 3}))
+    assert main(["--config", str(file)]) == 0
+
+    with stages(run, ["head-0", "body-1", "tail-2"]) as running:
+        with trainer("--swarm", "--run", str(run)) as first:
+            read_up_to(first, 8)
+            kill(running["body-1"])
+            said = read_until(first, "waiting for")
+            asked = time.monotonic()
+            first.send_signal(number)
+            said += first.communicate(timeout=60)[1]
+            seconds = time.monotonic() - asked
+        running["body-1"] = start(run, "body-1")
+        second = finetune("--swarm", "--run", str(run))
+
+    print(said)
+    assert first.returncode == 130, said
+    assert seconds < 5.0
+    kept = re.search(r"step (\d+) is kept; run again to go on from it", said)
+    # A state is fetched every three steps; the stage was killed at step 8 or later.
+    assert kept is not None and int(kept[1]) >= 6, said
+    assert second.returncode == 0, second.stderr
+    assert f"Checkpoint resume triggered: step {kept[1]}" in second.stderr.splitlines()
+    assert (many / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
+
+
+def read_until(process: "subprocess.Popen[str]", words: str) -> str:
+    """What a trainer says up to a line with these words."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if words in line:
+            return "".join(said)
+    pytest.fail(f"the trainer ended: {''.join(said[-5:])}")

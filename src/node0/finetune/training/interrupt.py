@@ -29,6 +29,9 @@ class Interrupt:
     step: Callable[[], int] | None = None
     "The step that is being made."
 
+    on_request: Callable[[], None] = lambda: None
+    "Called by the first signal; must not block."
+
     def request(self, number: int, frame: FrameType | None) -> None:
         """Note the first signal; a Ctrl-C after it ends the run at once.
 
@@ -41,6 +44,7 @@ class Interrupt:
         if not self.requested:
             self.requested = True
             self._announce(number)
+            self.on_request()
 
     def _announce(self, number: int) -> None:
         if self.step is None:
@@ -50,12 +54,15 @@ class Interrupt:
 
 
 @contextmanager
-def watch_signals(step: Callable[[], int] | None = None) -> Iterator[Interrupt]:
+def watch_signals(
+    step: Callable[[], int] | None = None, *, on_request: Callable[[], None] = lambda: None
+) -> Iterator[Interrupt]:
     """Note SIGINT and SIGTERM instead of dying of them. Outside the main thread nothing is noted.
 
     step: the number of the step that is being made, for what is said at once.
+    on_request: called by the first signal, to end what the step waits for.
     """
-    interrupt = Interrupt(step=step)
+    interrupt = Interrupt(step=step, on_request=on_request)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
@@ -74,7 +81,11 @@ def telling_what_is_kept(interrupt: Interrupt, run: RunDirectory) -> Iterator[No
         yield
     except KeyboardInterrupt:
         if interrupt.hurried:
-            steps = step_numbers(run.training_state)
-            kept = f"step {steps[-1]} is kept; run again to go on from it" if steps else "no step is kept"
-            logger.warning("left without saving; %s", kept)
+            logger.warning("left without saving; %s", what_is_kept(run))
         raise
+
+
+def what_is_kept(run: RunDirectory) -> str:
+    """Which step the run can be gone on from."""
+    steps = step_numbers(run.training_state)
+    return f"step {steps[-1]} is kept; run again to go on from it" if steps else "no step is kept"

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from itertools import chain, islice
 from pathlib import Path
 
-from node0.errors import NonFiniteGradients
+from node0.errors import NonFiniteGradients, StageLost
 from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.jobs.job_states import JobState
@@ -19,10 +19,16 @@ from node0.finetune.training.engines.placement import IN_PROCESS, Placement
 from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.evaluate import Validation, validate_pairs, validate_tokens
 from node0.finetune.training.hooks import StepHook, report_end
-from node0.finetune.training.interrupt import Interrupt, telling_what_is_kept, watch_signals
+from node0.finetune.training.interrupt import (
+    Interrupt,
+    telling_what_is_kept,
+    watch_signals,
+    what_is_kept,
+)
 from node0.finetune.training.output.checkpoint_writer import CheckpointWriter, NullCheckpointWriter
 from node0.finetune.training.output.doubts import doubts
 from node0.finetune.training.output.metrics import Metrics, StepRecord
+from node0.finetune.training.output.past_steps import PastSteps
 from node0.finetune.training.output.resume import (
     Resume,
     TrainerState,
@@ -130,7 +136,7 @@ def run_plan(
             watch = None if progress is None else lambda record: progress(record, plan.total_steps)
             with (
                 _metrics(plan, ranks, watch) as metrics,
-                watch_signals(lambda: trainer.state.step + 1) as interrupt,
+                watch_signals(lambda: trainer.state.step + 1, on_request=engine.stop_waiting) as interrupt,
                 telling_what_is_kept(interrupt, run),
             ):
                 finished = trainer.loop(metrics, interrupt)
@@ -169,7 +175,7 @@ class Trainer:
         self.preference = Preference(config.dpo_beta, config.reference_free)
         self.reference: Reference | None = None
         self.state = TrainerState(fingerprint=plan.fingerprint)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._past = time.monotonic(), PastSteps()
 
     def begin(self, found: Path | None) -> None:
         """Start anew, or go to the state in `found`."""
@@ -196,8 +202,16 @@ class Trainer:
         """Train until the last step, early stopping or a stop; whether the run is finished.
 
         Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it, on
-        any rank.
+        any rank. Where a stage is lost then, what was last fetched from the stages is saved.
         """
+        try:
+            return self._loop(metrics, interrupt)
+        except StageLost as fault:
+            self.checkpoints.save_kept(self.state.step, self._past)
+            logger.warning("left after step %d: %s; %s", self.state.step, fault, what_is_kept(self.run))
+            raise KeyboardInterrupt from None
+
+    def _loop(self, metrics: Metrics | None, interrupt: Interrupt) -> bool:
         self.hook.entered(JobState.TRAINING, f"from step {self.state.step} to {self.plan.total_steps}")
         if self.state.step == 0 and self.plan.data.held_out:
             _write(metrics, StepRecord(step=0).validated(self._validate()))
@@ -232,6 +246,8 @@ class Trainer:
 
     def _one_step(self, metrics: Metrics | None) -> None:
         started = time.monotonic()
+        self.state.data = self.plan.data.steps.state()
+        self._past.note(self.state)
         microbatches = next(self.plan.data.steps)
         step = self._step(microbatches)
         result = self.engine.pipeline.train_step(microbatches, step)
@@ -339,6 +355,7 @@ class Trainer:
         self.state.data = self.plan.data.steps.state()
         with self._phase(JobState.CHECKPOINTING):
             self.checkpoints.save(self.state)
+            self._past.forget()
             self.ranks.wait()
 
     @contextmanager

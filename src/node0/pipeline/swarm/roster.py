@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from node0.errors import ConfigError, Node0Error, RetriableError, SwarmTimeout
+from node0.errors import ConfigError, Node0Error, RetriableError, StageLost, SwarmTimeout
 from node0.models.stage_name import stage_names
 from node0.pipeline.swarm.host_connection import HostConnection, all_of
 from node0.pipeline.swarm.reports import Reports
@@ -44,6 +44,11 @@ class Roster:
 
         self._finding, self._throttle = asyncio.Lock(), LogThrottle()
         self._watching: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
+
+    def stop_waiting(self) -> None:
+        """End a recovery that is under way, and every later one. May be called from a signal handler."""
+        self._peer.loop.call_soon_threadsafe(self._hurried.set)
 
     def route(self) -> list[list[HostConnection]]:
         """The members of each stage that take part, in a fixed order.
@@ -66,15 +71,25 @@ class Roster:
         Returns whether it is `version`.
 
         Raises:
+            StageLost: nobody is to wait any more; see `stop_waiting`.
             SwarmTimeout: a stage is missing for too long, or this peer lost its daemon.
             ConfigError: another one leads, or a stage cannot be used.
         """
+        work = asyncio.create_task(self._recover(version, cut))
+        hurried = asyncio.create_task(self._hurried.wait())
         try:
-            return await self._recover(version, cut)
+            await asyncio.wait({work, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise StageLost("a stage is lost, and the run is to end")
+            return work.result()
         except Node0Error:
             for member in self._members.values():
                 member.takes_part = False
             raise
+        finally:
+            for task in (work, hurried):
+                task.cancel()
+            await asyncio.gather(work, hurried, return_exceptions=True)
 
     async def _recover(self, version: int, cut: Cut) -> bool:
         now = time.monotonic

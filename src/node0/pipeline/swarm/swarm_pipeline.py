@@ -107,14 +107,27 @@ class SwarmPipeline:
 
     def save(self, directory: Path) -> None:
         """Write all stages' trained weights and optimizer state below `directory`; same state, same bytes."""
-        cut = self.back_up()
+        self.back_up()
+        self.save_kept(directory)
+
+    @property
+    def steps_since_backup(self) -> int | None:
+        """How many steps the state that is kept here is behind; None where none is kept."""
+        return len(self._history.work) if self._history.cut.states else None
+
+    def save_kept(self, directory: Path) -> None:
+        """Write the state that is kept here as `save` would, whether or not the stages are there."""
         names = []
-        for index, data in sorted(cut.states.items()):
+        for index, data in sorted(self._history.cut.states.items()):
             names.append(f"state-{index:03}.safetensors")
             write_state_bytes(directory / names[-1], data)
         for path in directory.glob(PATTERN):
             if path.name not in names:
                 path.unlink()
+
+    def stop_waiting(self) -> None:
+        """Wait for lost stages no more: what needs one raises `StageLost`. For a signal handler too."""
+        self.roster.stop_waiting()
 
     def load(self, directory: Path) -> None:
         """Give the stages what `save` wrote, whatever the number of stages was then.

@@ -2,7 +2,7 @@
 """The keys of one run in the DHT, and the bounds of what may lie under them.
 
 Whoever reaches a member's port may ask it to store records. A member keeps those of its own run only, each
-of a bounded size and for a bounded time; see `node0.swarm.peer.record_storage` for the bounds of all together.
+of a bounded size and for a bounded time; `node0.swarm.peer.record_storage` bounds all of them together.
 """
 
 import time

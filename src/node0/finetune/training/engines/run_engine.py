@@ -45,6 +45,18 @@ class Engine:
     def follow(self, hook: StepHook) -> None:
         """Let `hook` hear of what happens to the stages. Here nothing does."""
 
+    def stop_waiting(self) -> None:
+        """Wait no more for stages that are lost. Here none can be. May be called from a signal handler."""
+
+    @property
+    def steps_since_backup(self) -> int | None:
+        """How many steps the state that `save_kept` writes is behind; None where it can write none."""
+        return None
+
+    def save_kept(self, directory: Path) -> None:
+        """Write the last state that was fetched from the stages, for when they are lost."""
+        raise NotImplementedError("stages in this process are never lost")
+
     def export_weights(self, directory: Path) -> None:
         """Write the whole model as a Hugging Face directory, with the tokenizer's files that lie there."""
         export_base(cast("Sequence[LlamaStage]", self.stages), directory, directory)

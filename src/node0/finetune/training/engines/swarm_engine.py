@@ -69,6 +69,19 @@ class SwarmEngine(Engine):
 
         self._swarm.on_recovery = told
 
+    def stop_waiting(self) -> None:
+        """Wait no more for stages that are lost; `StageLost` is raised instead."""
+        self._swarm.stop_waiting()
+
+    @property
+    def steps_since_backup(self) -> int | None:
+        """How many steps the state that is kept here is behind; None where none is kept."""
+        return self._swarm.steps_since_backup
+
+    def save_kept(self, directory: Path) -> None:
+        """Write the last state that was fetched from the stages."""
+        self._swarm.save_kept(directory)
+
     @property
     def _swarm(self) -> SwarmPipeline:
         if not isinstance(self.pipeline, SwarmPipeline):

@@ -5,6 +5,7 @@ from node0.finetune.checkpoint.shard import save_shard
 from node0.finetune.run_dir import PIPELINE, TRAINER, RunDirectory
 from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.output.finish import draw, export
+from node0.finetune.training.output.past_steps import PastSteps
 from node0.finetune.training.output.resume import TrainerState, refuse_damaged, save_state
 from node0.finetune.training.plan.run_plan import RunPlan
 
@@ -28,11 +29,18 @@ class CheckpointWriter:
         self.engine.refresh()
         for stage, name in zip(self.engine.stages, self.engine.stage_names, strict=True):
             save_shard(stage, self.run.checkpoints, name, state.step)
-        saved = save_state(self.run, state, self.engine.pipeline)
+        saved = save_state(self.run, state, self.engine.pipeline.save)
         self.engine.spread(state.step, (saved / TRAINER).read_text(encoding="utf-8"))
         self._saved_step = state.step
         self.run.keep_checkpoints(state.best_step if self.config.keep_best else None, self.config.keep_last)
         self.write_entries()
+
+    def save_kept(self, step: int, past: PastSteps) -> None:
+        """Write the last state before `step` that was fetched from stages which are lost now, if any was."""
+        behind = self.engine.steps_since_backup
+        state = None if behind is None else past.at(step - behind)
+        if state is not None:
+            save_state(self.run, state, self.engine.save_kept)
 
     def discard_after(self, step: int) -> None:
         """Remove metrics and checkpoints of steps that will be done again."""
@@ -79,6 +87,9 @@ class NullCheckpointWriter(CheckpointWriter):
         """Nothing."""
 
     def save(self, state: TrainerState) -> None:
+        """Nothing."""
+
+    def save_kept(self, step: int, past: PastSteps) -> None:
         """Nothing."""
 
     def discard_after(self, step: int) -> None:

@@ -9,6 +9,7 @@ generator and of the schedule.
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,6 @@ from node0.files import make_directory, whole_directory, write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.data.frozen import read_list
 from node0.finetune.run_dir import PIPELINE, TRAINER, EntryUse, RunDirectory
-from node0.pipeline.protocol import Pipeline
 from node0.step_directories import step_numbers
 
 logger = logging.getLogger(__name__)
@@ -122,12 +122,12 @@ def without_damaged_best(run: RunDirectory, state: TrainerState) -> TrainerState
     return state.model_copy(update={"best_step": None, "best_val_loss": None})
 
 
-def save_state(run: RunDirectory, state: TrainerState, pipeline: Pipeline) -> Path:
-    """Write the state of `state.step`, whole or not at all."""
+def save_state(run: RunDirectory, state: TrainerState, write: Callable[[Path], None]) -> Path:
+    """Write the state of `state.step`, whole or not at all; `write` puts the pipeline's into a directory."""
     directory = run.state(state.step)
     with whole_directory(directory) as beside:
         make_directory(beside / PIPELINE)
-        pipeline.save(beside / PIPELINE)
+        write(beside / PIPELINE)
         write_atomically(beside / TRAINER, json.dumps(state.model_dump(mode="json"), indent=1) + "\n")
         write_digests(beside)
     return directory

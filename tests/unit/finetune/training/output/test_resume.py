@@ -17,20 +17,18 @@ from node0.finetune.training.output.resume import (
 from node0.settings import Resolved
 
 
-class NoWeights:
-    def save(self, directory):
-        (directory / "weights").write_text("w")
+def no_weights(directory):
+    (directory / "weights").write_text("w")
 
 
-class Broken:
-    def save(self, directory):
-        (directory / "half").write_text("h")
-        raise OSError("disk full")
+def broken(directory):
+    (directory / "half").write_text("h")
+    raise OSError("disk full")
 
 
 def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10):
-        save_state(RunDirectory(tmp_path), TrainerState(step=step), NoWeights())
+        save_state(RunDirectory(tmp_path), TrainerState(step=step), no_weights)
 
     assert find_state(RunDirectory(tmp_path), "auto") == tmp_path / "training_state" / "step_10"
     assert find_state(RunDirectory(tmp_path), "never") is None
@@ -38,7 +36,7 @@ def test_the_newest_state_is_found_by_number_not_by_name(tmp_path):
 
 
 def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
-    state = save_state(RunDirectory(tmp_path), TrainerState(step=3), NoWeights())
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=3), no_weights)
 
     assert find_state(RunDirectory(tmp_path / "elsewhere"), tmp_path) == state
     assert find_state(RunDirectory(tmp_path / "elsewhere"), state) == state
@@ -47,9 +45,9 @@ def test_a_path_names_a_run_or_one_of_its_states(tmp_path):
 
 
 def test_a_state_is_whole_or_absent(tmp_path):
-    save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
+    save_state(RunDirectory(tmp_path), TrainerState(step=1), no_weights)
     with pytest.raises(OSError, match="disk full"):
-        save_state(RunDirectory(tmp_path), TrainerState(step=2), Broken())
+        save_state(RunDirectory(tmp_path), TrainerState(step=2), broken)
 
     found = find_state(RunDirectory(tmp_path), "auto")
 
@@ -80,7 +78,7 @@ FILES = ["pipeline/weights", "trainer.json", "digests.json"]
 def test_a_newest_state_with_a_fault_gives_way_to_the_one_before_and_is_told(tmp_path, caplog, name, fault):
     run = RunDirectory(tmp_path)
     for step in (3, 6, 9):
-        save_state(run, TrainerState(step=step), NoWeights())
+        save_state(run, TrainerState(step=step), no_weights)
     fault(run.state(9) / name)
 
     assert find_state(run, "auto") == find_state(RunDirectory("elsewhere"), tmp_path) == run.state(6)
@@ -92,7 +90,7 @@ def test_a_newest_state_with_a_fault_gives_way_to_the_one_before_and_is_told(tmp
 def test_a_run_whose_states_are_all_damaged_is_refused_and_not_begun_anew(tmp_path):
     run = RunDirectory(tmp_path)
     for step in (3, 6):
-        flipped(save_state(run, TrainerState(step=step), NoWeights()) / "pipeline" / "weights")
+        flipped(save_state(run, TrainerState(step=step), no_weights) / "pipeline" / "weights")
 
     with pytest.raises(BadCheckpoint, match=r"is whole \(step 6: pipeline/weights") as caught:
         find_state(run, "auto")
@@ -105,7 +103,7 @@ def test_a_run_whose_states_are_all_damaged_is_refused_and_not_begun_anew(tmp_pa
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_state_that_is_named_is_refused(tmp_path, name, fault):
-    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), no_weights)
     fault(state / name)
 
     with pytest.raises(BadCheckpoint, match=r"step_1 is damaged: .*; name another step, or its run"):
@@ -115,7 +113,7 @@ def test_a_damaged_state_that_is_named_is_refused(tmp_path, name, fault):
 def test_a_best_step_whose_weights_are_damaged_is_forgotten_and_told(tmp_path, caplog):
     run = RunDirectory(tmp_path)
     for step in (2, 4):
-        save_state(run, TrainerState(step=step), NoWeights())
+        save_state(run, TrainerState(step=step), no_weights)
     state = TrainerState(step=4, best_step=2, best_val_loss=1.0, last_val_loss=2.0)
     assert without_damaged_best(run, state) == state
 
@@ -127,7 +125,7 @@ def test_a_best_step_whose_weights_are_damaged_is_forgotten_and_told(tmp_path, c
 
 
 def test_a_damaged_state_is_one_line(tmp_path):
-    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), NoWeights())
+    state = save_state(RunDirectory(tmp_path), TrainerState(step=1), no_weights)
     (state / "trainer.json").write_text('{"step": 1')
 
     with pytest.raises(BadCheckpoint, match="use an older step"):
@@ -152,7 +150,7 @@ def test_a_run_goes_on_with_its_entries_only_by_the_settings_that_chose_them(tmp
     assert entries_begun_with(mine, "auto") == entries
     assert (entries_begun_with(mine, "never"), entries_begun_with(changed, "auto")) == (None, None)
 
-    save_state(run, TrainerState(step=1), NoWeights())
+    save_state(run, TrainerState(step=1), no_weights)
     assert entries_begun_with(mine, "auto") == entries
     with pytest.raises(ConfigError, match=f"cannot resume: {next(iter(change))} was"):
         entries_begun_with(changed, "auto")
