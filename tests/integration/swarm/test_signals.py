@@ -137,9 +137,9 @@ def test_who_waits_for_a_lost_stage_leaves_at_the_first_signal_and_keeps_what_th
         running["body-1"] = start(run, "body-1")
         second = finetune("--swarm", "--run", str(run))
 
-    print(said)
     assert first.returncode == 130, said
-    assert seconds < 5.0
+    # A lost stage is waited for during five minutes.
+    assert seconds < 30.0
     kept = re.search(r"step (\d+) is kept; run again to go on from it", said)
     # A state is fetched every three steps; the stage was killed at step 8 or later.
     assert kept is not None and int(kept[1]) >= 6, said

@@ -71,6 +71,7 @@ class ShardStore:
                 self._take_up(path)
         serve_shards(peer, self._find, readers=settings.readers)
         self._announce_all()
+        peer.when_back(self._announce_all)
 
     def save(self, facts: ShardFacts, tensors: Mapping[str, Tensor]) -> Held:
         """Write a stage's shard, offer it, and drop what is older than the last few, or of an undone future.

@@ -83,6 +83,7 @@ class Peer:
         "Why the peer is lost: its daemon ended, and could not be started again."
 
         self._on_fault: Callable[[], None] = lambda: None
+        self._on_return: list[Callable[[], None]] = []
         self._limit, self._handlers = RestartLimit(), dict[str, Handler]()
         self._claim = Claim(settings.socket_dir)
         self._gate = StreamGate(settings.allowed)
@@ -133,6 +134,10 @@ class Peer:
         """Let allowed peers open streams of this name. `FrameRefused` from the handler closes the stream."""
         self._handlers[name] = handler
         self.run(self._register(name, handler), timeout=10.0)
+
+    def when_back(self, call: Callable[[], None]) -> None:
+        """Have this called, on the loop, whenever the daemon was started again: what it kept is gone."""
+        self._on_return.append(call)
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have this called, on the loop, when `fault` is set."""
@@ -252,6 +257,8 @@ class Peer:
                 await self._register(name, handler)
         logger.warning("the daemon of peer %s runs again; its streams were broken", self.peer_id)
         await self.greet()
+        for call in self._on_return:
+            call()
 
     async def _leave(self) -> None:
         self._watching.cancel()

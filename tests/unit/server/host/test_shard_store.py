@@ -2,7 +2,7 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,16 @@ class FakePeer:
         self.loop = asyncio.new_event_loop()
         self.records: dict[str, bytes] = {}
         self.takes = True
+        self.return_calls: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
 
     async def put(self, key: str, subkey: str, value: bytes, *, seconds: float) -> bool:
         self.records[key] = value
         return self.takes
+
+    def when_back(self, call: Callable[[], None]) -> None:
+        self.return_calls.append(call)
 
     def settle(self) -> None:
         """Wait for what was put so far."""
@@ -87,6 +91,19 @@ def test_a_saved_shard_is_announced_and_offered(
     assert peer.find(held.sha256) == held.path
     assert peer.find("a" * 64) is None
     assert "Checkpoint saved: step 4 stage solo-0" in caplog.messages
+
+
+def test_what_is_held_is_announced_again_after_the_daemon_came_back(
+    tmp_path: Path, peer: Any, identity: Identity
+) -> None:
+    save(store_at(tmp_path, peer, identity), 4)
+    peer.settle()
+    peer.records.clear()
+    for call in peer.return_calls:
+        call()
+    peer.settle()
+
+    assert list(peer.records) == ["harbor_checkpoint_4_solo-0"]
 
 
 def test_the_last_few_stay_and_the_others_are_offered_no_more(

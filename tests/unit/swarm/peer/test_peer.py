@@ -13,6 +13,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure
 from node0.errors import ConfigError, SwarmTimeout
 from node0.swarm.peer import peer as module
 from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.peer.restart_limit import MOST_STARTS
 
 ID = PeerID(bytes([18, 32]) + bytes([5]) * 32)
 OTHER = PeerID(bytes([18, 32]) + bytes([6]) * 32).to_base58()
@@ -76,7 +77,8 @@ class Border:
         self.fault: Exception | None = None
         self.started = 0
 
-    async def start_daemon(self, socket_dir: Path, **_: Any) -> FakeDaemon:
+    async def start_daemon(self, socket_dir: Path, **settings: Any) -> FakeDaemon:
+        self.settings = settings
         if self.fault is not None:
             raise self.fault
         self.started += 1
@@ -182,3 +184,59 @@ def test_streams_of_who_is_not_allowed_reach_no_handler(border: Border, tmp_path
     peer.close()
 
     assert served == [OTHER]
+
+
+def test_a_daemon_that_ended_is_started_again_with_what_was_served(border: Border, tmp_path: Path) -> None:
+    peer = Peer(PeerSettings(tmp_path / "s", tmp_path / "key", initial_peers=["a"]))
+    back, lost = threading.Event(), threading.Event()
+    peer.when_back(back.set)
+    peer.when_lost(lost.set)
+
+    async def handler(stream: Any) -> None:
+        return None
+
+    peer.serve("node0.x/1", handler)
+    former = border.daemon
+    border.kill(peer)
+
+    assert back.wait(5)
+    assert former.is_shut_down and border.daemon is not former
+    assert (border.started, list(border.daemon.handlers)) == (2, ["node0.x/1"])
+    assert border.settings["host_maddrs"] == ["/ip4/127.0.0.1/tcp/4100"], (
+        "the port of before, not another one"
+    )
+    assert border.dht.greeted == ["a", "a"]
+    assert not lost.is_set() and peer.fault is None
+    peer.close()
+
+
+def test_a_daemon_that_ends_again_and_again_is_given_up(border: Border, tmp_path: Path) -> None:
+    peer = Peer(PeerSettings(tmp_path / "s", tmp_path / "key"))
+    back, lost = threading.Semaphore(0), threading.Event()
+    peer.when_back(back.release)
+    peer.when_lost(lost.set)
+    for _ in range(MOST_STARTS - 1):
+        border.kill(peer)
+        assert back.acquire(timeout=5)
+    border.kill(peer)
+
+    assert lost.wait(5)
+    assert str(peer.fault).endswith("is lost: it ended too often, the last time with code -9; start again")
+    peer.close()
+
+
+@pytest.mark.parametrize("key", [None, "key"])
+def test_a_peer_whose_daemon_cannot_come_back_says_so_at_once(
+    border: Border, tmp_path: Path, key: str | None
+) -> None:
+    peer = Peer(PeerSettings(tmp_path / "s", tmp_path / key if key else None))
+    border.fault, lost = ConfigError("cannot listen on it"), threading.Event()
+    border.kill(peer)
+    peer.when_lost(lost.set)
+
+    assert lost.wait(5)
+    assert ("cannot listen on it" if key else "has no key to come back with") in str(peer.fault)
+    lost.clear()
+    peer.when_lost(lost.set)
+    assert lost.is_set(), "whoever asks later is told as well"
+    peer.close()
