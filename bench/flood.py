@@ -5,7 +5,7 @@
 
 A trainer leads three stages. A peer that is on no allow-list stores records at all of them, connects over and
 over, and opens streams. Quiet times and floods take turns in one run. Memory is what the process of a member
-and its daemon take more than before (proportional set size), at the worst moment and after the end.
+and its daemon take more than before, without what others share, at the worst moment and after the end.
 """
 
 import argparse
@@ -42,9 +42,11 @@ from node0.swarm.transport.stream import Stream
 MEMBERS = (*STAGES, TRAINER)
 LIMIT_MIB, LIMIT_SLOWER = 50.0, 0.20
 VALUE = 1 << 18
-"Bytes of a record; twelve of them are a call, which may have 4 MiB."
+"Bytes of a record."
 
-CALL = 12
+CALLS = (3, 12)
+"Records of a call: as many as members take, and as many as a call may bring where nobody bounds it."
+
 FIRST_STEP = 5
 
 
@@ -82,7 +84,7 @@ class Stranger:
 
     async def flood(self, flood: Flood) -> dict[str, int]:
         """Do it all at once; how many of each were done."""
-        calls = round(flood.megabytes * (1 << 20) / (VALUE * CALL))
+        calls = round(flood.megabytes * (1 << 20) / (VALUE * statistics.mean(CALLS)))
         done = await asyncio.gather(
             self._store(calls), self._connect(flood.connects), self._open(flood.streams)
         )
@@ -105,10 +107,11 @@ class Stranger:
 
     async def _call(self, target: Target, number: int) -> object:
         """Ask a member to keep records: some of keys that the run has, most of others."""
+        size = CALLS[number // len(self.targets) % len(CALLS)]
         own = [DHTID.generate(source=members_key(self.run_id))]
-        keys = own + [DHTID.generate(source=f"{number} {each}") for each in range(CALL - 1)]
+        keys = own + [DHTID.generate(source=f"{number} {each}") for each in range(size - 1)]
         values = [os.urandom(VALUE) for _ in keys]
-        subkeys = [f"{number} {each}" if each % 2 else None for each in range(CALL)]
+        subkeys = [f"{number} {each}" if each % 2 else None for each in range(size)]
         protocol = self.peer._dht.node.protocol
         return await protocol.call_store(target.peer_id, keys, values, time.time() + 86400, subkeys=subkeys)
 
@@ -226,6 +229,7 @@ def measure(found: Scene, flood: Flood, *, turns: int, quiet: float, slower: flo
 
     def be_stranger(_: Sequence[str]) -> int:
         os.close(asking[1])  # or this process would never read the end of it
+        os.nice(10)  # what a stranger computes itself is another machine's work
         return _be_stranger(found.root, asking[0], answers[1])
 
     stranger = forked.spawn(be_stranger, [], found.root / "s.log")
@@ -282,7 +286,7 @@ def _mebibytes(pid: int) -> float:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
 def _wait(holds: Callable[[], bool], seconds: float) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from node0.errors import ConfigError
 from node0.finetune.data.packing import pack
 from node0.lora.adapter import apply_lora
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
@@ -170,12 +171,12 @@ def swarm(  # a bench says everything
         run = _make_run(directory, num_stages, wire=wire, announced=announced)
         members = [member for member in run.members if member.name != TRAINER]
         with (directory / "stages.log").open("wb") as log:
-            processes = [_serve(directory, member.name, threads, log) for member in members]
+            processes = {member.name: _serve(directory, member.name, threads, log) for member in members}
         try:
             with _leading(run, directory) as peer:
                 yield SwarmPipeline(
                     peer,
-                    _settings(run, in_flight),
+                    _settings(run, in_flight, processes),
                     _training(args, dtype),
                     max_grad_norm=OPTIMIZER.max_grad_norm,
                 )
@@ -183,9 +184,9 @@ def swarm(  # a bench says everything
             print((directory / "stages.log").read_text(errors="replace"), file=sys.stderr)
             raise
         finally:
-            for process in processes:
+            for process in processes.values():
                 process.terminate()
-            for process in processes:
+            for process in processes.values():
                 process.wait(30)
 
 
@@ -270,7 +271,9 @@ def _leading(run: SwarmRun, directory: Path) -> Iterator[Peer]:
         peer.close()
 
 
-def _settings(run: SwarmRun, in_flight: int | None) -> SwarmSettings:
+def _settings(
+    run: SwarmRun, in_flight: int | None, processes: Mapping[str, "subprocess.Popen[bytes]"]
+) -> SwarmSettings:
     specs = [
         MemberSpec(each.peer_id, [str(a) for a in each.full_addresses], each.stage.index)
         for each in run.members
@@ -278,6 +281,10 @@ def _settings(run: SwarmRun, in_flight: int | None) -> SwarmSettings:
     ]
 
     async def find() -> list[MemberSpec]:
+        for member, process in processes.items():
+            if process.poll() is not None:
+                # Nobody starts it again: waiting for it would only take time.
+                raise ConfigError(f"stage {member} ended with code {process.returncode}")
         return specs
 
     return SwarmSettings(

@@ -15,7 +15,7 @@ from hivemind.dht.storage import DHTLocalStorage, DictionaryDHTValue
 MOST_BYTES = 32 << 20
 "Of all values together; records of peers that have none yet are refused first."
 
-MOST_OF_ONE = 64
+MOST_OF_ONE = 16
 "Records with one subkey, which is one peer's: the first to expire makes room for another."
 
 

@@ -13,6 +13,12 @@ from hivemind.p2p.p2p_daemon_bindings.utils import P2PDaemonError
 from node0.errors import ConfigError
 from node0.swarm.transport import guard
 
+LARGEST_CALL = 1 << 20
+"Bytes of a call of the DHT or its answer; a daemon refuses longer ones before it has read them."
+
+HEAP = "GOMEMLIMIT=64MiB"
+"What makes a daemon collect its garbage early: it holds little, and what strangers send is soon none of it."
+
 START_SECONDS = 60.0
 "A daemon on a busy machine may need long to start."
 
@@ -37,6 +43,7 @@ async def start_daemon(
             host_maddrs=list(host_maddrs),
             identity_path=str(identity_path) if identity_path else None,
             startup_timeout=START_SECONDS,
+            persistent_conn_max_msg_size=LARGEST_CALL,
             # On a trusted network nothing is mapped, probed or relayed.
             auto_nat=False,
             nat_port_map=False,
@@ -69,6 +76,7 @@ def _guarded(socket_dir: Path) -> type[P2P]:
         @staticmethod
         def _make_process_args(*args: Any, **kwargs: Any) -> list[str]:
             daemon = P2P._make_process_args(*args, **kwargs)
-            return [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), str(os.getpid()), *daemon]
+            guarding = [sys.executable, "-I", "-S", guard.__file__, str(socket_dir), str(os.getpid())]
+            return [*guarding, "/usr/bin/env", HEAP, *daemon]
 
     return GuardedP2P

@@ -57,7 +57,7 @@ def test_the_guard_is_started_in_place_of_the_daemon(tmp_path: Path) -> None:
 
     command = client._make_process_args("p2pd", listen="somewhere")
     assert command[:6] == [sys.executable, "-I", "-S", guard.__file__, str(tmp_path), str(os.getpid())]
-    assert command[6:] == ["p2pd", "-listen=somewhere"]
+    assert command[6:] == ["/usr/bin/env", daemon.HEAP, "p2pd", "-listen=somewhere"]
     assert f"/unix{tmp_path}/" == client._UNIX_SOCKET_PREFIX
     assert client.options["identity_path"] == str(tmp_path / "x.key")
     assert client.options["announce_maddrs"] is None
