@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from itertools import chain, islice
 from pathlib import Path
 
-from node0.errors import NonFiniteGradients, StageLost
+from node0.errors import NonFiniteGradients, StageLost, SwarmTimeout
 from node0.files import write_atomically
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.jobs.job_states import JobState
@@ -202,14 +202,16 @@ class Trainer:
         """Train until the last step, early stopping or a stop; whether the run is finished.
 
         Raises `KeyboardInterrupt`, with the step saved, when `interrupt` was requested during it, on
-        any rank. Where a stage is lost then, what was last fetched from the stages is saved.
+        any rank. Where stages are lost, what was last fetched from them is saved.
         """
         try:
             return self._loop(metrics, interrupt)
-        except StageLost as fault:
+        except SwarmTimeout as fault:
             self.checkpoints.save_kept(self.state.step, self._past)
             logger.warning("left after step %d: %s; %s", self.state.step, fault, what_is_kept(self.run))
-            raise KeyboardInterrupt from None
+            if isinstance(fault, StageLost):
+                raise KeyboardInterrupt from None
+            raise
 
     def _loop(self, metrics: Metrics | None, interrupt: Interrupt) -> bool:
         self.hook.entered(JobState.TRAINING, f"from step {self.state.step} to {self.plan.total_steps}")

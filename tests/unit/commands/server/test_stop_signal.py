@@ -37,6 +37,15 @@ def test_it_ends_the_wait_in_order() -> None:
     assert signal.getsignal(signal.SIGTERM) == stop._ask
 
 
+def test_the_wait_ends_without_a_signal_too() -> None:
+    stop = StopSignal()
+    threading.Timer(0.02, stop.end).start()
+
+    stop.wait()
+
+    assert signal.getsignal(signal.SIGTERM) == stop._ask
+
+
 def test_a_parent_that_is_gone_already_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     monkeypatch.setattr("node0.commands.server.stop_signal.die_with_parent", told.append)

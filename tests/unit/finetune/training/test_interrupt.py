@@ -27,6 +27,15 @@ def test_a_second_request_to_end_hurries_nothing(number):
         assert interrupt.requested
 
 
+def test_the_first_signal_ends_what_the_step_waits_for_once():
+    told = []
+    with watch_signals(on_request=lambda: told.append("stop")):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert told == ["stop"]
+
+
 def test_the_handlers_are_put_back():
     before = signal.getsignal(signal.SIGINT)
     with watch_signals():

@@ -8,8 +8,9 @@ import math
 import pytest
 from scripted_trainer import Listener, make_trainer, microbatch, run
 
-from node0.errors import NonFiniteGradients
+from node0.errors import NonFiniteGradients, StageLost, SwarmTimeout
 from node0.finetune.run_dir import RunDirectory
+from node0.finetune.training.engines.run_engine import Engine
 from node0.finetune.training.hooks import report_end
 from node0.finetune.training.output.resume import read_state
 from node0.finetune.training.trainer import real_tokens
@@ -193,6 +194,45 @@ def test_an_interrupted_run_saves_its_step_and_goes_on_there(tmp_path):
     assert [step.step for step in again.engine.pipeline.steps] == [1, 2, 3, 4, 5]
     assert again.plan.data.steps.position == 6
     assert again.engine.stages[0].lora_A.item() == 6.0
+
+
+class LosingStages(Engine):
+    """Stages that are lost after some steps; what was fetched two steps before is kept."""
+
+    def __init__(self, engine, fault, *, after):
+        super().__init__(engine.stages, engine.pipeline)
+        made = engine.pipeline.train_step
+
+        def train_step(microbatches, step):
+            if step.step == after:
+                raise fault
+            return made(microbatches, step)
+
+        engine.pipeline.train_step = train_step
+
+    @property
+    def steps_since_backup(self):
+        return 2
+
+    def save_kept(self, directory):
+        (directory / "weight").write_text("3.0")
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [(StageLost("a stage is lost"), KeyboardInterrupt), (SwarmTimeout("it stayed away"), SwarmTimeout)],
+)
+def test_a_run_whose_stages_are_lost_keeps_what_was_last_fetched(fault, raised, tmp_path, caplog):
+    trainer = make_trainer(tmp_path, max_steps=8, checkpoint_every_n_steps=8)
+    trainer.engine = trainer.checkpoints.engine = LosingStages(trainer.engine, fault, after=5)
+    with pytest.raises(raised):
+        run(trainer)
+
+    assert f"left after step 5: {fault}; step 3 is kept" in caplog.text
+    again = make_trainer(tmp_path, max_steps=8)
+    run(again)
+    assert [step.step for step in again.engine.pipeline.steps] == [3, 4, 5, 6, 7]
+    assert (again.plan.data.steps.position, again.engine.stages[0].lora_A.item()) == (8, 8.0)
 
 
 def test_a_run_that_stops_early_on_request_is_not_finished(tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from unit.pipeline.swarm.fake_hosts import TRAINING, FakeHost, FakePeer, settings
 
-from node0.errors import ConfigError, SwarmTimeout
+from node0.errors import ConfigError, StageLost, SwarmTimeout
 from node0.pipeline.swarm import roster as module
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.roster import Roster
@@ -156,3 +156,29 @@ def test_a_late_member_that_refuses_the_state_ends_nothing_and_is_not_asked_agai
 
     assert _ids(late) == [["a"]]
     assert peer.hosts["b"].asked["load"] == 1
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_nobody_waits_for_a_lost_stage_once_the_run_is_to_end(peer: FakePeer, before: bool) -> None:
+    roster = _roster(peer, settings(*TWO, num_stages=2, patience=300.0))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.lose("b")
+    if before:
+        roster.stop_waiting()
+    else:
+        peer.loop.call_later(0.05, roster.stop_waiting)
+
+    with pytest.raises(StageLost, match="the run is to end"):
+        peer.run(roster.recover(0, Cut()), timeout=None)
+    with pytest.raises(SwarmTimeout, match="nobody holds head-0, tail-1"):
+        roster.route()
+
+
+def test_a_peer_that_lost_its_daemon_waits_for_nobody(peer: FakePeer) -> None:
+    roster = _roster(peer, settings(*TWO, num_stages=2, patience=300.0))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+    peer.lose("b")
+    peer.fault = SwarmTimeout("the daemon is lost")
+
+    with pytest.raises(SwarmTimeout, match="the daemon is lost"):
+        peer.run(roster.recover(0, Cut()), timeout=None)

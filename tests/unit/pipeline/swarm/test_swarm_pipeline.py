@@ -7,7 +7,7 @@ import pytest
 import torch
 from unit.pipeline.swarm.fake_hosts import TRAINING, FakeHost, FakePeer, settings
 
-from node0.errors import ConfigError
+from node0.errors import ConfigError, StageLost
 from node0.pipeline.protocol import Microbatch, SamplingParams, TrainStep
 from node0.pipeline.swarm import roster
 from node0.pipeline.swarm.host_connection import MemberSpec
@@ -92,3 +92,21 @@ def test_a_session_with_an_unknown_adapter_is_refused(pipeline: SwarmPipeline) -
     with pytest.raises(ConfigError, match="the stages hold no adapter 'other'"):
         pipeline.session(SamplingParams(), max_length=4, adapter="other")
     assert pipeline.session(SamplingParams(seed=1), max_length=4).extend([1]) == 101
+
+
+def test_what_was_last_fetched_is_saved_without_the_stages(
+    pipeline: SwarmPipeline, peer: FakePeer, tmp_path: Path
+) -> None:
+    assert pipeline.steps_since_backup is None, "nothing was fetched yet"
+    for step in range(3):
+        pipeline.train_step(BATCH, TrainStep(step, 0.1))
+    peer.lose("a")
+    peer.lose("spare") if "spare" in peer.streams else peer.hosts.pop("spare")
+    pipeline.stop_waiting()
+
+    with pytest.raises(StageLost):
+        pipeline.train_step(BATCH, TrainStep(3, 0.1))
+
+    assert pipeline.steps_since_backup == 1
+    pipeline.save_kept(tmp_path)
+    assert (tmp_path / "state-000.safetensors").read_bytes() == b"2"

@@ -2,7 +2,7 @@
 import pytest
 
 from node0.errors import ConfigError
-from node0.swarm.run.address import Address, address_of_host, parse_address, parse_seed
+from node0.swarm.run.address import Address, address_of_host, parse_address, parse_seed, same_port
 
 PEER = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
 
@@ -66,3 +66,27 @@ def test_loopback_is_known() -> None:
     assert parse_address("/ip4/127.8.0.1/tcp/1").is_loopback
     assert parse_address("/ip6/::1/tcp/1").is_loopback
     assert not parse_address("/ip4/10.0.0.5/tcp/1").is_loopback
+
+
+@pytest.mark.parametrize(
+    ("listening", "visible", "again"),
+    [
+        (["/ip4/127.0.0.1/tcp/0"], [f"/ip4/127.0.0.1/tcp/4100/p2p/{PEER}"], ["/ip4/127.0.0.1/tcp/4100"]),
+        (["/ip4/0.0.0.0/tcp/4100"], [f"/ip4/10.0.0.5/tcp/4100/p2p/{PEER}"], ["/ip4/0.0.0.0/tcp/4100"]),
+        (
+            ["/ip4/0.0.0.0/tcp/0"],
+            [f"/ip4/10.0.0.5/tcp/4100/p2p/{PEER}", f"/ip4/127.0.0.1/tcp/4100/p2p/{PEER}"],
+            ["/ip4/0.0.0.0/tcp/4100"],
+        ),
+        (
+            ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
+            [f"/ip4/127.0.0.1/tcp/4100/p2p/{PEER}", f"/ip6/::1/tcp/4200/p2p/{PEER}"],
+            ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"],
+        ),
+        (["/ip4/127.0.0.1/tcp/0"], [], ["/ip4/127.0.0.1/tcp/0"]),
+    ],
+)
+def test_a_peer_listens_again_where_it_was_found(
+    listening: list[str], visible: list[str], again: list[str]
+) -> None:
+    assert same_port(listening, visible) == again
