@@ -22,7 +22,7 @@ from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
 from hivemind.utils.multiaddr import Multiaddr
 
-from node0.errors import Node0Error, SwarmTimeout
+from node0.errors import SwarmTimeout
 from node0.swarm.peer.dht_node import GREET_SECONDS, DhtNode
 from node0.swarm.peer.restart_limit import RestartLimit
 from node0.swarm.peer.stream_gate import Handler, StreamGate
@@ -234,7 +234,7 @@ class Peer:
             logger.warning("the daemon of peer %s ended with code %d", self.peer_id, code)
             try:
                 await self._start_again(code)
-            except (Node0Error, OSError, TimeoutError, ControlFailure, P2PDaemonError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, a peer without a daemon must say so
                 reason = " ".join(str(error).split()) or f"no answer within {RESTART_SECONDS:g} s"
                 self.fault = SwarmTimeout(f"the daemon of peer {self.peer_id} is lost: {reason}; start again")
                 self._on_fault()

@@ -55,6 +55,10 @@ async def start_daemon(
             await started.shutdown()
         reason = " ".join(str(error).split())
         raise ConfigError(f"cannot listen on {', '.join(host_maddrs)}: {reason}; see node0 doctor") from None
+    except BaseException:  # nobody waits for this start any more: its daemon must not stay
+        for started in daemon.started:
+            started._terminate()
+        raise
 
 
 async def daemon_end(daemon: P2P) -> int:

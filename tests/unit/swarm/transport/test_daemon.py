@@ -18,7 +18,7 @@ WHERE = ["/ip4/127.0.0.1/tcp/4100", "/ip4/127.0.0.1/tcp/4101"]
 class FakeP2P:
     """hivemind's client: `create` makes one, which then may fail."""
 
-    fault: ClassVar[Exception | None] = None
+    fault: ClassVar[BaseException | None] = None
     made: ClassVar[list["FakeP2P"]] = []
 
     def __init__(self) -> None:
@@ -73,3 +73,24 @@ def test_a_daemon_that_cannot_start_is_one_line_and_leaves_nothing(
     with pytest.raises(ConfigError, match=r"cannot listen on /ip4/.*, /ip4/.*: port in use; see"):
         _start(tmp_path)
     assert [client.is_shut_down for client in FakeP2P.made] == [True]
+
+
+def test_a_start_that_is_given_up_leaves_no_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[FakeP2P] = []
+    monkeypatch.setattr(FakeP2P, "fault", asyncio.CancelledError())
+    monkeypatch.setattr(FakeP2P, "_terminate", lambda self: ended.append(self), raising=False)
+
+    with pytest.raises(asyncio.CancelledError):
+        _start(tmp_path)
+    assert ended == FakeP2P.made != []
+
+
+def test_the_end_of_a_daemon_is_waited_for() -> None:
+    class Child:
+        async def wait(self) -> int:
+            return -9
+
+    client: Any = FakeP2P()
+    client._child = Child()
+
+    assert asyncio.run(daemon.daemon_end(client)) == -9
