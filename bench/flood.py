@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from hivemind.dht.routing import DHTID
 from hivemind.p2p import PeerID
@@ -277,7 +278,7 @@ def _be_stranger(root: Path, asked: int, answers: int) -> int:
     return 0
 
 
-def _is_ready(file: object) -> bool:
+def _is_ready(file: IO[str]) -> bool:
     return bool(select.select([file], [], [], 0)[0])
 
 

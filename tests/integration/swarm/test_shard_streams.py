@@ -193,13 +193,13 @@ def test_a_stranger_gets_no_shard(net: Net, step: int) -> None:
         list(pull_shard(net.stranger, source, 0, stall=5.0))
 
 
-def test_an_announcement_of_a_stranger_does_not_count(
-    net: Net, tmp_path: Path, step: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    announce(net, "stranger", step)
+def test_an_announcement_of_a_stranger_does_not_count(net: Net, tmp_path: Path, step: int) -> None:
+    announced = announce(net, "stranger", step)
 
     assert gatherer(net, tmp_path).gather_all_shards(net.leader, RUN, step, [STAGE], 0.5) is None
-    assert "is not on the allow-list" in caplog.text
+    key = announced.announcement.key
+    assert announced.sealed in net.stranger.get(key).values(), "the stranger keeps it itself"
+    assert net.leader.get(key) == {}, "and no member hears of it"
 
 
 def test_nobody_writes_over_the_announcement_of_another(net: Net, tmp_path: Path, step: int) -> None:
@@ -209,8 +209,9 @@ def test_nobody_writes_over_the_announcement_of_another(net: Net, tmp_path: Path
     other = announced.announcement.model_copy(update={"step": step + 1})
     _, _, replayed = sign_announcement(other, net.keys["honest"])
 
-    for value in (forged, replayed, b"junk"):
-        net.stranger.store(key, subkey, value, seconds=600.0)
+    for writer in (net.stranger, net.hostile):
+        for value in (forged, replayed, b"junk"):
+            writer.store(key, subkey, value, seconds=600.0)
 
     assert net.leader.get(key)[subkey] == announced.sealed
     assert gatherer(net, tmp_path).gather_all_shards(net.leader, RUN, step, [STAGE], 30.0) is not None
