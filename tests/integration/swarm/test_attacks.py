@@ -40,4 +40,4 @@ def test_a_strangers_flood_fills_no_members_memory() -> None:
     done = _bench("flood.py", *sizes, "--turns", "2", "--quiet", "3", "--slower", "0.95", timeout=500.0)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "a stranger: 100 connects, 45 streams, 0 calls answered" in done.stdout
+    assert "0 calls answered" in done.stdout

@@ -262,8 +262,9 @@ class Peer:
 
     async def _leave(self) -> None:
         self._watching.cancel()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._dht.stop(), LEAVE_SECONDS)
+        if self.fault is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._dht.stop(), LEAVE_SECONDS)
         await self._p2p.shutdown()
         current = asyncio.current_task()
         rest = [task for task in asyncio.all_tasks() if task is not current]
