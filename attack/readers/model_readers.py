@@ -102,7 +102,7 @@ def manifest(place: Path) -> Reader:
 def shard(place: Path) -> Reader:
     """A stage's shard of a checkpoint, any change of which is refused."""
     stage = build_stages(ARGS, 1, seed=1)[0]
-    apply_lora(stage, LoRAConfig(rank=2, target_modules=["wq"]))
+    apply_lora(stage, LoRAConfig(rank=2, alpha=4, dropout=0, target_modules=["wq"]))
     tensors = {name: value.detach() for name, value in stage.named_parameters() if "lora" in name}
     facts = ShardFacts("solo-0", 3, 3, 1, "b" * 64, {"rank": 2, "alpha": 2.0}, "{}")
     file = write_shard(place, facts, {f"weight:{name}": value for name, value in tensors.items()})
@@ -150,7 +150,7 @@ def _tokenizer(place: Path) -> Path:
 
 def _adapter(place: Path) -> Path:
     stages = build_stages(ARGS, 1, seed=1)
-    apply_lora(stages[0], LoRAConfig(rank=2, target_modules=["wq"]))
+    apply_lora(stages[0], LoRAConfig(rank=2, alpha=4, dropout=0, target_modules=["wq"]))
     export_base(build_stages(ARGS, 1, seed=1), place / "base")
     export_peft(
         stages, place / "adapter", base_name="../base", base_digest=resolve_base(place / "base").digest

@@ -3,7 +3,7 @@
 
 Also the only reader of the environment on the town's behalf: GT_TOWN_ROOT and GT_ROOT (as `gt` reads
 them), GT_AGENT, GT_TMUX_SOCKET, GT_COST_TIER, GT_DOLT_HOST, _PORT, _USER and _PASSWORD,
-CLAUDE_CONFIG_DIR, the homes of other harnesses (`HARNESS_HOMES`), PATH and XDG_CONFIG_HOME. What is ours in
+CLAUDE_CONFIG_DIR, PATH and XDG_CONFIG_HOME. What is ours in
 a town lies in `.corpus`, `.models`, `.checkpoints` and `.rag`; the town's own files are read, and only its
 settings files are ever written.
 """
@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,6 @@ CLAUDE_STATE = ".claude.json"
 HOME_TOWN = "~/gt"
 DOLT_PORT = 3307
 ANY_ADDRESS = ("0.0.0.0", "::", "*")
-
-HARNESS_HOMES: Mapping[str, Sequence[tuple[str, str, str]]] = {
-    "codex": [("CODEX_HOME", "", "~/.codex")],
-    "gemini": [("GEMINI_CLI_HOME", ".gemini", "~/.gemini")],
-    "opencode": [("XDG_DATA_HOME", "opencode", "~/.local/share/opencode")],
-    "pi": [("PI_CODING_AGENT_DIR", "", "~/.pi/agent"), ("OMP_CODING_AGENT_DIR", "", "~/.omp/agent")],
-}
-"""Where harnesses keep their own files: the variable that moves the place, what is appended to it, and the
-place where it is not set."""
 
 
 @dataclass(frozen=True)
@@ -254,27 +245,6 @@ class Town:
         elif not named:
             places.append(Path("~/.claude").expanduser())
         return [place for place in dict.fromkeys(places) if (place / "projects").is_dir()]
-
-    def harness_homes(self, harness: str) -> list[Path]:
-        """Directories where a harness keeps its own files, of those in `HARNESS_HOMES`.
-
-        Those that the environment names, those that an agent's entry of the town or of a rig starts it with,
-        and the user's own.
-        """
-        environments = [os.environ, *self._agent_environments()]
-        places = []
-        for variable, inside, home in HARNESS_HOMES.get(harness, ()):
-            named = [str(environment.get(variable) or "") for environment in environments]
-            places += [self.expand(name) / inside for name in named if name]
-            places.append(Path(home).expanduser())
-        return [place for place in dict.fromkeys(places) if place.is_dir()]
-
-    def _agent_environments(self) -> Iterator[Mapping[str, Any]]:
-        """What agents are started with, beside gt's own variables."""
-        for rig in ("", *self.rigs()):
-            for content in (self.read_rig_settings(rig), self.read_presets(rig)):
-                entries = _part(content, "agents").values()
-                yield from (_part(entry, "env") for entry in entries if isinstance(entry, dict))
 
     def account_states(self) -> list[Path]:
         """What Claude Code keeps of the user's answers, for each of the town's accounts."""

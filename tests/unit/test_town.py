@@ -130,36 +130,6 @@ def test_the_users_own_session_files_are_read_only_when_nothing_names_a_place(
     assert town.claude_dirs() == []
 
 
-def test_other_harnesses_are_looked_for_where_environment_and_agents_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    town = Town(a_town(tmp_path / "gt"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for variable in ("CODEX_HOME", "XDG_DATA_HOME", "PI_CODING_AGENT_DIR", "OMP_CODING_AGENT_DIR"):
-        monkeypatch.delenv(variable, raising=False)
-    names = (".codex", "variable", "agent", "rig", "preset/opencode", ".omp/agent")
-    places = {name: tmp_path / name for name in names}
-    for place in places.values():
-        place.mkdir(parents=True)
-    town.rigs_file.write_text(json.dumps({"rigs": {"demo": {}}}))
-    entries = {
-        town.settings_file: {"a": {"env": {"CODEX_HOME": str(places["agent"])}}, "b": "broken", "c": {}},
-        town.rig_settings_file("demo"): {"a": {"env": {"CODEX_HOME": "~/rig"}}},
-        town.root / "settings" / "agents.json": {"a": {"env": {"XDG_DATA_HOME": str(tmp_path / "preset")}}},
-    }
-    for path, agents in entries.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"agents": agents}))
-
-    assert town.harness_homes("codex") == [places["agent"], places["rig"], places[".codex"]]
-    monkeypatch.setenv("CODEX_HOME", str(places["variable"]))
-    assert town.harness_homes("codex")[0] == places["variable"]
-    assert town.harness_homes("opencode") == [places["preset/opencode"]]
-    assert town.harness_homes("pi") == [places[".omp/agent"]]
-    assert town.harness_homes("gemini") == []
-    assert town.harness_homes("claude-code") == []
-
-
 def test_rigs_come_from_the_towns_own_list(tmp_path: Path) -> None:
     town = Town(a_town(tmp_path))
     assert town.rigs() == []

@@ -64,11 +64,11 @@ class Known(Protocol):
     def learn(self, values: Iterable[tuple[str, str]]) -> None:
         """Look for values from now on too, each with its kind, as it was written."""
 
-    def news(self) -> "Known | None":
-        """What finds only values that are new since the corpus was looked through; None where none is."""
+    def take_news(self) -> "Known | None":
+        """What finds only values that are new since the last time it was taken; None where none is."""
 
     def keep(self) -> None:
-        """The corpus was looked through for everything that is known now."""
+        """The corpus was looked through for all news that were taken."""
 
 
 class CorpusScrubber(TextScrubber):

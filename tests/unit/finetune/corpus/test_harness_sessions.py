@@ -16,11 +16,12 @@ from node0.finetune.corpus.collect.session_recordings import SessionRecordings
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.schema import Source
 from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.corpus.town.harness_homes import HARNESS_HOMES
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES
 from node0.finetune.corpus.transcript.recording import Recording
 from node0.finetune.data.preview import preview
-from node0.town import HARNESS_HOMES, Town
+from node0.town import Town
 
 CUT, SUMMARY = "answer that was interrupted", "summary that the harness asked for"
 REWRITTEN = "answer with a call that the harness rewrote"

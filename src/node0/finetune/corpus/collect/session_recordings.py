@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from node0.finetune.corpus.schema import Source
+from node0.finetune.corpus.town.harness_homes import harness_homes
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.town.timestamps import timestamp_of
 from node0.finetune.corpus.transcript.known_harnesses import CLAUDE_CODE, HARNESSES
@@ -30,7 +31,7 @@ class SessionRecordings:
     """
 
     def __init__(self, town: Town, sessions: Sequence[Session], claude_dirs: Iterable[Path]) -> None:
-        homes: dict[Source, Iterable[Path]] = {name: town.harness_homes(name) for name in HARNESSES}
+        homes: dict[Source, Iterable[Path]] = {name: harness_homes(town, name) for name in HARNESSES}
         homes[CLAUDE_CODE.source] = claude_dirs
         self._by_id: dict[str, Recording] = {}
         for name, harness in HARNESSES.items():
