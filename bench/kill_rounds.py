@@ -73,7 +73,7 @@ class Round:
     due: dict[str, float] = field(default_factory=dict)
     "When a member is started again."
 
-    seen: set[int] = field(default_factory=set)
+    seen: dict[int, str] = field(default_factory=dict)
     "Every process that was ever there."
 
     @property
@@ -125,7 +125,7 @@ class Round:
     def note(self) -> None:
         """Remember the processes of now, to look for them at the end."""
         for pid in self.processes.values():
-            self.seen |= {pid, *descendants(pid)}
+            self.seen |= {each: _born(each) for each in (pid, *descendants(pid)) if each not in self.seen}
 
     def step(self) -> int:
         """The last step that the trainer told of."""
@@ -147,15 +147,26 @@ class Round:
                 forked.ended(pid)
             time.sleep(0.1)
         left = self._left()
-        for pid in self.seen:
+        for pid in self.alive():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return left
 
     def _left(self) -> list[str]:
         sockets = [socket_directory(self.run, member) for member in (*STAGES, TRAINER)]
-        living = [f"process {pid}" for pid in sorted(self.seen) if is_alive(pid)]
+        living = [f"process {pid}" for pid in sorted(self.alive())]
         return living + [f"sockets of {each.name}" for each in sockets if each.exists()]
+
+    def alive(self) -> list[int]:
+        """Those seen that live; a number that another process has got since is not one of them."""
+        return [pid for pid, born in self.seen.items() if is_alive(pid) and _born(pid) == born]
+
+
+def _born(pid: int) -> str:
+    """When a process began, in ticks since the machine did; empty for one that is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""
 
 
 def main() -> None:
@@ -256,7 +267,7 @@ def cleared(here: Round) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid in here.seen | set(here.processes.values()):
+        for pid in {*here.alive(), *here.processes.values()}:
             with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -20,9 +20,6 @@ from node0.bounded.helper_loop import LENGTH, Refused
 
 ROOT = Path(__file__).parents[2]
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from node0.bounded.helper_loop import serve; serve()"
-_PIPE = 1 << 20
-"Bytes that wait in a pipe: most conversations go through at once."
-
 _TOO_LARGE = "takes more memory than it may have"
 _TRIES = 2
 "A helper that the system ended between two requests is started again once."
@@ -86,7 +83,6 @@ class Helper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                pipesize=_PIPE,
                 start_new_session=True,  # a Ctrl-C is this process's affair
             )
             self._end = weakref.finalize(self, _ended, self._process)

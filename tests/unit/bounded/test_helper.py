@@ -89,15 +89,17 @@ def test_a_forked_process_has_a_helper_of_its_own(helper: Helper) -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, str(helper.ask(f"{WORK}:number", None)).encode())
-        helper.close()
-        os._exit(0)
+        try:
+            os.write(writing, str(helper.ask(f"{WORK}:number", None)).encode())
+            helper.close()
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
 
+    os.close(writing)
     assert int(os.read(reading, 20)) != ours
     assert helper.ask(f"{WORK}:number", None) == ours
     os.close(reading)
-    os.close(writing)
 
 
 def test_a_fault_of_our_own_in_the_helper_is_no_bound(helper: Helper) -> None:

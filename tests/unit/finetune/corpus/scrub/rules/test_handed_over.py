@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from handed_over_lines import HARMLESS
+from harmless_lines import HARMLESS
 
 from node0.finetune.corpus.scrub.rules.handed_over import is_odd
 from node0.finetune.corpus.scrub.surrogates import Surrogates
