@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from node0.documents.json_document import read_object
 from node0.errors import BadCheckpoint, ConfigError, UnsupportedArchitecture
+from node0.model_files import MODEL_CONFIG
 from node0.models.llama.arguments import LlamaArguments, RopeScaling
 from node0.models.llama.blocks import ffn_dim
 from node0.models.llama.rope import head_dim
@@ -29,6 +30,23 @@ _UNSCALED = (None, "default")
 _ROPE_FIELDS = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """What `directory`/config.json holds.
+
+    Raises:
+        BadCheckpoint: the file is absent, or no JSON object of a config's size.
+    """
+    path = directory / MODEL_CONFIG
+    try:
+        return read_object(path)
+    except FileNotFoundError:
+        raise BadCheckpoint(
+            f"{directory} has no {MODEL_CONFIG}; name a directory that holds a base"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{path} cannot be read ({error}); name a directory that holds a base") from error
+
+
 def read_arguments(directory: Path) -> LlamaArguments:
     """Arguments of the whole model from `directory`/config.json.
 
@@ -36,11 +54,7 @@ def read_arguments(directory: Path) -> LlamaArguments:
         BadCheckpoint: the file is absent or wrong.
         UnsupportedArchitecture: it describes a model that these layers cannot compute.
     """
-    path = directory / "config.json"
-    try:
-        config = read_object(path)
-    except (OSError, ValueError) as error:
-        raise BadCheckpoint(f"{path} cannot be read ({error}); name a directory that holds a base") from error
+    path, config = directory / MODEL_CONFIG, read_config(directory)
     try:
         return arguments_from_config(config, where=str(path))
     except ValidationError as error:

@@ -2,7 +2,6 @@
 """What a plan knows of a model that transformers computes, read from its config.json without its weights."""
 
 import inspect
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import __version__ as installed
 
 from node0.errors import BadCheckpoint, UnsupportedArchitecture
 from node0.model_files import MODEL_CONFIG
+from node0.models.hf_config import read_config
 
 UNLIMITED = 1 << 30
 "Positions of a model whose config.json names no limit, as a recurrent one has none."
@@ -86,7 +86,7 @@ def read_hf_config(directory: Path) -> PretrainedConfig:
         BadCheckpoint: transformers cannot read it, or the weights are quantized.
         UnsupportedArchitecture: it is no causal language model of the installed transformers.
     """
-    where, family = directory / MODEL_CONFIG, _model_type(directory)
+    where, family = directory / MODEL_CONFIG, read_config(directory).get("model_type")
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except (KeyError, ValueError) as error:
@@ -210,15 +210,6 @@ def _without_chance(config: PretrainedConfig) -> None:
                 setattr(part, name, 0.0)
         if hasattr(part, "output_router_logits"):
             part.output_router_logits = False
-
-
-def _model_type(directory: Path) -> object:
-    path = directory / MODEL_CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadCheckpoint(f"{path} cannot be read ({error}); name a directory that holds a base") from error
-    return config.get("model_type") if isinstance(config, dict) else None
 
 
 def _first_line(error: Exception) -> str:

@@ -54,7 +54,7 @@ def test_a_base_that_is_named_is_looked_at_with_and_without_a_run(
     (tmp_path / "empty").mkdir()
     run = ["--run", str(tmp_path / "run")] if with_run else []
 
-    for name, said in (("nowhere", "is no directory"), ("empty", "has no model.safetensors")):
+    for name, said in (("nowhere", "is no directory"), ("empty", "has no config.json")):
         assert main([*run, "--base-model", str(tmp_path / name), "--json"]) == 1
         (row,) = [row for row in json.loads(capsys.readouterr().out) if row["state"] == "bad"]
         assert (row["check"], said in row["found"]) == ("base", True)

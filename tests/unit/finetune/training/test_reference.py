@@ -150,10 +150,17 @@ def test_base_precision_and_first_adapter_tell_models_apart(tmp_path):
         (tmp_path / name / "adapter_config.json").write_text("{}")
         (tmp_path / name / "adapter_model.safetensors").write_text(name)
 
-    def model(base="b", dtype=torch.float32, start=None):
-        config = SimpleNamespace(init_adapter=None if start is None else tmp_path / start)
+    def model(base="b", dtype=torch.float32, start=None, quantize=None):
+        adapter = None if start is None else tmp_path / start
+        config = SimpleNamespace(init_adapter=adapter, quantize=quantize)
         return reference_model(SimpleNamespace(base_digest=base, dtype=dtype, config=config))
 
-    others = [model("c"), model(dtype=torch.bfloat16), model(start="one"), model(start="two")]
+    others = [
+        model("c"),
+        model(dtype=torch.bfloat16),
+        model(start="one"),
+        model(start="two"),
+        model(quantize="nf4"),
+    ]
     assert model() == model()
-    assert len({model(), *others}) == 5
+    assert len({model(), *others}) == 6

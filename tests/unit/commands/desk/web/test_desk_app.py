@@ -74,8 +74,8 @@ def test_every_address_of_the_table_has_a_page_without_the_token_none(town: Town
         ("/corpus?page=none", 400, "page &#39;none&#39; is not 1, 2, ..."),
         ("/corpus?role=wizard", 404, "wizard"),
         ("/versions/mayor:9", 404, "no version 9"),
-        (f"/corpus/{'x' * 4000}", 500, "File name too long"),
-        ("/corpus/%00", 404, "no entry"),
+        (f"/corpus/{'x' * 4000}", 404, "is no id of an entry"),
+        ("/corpus/%00", 404, "is no id of an entry"),
         ("/versions/mayor:1/reports/1", 404, "has 0 reports"),
     ],
 )
