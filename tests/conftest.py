@@ -28,11 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     home = tempfile.TemporaryDirectory(prefix="node0-home-")
     config.add_cleanup(home.cleanup)
-    for name in [
-        name
-        for name in os.environ
-        if name.startswith(("GT_", "HF_", "XDG_", "CLAUDE_", "CODEX_", "GEMINI_", "PI_", "OMP_"))
-    ]:
+    # OMP_NUM_THREADS, which is not of omp, stays: with other threads sums are rounded otherwise.
+    foreign = ("GT_", "HF_", "XDG_", "CLAUDE_", "CODEX_", "GEMINI_", "PI_CODING_", "OMP_CODING_")
+    for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
     os.environ["HOME"] = home.name
     # Where these are set pytest writes how two values differ line by line: of two weight files for hours.
