@@ -45,6 +45,7 @@ integration: setup
 
 bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
 	$(BIN)/python bench/train_vs_trl.py
+	$(BIN)/python bench/four_bit.py
 	$(BIN)/python bench/generate_vs_transformers.py
 	$(BIN)/python bench/serve.py
 	PYTHONPATH=examples $(BIN)/python bench/long_prompt.py

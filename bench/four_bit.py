@@ -11,9 +11,7 @@ torch's allocator gave on a GPU.
 
 import argparse
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from child_process import in_child
 from model_sizes import SIZES, arguments
 
 MIB = 1 << 20
@@ -46,7 +45,10 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="four-bit-") as place:
         _write_base(Path(place), options)
-        found = {kind: _child({**options, "kind": kind, "place": place}) for kind in KINDS}
+        found = {
+            kind: in_child(__file__, {**options, "kind": kind, "place": place}, seconds=1800)
+            for kind in KINDS
+        }
     print(f"{options['size']}, {options['steps']} steps of {options['tokens']} tokens, {options['device']}")
     worst = {kind: _print(kind, found[kind], found[PEER]) for kind in KINDS}
     return int(any(worst[kind] > 1.01 for kind in KINDS[:3]))
@@ -76,18 +78,6 @@ def _write_base(place: Path, options: dict[str, Any]) -> None:
     export_base(stages, place / "base")
     apply_lora(stages[0], LoRAConfig(rank=16, alpha=32, dropout=0.0, target_modules=list(ALL_LINEAR)))
     export_peft(stages, place / "adapter", base_name=str(place / "base"), base_digest=None)
-
-
-def _child(given: dict[str, Any]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", json.dumps(given)],
-        env=os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=1800,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _measure(given: dict[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,12 @@ let a run start that does not fit:
 
 import argparse
 import json
-import os
 import resource
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from child_process import in_child
 from model_sizes import SIZES, arguments
 
 SETTINGS: dict[str, dict[str, object]] = {
@@ -55,25 +53,13 @@ def main() -> int:
                     "tokens": max(row, options.tokens),
                     "device": options.device,
                 }
-                found = _child(given | SETTINGS[settings])
+                found = in_child(__file__, given | SETTINGS[settings], seconds=900)
                 name = f"{size}, rows of {row}, {settings}"
                 ratio = found["estimate"] / found["peak"]
                 print(
                     f"{name:44}{found['estimate']:10.0f}{found['peak']:10.0f}{ratio:7.2f}   {found['note']}"
                 )
     return 0
-
-
-def _child(given: dict[str, Any]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", json.dumps(given)],
-        env=os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=900,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _measure(given: dict[str, Any]) -> dict[str, Any]:
