@@ -48,12 +48,12 @@ def test_a_night_trains_and_evaluates_and_the_next_one_has_nothing_to_do(
 
     rows = night(town, capsys)
 
-    assert [(row["step"], row["code"]) for row in rows] == [("train", 0), ("evaluate", 0), ("deploy", 3)]
-    assert "not put to work" in str(rows[2]["result"])
+    assert [(row["step"], row["code"]) for row in rows] == [("train", 0), ("evaluate", 0), ("wait", 0)]
+    assert "deacon:1 is not put to work" in str(rows[2]["why"])
     registry = ModelRegistry(town)
     entry = registry.require("deacon")
     assert entry.spelled == "deacon:1" and RunDirectory(Path(entry.artifact_path)).has_tokenizer
     assert [one.suite for one in registry.evaluations(entry)] == ["replay"]
     registry.close()
     assert town.read_settings().get("role_agents", {}).get("deacon") is None
-    assert "deploy" in [row["step"] for row in night(town, capsys, "--dry-run")]
+    assert [row["step"] for row in night(town, capsys, "--dry-run")] == ["wait"]
