@@ -24,7 +24,7 @@ import torch
 
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.plan.training_settings import resolve_training
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent / "build" / "bench-defaults"

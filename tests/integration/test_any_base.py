@@ -17,7 +17,7 @@ from node0.finetune.config import FineTuneConfig
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.run_engine import build_engine
 from node0.finetune.training.plan.run_plan import describe, make_plan
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.lora.adapter import apply_lora, lora_layers
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.model_files import ADAPTER_WEIGHTS

@@ -18,7 +18,7 @@ from node0.finetune.registry.integrity import MOVES
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.loglines import RESUME_TRIGGERED
 from node0.town import Town
 

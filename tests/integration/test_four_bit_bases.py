@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.plan.run_plan import describe, make_plan
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.lora.four_bit import FourBitLinear
 from node0.lora.linear import LoRALinear
 from node0.model_files import ADAPTER_WEIGHTS

@@ -14,7 +14,7 @@ from node0.errors import BadCheckpoint
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.inference.loading import load_model
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from tiny_run import configure, make_base, make_corpus
 from node0 import run_corpus
 from node0.commands.model import model_options as run_model
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from tiny_run import configure, make_base, make_corpus
 from node0.finetune.checkpoint.assembler import assemble_checkpoint
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.resume import find_state, read_state
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.models.stage_name import stage_names
 from node0.server.stage.shard_file import ShardFacts, from_state, write_shard
 

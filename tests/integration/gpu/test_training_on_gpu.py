@@ -8,7 +8,7 @@ import torch
 from tiny_run import configure, make_base, make_corpus
 from torch import Tensor
 
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.lora.adapter import apply_lora
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.factory import build_stages

@@ -39,7 +39,7 @@ from node0.finetune.training.plan.run_plan import (
     refuse_oversize_plan,
     warnings,
 )
-from node0.finetune.training.trainer import run_plan
+from node0.finetune.training.run import run_plan
 from node0.pipeline.ranks import ALONE, Ranks
 from node0.settings import Resolved
 

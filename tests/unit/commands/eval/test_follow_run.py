@@ -8,7 +8,7 @@ from tiny_run import configure, make_base, make_corpus
 from node0.commands.eval.eval_options import main
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.output.run_lock import hold
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.step_directories import step_numbers
 
 Output = pytest.CaptureFixture[str]

@@ -6,7 +6,7 @@ from tiny_run import make_base, make_corpus, settings
 
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.training.output.run_result import finished_result, next_run_directory, unused_settings
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 from node0.settings import resolve
 
 

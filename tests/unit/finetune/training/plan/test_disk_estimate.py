@@ -16,7 +16,7 @@ from node0.finetune.training.plan.disk_estimate import (
     telling_need,
 )
 from node0.finetune.training.plan.run_plan import make_plan
-from node0.finetune.training.trainer import train
+from node0.finetune.training.run import train
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 16}], ids=["all weights", "adapter"])
