@@ -10,9 +10,9 @@ from torch import Tensor
 from node0.errors import ConfigError
 from node0.models.block_cache import BLOCK, BlockCache
 from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
-from node0.models.llama.batch_attention import ROWS, BatchAttention, Segment, positions_of
+from node0.models.llama.batch_attention import BatchAttention, Segment, positions_of
 from node0.models.llama.layers import LlamaStage, TailExpert
-from node0.models.llama.packed_linear import FEW_ROWS, all_packed
+from node0.models.llama.packing import row_multiple
 
 
 class BatchRunner:
@@ -32,7 +32,7 @@ class BatchRunner:
         self._stages = list(stages)
         for stage in stages:
             stage.pack_matrices()
-        self._multiple = FEW_ROWS if all(map(all_packed, stages)) else ROWS
+        self._multiple = max(map(row_multiple, stages))
         self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]

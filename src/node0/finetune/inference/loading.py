@@ -20,13 +20,14 @@ from node0.finetune.inference.generator import Generator
 from node0.finetune.inference.source import ModelSource, find_adapter, find_model
 from node0.lora.adapter import lora_layers
 from node0.models.block_cache import block_bytes
-from node0.models.device import multiplies_bfloat16, packs_matrices, pick_device
+from node0.models.device import multiplies_bfloat16, pick_device
 from node0.models.digest import tensor_shapes
 from node0.models.factory import empty_stages, load_stages
 from node0.models.llama.adapter_rows import Products, adapter_products
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.faster_type import faster_dtype
 from node0.models.llama.layers import LlamaStage, cache_dtype
+from node0.models.llama.packing import may_pack
 from node0.models.llama.rope import head_dim
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.local import LocalPipeline
@@ -211,7 +212,7 @@ def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "aut
     """Bytes that `load_runner` will keep; a head that is also the embedding may be packed, as one more."""
     args, place = source.base.args, pick_device(device)
     kind = _dtype(dtype, place, source)
-    copied = args.tie_embeddings and packs_matrices(place, kind)
+    copied = args.tie_embeddings and may_pack(place, kind)
     return (_parameters(source) + copied * args.vocab_size * args.hidden_dim) * kind.itemsize
 
 

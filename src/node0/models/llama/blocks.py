@@ -12,7 +12,7 @@ from torch.nn import functional
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import Layout, attend, attend_cached
-from node0.models.llama.packed_linear import PackedLinear
+from node0.models.llama.packing import Matrix
 from node0.models.llama.rope import head_dim, rotate
 
 
@@ -75,8 +75,8 @@ class Attention(nn.Module):
         self.wq = nn.Linear(args.hidden_dim, args.n_heads * dim, bias=args.qkv_bias)
         self.wk = nn.Linear(args.hidden_dim, kv_heads * dim, bias=args.qkv_bias)
         self.wv = nn.Linear(args.hidden_dim, kv_heads * dim, bias=args.qkv_bias)
-        self.wo: nn.Linear | PackedLinear = nn.Linear(args.n_heads * dim, args.hidden_dim, bias=args.out_bias)
-        self.wqkv: nn.Linear | PackedLinear | None = None
+        self.wo: Matrix = nn.Linear(args.n_heads * dim, args.hidden_dim, bias=args.out_bias)
+        self.wqkv: Matrix | None = None
         self.q_norm = RMSNorm(dim, args.norm_eps) if args.qk_norm else None
         self.k_norm = RMSNorm(dim, args.norm_eps) if args.qk_norm else None
 
@@ -114,9 +114,9 @@ class FeedForward(nn.Module):
         super().__init__()
         width = ffn_dim(args)
         self.w1 = nn.Linear(args.hidden_dim, width, bias=args.mlp_bias)
-        self.w2: nn.Linear | PackedLinear = nn.Linear(width, args.hidden_dim, bias=args.mlp_bias)
+        self.w2: Matrix = nn.Linear(width, args.hidden_dim, bias=args.mlp_bias)
         self.w3 = nn.Linear(args.hidden_dim, width, bias=args.mlp_bias)
-        self.w13: nn.Linear | PackedLinear | None = None
+        self.w13: Matrix | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, tokens, hidden) to the same."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from node0.models.llama.attention import attend_cached
 from node0.models.llama.blocks import Attention, Context, FeedForward, RMSNorm, TransformerBlock
-from node0.models.llama.packed_linear import PackedLinear
+from node0.models.llama.packing import Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class DecodeLayer:
         self._w13, self._w2 = _product(feed_forward.w13), _product(feed_forward.w2)
 
 
-def _product(layer: nn.Linear | PackedLinear) -> Callable[[Tensor], Tensor]:
+def _product(layer: Matrix) -> Callable[[Tensor], Tensor]:
     """What a layer computes, without the calls that a module makes around it."""
-    if isinstance(layer, PackedLinear):
+    if not isinstance(layer, nn.Linear):
         return layer.forward
     return partial(functional.linear, weight=layer.weight, bias=layer.bias)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear layers whose matrices lie as oneDNN reads them, for generation on a processor.
+"""Linear layers whose matrices lie as oneDNN reads them, for generation where nothing is compiled.
 
 A product of few rows with a plain matrix lays the matrix out first, which takes longer than the product.
 """
@@ -37,24 +37,7 @@ class PackedLinear(nn.Module):
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], ""))
 
 
-def pack_matrices(module: nn.Module) -> None:
-    """Replace each linear layer in `module` that is faster packed; one matrix at a time is there twice.
-
-    A matrix that is also used otherwise, as a tied head is, stays beside its packed copy.
-    """
-    for path in [path for path, layer in module.named_modules() if _pays(layer)]:
-        parent, _, child = path.rpartition(".")
-        owner = module.get_submodule(parent)
-        setattr(owner, child, PackedLinear(cast(nn.Linear, getattr(owner, child))))
-
-
-def all_packed(module: nn.Module) -> bool:
-    """Whether no linear layer in `module` is left plain."""
-    return not any(isinstance(layer, nn.Linear) for layer in module.modules())
-
-
-def _pays(layer: nn.Module) -> bool:
-    if not isinstance(layer, nn.Linear):
-        return False
+def pays(layer: nn.Linear) -> bool:
+    """Whether a layer is faster packed here."""
     weight = layer.weight
     return weight.numel() >= _WORTHWHILE and packs_matrices(weight.device.type, weight.dtype)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products compiled for this processor, on torch's tensors and in torch's own threads.
+
+The code is made by llvmlite in a fraction of a second when it is first needed, and kept in this process.
+Threads are those of the OpenMP runtime that torch itself brings: a second pool would spin against it.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from llvmlite import binding
+from torch import Tensor
+from torch.nn import functional
+
+from node0.models.compiled.processor import Processor, this_processor
+from node0.models.compiled.product_code import ENTRY, panel_width, product_code
+
+TYPES = (torch.float32, torch.bfloat16)
+
+_ALONE = 1 << 16
+"Multiplications up to which one thread is faster than waking others."
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """A matrix and its bias as a product reads them."""
+
+    weight: Tensor
+    "(panels, words, panel) in float32, (panels, words, panel, 2) in bfloat16; zeros fill up."
+
+    bias: Tensor
+    "float32 (panels * panel), zeros where there is none."
+
+
+class Product:
+    """y = x Wᵀ + b in one type of x, W and y, with sums in float32.
+
+    A row's result depends on the row alone: see `product_code`.
+    """
+
+    def __init__(self, processor: Processor, dtype: torch.dtype) -> None:
+        self._width, self._dtype = panel_width(processor), dtype
+        self._in_a_word = 4 // dtype.itemsize
+        self._engine = _compiled(processor, product_code(processor, narrow=dtype == torch.bfloat16))
+        kinds = [ctypes.c_void_p] * 5 + [ctypes.c_int64] * 3 + [ctypes.c_int32]
+        self._call = ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(ENTRY))
+        self._parallel = _torch_pool()
+
+    def panels(self, weight: Tensor, bias: Tensor | None = None) -> Panels:
+        """Lay out a matrix (out, in) and a bias (out,) of the product's type."""
+        outputs, inputs = weight.shape
+        more = -outputs % self._width
+        filled = functional.pad(weight.detach(), (0, -inputs % self._in_a_word, 0, more))
+        words = filled.view(-1, self._width, filled.shape[1] // self._in_a_word, self._in_a_word)
+        laid = words.transpose(1, 2).contiguous()
+        given = weight.new_zeros(outputs) if bias is None else bias.detach()
+        return Panels(
+            laid.squeeze(-1) if self._in_a_word == 1 else laid, functional.pad(given.float(), (0, more))
+        )
+
+    def __call__(self, x: Tensor, panels: Panels, outputs: int) -> Tensor:
+        """(..., in) to (..., out); no gradient passes."""
+        if x.shape[-1] % self._in_a_word:
+            x = functional.pad(x, (0, 1))
+        x, words = x.contiguous(), x.shape[-1] // self._in_a_word
+        y = x.new_empty((*x.shape[:-1], outputs))
+        rows = y.numel() // outputs
+        threads = torch.get_num_threads() if rows * words * outputs > _ALONE else 1
+        addresses = (x.data_ptr(), panels.weight.data_ptr(), panels.bias.data_ptr(), y.data_ptr())
+        self._call(self._parallel, *addresses, rows, words, outputs, threads)
+        return y
+
+
+@cache
+def product_here(dtype: torch.dtype) -> Product | None:
+    """The product of a type on this processor; None where none can be compiled for it."""
+    found = this_processor()
+    if dtype not in TYPES or found is None or _torch_pool() is None:
+        return None
+    return Product(found, dtype)
+
+
+@cache
+def _torch_pool() -> int | None:
+    """Address of GOMP_parallel in the OpenMP runtime of torch; None where it has another one."""
+    try:
+        entry = ctypes.CDLL(torch._C.__file__).GOMP_parallel
+    except (OSError, AttributeError):
+        return None
+    return ctypes.cast(entry, ctypes.c_void_p).value
+
+
+def _compiled(processor: Processor, code: str) -> Any:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=processor.name, features=processor.features, opt=3
+    )
+    module = binding.parse_assembly(code)
+    module.triple = machine.triple
+    module.verify()
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linear layers that multiply by machine code of ours, for generation on a processor."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from node0.models.compiled.product import Product
+
+
+class CompiledLinear(nn.Module):
+    """What `nn.Linear` computes, to rounding; its `weight` cannot be read, trained or saved.
+
+    A row's result depends on nothing but the row.
+    """
+
+    def __init__(self, plain: nn.Linear, product: "Product") -> None:
+        super().__init__()
+        self.in_features, self.out_features = plain.in_features, plain.out_features
+        self._product = product
+        self._panels = panels = product.panels(plain.weight, plain.bias)
+        self.weight = nn.Parameter(panels.weight, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out), in the type of the matrix."""
+        return self._product(x, self._panels, self.out_features)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the matrices of a module are laid out for generation: for machine code of ours, for oneDNN, or not.
+
+The choice is made for a layer, by its type and place alone, when the layer is packed. What it computes for a
+row is then the same for prompts, answers and guesses, however many rows there are.
+"""
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from node0.models.device import packs_matrices
+from node0.models.llama.batch_attention import ROWS
+from node0.models.llama.compiled_linear import CompiledLinear
+from node0.models.llama.packed_linear import FEW_ROWS, PackedLinear, pays
+
+if TYPE_CHECKING:
+    from node0.models.compiled.product import Product
+
+Matrix = nn.Linear | PackedLinear | CompiledLinear
+"A linear layer, packed or not."
+
+
+def pack_matrices(module: nn.Module) -> None:
+    """Replace each linear layer in `module` that is faster packed; one matrix at a time is there twice.
+
+    A matrix that is also used otherwise, as a tied head is, stays beside its packed copy.
+    """
+    for path in [path for path, layer in module.named_modules() if isinstance(layer, nn.Linear)]:
+        parent, _, child = path.rpartition(".")
+        owner = module.get_submodule(parent)
+        setattr(owner, child, _packed(cast(nn.Linear, getattr(owner, child))))
+
+
+def row_multiple(module: nn.Module) -> int:
+    """To which multiple rows are filled up, so that a row's bits do not depend on those beside it."""
+    layers = list(module.modules())
+    if any(isinstance(layer, nn.Linear) for layer in layers):
+        return ROWS
+    return FEW_ROWS if any(isinstance(layer, PackedLinear) for layer in layers) else 1
+
+
+def may_pack(device: str, dtype: torch.dtype) -> bool:
+    """Whether some matrices of a type are packed on a device."""
+    return compiled_product(device, dtype) is not None or packs_matrices(device, dtype)
+
+
+def compiled_product(device: str, dtype: torch.dtype) -> "Product | None":
+    """The product that is compiled for this processor; None where it, its compiler or torch's threads differ."""
+    if device != "cpu":
+        return None
+    try:
+        from node0.models.compiled.product import product_here  # llvmlite comes with the extra `serve`
+    except (ImportError, OSError):
+        return None
+    return product_here(dtype)
+
+
+def _packed(layer: nn.Linear) -> nn.Module:
+    product = compiled_product(layer.weight.device.type, layer.weight.dtype)
+    if product is not None:
+        return CompiledLinear(layer, product)
+    return PackedLinear(layer) if pays(layer) else layer
