@@ -64,7 +64,10 @@ class Server:
 
 
 def servers(model: Path, dtype: str, threads: int) -> list[Server]:
-    """Ours, and those of the others that are installed, over a directory of Hugging Face."""
+    """Ours, and those of the others that are installed, over a directory of Hugging Face.
+
+    What they leave lies beside it.
+    """
     ours = (*OURS, "--model", f"{MODEL}={model}", "--dtype", dtype, "--port", "0")
     found = [Server("ours", ours, VllmDialect(), "/ready")]
     llama, vllm = ENGINES / "llama-cpp" / "bin", ENGINES / "vllm" / "bin"
@@ -85,7 +88,11 @@ def servers(model: Path, dtype: str, threads: int) -> list[Server]:
                 (str(vllm / line.argv[0]), *line.argv[1:]),
                 VllmUnending(),
                 "/health",
-                {**dict(line.environment), "VLLM_CPU_KVCACHE_SPACE": "1"},
+                {
+                    **dict(line.environment),
+                    "VLLM_CPU_KVCACHE_SPACE": "1",
+                    "VLLM_RPC_BASE_PATH": str(model.parent),  # where it leaves its sockets
+                },
             )
         )
     return found

@@ -12,7 +12,7 @@ from node0.models.block_cache import BLOCK, BlockCache
 from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
 from node0.models.llama.batch_attention import BatchAttention, Segment, positions_of
 from node0.models.llama.layers import LlamaStage, TailExpert
-from node0.models.llama.packing import row_multiple
+from node0.models.llama.packing import multiplier, row_multiple
 
 
 class BatchRunner:
@@ -33,6 +33,9 @@ class BatchRunner:
         for stage in stages:
             stage.pack_matrices()
         self._multiple = max(map(row_multiple, stages))
+        self.multiplier = multiplier(stages[0])
+        "What multiplies by the matrices, for people."
+
         self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real vLLM over the exported adapter: our ids go in, our answers come out, other models are refused."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ EXPORT = "deacon-peft"
 def url(deacon: Deacon, logs: Path) -> Iterator[str]:
     """vLLM as `node0 model export` says."""
     line = deacon.exported(deacon.root / EXPORT, "--format", "peft")
-    with running(line, "vllm", logs / "vllm.log", environment=SMALL) as url:
-        yield url
+    # It leaves its sockets where it made them, and a socket's path is short.
+    with tempfile.TemporaryDirectory(prefix="vllm-") as sockets:
+        environment = {**SMALL, "VLLM_RPC_BASE_PATH": sockets}
+        with running(line, "vllm", logs / "vllm.log", environment=environment) as url:
+            yield url
 
 
 def test_greedy_answers_are_ours(url: str, ours: list[dict[str, Any]], theirs: Theirs) -> None:

@@ -8,11 +8,13 @@ import torch
 from batch_parts import ARGS, joined_stages, random_ids
 
 from node0.errors import ConfigError
-from node0.models.device import packs_matrices
 from node0.models.factory import build_stages
 from node0.models.llama.adapter_rows import Products
+from node0.models.llama import packing
 from node0.models.llama.batch_attention import Segment
+from node0.models.llama.compiled_linear import CompiledLinear
 from node0.models.llama.packed_linear import PackedLinear
+from node0.models.llama.packing import may_pack
 from node0.pipeline.batch_runner import BatchRunner, blocks_for
 
 FAMILIES = pytest.mark.parametrize(
@@ -42,9 +44,12 @@ def test_logits_are_those_of_the_plain_model(changes: dict[str, object]) -> None
 
 
 @FAMILIES
+@pytest.mark.parametrize("compiles", [True, False], ids=["compiled", "not compiled"])
 def test_neither_chunks_nor_neighbours_nor_places_change_a_bit(
-    changes: dict[str, object],
+    changes: dict[str, object], compiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not compiles:
+        monkeypatch.setattr(packing, "compiled_product", lambda *_: None)
     args, ids, dice = ARGS.model_copy(update=changes), random_ids(700), random.Random(1)
     runner = BatchRunner(joined_stages(args), 200)
     whole = runner.run([Segment(0, 700, range(22))], ids, range(700))
@@ -64,14 +69,20 @@ def test_neither_chunks_nor_neighbours_nor_places_change_a_bit(
     assert torch.equal(torch.cat(pieces), whole)
 
 
-def test_a_runner_packs_large_matrices_of_every_stage_and_keeps_their_type() -> None:
+def test_a_runner_packs_matrices_of_every_stage_and_keeps_their_type() -> None:
     args = ARGS.model_copy(update={"hidden_dim": 512, "num_hidden_layers": 3})
     stages = joined_stages(args, 3, dtype=torch.bfloat16)
 
     BatchRunner(stages, 1)
 
-    packed = [isinstance(layer, PackedLinear) for stage in stages for layer in stage.modules()]
-    assert sum(packed) == (6 if packs_matrices("cpu", torch.bfloat16) else 0)
+    packed = [
+        layer
+        for stage in stages
+        for layer in stage.modules()
+        if isinstance(layer, PackedLinear | CompiledLinear)
+    ]
+    large = [layer for layer in packed if layer.in_features * layer.out_features >= 1 << 17]
+    assert len(large) == (6 if may_pack("cpu", torch.bfloat16) else 0)
     assert [stage.dtype for stage in stages] == [torch.bfloat16] * 3
 
 

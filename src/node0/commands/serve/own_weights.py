@@ -79,7 +79,7 @@ class OwnWeights:
         )
         console.note(
             f"loaded {weights} in {time.monotonic() - began:.1f} s; its cache holds {blocks * BLOCK} tokens "
-            f"in {runner.nbytes / (1 << 20):.0f} MiB"
+            f"in {runner.nbytes / (1 << 20):.0f} MiB; products by {runner.multiplier}"
         )
         return BatchEngine(runner, max_running=self.max_running)
 

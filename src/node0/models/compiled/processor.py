@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What machine code of ours may use: vectors, registers and instructions of a processor, as LLVM names them."""
+"""What compiled code may use of a processor: its vectors, registers and instructions, as LLVM names them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -102,7 +102,9 @@ class _Kind:
         element = pointer.type.pointee
         return build.load(build.bitcast(pointer, self.vector(element).as_pointer()), align=4)
 
-    def call(self, build: ir.IRBuilder, name: str, result: ir.Type, arguments: Sequence[ir.Value]) -> ir.Value:
+    def call(
+        self, build: ir.IRBuilder, name: str, result: ir.Type, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         """One of LLVM's own functions."""
         known = self.module.globals.get(name)
         if known is None:
@@ -150,7 +152,9 @@ class _Kind:
 def _tile(kind: _Kind, rows: int) -> ir.Function:
     """Some rows of a panel: (x, W, b, y, words, outputs, outputs left of the panel's first)."""
     x, w, bias, y, *_ = kind.arguments
-    function = ir.Function(kind.module, ir.FunctionType(_VOID, [x, w, bias, y, _I64, _I64, _I64]), f"tile{rows}")
+    function = ir.Function(
+        kind.module, ir.FunctionType(_VOID, [x, w, bias, y, _I64, _I64, _I64]), f"tile{rows}"
+    )
     function.linkage = "internal"
     x, w, bias, y, words, outputs, left = function.args
     build = ir.IRBuilder(function.append_basic_block())

@@ -41,13 +41,24 @@ def row_multiple(module: nn.Module) -> int:
     return FEW_ROWS if any(isinstance(layer, PackedLinear) for layer in layers) else 1
 
 
+def multiplier(module: nn.Module) -> str:
+    """What multiplies by the matrices of a packed module, for people."""
+    kinds = {type(layer) for layer in module.modules()}
+    if CompiledLinear in kinds:
+        return "code compiled for this processor"
+    return "oneDNN" if PackedLinear in kinds else "torch"
+
+
 def may_pack(device: str, dtype: torch.dtype) -> bool:
     """Whether some matrices of a type are packed on a device."""
     return compiled_product(device, dtype) is not None or packs_matrices(device, dtype)
 
 
 def compiled_product(device: str, dtype: torch.dtype) -> "Product | None":
-    """The product that is compiled for this processor; None where it, its compiler or torch's threads differ."""
+    """The product that is compiled for this processor.
+
+    None on other devices, for other types, without the compiler, or where torch has no threads of GNU OpenMP.
+    """
     if device != "cpu":
         return None
     try:
