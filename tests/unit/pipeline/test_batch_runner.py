@@ -9,8 +9,8 @@ from batch_parts import ARGS, joined_stages, random_ids
 
 from node0.errors import ConfigError
 from node0.models.factory import build_stages
-from node0.models.llama.adapter_rows import Products
 from node0.models.llama import packing
+from node0.models.llama.adapter_rows import Products
 from node0.models.llama.batch_attention import Segment
 from node0.models.llama.compiled_linear import CompiledLinear
 from node0.models.llama.packed_linear import PackedLinear

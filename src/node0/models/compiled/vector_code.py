@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words for writing LLVM's intermediate code of vectors: numbers in all lanes, loads, loops, shared work.
+
+No sum may be reordered: none of the instructions carries one of LLVM's flags for that.
+"""
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+I1, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 16, 32, 64))
+FLOAT, VOID, BYTES = ir.FloatType(), ir.VoidType(), ir.IntType(8).as_pointer()
+BODY = ir.FunctionType(VOID, [BYTES])
+PARALLEL = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
+"GOMP_parallel of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
+
+VECTORS = 2
+"Vectors that are computed beside each other."
+
+Round = Callable[[ir.IRBuilder, ir.Value, Sequence[ir.Value]], list[ir.Value]]
+"Of a loop: with its number, what comes out of the values that the round before left."
+
+
+class Vectors:
+    """Vectors of so many lanes in a module."""
+
+    def __init__(self, module: ir.Module, lanes: int) -> None:
+        self.module, self.lanes = module, lanes
+        self.floats, self.words = (ir.VectorType(element, lanes) for element in (FLOAT, I32))
+
+    @property
+    def width(self) -> int:
+        """Numbers that are computed beside each other."""
+        return self.lanes * VECTORS
+
+    def constant(self, element: ir.Type, value: float | Sequence[int]) -> ir.Constant:
+        """A vector of a number, or of several."""
+        values = list(value) if isinstance(value, Sequence) else [value] * self.lanes
+        return ir.Constant(ir.VectorType(element, self.lanes), values)
+
+    def everywhere(self, build: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        """A vector with one number in all lanes."""
+        nothing = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
+        first = build.insert_element(nothing, value, ir.Constant(I32, 0))
+        return build.shuffle_vector(first, nothing, self.constant(I32, 0))
+
+    def load(self, build: ir.IRBuilder, pointer: ir.Value, first: int = 0) -> ir.Value:
+        """The numbers at an address, from the one of a number on."""
+        kind = ir.VectorType(pointer.type.pointee, self.lanes)
+        return build.load(build.bitcast(build.gep(pointer, [count(first)]), kind.as_pointer()), align=4)
+
+    def save(self, build: ir.IRBuilder, value: ir.Value, pointer: ir.Value, first: int = 0) -> None:
+        """Write all lanes behind an address."""
+        build.store(
+            value, build.bitcast(build.gep(pointer, [count(first)]), value.type.as_pointer()), align=4
+        )
+
+    def save_some(self, build: ir.IRBuilder, value: ir.Value, pointer: ir.Value, left: ir.Value) -> None:
+        """Write the first `left` lanes, an int32, to an address."""
+        wanted = build.icmp_signed("<", self.constant(I32, range(self.lanes)), self.everywhere(build, left))
+        kind = "i16" if value.type.element == I16 else "f32"
+        place = build.bitcast(pointer, value.type.as_pointer())
+        arguments = [value, place, ir.Constant(I32, 2), wanted]
+        self.call(build, f"llvm.masked.store.v{self.lanes}{kind}.p0", VOID, arguments)
+
+    def fma(self, build: ir.IRBuilder, x: ir.Value, y: ir.Value, more: ir.Value) -> ir.Value:
+        """x y + more by lane, rounded once."""
+        return self.call(build, f"llvm.fma.v{self.lanes}f32", self.floats, [x, y, more])
+
+    def call(
+        self, build: ir.IRBuilder, name: str, result: ir.Type, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        """One of LLVM's own functions."""
+        known = self.module.globals.get(name)
+        if known is None:
+            known = ir.Function(self.module, ir.FunctionType(result, [each.type for each in arguments]), name)
+        return build.call(known, arguments)
+
+
+def count(value: int) -> ir.Constant:
+    """An int64."""
+    return ir.Constant(I64, value)
+
+
+def loop(
+    build: ir.IRBuilder, bounds: tuple[ir.Value, ir.Value, int], initial: Sequence[ir.Value], body: Round
+) -> list[ir.Value]:
+    """At least one round, from a first number to below a last one by a step; what the last round left."""
+    first, last, step = bounds
+    before, again, end = build.block, build.append_basic_block(), build.append_basic_block()
+    build.branch(again)
+    build.position_at_end(again)
+    at = build.phi(I64)
+    values = [build.phi(value.type) for value in initial]
+    found = body(build, at, values)
+    following = build.add(at, count(step))
+    for phi, start, value in zip([at, *values], [first, *initial], [following, *found], strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, build.block)
+    build.cbranch(build.icmp_signed("<", following, last), again, end)
+    build.position_at_end(end)
+    return found
+
+
+def in_tiles(
+    build: ir.IRBuilder,
+    rows: ir.Value,
+    tiles: dict[int, ir.Function],
+    call: Callable[[ir.IRBuilder, ir.Function, ir.Value], None],
+) -> None:
+    """Go through rows in tiles, the largest first: `call` is given a tile's function and its first row."""
+    row = count(0)
+    for size, tile in tiles.items():
+        before, again, one, rest = build.block, *(build.append_basic_block() for _ in range(3))
+        build.branch(again)
+        build.position_at_end(again)
+        at = build.phi(I64)
+        at.add_incoming(row, before)
+        after = build.add(at, count(size))
+        build.cbranch(build.icmp_signed("<=", after, rows), one, rest)
+        build.position_at_end(one)
+        call(build, tile, at)
+        at.add_incoming(after, build.block)
+        build.branch(again)
+        build.position_at_end(rest)
+        row = at
+
+
+def shared_work(
+    module: ir.Module,
+    arguments: Sequence[ir.Type],
+    *,
+    items: Callable[[ir.IRBuilder, Sequence[ir.Value]], ir.Value],
+    item: Callable[[ir.IRBuilder, Sequence[ir.Value], ir.Value], None],
+) -> tuple[ir.Type, ir.Function]:
+    """The type of a piece of work, a counter and arguments, and what each thread does with it.
+
+    `items` tells how many there are by the arguments; threads take the next one until none is left.
+    """
+    kind = ir.LiteralStructType([I64, *arguments])
+    function = ir.Function(module, BODY, "share")
+    function.linkage = "internal"
+    build = ir.IRBuilder(function.append_basic_block())
+    work = build.bitcast(function.args[0], kind.as_pointer())
+    taken, *fields = (_field(build, work, number) for number in range(len(arguments) + 1))
+    values = [build.load(field) for field in fields]
+    number = items(build, values)
+    take, do, end = (function.append_basic_block() for _ in range(3))
+    build.branch(take)
+    build.position_at_end(take)
+    at = build.atomic_rmw("add", taken, count(1), "monotonic")
+    build.cbranch(build.icmp_signed("<", at, number), do, end)
+    build.position_at_end(do)
+    item(build, values, at)
+    build.branch(take)
+    build.position_at_end(end)
+    build.ret_void()
+    return kind, function
+
+
+def do_by_threads(
+    build: ir.IRBuilder,
+    shared: tuple[ir.Type, ir.Function],
+    arguments: Sequence[ir.Value],
+    *,
+    by: Sequence[ir.Value],
+) -> None:
+    """Lay down the work and have it done; `by`: GOMP_parallel, and how many threads (int32)."""
+    (kind, share), (parallel, threads) = shared, by
+    work = build.alloca(kind)
+    for number, value in enumerate([count(0), *arguments]):
+        build.store(value, _field(build, work, number))
+    given = build.bitcast(work, BYTES)
+    with build.if_else(build.icmp_signed("<=", threads, ir.Constant(I32, 1))) as (one, several):
+        with one:
+            build.call(share, [given])
+        with several:
+            build.call(parallel, [share, given, threads, ir.Constant(I32, 0)])
+
+
+def _field(build: ir.IRBuilder, work: ir.Value, number: int) -> ir.Value:
+    return build.gep(work, [ir.Constant(I32, 0), ir.Constant(I32, number)])
