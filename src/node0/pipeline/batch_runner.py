@@ -2,17 +2,22 @@
 """The batch runner: new tokens of several sequences through all stages of this process in one pass."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from node0.errors import ConfigError
-from node0.models.block_cache import BLOCK, BlockCache
+from node0.models.block_cache import BLOCK, BlockCache, PanelCache
 from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
 from node0.models.llama.batch_attention import BatchAttention, Segment, positions_of
+from node0.models.llama.compiled_attention import CompiledAttention, compiled_attention
 from node0.models.llama.layers import LlamaStage, TailExpert
 from node0.models.llama.packing import multiplier, row_multiple
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"With a layer's number, queries, new keys and new values."
 
 
 class BatchRunner:
@@ -36,7 +41,8 @@ class BatchRunner:
         self.multiplier = multiplier(stages[0])
         "What multiplies by the matrices, for people."
 
-        self._caches = [stage.new_block_cache(n_blocks) for stage in stages]
+        self._compiled = compiled_attention(stages[0].args, stages[0].device.type)
+        self._caches = [self._new_cache(stage, n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]
         self.n_blocks = n_blocks
@@ -71,15 +77,7 @@ class BatchRunner:
 
         Returns the logits behind each of `wanted`: float32 (wanted, vocab).
         """
-        args, device = self._stages[0].args, self._stages[0].device
-        attention = BatchAttention(
-            segments,
-            n_blocks=self.n_blocks,
-            per_key=args.n_heads // (args.n_kv_heads or args.n_heads),
-            window=args.sliding_window,
-            cache=self._caches[0],
-            multiple=self._multiple,
-        )
+        device, attention = self._stages[0].device, self._attention(segments)
         rows = attention.n_rows
         x = torch.tensor([[*ids, *[0] * (rows - len(ids))]], dtype=torch.int64, device=device)
         positions = torch.tensor([positions_of(segments, rows)], dtype=torch.int64, device=device)
@@ -100,6 +98,23 @@ class BatchRunner:
         self._stages, self._caches, self._banks = [], [], []
         self._load_adapter = None
 
+    def _new_cache(self, stage: LlamaStage, n_blocks: int) -> BlockCache | PanelCache:
+        return stage.new_block_cache(n_blocks) if self._compiled is None else stage.new_panel_cache(n_blocks)
+
+    def _attention(self, segments: Sequence[Segment]) -> BatchAttention | CompiledAttention:
+        """How new tokens see what came before, in one step."""
+        if self._compiled is not None:
+            return CompiledAttention(self._compiled, segments)
+        args = self._stages[0].args
+        return BatchAttention(
+            segments,
+            n_blocks=self.n_blocks,
+            per_key=args.n_heads // (args.n_kv_heads or args.n_heads),
+            window=args.sliding_window,
+            cache=cast(BlockCache, self._caches[0]),
+            multiple=self._multiple,
+        )
+
     def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
         tail = cast(TailExpert, self._stages[-1])
         filled = [*wanted, *[0] * (-len(wanted) % self._multiple)]
@@ -110,11 +125,17 @@ class BatchRunner:
 class _Step:
     """One stage's part of a step, as its layers ask for it."""
 
-    def __init__(self, attention: BatchAttention, cache: BlockCache, adapters: AdapterRows | None) -> None:
-        self._attention, self._cache, self._adapters = attention, cache, adapters
+    def __init__(
+        self,
+        attention: BatchAttention | CompiledAttention,
+        cache: BlockCache | PanelCache,
+        adapters: AdapterRows | None,
+    ) -> None:
+        self._attend: Attend = partial(attention.attend, cache)  # type: ignore[arg-type]  # they are made for each other
+        self._adapters = adapters
 
     def attend(self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return self._attention.attend(self._cache, layer_idx, query, key, value)
+        return self._attend(layer_idx, query, key, value)
 
     def adapt(self, layer_idx: int, matrix: str, x: Tensor, y: Tensor) -> None:
         if self._adapters is not None:

@@ -2,19 +2,17 @@
 """Products compiled for this processor, on torch's tensors and in torch's own threads.
 
 The code is made by llvmlite in a fraction of a second when it is first needed, and kept in this process.
-Threads are those of the OpenMP runtime that torch itself brings: a second pool would spin against it.
 """
 
 import ctypes
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
-from llvmlite import binding
 from torch import Tensor
 from torch.nn import functional
 
+from node0.models.compiled.machine_code import MachineCode, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 from node0.models.compiled.product_code import ENTRY, panel_width, product_code
 
@@ -44,10 +42,10 @@ class Product:
     def __init__(self, processor: Processor, dtype: torch.dtype) -> None:
         self._width, self._dtype = panel_width(processor), dtype
         self._in_a_word = 4 // dtype.itemsize
-        self._engine = _compiled(processor, product_code(processor, narrow=dtype == torch.bfloat16))
-        kinds = [ctypes.c_void_p] * 5 + [ctypes.c_int64] * 3 + [ctypes.c_int32]
-        self._call = ctypes.CFUNCTYPE(None, *kinds)(self._engine.get_function_address(ENTRY))
-        self._parallel = _torch_pool()
+        code = product_code(processor, narrow=dtype == torch.bfloat16)
+        kinds = [*[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 3, ctypes.c_int32]
+        self._code = MachineCode(processor, code, entry=ENTRY, arguments=kinds)
+        self._threads = torch_threads()
 
     def panels(self, weight: Tensor, bias: Tensor | None = None) -> Panels:
         """Lay out a matrix (out, in) and a bias (out,) of the product's type."""
@@ -70,7 +68,7 @@ class Product:
         rows = y.numel() // outputs
         threads = torch.get_num_threads() if rows * words * outputs > _ALONE else 1
         addresses = (x.data_ptr(), panels.weight.data_ptr(), panels.bias.data_ptr(), y.data_ptr())
-        self._call(self._parallel, *addresses, rows, words, outputs, threads)
+        self._code.call(self._threads, *addresses, rows, words, outputs, threads)
         return y
 
 
@@ -78,30 +76,6 @@ class Product:
 def product_here(dtype: torch.dtype) -> Product | None:
     """The product of a type on this processor; None where none can be compiled for it."""
     found = this_processor()
-    if dtype not in TYPES or found is None or _torch_pool() is None:
+    if dtype not in TYPES or found is None or torch_threads() is None:
         return None
     return Product(found, dtype)
-
-
-@cache
-def _torch_pool() -> int | None:
-    """Address of GOMP_parallel in the OpenMP runtime of torch; None where it has another one."""
-    try:
-        entry = ctypes.CDLL(torch._C.__file__).GOMP_parallel
-    except (OSError, AttributeError):
-        return None
-    return ctypes.cast(entry, ctypes.c_void_p).value
-
-
-def _compiled(processor: Processor, code: str) -> Any:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=processor.name, features=processor.features, opt=3
-    )
-    module = binding.parse_assembly(code)
-    module.triple = machine.triple
-    module.verify()
-    engine = binding.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine

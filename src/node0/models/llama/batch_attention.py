@@ -87,7 +87,7 @@ class BatchAttention:
         self.n_rows = -(-self.n_tokens // multiple) * multiple
         "Tokens, filled up."
 
-        self.slots = self._tensor([slot for segment in segments for slot in _slots(segment)])
+        self.slots = self._tensor([slot for segment in segments for slot in slots_of(segment)])
         alike: dict[tuple[int, int, int | None], list[tuple[Segment, int]]] = {}
         for segment, first in zip(segments, firsts[:-1], strict=True):
             queries, blocks = self._size(segment)
@@ -170,7 +170,8 @@ def positions_of(segments: Sequence[Segment], rows: int) -> list[int]:
     return found + [0] * (rows - len(found))
 
 
-def _slots(segment: Segment) -> list[int]:
+def slots_of(segment: Segment) -> list[int]:
+    """Where each new token lies in a cache: block * BLOCK + place."""
     places = range(segment.start, segment.start + segment.count)
     return [segment.blocks[place // BLOCK] * BLOCK + place % BLOCK for place in places]
 

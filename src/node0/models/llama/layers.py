@@ -16,7 +16,7 @@ from node0.lora.adapter import apply_lora, lora_layers
 from node0.lora.linear import keyed_generator
 from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import is_adapter_weight
-from node0.models.block_cache import BlockCache
+from node0.models.block_cache import BlockCache, PanelCache
 from node0.models.device import moved
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
@@ -98,6 +98,17 @@ class LlamaStage(Stage):
             first_layer=args.first_layer,
             dtype=cache_dtype(self.device, self.dtype),
             device=self.device,
+        )
+
+    def new_panel_cache(self, n_blocks: int) -> PanelCache:
+        """As `new_block_cache`, for compiled attention."""
+        args = self.args
+        return PanelCache(
+            args.num_hidden_layers,
+            n_blocks,
+            n_kv_heads=args.n_kv_heads or args.n_heads,
+            head_dim=head_dim(args),
+            first_layer=args.first_layer,
         )
 
     def join_projections(self) -> None:

@@ -118,7 +118,7 @@ def test_there_is_none_for_other_types_or_without_torchs_threads(monkeypatch: py
     assert product_here(torch.float16) is None
     assert product_here(torch.bfloat16) is product_here(torch.bfloat16) is not None
 
-    monkeypatch.setattr(product, "_torch_pool", lambda: None)
+    monkeypatch.setattr(product, "torch_threads", lambda: None)
     assert product_here.__wrapped__(torch.float32) is None
 
     monkeypatch.undo()

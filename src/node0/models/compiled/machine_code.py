@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machine code of LLVM's intermediate code, in memory, and the threads that share its work.
+
+Threads are those of the OpenMP runtime that torch itself brings: a second pool would spin against it.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from llvmlite import binding
+
+from node0.models.compiled.processor import Processor
+
+
+class MachineCode:
+    """One function of a module; the code lives as long as this."""
+
+    def __init__(self, processor: Processor, code: str, *, entry: str, arguments: Sequence[type]) -> None:
+        self._engine = _compiled(processor, code)
+        self.call: Any = ctypes.CFUNCTYPE(None, *arguments)(self._engine.get_function_address(entry))
+        "It holds neither the interpreter's lock nor references to what it is given."
+
+
+@cache
+def torch_threads() -> int | None:
+    """Address of GOMP_parallel in the OpenMP runtime of torch; None where it has another one."""
+    try:
+        entry = ctypes.CDLL(torch._C.__file__).GOMP_parallel
+    except (OSError, AttributeError):
+        return None
+    return ctypes.cast(entry, ctypes.c_void_p).value
+
+
+def _compiled(processor: Processor, code: str) -> Any:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=processor.name, features=processor.features, opt=3
+    )
+    module = binding.parse_assembly(code)
+    module.triple = machine.triple
+    module.verify()
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return engine
