@@ -54,7 +54,7 @@ class Attention:
         steps = (tensor.stride(0) for tensor in (query, key, value))
         addresses = (tensor.data_ptr() for tensor in tensors)
         counts = (query.shape[0], len(tasks.tasks), tasks.threads)
-        self._code.call(self._threads, *addresses, *steps, *counts)
+        self._code(self._threads, *addresses, *steps, *counts)
         return out
 
 

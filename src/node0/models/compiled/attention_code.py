@@ -78,9 +78,9 @@ def attention_code(processor: Processor, heads: Heads) -> str:
     """A module with ENTRY, which appends keys and values to a cache and attends.
 
     Its arguments are GOMP_parallel; the addresses of queries, new keys and new values, of their cache's keys
-    and values, of the output (tokens, heads, dim), and of room for notes (tokens, heads, `notes_of`), all float32; those of tasks (tasks, TASK), the table
-    of blocks, and the slot of each new token, all int64; numbers from a token's queries, keys and values to
-    the next one's; tokens, tasks, and threads (int32).
+    and values, of the output (tokens, heads, dim) and of room for notes (tokens, heads, `notes_of`), float32;
+    those of tasks (tasks, TASK), the table of blocks, and the slot of each new token, int64; numbers from a
+    token's queries, keys and values to the next one's; tokens, tasks, and threads (int32).
     """
     module = ir.Module(ENTRY)
     kind = _Kind(module, processor.lanes, heads)
@@ -391,7 +391,7 @@ def _entry(kind: _Kind, tiles: dict[int, ir.Function]) -> None:
 def _attend(
     kind: _Kind, build: ir.IRBuilder, given: _Given, work: tuple[dict[int, ir.Function], ir.Value]
 ) -> None:
-    """Some queries of one key head, given tiles and the number of queries: piece after piece of their keys."""
+    """Some queries of one key head, given tiles and how many there are: piece after piece of their keys."""
     tiles, length = work
     rows = build.mul(length, count(kind.heads.per_key))
     last = build.add(given.start, build.sub(length, count(1)))

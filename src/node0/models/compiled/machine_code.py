@@ -20,8 +20,11 @@ class MachineCode:
 
     def __init__(self, processor: Processor, code: str, *, entry: str, arguments: Sequence[type]) -> None:
         self._engine = _compiled(processor, code)
-        self.call: Any = ctypes.CFUNCTYPE(None, *arguments)(self._engine.get_function_address(entry))
-        "It holds neither the interpreter's lock nor references to what it is given."
+        self._call = ctypes.CFUNCTYPE(None, *arguments)(self._engine.get_function_address(entry))
+
+    def __call__(self, *arguments: int | None) -> None:
+        """Run it, without the interpreter's lock; addresses must stay good meanwhile."""
+        self._call(*arguments)
 
 
 @cache

@@ -68,7 +68,7 @@ class Product:
         rows = y.numel() // outputs
         threads = torch.get_num_threads() if rows * words * outputs > _ALONE else 1
         addresses = (x.data_ptr(), panels.weight.data_ptr(), panels.bias.data_ptr(), y.data_ptr())
-        self._code.call(self._threads, *addresses, rows, words, outputs, threads)
+        self._code(self._threads, *addresses, rows, words, outputs, threads)
         return y
 
 
