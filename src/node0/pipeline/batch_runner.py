@@ -41,7 +41,8 @@ class BatchRunner:
         self.multiplier = multiplier(stages[0])
         "What multiplies by the matrices, for people."
 
-        self._compiled = compiled_attention(stages[0].args, stages[0].device.type)
+        first = stages[0]
+        self._compiled = compiled_attention(first.args, first.device.type) if self._multiple == 1 else None
         self._caches = [self._new_cache(stage, n_blocks) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]

@@ -15,7 +15,6 @@ from node0.models.llama.batch_attention import Segment
 from node0.models.llama.compiled_linear import CompiledLinear
 from node0.models.llama.packed_linear import PackedLinear
 from node0.models.llama.packing import may_pack
-from node0.pipeline import batch_runner
 from node0.pipeline.batch_runner import BatchRunner, blocks_for
 
 FAMILIES = pytest.mark.parametrize(
@@ -51,7 +50,6 @@ def test_neither_chunks_nor_neighbours_nor_places_change_a_bit(
 ) -> None:
     if not compiles:
         monkeypatch.setattr(packing, "compiled_product", lambda *_: None)
-        monkeypatch.setattr(batch_runner, "compiled_attention", lambda *_: None)
     args, ids, dice = ARGS.model_copy(update=changes), random_ids(700), random.Random(1)
     runner = BatchRunner(joined_stages(args), 200)
     whole = runner.run([Segment(0, 700, range(22))], ids, range(700))

@@ -8,7 +8,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from node0.models.compiled.attention_code import ENTRY, Heads, attention_code, notes_of
+from node0.models.compiled.attention_code import ENTRY, attention_code
+from node0.models.compiled.attention_rows import Heads, notes_of
 from node0.models.compiled.machine_code import MachineCode, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 

@@ -4,15 +4,20 @@
 No sum may be reordered: none of the instructions carries one of LLVM's flags for that.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
 I1, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 16, 32, 64))
 FLOAT, VOID, BYTES = ir.FloatType(), ir.VoidType(), ir.IntType(8).as_pointer()
+FLOATS, COUNTS = FLOAT.as_pointer(), I64.as_pointer()
 BODY = ir.FunctionType(VOID, [BYTES])
 PARALLEL = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
 "GOMP_parallel of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
+
+_SMALLEST = -87.0
+"Below this, exp is 0: it would be less than the smallest normal number."
 
 VECTORS = 2
 "Vectors that are computed beside each other."
@@ -66,6 +71,33 @@ class Vectors:
     def fma(self, build: ir.IRBuilder, x: ir.Value, y: ir.Value, more: ir.Value) -> ir.Value:
         """x y + more by lane, rounded once."""
         return self.call(build, f"llvm.fma.v{self.lanes}f32", self.floats, [x, y, more])
+
+    def exp(self, build: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        """exp of numbers up to 0: 2 to the nearest power, times the Taylor series of what is left."""
+        tiny = build.fcmp_ordered("<", x, self.constant(FLOAT, _SMALLEST))
+        x = build.select(tiny, self.constant(FLOAT, _SMALLEST), x)
+        scaled = build.fmul(x, self.constant(FLOAT, 1 / math.log(2)))
+        power = self.call(build, f"llvm.rint.v{self.lanes}f32", self.floats, [scaled])
+        # ln 2 in two parts, of which the first has so few digits that its product is exact.
+        rest = self.fma(build, power, self.constant(FLOAT, -0.693359375), x)
+        rest = self.fma(build, power, self.constant(FLOAT, 0.693359375 - math.log(2)), rest)
+        series = self.constant(FLOAT, 1 / math.factorial(7))
+        for order in range(6, -1, -1):
+            series = self.fma(build, series, rest, self.constant(FLOAT, 1 / math.factorial(order)))
+        name = f"llvm.fptosi.sat.v{self.lanes}i32.v{self.lanes}f32"
+        whole = self.call(build, name, self.words, [power])
+        bits = build.shl(build.add(whole, self.constant(I32, 127)), self.constant(I32, 23))
+        found = build.fmul(series, build.bitcast(bits, self.floats))
+        return build.select(tiny, self.constant(FLOAT, 0.0), found)
+
+    def total(self, build: ir.IRBuilder, vector: ir.Value) -> ir.Value:
+        """The sum of all lanes: halves first."""
+        half = self.lanes // 2
+        while half:
+            order = [lane ^ half for lane in range(self.lanes)]
+            turned = build.shuffle_vector(vector, vector, self.constant(I32, order))
+            vector, half = build.fadd(vector, turned), half // 2
+        return build.extract_element(vector, ir.Constant(I32, 0))
 
     def call(
         self, build: ir.IRBuilder, name: str, result: ir.Type, arguments: Sequence[ir.Value]

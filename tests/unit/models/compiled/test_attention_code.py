@@ -2,7 +2,8 @@
 import pytest
 from llvmlite import binding
 
-from node0.models.compiled.attention_code import Heads, attention_code, notes_of
+from node0.models.compiled.attention_code import attention_code
+from node0.models.compiled.attention_rows import Heads
 from node0.models.compiled.processor import Processor
 
 WIDE = Processor("skylake-avx512", "", 16, (12, 1), pairs_bfloat16=False)
@@ -18,8 +19,3 @@ def test_the_code_is_what_llvm_accepts_and_keeps_the_order_of_sums(
     binding.parse_assembly(code).verify()
 
     assert not any(flag in code for flag in (" fast ", " reassoc ", " contract "))
-
-
-def test_a_row_notes_values_weights_sums_and_its_largest_score() -> None:
-    assert notes_of(16, Heads(1, 1, 64)) == 64 + 32 + 16 + 16
-    assert notes_of(8, Heads(1, 1, 20)) == 32 + 16 + 8 + 8
