@@ -7,6 +7,7 @@ A bead's outcome, by the first rule that applies (docs/outcomes.md argues them, 
     deferred    its status says so
     open        it is not closed
     as merged   its merge request says merged, rejected, conflict or superseded
+    abandoned   another bead stands in its place (`bd duplicate`, `bd supersede`), and no reason was given
     abandoned   the reason says duplicate, stale, superseded, noise, decided against
     failure     the reason says failed, reverted, lost
     success     the reason says what was done, or that nothing had to be
@@ -68,11 +69,11 @@ class Outcomes:
         merge = MERGES.get(own.get("close_reason", "").lower()) or self._merges.get(bead.id)
         if merge:
             return Derived(merge, MERGE)
-        closing = next((change for change in reversed(bead.changes) if change.kind == "closed"), None)
+        closing = bead.last_closing()
         slings = self.slings[bead.id]
         worker = slings[-1].worker if slings else ""
         told = bead.close_reason or (closing.reason if closing else "")
-        return of_closing(told, closing.actor if closing else "", worker)
+        return of_closing(told, closing.actor if closing else "", worker, replaced=bead.replaced)
 
     def _qualities(self) -> dict[str, float]:
         """From 0 to 1: a person's label, else the refinery's review, else bd's own column."""

@@ -21,6 +21,7 @@ from node0.documents.json_lines import read_json_lines
 from node0.errors import NotFound
 from node0.finetune.corpus.lone_surrogates import replace_lone_surrogates
 from node0.finetune.corpus.town.beads import Bead, Beads, Change
+from node0.finetune.corpus.town.change_order import in_order
 from node0.finetune.corpus.town.timestamps import EARLIEST, timestamp_of
 
 ISSUE = (
@@ -45,6 +46,9 @@ WANTED = {
 CHANGES = ("created", "status_changed", "updated", "closed", "reopened")
 QUARTER, FARTHEST = timedelta(minutes=15), timedelta(hours=14)
 "Time zones differ from UTC by quarters of an hour, and by no more than fourteen hours."
+
+REPLACED = {"duplicates": "a duplicate", "supersedes": "superseded"}
+"By the dependency that `bd duplicate` and `bd supersede` write from the bead that they close."
 
 YEARS = range(1970, 9000)
 TableRow = Mapping[str, Any]
@@ -144,6 +148,9 @@ def _changes(row: TableRow, skipped: Counter[str]) -> Iterator[tuple[str, TableR
         kind=kind,
         actor=_text(row, "actor").strip("/"),
         before=_text(old, "status"),
+        # The whole bead before: what it leaves out is empty.
+        assignee_before=_text(old, "assignee").strip("/") if "title" in old else None,
+        reason_before=_text(old, "close_reason").strip(),
         status="closed" if kind == "closed" else _text(new, "status"),
         assignee=_text(new, "assignee").strip("/") if "assignee" in new else None,
         # `bd update --status closed` leaves what was set, and no reason.
@@ -162,13 +169,15 @@ def _link(found: Beads, kind: str, row: TableRow) -> None:
         bead.labels.add(_text(row, "label"))
     elif _text(row, "type") == "tracks":
         bead.tracks |= {_text(row, name) for name in DEPENDENCY[2:]} - {""}
+    else:
+        bead.replaced = bead.replaced or REPLACED.get(_text(row, "type"), "")
 
 
 def _settle_clock(found: Beads) -> None:
     """Order every bead's changes, on the clock of the beads."""
     ahead: Counter[timedelta] = Counter()
     for bead in found.beads.values():
-        bead.changes.sort(key=lambda change: change.at)
+        bead.changes = in_order(bead.changes)
         closings = [change.at for change in bead.changes if change.kind == "closed"]
         if bead.closed and closings and abs(bead.closed - closings[-1]) <= FARTHEST:
             ahead[round((bead.closed - closings[-1]) / QUARTER) * QUARTER] += 1

@@ -21,6 +21,12 @@ class Change:
     before: str = ""
     "The status before it, where the event tells."
 
+    assignee_before: str | None = None
+    "Who had it before; empty for nobody, None where the event does not tell."
+
+    reason_before: str = ""
+    "Of the closing that it takes back."
+
     status: str = ""
     "The status that it set; empty when it set none."
 
@@ -53,7 +59,14 @@ class Bead:
     tracks: set[str] = field(default_factory=set)
     "The beads that a convoy leads."
 
+    replaced: str = ""
+    "`a duplicate` or `superseded`, where another bead stands in its place; else empty."
+
     changes: list[Change] = field(default_factory=list)
+
+    def last_closing(self) -> Change | None:
+        """How it was last closed, where its events tell."""
+        return next((change for change in reversed(self.changes) if change.kind == "closed"), None)
 
     def fields(self) -> dict[str, str]:
         """The `key: value` lines of its description, where gt keeps what has no column."""

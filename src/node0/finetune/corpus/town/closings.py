@@ -11,6 +11,9 @@ from node0.finetune.corpus.town.actors import role_and_rig
 
 NO_REASON = frozenset({"", "closed", "closed."})
 REASONS: tuple[tuple[str, str, str], ...] = (
+    # What follows these words is a patrol's report of others' work.
+    ("success", "says that a patrol was walked", r"^patrol cycle complete\b|^squashed\b"),
+    ("abandoned", "nobody walked it to its end", r"^burned\b"),
     (
         "abandoned",
         "never was work",
@@ -57,15 +60,18 @@ class Derived(NamedTuple):
     rule: str
 
 
-def of_closing(reason: str, closer: str, worker: str) -> Derived:
+def of_closing(reason: str, closer: str, worker: str, *, replaced: str = "") -> Derived:
     """The outcome that a closing tells.
 
     Args:
         reason: In the words of whoever closed it.
         closer: Who that was.
         worker: Who had the bead; empty when nobody had.
+        replaced: As the bead says; `bd duplicate` and `bd supersede` close without a word.
     """
     words = " ".join(reason.split())
+    if replaced and not words:
+        return Derived("abandoned", f"closed as {replaced}")
     if words.lower() in NO_REASON:
         if role_and_rig(closer)[0] == "refinery":
             return Derived("success", "closed by the refinery")

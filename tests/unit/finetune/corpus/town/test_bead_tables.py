@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from node0.errors import NotFound
 from node0.finetune.corpus.town.bead_tables import WANTED, audit_rows, beads_of, read_backup
 
+TOAST = "demo/polecats/toast"
 SIX = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 
 
@@ -68,6 +69,34 @@ def test_the_tables_of_short_lived_beads_count_as_the_others(tmp_path: Path) -> 
     assert found.beads["gt-wisp-1"].changes[0].reason == "Done"
     assert found.beads["gt-wisp-1"].labels == {"x"}
     assert {table for _, table, _ in rows} <= WANTED.keys()
+
+
+def test_lifecycles_of_one_second_are_chained_by_old_and_new_status() -> None:
+    """bd 1.0 gives events whole seconds and ids at random, so rows come in any order."""
+    whole = '{"id": "gt-a", "title": "Mend", "status": "%s"%s}'
+    had = f', "assignee": "{TOAST}"'
+    rows = [
+        ("", "events", {**row, "created_at": "2026-01-05T06:00:00Z"})
+        for _, _, row in [
+            event("gt-a", 0, "mayor", "status_changed", whole % ("open", ""), status="hooked", assignee="x"),
+            closed("gt-a", 0, "x"),
+            event("gt-a", 0, "w", "status_changed", whole % ("hooked", had), status="open", assignee=""),
+            event("gt-a", 0, "mayor", "created", ""),
+            event(
+                "gt-a", 0, "mayor", "status_changed", whole % ("open", ""), status="hooked", assignee=TOAST
+            ),
+        ]
+    ]
+
+    found = beads_of([bead("gt-a"), *rows]).beads["gt-a"]
+
+    assert [(one.kind, one.status, one.assignee) for one in found.changes] == [
+        ("created", "", None),
+        ("status_changed", "hooked", TOAST),
+        ("status_changed", "open", ""),
+        ("status_changed", "hooked", "x"),
+        ("closed", "closed", None),
+    ]
 
 
 def test_the_clock_of_events_is_read_off_closings_and_taken_out() -> None:

@@ -66,3 +66,23 @@ def test_a_role_of_the_town_gets_its_rig_from_its_actor() -> None:
     session = only(event(0, "session_start", "demo/witness", session_id="s1", role="witness"))
 
     assert (session.role, session.rig, session.actor) == ("witness", "demo", "demo/witness")
+
+
+def test_a_last_sling_is_not_handed_to_a_stranger_after_minutes() -> None:
+    """It went to the session that ran; the one that started half an hour later has nothing to do with it."""
+    first, second = sessions_of(
+        [
+            started(0, "s1"),
+            event(9, "sling", "mayor", bead="gt-b", target=POLECAT),
+            started(40, "s2"),
+        ]
+    )
+
+    assert [window.bead_id for window in first.windows] == ["gt-b"]
+    assert [window.bead_id for window in second.windows] == [None]
+
+
+def test_a_sling_of_an_hour_ago_is_not_what_a_session_was_started_for() -> None:
+    session = only(event(0, "sling", "mayor", bead="gt-a", target=POLECAT), started(61))
+
+    assert [window.bead_id for window in session.windows] == [None]
