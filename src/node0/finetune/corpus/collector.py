@@ -86,7 +86,7 @@ class CorpusCollector:
         report = CollectionReport()
         self._store.sweep()
         state = CollectorState(self._store.root / STATE, self._scrubber.cleaned)
-        sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)))
+        sessions = self._sessions(state.events(read_events(town.events_file, report.skipped)), state)
         wanted = [session for session in sessions if not since or _started(session) >= since]
         report.skipped["session before --since"] += len(sessions) - len(wanted)
         recordings = SessionRecordings(town, sessions, town.claude_dirs(claude_dirs))
@@ -176,12 +176,15 @@ class CorpusCollector:
                 self.store_scrubbed(entry, report)
         return report
 
-    def _sessions(self, events: Sequence[Event]) -> list[Session]:
-        """The sessions that events tell of, with what beads tell of them."""
-        if self._beads is None:
+    def _sessions(self, events: Sequence[Event], state: CollectorState) -> list[Session]:
+        """The sessions that events tell of, with what beads tell of them, or told when they were there."""
+        beads = state.beads(self._beads)
+        if beads is None:
             return list(sessions_of(events))
-        every = sorted([*events, *sling_events(self._beads)], key=lambda event: event.at)
-        return [with_beads(session, self._beads) for session in sessions_of(every)]
+        every = sorted([*events, *sling_events(beads)], key=lambda event: event.at)
+        sessions = [with_beads(session, beads) for session in sessions_of(every)]
+        state.keep_beads(beads, {window.bead_id for session in sessions for window in session.windows})
+        return sessions
 
     def _collect(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bead_rows import bead, closed, hooked
+from bead_rows import Row, bead, closed, hooked
 from collected_town import SCRUBBER, SECRET, Place
 
 from node0.errors import NotFound
@@ -211,6 +211,51 @@ def test_a_beads_ending_and_quality_become_its_sessions(place: Place) -> None:
 
     (entry,) = place.store.list()
     assert (entry.outcome, entry.quality) == ("failure", 0.0)
+
+
+def walked(name: str, reason: str) -> list[Row]:
+    """A patrol that the deacon took up and closed, as rows of wisps."""
+    rows = [bead(name), hooked(name, 0, "deacon", "deacon"), closed(name, 30, "deacon", reason)]
+    return [(place, f"wisp{'s' if table == 'issues' else '_events'}", row) for place, table, row in rows]
+
+
+def test_what_a_wisp_told_stays_when_gt_has_deleted_it(place: Place) -> None:
+    """After a week; a town whose server does not answer knows it too."""
+    place.begin("s1", "deacon")
+    rows = walked("hq-wisp-a", "burned: replaced by new patrol cycle")
+    good = ("", "interactions", {"id": "i", "issue_id": "hq-wisp-a", "label": "bad"})
+    for beads in (Outcomes(beads_of([*rows, good])), Outcomes(beads_of([bead("gt-b")])), None):
+        report = CorpusCollector(place.store, SCRUBBER, beads=beads).collect_town(place.town)
+
+        (entry,) = place.store.entries()
+        assert (entry.bead_id, entry.outcome, entry.quality) == ("hq-wisp-a", "abandoned", 0.0)
+
+    assert report.skipped["session that has not changed"] == 1
+
+
+def test_what_a_merge_request_decided_stays_when_gt_has_deleted_it(place: Place) -> None:
+    worker = "demo/polecats/toast"
+    place.begin("s1", worker, topic="assigned:gt-a")
+    rows = [bead("gt-a", close_reason="Closed"), hooked("gt-a", 0, worker), closed("gt-a", 30, worker)]
+    merge = "branch: b\nsource_issue: gt-a\nclose_reason: rejected"
+    judged = bead("gt-mr", issue_type="merge-request", description=merge)
+    for beads in (Outcomes(beads_of([*rows, judged])), Outcomes(beads_of(rows))):
+        CorpusCollector(place.store, SCRUBBER, beads=beads).collect_town(place.town)
+
+    (entry,) = place.store.entries()
+    assert entry.outcome == "failure"
+
+
+def test_a_bead_that_ended_otherwise_since_is_believed(place: Place) -> None:
+    worker = "demo/polecats/toast"
+    place.begin("s1", worker, topic="assigned:gt-a")
+    rows = [bead("gt-a"), hooked("gt-a", 0, worker)]
+    for reason in ("Failed: no build", "Merged"):
+        beads = Outcomes(beads_of([*rows, closed("gt-a", 30, "mayor", reason)]))
+        CorpusCollector(place.store, SCRUBBER, beads=beads).collect_town(place.town)
+
+    (entry,) = place.store.entries()
+    assert entry.outcome == "success"
 
 
 @pytest.mark.parametrize(("given", "outcome"), [("", "failure"), ("success", "success")])

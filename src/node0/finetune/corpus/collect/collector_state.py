@@ -2,20 +2,22 @@
 """The state of a collector between runs, `<corpus>/.collector.json`.
 
 Events, because gt rewrites its file and drops old ones at different ages: a session keeps its bead after the
-sling has gone. And for each session what its files looked like. Two collectors may run at once: saving
-merges. Its strings are scrubbed as those of entries are.
+sling has gone. The slings of its bead, because gt deletes wisps. And for each session what its files looked
+like. Two collectors may run at once: saving merges. Its strings are scrubbed as those of entries are.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from node0.files import locked, private_directory, write_atomically
+from node0.finetune.corpus.collect.known_slings import Row, rows_of, with_known
+from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.events import Event, event_of
 from node0.finetune.corpus.town.sessions import Session
 from node0.finetune.corpus.transcript.recording import State
@@ -43,6 +45,7 @@ class CollectorState:
         self._scrub = cache(scrub)
         self._events: dict[str, Event] = {}
         self._sessions: dict[str, dict[str, Any]] = {}
+        self._slings: dict[str, Row] = {}
         self._read()
 
     def events(self, fresh: Iterable[Event]) -> list[Event]:
@@ -51,6 +54,15 @@ class CollectorState:
             if event.type in REMEMBERED:
                 self._events.setdefault(self._line(event), event)
         return sorted(self._events.values(), key=lambda event: event.at)
+
+    def beads(self, outcomes: Outcomes | None) -> Outcomes | None:
+        """What beads tell today and told before; None where they never told anything."""
+        return with_known(outcomes, self._slings.values())
+
+    def keep_beads(self, outcomes: Outcomes, beads: Collection[str | None]) -> None:
+        """Note how the slings of these beads ended."""
+        for row in rows_of(outcomes, beads, self._scrub):
+            self._slings[_key(row)] = row
 
     def seen(self, session: Session, mark: str) -> bool:
         """Whether exactly this was collected already."""
@@ -77,7 +89,12 @@ class CollectorState:
         with locked(self._path.with_suffix(".lock")):
             self._read()
             lines = [json.loads(line) for line in sorted(self._events)]
-            content = {"version": VERSION, "sessions": dict(sorted(self._sessions.items())), "events": lines}
+            content = {
+                "version": VERSION,
+                "sessions": dict(sorted(self._sessions.items())),
+                "events": lines,
+                "slings": [row for _, row in sorted(self._slings.items())],
+            }
             write_atomically(self._path, json.dumps(content, ensure_ascii=False) + "\n")
 
     def _read(self) -> None:
@@ -90,6 +107,7 @@ class CollectorState:
                 return
             self._sessions = {**content["sessions"], **self._sessions}
             known = [event for value in content["events"] if (event := event_of(value))]
+            self._slings = {**{_key(row): row for row in content.get("slings", ())}, **self._slings}
         except (ValueError, KeyError, TypeError):
             logger.warning("%s cannot be read: every session is collected again", self._path)
             return
@@ -102,6 +120,10 @@ class CollectorState:
 
     def _written(self, value: Any) -> Any:
         return self._scrub(value) if isinstance(value, str) else value
+
+
+def _key(row: Row) -> str:
+    return f"{row['bead']}\n{row['start']}\n{row['worker']}"
 
 
 def fingerprint(session: Session, states: Sequence[State], version: str) -> str:

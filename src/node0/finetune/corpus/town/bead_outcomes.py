@@ -53,6 +53,20 @@ class Outcomes:
             return slings
         return (*slings[:-1], dataclasses.replace(slings[-1], result=self.of[name]))
 
+    def recall(self, sling: Sling, quality: float | None) -> None:
+        """Take up what was told of a sling: its bead, or the merge request that judged it, may be gone."""
+        name = sling.bead
+        if name not in self.beads.beads:
+            self.slings[name] = tuple(sorted((*self.slings.get(name, ()), sling), key=lambda one: one.start))
+            self.of[name] = self.slings[name][-1].result
+        elif sling.result.rule == MERGE and self.of[name].rule != MERGE:
+            told = (sling.worker, sling.start, sling.end)
+            self.slings[name] = tuple(
+                sling if (one.worker, one.start, one.end) == told else one for one in self.slings[name]
+            )
+        if quality is not None:
+            self.quality.setdefault(name, quality)
+
     def worker_of(self, bead: Bead) -> str:
         """Who had the bead last; empty when nobody had."""
         slings = self.slings[bead.id]
