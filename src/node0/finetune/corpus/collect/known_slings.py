@@ -19,8 +19,8 @@ Row = Mapping[str, Any]
 def with_known(outcomes: Outcomes | None, rows: Iterable[Row]) -> Outcomes | None:
     """What a town's beads tell today, and what they told before; None where they never told anything."""
     slings = [(sling, row.get("quality")) for row in rows if (sling := _sling(row))]
-    if outcomes is None and not slings:
-        return None
+    if not slings:
+        return outcomes
     both = Outcomes(outcomes.beads if outcomes else Beads())
     for sling, quality in slings:
         if outcomes is not None and sling.end is None:

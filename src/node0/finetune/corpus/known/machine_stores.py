@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a machine and a town keep credentials: files of a home, those that variables name, `.env` files."""
+"""Where credentials lie: files of a home and of harnesses, those that variables name, `.env` files."""
 
 import os
 import stat
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from node0.finetune.corpus.town.harness_homes import every_harness_home
 from node0.town import Town
 
 IN_HOME = (
@@ -30,8 +31,7 @@ IN_HOME = (
     ),
     *(".m2/settings.xml", ".gradle/gradle.properties", ".nuget/NuGet/NuGet.Config", ".kaggle/kaggle.json"),
     *(".huggingface/token", ".cache/huggingface/token", ".claude/.credentials.json", ".claude.json"),
-    *(".codex/auth.json", ".gemini/*.json", ".pi/agent/auth.json", ".omp/agent/auth.json", ".snowsql/config"),
-    *(".local/share/opencode/auth.json", ".ssh/*", ".fly/config.yml", ".sentryclirc", ".circleci/cli.yml"),
+    *(".snowsql/config", ".ssh/*", ".fly/config.yml", ".sentryclirc", ".circleci/cli.yml"),
 )
 IN_CONFIG = (
     *("gh/hosts.yml", "hub", "glab-cli/config.yml", "git/credentials", "git/config", "containers/auth.json"),
@@ -55,7 +55,6 @@ NAMED = (
         "GH_CONFIG_DIR",
         "CLOUDSDK_CONFIG",
         "AZURE_CONFIG_DIR",
-        "CODEX_HOME",
         "CLAUDE_CONFIG_DIR",
     ),
     "HF_TOKEN_PATH",
@@ -102,6 +101,8 @@ def _paths(home: Path, environment: Mapping[str, str], town: Town | None) -> Ite
         for name in filter(None, environment.get(variable, "").split(os.pathsep)):
             path = Path(name).expanduser()
             yield from [path] if path.is_file() else _matching(path, ("*.json", "*.yml", ".credentials.json"))
+    for place in every_harness_home(home, environment, town):
+        yield from _matching(place, ("*.json",))
     if town:
         yield from _of_town(town)
 

@@ -22,8 +22,9 @@ class Document(NamedTuple):
 
 
 def documents_of(town: Town) -> Iterator[Document]:
-    """Every document of a town and its rigs, each once."""
-    homes = [town.root, *(town.root / rig for rig in town.rigs())]
+    """Every document of a town and its rigs, each once; a rig's repository lies in `<rig>/mayor/rig`."""
+    rigs = [town.root / rig for rig in town.rigs()]
+    homes = [town.root, *(place for rig in rigs for place in (rig, rig / "mayor" / "rig"))]
     return distinct(document for home in homes for document in documents_in(home))
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from node0.finetune.corpus.known import machine_stores
 from node0.finetune.corpus.known.machine_stores import stores_of
+from node0.finetune.corpus.town.harness_homes import HARNESS_HOMES
 from node0.town import Town
 
 
@@ -36,6 +38,27 @@ def test_stores_of_home_configuration_environment_and_town_are_read_once_each(tm
             *(".env", "rig/.env.local", "rig/mayor/rig/deploy.env", "rig/polecats/toast/.npmrc"),
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "inside", "usual"),
+    [place for places in HARNESS_HOMES.values() for place in places],
+)
+def test_what_a_harness_signs_in_with_is_known_wherever_its_sessions_are_found(
+    tmp_path: Path, variable: str, inside: str, usual: str
+) -> None:
+    """In its usual place, where the environment moves it, and where an agent's entry does."""
+    home, town = tmp_path / "home", Town(tmp_path / "gt")
+    agents = {"a": {"env": {variable: str(tmp_path / "agent")}}}
+    write(town.settings_file, json.dumps({"agents": agents}))
+    for place in (home / usual, tmp_path / "moved" / inside, tmp_path / "agent" / inside):
+        write(place / "auth.json", place.as_posix())
+
+    found = [store.text for store in stores_of(home, {variable: str(tmp_path / "moved")}, town)]
+
+    assert found == [(place / inside).as_posix() for place in (tmp_path / "moved", tmp_path / "agent")] + [
+        (home / usual).as_posix()
+    ]
 
 
 def test_examples_packages_and_what_lies_too_deep_are_passed_over(tmp_path: Path) -> None:

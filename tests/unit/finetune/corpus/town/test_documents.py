@@ -51,6 +51,24 @@ def test_every_kind_of_document_is_found_in_the_town_and_its_rigs(town: Town) ->
     assert found["plans/one/02-spec/part/spec.md"].task_type == "spec_doc"
 
 
+def test_a_rigs_documents_are_those_of_its_repository_too(town: Town) -> None:
+    """gt keeps it in `<rig>/mayor/rig`, and clones of it for workers, which say the same."""
+    names = [
+        "demo/CLAUDE.md",
+        "demo/mayor/rig/.beads/formulas/mend.formula.toml",
+        "demo/mayor/rig/AGENTS.md",
+        "demo/mayor/rig/CLAUDE.md",
+        "demo/mayor/rig/docs/page.md",
+    ]
+    for name in [*names, "demo/crew/ann/CLAUDE.md", "mayor/rig/CLAUDE.md"]:
+        write(town.root / name)
+
+    found = {one.path.relative_to(town.root).as_posix() for one in documents_of(town)}
+
+    assert sorted(found) == names
+    assert {rig_of(town, name) for name in found} == {"demo"}
+
+
 def test_a_link_to_a_document_is_the_same_document(town: Town) -> None:
     path = write(town.root / "CLAUDE.md")
     (town.root / "AGENTS.md").symlink_to(path)
