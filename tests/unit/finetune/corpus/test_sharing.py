@@ -204,6 +204,57 @@ def test_an_approval_is_recorded_with_the_digest_of_what_was_read(place: Place) 
     assert approval.sha256 == hashlib.sha256(place.output.read_bytes()).hexdigest()
 
 
+OVERSEER = {"name": "Rosa Lindqvist", "email": "rosa.lind@example.org", "username": "rlq7"}
+CALLED = (
+    *(
+        "Git user: Rosa Lindqvist",
+        "1 by Rosa",
+        "LINDQVIST wrote",
+        "Lindqvist, Rosa",
+        "rosa's branch",
+        "@rosal",
+    ),
+    *(
+        "RosaLindqvist",
+        "R. Lindqvist",
+        "rlindqvist",
+        "mail rosa.lind@example.org",
+        "by rlq7:",
+        "rosa/fix-lamp",
+    ),
+    *("Rosa_Lindqvist/main", "rosa.lind+gt@example.org", "\\nRosa", '{"owner": "rosa.lind"}'),
+)
+
+
+@pytest.mark.parametrize("words", CALLED)
+def test_the_overseers_name_does_not_leave_in_whatever_way_it_is_written(tmp_path: Path, words: str) -> None:
+    place = Place(tmp_path / "town")
+    (place.town.root / "mayor").mkdir()
+    (place.town.root / "mayor" / "overseer.json").write_text(json.dumps(OVERSEER))
+    place.add(messages=[{"role": "user", "content": f"{words} see lamp"}])
+
+    CorpusSharingExporter(place.town).stage(place.store, "polecat", place.output)
+
+    text = place.output.read_text().lower()
+    assert [name for name in ("rosa", "lind", "rlq7") if name in text] == []
+    assert "see lamp" in text
+
+
+@pytest.mark.parametrize("words", ["ask Rosa", "see @rosal", "as rlindqvist says"])
+def test_a_file_in_which_the_overseer_is_named_is_not_approved(tmp_path: Path, words: str) -> None:
+    place = Place(tmp_path / "town")
+    (place.town.root / "mayor").mkdir()
+    (place.town.root / "mayor" / "overseer.json").write_text(json.dumps(OVERSEER))
+    place.add()
+    exporter = CorpusSharingExporter(place.town)
+    exporter.stage(place.store, "polecat", place.output)
+    (line,) = place.lines()
+    place.output.write_text(json.dumps({**line, "messages": [{"role": "user", "content": words}]}) + "\n")
+
+    with pytest.raises(GateRefused, match="line 1"):
+        exporter.approve(place.store, place.output, reviewer="ada")
+
+
 ORIGIN = {"how": "mined", "entries": ["one"], "decided_by": "rosa", "decided_at": "2026-01-05"}
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collect entries from a town's beads, and list how each bead ended."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +37,12 @@ class BeadSource:
         return place, store, place.dolt_server(host=self.host, port=self.port, user=self.user)
 
 
-def list_outcomes(source: BeadSource, *, role: str | None, as_json: bool) -> None:
-    """Print how every bead ended, and why; nothing is stored."""
+def list_outcomes(source: BeadSource, *, role: str | None, deny: Sequence[str] = (), as_json: bool) -> None:
+    """Print how every bead ended, and why, without secrets and persons; nothing is stored."""
     town, _, server = source.open(role)
+    scrubber = make_scrubber(deny, town=town)
     found = read_beads(town, source.backup, server)
-    console.emit(_table(found, role), as_json=as_json)
+    console.emit(_table(found, role, scrubber.cleaned), as_json=as_json)
     _note(found)
 
 
@@ -82,7 +83,7 @@ def _collect(
     return rows
 
 
-def _table(found: Outcomes, role: str | None) -> list[dict[str, object]]:
+def _table(found: Outcomes, role: str | None, cleaned: Callable[[str], str]) -> list[dict[str, object]]:
     return [
         {
             "bead": name,
@@ -92,8 +93,8 @@ def _table(found: Outcomes, role: str | None) -> list[dict[str, object]]:
             "because": found.of[name].rule,
             "slings": len(found.slings[name]),
             "quality": found.quality.get(name),
-            "reason": " ".join(bead.close_reason.split()),
-            "title": bead.title,
+            "reason": cleaned(" ".join(bead.close_reason.split())),
+            "title": cleaned(bead.title),
         }
         for name, bead in sorted(found.beads.beads.items())
         if role in (None, role_and_rig(found.worker_of(bead))[0])

@@ -48,6 +48,6 @@ def operational(  # noqa: PLR0913  # options of one command
     """
     source = work.BeadSource(town, backup=beads, host=dolt_host, port=dolt_port, user=dolt_user)
     if outcomes:
-        work.list_outcomes(source, role=role, as_json=as_json)
+        work.list_outcomes(source, role=role, deny=deny or (), as_json=as_json)
     else:
         work.collect_beads(source, kind, role=role, logs=logs, deny=deny or (), as_json=as_json)

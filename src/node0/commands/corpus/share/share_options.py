@@ -47,7 +47,7 @@ def stage(
 
 @share.command()
 def review(file: FileArgument, *, as_json: JsonOption = False) -> None:
-    """Show a staged file as a person reads it.
+    """Show a staged file as a person reads it, and before it what is left in it of names, ids and paths.
 
     \b
     Example:

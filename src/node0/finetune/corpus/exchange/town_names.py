@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from node0.finetune.corpus.exchange.identifiers import ROLES, Identifiers
+from node0.finetune.corpus.known.persons import overseer_names
 from node0.finetune.corpus.store import EntryHeader
 from node0.town import Town
 
@@ -36,7 +37,7 @@ def gather(
     known = list(headers)
     rigs = {*town.rigs(), *(header.rig for header in known)}
     beads = {header.bead_id for header in known if header.bead_id}
-    names = {*_town_names(town), *_crew(town), *_repositories(town)}
+    names = {*_town_names(town), *overseer_names(town), *_crew(town), *_repositories(town)}
     system = {
         name
         for name in (machine_names() if machine is None else machine)

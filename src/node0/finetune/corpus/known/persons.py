@@ -3,7 +3,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,9 @@ GENERIC = re.compile(
 "Names of accounts that name nobody."
 
 SHORTEST = 3
+PARTS = re.compile(r"[\W\d_]+")
+"Between the words of a name or an account."
+
 FIELDS = {"name": "name", "email": "email", "username": "user", "user": "user", "login": "user"}
 "Fields of `overseer.json`, each with the kind that it is."
 
@@ -41,6 +44,23 @@ def persons_of(town: Town) -> Iterator[Known]:
         value = facts.get(field)
         if isinstance(value, str) and _tells(value.strip()):
             yield from _spelled(kind, value.strip())
+
+
+def overseer_names(town: Town) -> set[str]:
+    """All that may call the overseer by name: also a first or last name alone, and the usual handles."""
+    facts = _facts(town.root / "mayor" / "overseer.json")
+    known = {field: str(facts[field]).strip() for field in FIELDS if isinstance(facts.get(field), str)}
+    accounts = {value.partition("@")[0] for value in known.values()}
+    words = {word for value in {known.get("name", ""), *accounts} for word in PARTS.split(value)}
+    handles = set(_handles(known.get("name", "").split()))
+    return {name for name in {*known.values(), *accounts, *words, *handles} if _tells(name)}
+
+
+def _handles(words: Sequence[str]) -> Iterator[str]:
+    """Accounts as people make them of a first and a last name."""
+    if len(words) > 1:
+        first, last = words[0].lower(), words[-1].lower()
+        yield from (first[0] + last, first + last[0], last + first[0])
 
 
 def _tells(value: str) -> bool:

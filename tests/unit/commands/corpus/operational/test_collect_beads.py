@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bead_rows import bead, closed, hooked, write_backup
+from collected_town import SECRET
 
 from node0.commands.corpus.operational.collect_beads import BeadSource, collect_beads, list_outcomes
 from node0.commands.corpus.operational.operational_kind import Kind
@@ -29,6 +30,23 @@ def test_how_beads_ended_is_listed_for_one_role_and_nothing_is_stored(
     assert (row["bead"], row["outcome"], row["reason"]) == ("gt-a", "success", "Merged to main")
     assert json.loads(capsys.readouterr().out) == []
     assert not (town_root / ".corpus").exists()
+
+
+def test_how_beads_ended_is_told_without_secrets_and_the_overseers_name(
+    tmp_path: Path, town_root: Path, capsys: Printed
+) -> None:
+    (town_root / "mayor").mkdir(exist_ok=True)
+    (town_root / "mayor" / "overseer.json").write_text('{"name": "Rosa Lindqvist"}')
+    telling = {"title": f"Rotate {SECRET}", "close_reason": "Merged for Rosa Lindqvist, see Saltmarsh"}
+    backup = write_backup(tmp_path / "backup", [bead("gt-a", **telling)])
+
+    list_outcomes(BeadSource(town_root, backup=backup), role=None, deny=["Saltmarsh"], as_json=True)
+
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["bead"], row["outcome"]) == ("gt-a", "success")
+    assert row["title"].startswith("Rotate ")
+    assert row["reason"].startswith("Merged for ")
+    assert [word for word in (SECRET, "Rosa", "Saltmarsh") if word in json.dumps(row)] == []
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,24 @@ def test_a_person_is_told_how_to_go_on(sharing: Path, tmp_path: Path, capsys: Pr
     assert len(json.loads(capsys.readouterr().out)) == 2
 
 
+def test_a_reviewer_sees_what_is_left_of_names_ids_and_paths_before_approving(
+    sharing: Path, tmp_path: Path, capsys: Printed
+) -> None:
+    stage("mayor", tmp_path / "out", sharing, as_json=True)
+    staged = tmp_path / "out" / "mayor.jsonl"
+    staged.write_text(staged.read_text().replace("use ", "use what Ingrid left in lamps/old for OPS-4711, "))
+    capsys.readouterr()
+
+    print_staged(staged, as_json=False)
+
+    shown = capsys.readouterr().out.partition("=== line 1")[0]
+    left = dict(line.split(": ", 1) for line in shown.splitlines()[1:] if line)
+    assert left.keys() == {"names", "ids", "paths"}
+    assert "Ingrid" in left["names"]
+    assert "OPS-4711" in left["ids"]
+    assert "lamps/old" in left["paths"]
+
+
 def test_a_file_that_was_changed_after_staging_is_refused(
     sharing: Path, tmp_path: Path, capsys: Printed
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.finetune.corpus.known.persons import persons_of
+from node0.finetune.corpus.known.persons import overseer_names, persons_of
 from node0.town import Town
 
 
@@ -35,3 +35,14 @@ def test_a_file_that_says_nothing_names_nobody(tmp_path: Path) -> None:
     assert overseer(tmp_path, name=None, email=["a"]) == {}
     (tmp_path / "mayor" / "overseer.json").write_text("[")
     assert list(persons_of(Town(tmp_path))) == []
+
+
+def test_a_name_alone_and_the_usual_handles_call_the_overseer_too(tmp_path: Path) -> None:
+    overseer(tmp_path, name="Quilla Marrowby", email="q.marrow@saltmarsh.net", username="root")
+
+    found = overseer_names(Town(tmp_path))
+
+    assert found == {
+        *("Quilla Marrowby", "Quilla", "Marrowby", "qmarrowby", "quillam", "marrowbyq"),
+        *("q.marrow@saltmarsh.net", "q.marrow", "marrow"),
+    }
