@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small real tokenizers with chat templates of several kinds, and entries to render with them."""
 
+import hashlib
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -144,13 +145,23 @@ def entry(messages: list[dict[str, Any]], **values: Any) -> CorpusEntry:
 
 
 def recorded(messages: list[dict[str, Any]], **values: Any) -> CorpusEntry:
-    """An entry whose assistant turns are recorded calls under one prompt and the Bash tool."""
+    """An entry whose assistant turns are recorded calls, of its own, under one prompt and the Bash tool."""
     answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    requests = [
+        RecordedCall(
+            n_messages=number,
+            system="s",
+            tools="t",
+            exact=True,
+            answer=hashlib.sha256(f"{values.get('id', 'e1')} {number}".encode()).hexdigest()[:16],
+        )
+        for number in answers
+    ]
     return entry(
         messages,
         systems={"s": "You are Claude Code."},
         toolsets={"t": [BASH]},
-        requests=[RecordedCall(n_messages=number, system="s", tools="t", exact=True) for number in answers],
+        requests=requests,
         **values,
     )
 

@@ -43,6 +43,9 @@ class SelectConfig(BaseModel):
     drop_duplicates: Literal["none", "exact", "near"] = "none"
     "Leave out what repeats an older entry: the same text, or nearly the same."
 
+    copied: Literal["once", "every"] = "once"
+    "Answers that a resume or a fork copied into further sessions: learnt once, or in every session."
+
     against: Path | None = None
     "JSON lines of prompts to be measured on; an entry with 13 words in a row of one is left out."
 

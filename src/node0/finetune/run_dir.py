@@ -56,6 +56,8 @@ class EntryUse:
     content_digest: str
     scrub_version: str
     split: Literal["train", "val"]
+    copied: tuple[int, ...] = ()
+    "Places in its messages of answers that are learnt in another entry, rising."
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ class RunDirectory:
                 "scrub_version": entry.scrub_version,
                 "split": entry.split,
                 "times_seen": seen.get(entry.id, 0) if entry.split == "train" else 0,
+                **copied_field(entry),
             }
             for entry in sorted(entries, key=lambda entry: entry.id)
         ]
@@ -293,6 +296,11 @@ class RunDirectory:
         """Remove what writers that were killed left; only for who holds the lock."""
         for path in self.root.glob(".*.part"):
             path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+
+
+def copied_field(entry: EntryUse) -> dict[str, list[int]]:
+    """What a line says of copied answers; nothing where there are none."""
+    return {"copied": list(entry.copied)} if entry.copied else {}
 
 
 def _is_lock(path: Path) -> bool:

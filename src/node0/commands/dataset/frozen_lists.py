@@ -84,7 +84,7 @@ def _chosen(config: FineTuneConfig) -> list[EntryUse]:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in chosen.dropped.items()) or "it is empty"
         raise BadCorpus(f"no entry of role {config.role} is chosen ({reasons}): collect, or widen `select`")
     train, val = split_by_session(chosen.kept, config.val_split)
-    return [*uses_of(train, "train"), *uses_of(val, "val")]
+    return [*uses_of(train, "train", chosen.copied), *uses_of(val, "val", chosen.copied)]
 
 
 def _counts(entries: Sequence[EntryUse]) -> dict[str, object]:
@@ -93,6 +93,7 @@ def _counts(entries: Sequence[EntryUse]) -> dict[str, object]:
         "entries": len(entries),
         "train": len(entries) - held_out,
         "held out": held_out,
+        "copied answers": sum(len(entry.copied) for entry in entries),
         "corpus": hash_of(entries)[:16],
     }
 

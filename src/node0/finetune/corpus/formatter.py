@@ -16,6 +16,7 @@ from node0.errors import BadCorpus
 from node0.finetune.corpus.schema import CorpusEntry, RecordedCall, Source
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.town.timestamps import timestamp_of
 from node0.finetune.corpus.town.window_outcomes import transcript_outcome
 from node0.finetune.corpus.transcript.capture_turns import capture_turns
 from node0.finetune.corpus.transcript.messages_form import (
@@ -76,7 +77,7 @@ class CorpusFormatter:
         rebased = messages_form(trajectory.messages)
         for window in session.windows:
             calls = [call for call in trajectory.calls if session.window_at(call.at) is window]
-            requests, systems, toolsets = _requests(calls, trajectory.messages, rebased, skipped)
+            requests, systems, toolsets = _requests(calls, trajectory.messages, rebased, source, skipped)
             if not requests:
                 continue
             messages = rebased.messages[: requests[-1].n_messages + 1]
@@ -109,7 +110,11 @@ def _told_outcome(
 
 
 def _requests(
-    calls: Sequence[RebuiltCall], wire: Sequence[WireMessage], rebased: Rebased, skipped: Counter[str]
+    calls: Sequence[RebuiltCall],
+    wire: Sequence[WireMessage],
+    rebased: Rebased,
+    source: Source,
+    skipped: Counter[str],
 ) -> tuple[list[RecordedCall], dict[str, str], dict[str, list[dict[str, Any]]]]:
     requests: list[RecordedCall] = []
     systems: dict[str, str] = {}
@@ -123,7 +128,17 @@ def _requests(
         tools = offered_tools(call.shape, wire[: call.n_messages])
         system_key, tools_key = _short_hash(text), _short_hash(repr(tools))
         systems[system_key], toolsets[tools_key] = plain(text), tools
-        requests.append(RecordedCall(n_messages=at, system=system_key, tools=tools_key, exact=call.exact))
+        answered = timestamp_of(call.at)
+        requests.append(
+            RecordedCall(
+                n_messages=at,
+                system=system_key,
+                tools=tools_key,
+                exact=call.exact,
+                answer=_short_hash(source, call.lasting_id) if call.lasting_id else "",
+                at=answered.isoformat() if answered else "",
+            )
+        )
     return requests, systems, toolsets
 
 

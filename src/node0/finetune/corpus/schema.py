@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.role import ROLE_PATTERN
@@ -20,6 +27,9 @@ HARNESS_SOURCES: tuple[Source, ...] = ("claude-code", "codex", "gemini", "openco
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 "Of an entry: a file name of its own, and never a path."
+
+UNLEARNT = frozenset({"answer", "at"})
+"Fields of a call that no model learns from."
 
 
 class RecordedCall(BaseModel):
@@ -38,6 +48,18 @@ class RecordedCall(BaseModel):
 
     exact: bool = False
     "The request was rebuilt from a log and proven by its hash."
+
+    answer: str = Field(default="", pattern=r"^[0-9a-f]{0,16}$")
+    "Digest of what the harness calls the answer, wherever it is copied; empty where it has no name for it."
+
+    at: str = ""
+    "When it was answered, ISO 8601, UTC; empty where nothing tells."
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of entries that tell neither stay as they were before there was any."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if value != "" or key not in UNLEARNT}
 
 
 class Origin(BaseModel):
@@ -115,6 +137,7 @@ class CorpusEntry(BaseModel):
         """The sha256, in hex, of messages, preferences, systems, tools and recorded calls."""
         content = self.model_dump(
             include={"messages", "chosen", "rejected", "systems", "toolsets", "requests", "tools"},
+            exclude={"requests": {"__all__": UNLEARNT}},
             mode="json",
         )
         line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

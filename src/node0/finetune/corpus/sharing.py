@@ -233,6 +233,7 @@ def _telling_fields(entry: CorpusEntry) -> Iterable[str]:
         "a bead": entry.bead_id,
         "what it was made of": entry.origin,
         "a day": not entry.created_at.endswith("-01T00:00:00Z"),
+        "a time": any(call.at or call.answer for call in entry.requests),
         "a rig": len(entry.rig) != RIG_DIGITS or set(entry.rig) - set("0123456789abcdef"),
     }
     return [f"{what} in its fields" for what, there in facts.items() if there]

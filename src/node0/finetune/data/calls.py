@@ -2,7 +2,7 @@
 """Recorded calls of an entry, and which of them share a training row."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -35,13 +35,19 @@ class Dialogue:
         return {"system": self.system, "tools": self.tools, "messages": list(self.messages[:answer])}
 
 
-def dialogues(entry: CorpusEntry, profile: DeploymentProfile | None) -> tuple[list[Dialogue], Counter[str]]:
-    """The entry's conversations, each answer in exactly one, and why answers are not learnt."""
+def dialogues(
+    entry: CorpusEntry, profile: DeploymentProfile | None, copied: Collection[int] = ()
+) -> tuple[list[Dialogue], Counter[str]]:
+    """The entry's conversations, each answer in exactly one, and why answers are not learnt.
+
+    Args:
+        copied: Places in its messages of answers that are learnt in another entry.
+    """
     messages, calls = recorded_calls(entry, profile)
     dropped: Counter[str] = Counter()
     found: dict[tuple[str, str], Dialogue] = {}
     for call in calls:
-        reason = _reason(call, messages, profile)
+        reason = "copied" if call.answer in copied else _reason(call, messages, profile)
         if reason:
             dropped[reason] += 1
             continue

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.config import SelectConfig
+from node0.finetune.corpus.quality.copied_answers import Copied
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.data.rows import EntryRows, OverLength, Pair, Row, RowMaker
@@ -71,6 +72,7 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
         max_length: Longest row in tokens.
         options: How entries become rows.
         cache: Rows made before.
+        copied: Answers that are learnt elsewhere; None finds those that stand twice in what is taken.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
         *,
         options: DatasetOptions | None = None,
         cache: RowCache | None = None,
+        copied: Copied | None = None,
     ) -> None:
         self.options = options or DatasetOptions()
         self.tokenizer = tokenizer
@@ -89,6 +92,7 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
         self._cache = {} if cache is None else cache
         self._makers: dict[str, RowMaker] = {}
         chosen = selected(entries, role, self.options.select, mode=self.options.mode)
+        self._copied = chosen.copied if copied is None else copied
         self.dropped: Counter[str] = Counter(chosen.dropped)
         self.entries: list[CorpusEntry] = []
         "Entries that gave at least one row."
@@ -165,9 +169,11 @@ class CorpusDataset(Dataset[dict[str, Tensor]]):
     def _add(self, entry: CorpusEntry) -> None:
         maker = self._maker(entry.role)
         digest = entry.content_digest or entry.digest()
-        key = (digest, maker.renderer.digest, maker.mode, str(maker.max_length), maker.over_length)
+        copied = sorted(self._copied.get(entry.id, ()))
+        how = (maker.renderer.digest, maker.mode, str(maker.max_length), maker.over_length)
+        key = (digest, *how, repr(copied))
         if key not in self._cache:
-            self._cache[key] = maker.rows(entry)
+            self._cache[key] = maker.rows(entry, copied)
         found = self._cache[key]
         self.dropped.update(found.dropped)
         if found.rows:

@@ -2,19 +2,21 @@
 """Frozen lists of entries: what a run began with, or what somebody set aside for several runs.
 
 A list is a file of JSON lines, one an entry, as `entries.jsonl` of a run: `id`, `content_digest`,
-`scrub_version` and `split` (train or val). It holds no text; the entries stay in the corpus.
+`scrub_version`, `split` (train or val) and, where there are any, `copied`: places in its messages of answers
+that are learnt in another entry. It holds no text; the entries stay in the corpus.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from node0.documents.json_lines import require_json_lines, write_json_lines
 from node0.errors import BadCorpus, NotFound
+from node0.finetune.corpus.quality.copied_answers import Copied
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
-from node0.finetune.run_dir import EntryUse, RunDirectory
+from node0.finetune.run_dir import EntryUse, RunDirectory, copied_field
 
 Split = Literal["train", "val"]
 NAMED = 5
@@ -29,6 +31,9 @@ class Parted:
     val: Sequence[CorpusEntry]
     dropped: Mapping[str, int]
     "Reason -> entries left out of both."
+
+    copied: Copied = field(default_factory=dict)
+    "Answers that are learnt in another entry, of either side."
 
 
 def read_list(place: Path) -> list[EntryUse]:
@@ -55,15 +60,23 @@ def write_list(file: Path, entries: Iterable[EntryUse]) -> None:
                 "content_digest": entry.content_digest,
                 "scrub_version": entry.scrub_version,
                 "split": entry.split,
+                **copied_field(entry),
             }
             for entry in rows
         ],
     )
 
 
-def uses_of(entries: Iterable[CorpusEntry], split: Split) -> list[EntryUse]:
-    """What a list says of entries."""
-    return [EntryUse(entry.id, entry.content_digest, entry.scrub_version, split) for entry in entries]
+def uses_of(entries: Iterable[CorpusEntry], split: Split, copied: Copied) -> list[EntryUse]:
+    """What a list says of entries.
+
+    copied: answers of them that are learnt in another one.
+    """
+    places = {name: tuple(sorted(found)) for name, found in copied.items()}
+    return [
+        EntryUse(entry.id, entry.content_digest, entry.scrub_version, split, places.get(entry.id, ()))
+        for entry in entries
+    ]
 
 
 def thaw(store: CorpusStore, frozen: Sequence[EntryUse], *, of: str, do: str) -> Parted:
@@ -86,7 +99,8 @@ def thaw(store: CorpusStore, frozen: Sequence[EntryUse], *, of: str, do: str) ->
         raise BadCorpus(f"entries of {of} are no longer what they were: {', '.join(named)}{more}; {do}")
     order = sorted(frozen, key=lambda entry: (found[entry.id].created_at, entry.id))
     sides = {split: [found[entry.id] for entry in order if entry.split == split] for split in get_args(Split)}
-    return Parted(sides["train"], sides["val"], {})
+    copied = {entry.id: frozenset(entry.copied) for entry in frozen if entry.copied}
+    return Parted(sides["train"], sides["val"], {}, copied)
 
 
 def changes(
@@ -110,7 +124,10 @@ def changes(
 
 
 def difference(before: Iterable[EntryUse], after: Iterable[EntryUse]) -> dict[str, str]:
-    """Id -> `added`, `removed`, `changed` or `moved` (to the other side), sorted by id."""
+    """Id -> `added`, `removed`, `changed`, `moved` (to the other side) or `copied`, sorted by id.
+
+    `copied` is an entry of which other answers than before are learnt elsewhere.
+    """
     old, new = ({entry.id: entry for entry in side} for side in (before, after))
     differs: dict[str, str] = {}
     for name in sorted(old.keys() | new.keys()):
@@ -122,6 +139,8 @@ def difference(before: Iterable[EntryUse], after: Iterable[EntryUse]) -> dict[st
             differs[name] = "changed"
         elif old[name].split != new[name].split:
             differs[name] = "moved"
+        elif old[name].copied != new[name].copied:
+            differs[name] = "copied"
     return differs
 
 
@@ -135,7 +154,10 @@ def _found(store: CorpusStore, frozen: Sequence[EntryUse]) -> Iterable[CorpusEnt
 
 def _use(row: Mapping[str, object], file: Path) -> EntryUse:
     texts = [row.get(name) for name in ("id", "content_digest", "scrub_version", "split")]
-    if not all(isinstance(text, str) for text in texts) or texts[-1] not in get_args(Split):
+    copied = row.get("copied", [])
+    places = [place for place in copied if isinstance(place, int)] if isinstance(copied, list) else None
+    told = all(isinstance(text, str) for text in texts) and places == copied
+    if not told or texts[-1] not in get_args(Split):
         raise BadCorpus(f"{file} holds a line that is no entry of a list: {dict(row)!r:.80}; freeze it again")
     name, digest, scrubbed, split = map(str, texts)
-    return EntryUse(name, digest, scrubbed, "train" if split == "train" else "val")
+    return EntryUse(name, digest, scrubbed, "train" if split == "train" else "val", tuple(places or ()))

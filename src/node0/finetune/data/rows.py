@@ -3,8 +3,9 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -72,15 +73,19 @@ class RowMaker:
         self.max_length = max_length
         self.over_length = over_length
 
-    def rows(self, entry: CorpusEntry) -> EntryRows:
+    def rows(self, entry: CorpusEntry, copied: Collection[int] = ()) -> EntryRows:
         """The entry's rows.
+
+        Args:
+            entry: What they are made of.
+            copied: Places in its messages of answers that are learnt in another entry.
 
         Raises:
             BadCorpus: Something is longer than a row and `over_length` is "refuse".
         """
         dropped: Counter[str] = Counter()
         make: dict[Mode, Callable[[CorpusEntry, Counter[str]], Iterator[Row | Pair]]] = {
-            "sft": self._answers,
+            "sft": partial(self._answers, copied=copied),
             "dpo": self._pair,
             "pretrain": self._texts,
         }
@@ -89,8 +94,10 @@ class RowMaker:
         except TemplateError:
             return EntryRows((), Counter({"refused by the chat template": 1}))
 
-    def _answers(self, entry: CorpusEntry, dropped: Counter[str]) -> Iterator[Row]:
-        found, reasons = dialogues(entry, self.renderer.profile)
+    def _answers(
+        self, entry: CorpusEntry, dropped: Counter[str], *, copied: Collection[int]
+    ) -> Iterator[Row]:
+        found, reasons = dialogues(entry, self.renderer.profile, copied)
         dropped.update(reasons)
         for dialogue in found:
             for example in self._examples(dialogue):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from node0.finetune.config import SelectConfig
 from node0.finetune.corpus.quality.contamination import Prompts
+from node0.finetune.corpus.quality.copied_answers import Copied, copied_answers
 from node0.finetune.corpus.quality.near_duplicates import THRESHOLD, duplicates
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
@@ -24,6 +25,9 @@ class Selection:
     kept: list[CorpusEntry]
     dropped: Counter[str] = field(default_factory=Counter)
     "Reason -> entries."
+
+    copied: Copied = field(default_factory=dict)
+    "Answers of kept entries that are learnt in another one."
 
 
 def select(
@@ -55,7 +59,8 @@ def select(
             kept.append(entry)
         else:
             dropped[reason] += 1
-    return Selection(kept, dropped)
+    once = mode == "sft" and config.copied == "once"
+    return Selection(kept, dropped, copied_answers(kept) if once else {})
 
 
 def selected(
@@ -70,7 +75,8 @@ def selected(
     """
     found = of_role(entries, role)
     if config is None:
-        return Selection(sorted(found, key=lambda entry: (entry.created_at, entry.id)))
+        kept = sorted(found, key=lambda entry: (entry.created_at, entry.id))
+        return Selection(kept, copied=copied_answers(kept) if mode == "sft" else {})
     if isinstance(entries, CorpusStore):
         return select(found, config, mode=mode, retracted=entries.retracted().holds)
     return select(found, config, mode=mode)

@@ -43,7 +43,8 @@ def make_datasets(
     options = options or DatasetOptions()
     chosen = selected(entries, role, options.select, mode=options.mode)
     train, val = split_by_session(chosen.kept, val_split)
-    return datasets_of(Parted(train, val, chosen.dropped), role, tokenizer, max_length, options=options)
+    parted = Parted(train, val, chosen.dropped, chosen.copied)
+    return datasets_of(parted, role, tokenizer, max_length, options=options)
 
 
 def datasets_of(
@@ -62,7 +63,9 @@ def datasets_of(
     cache: RowCache = {}
     every = replace(options, select=None)
     train, val = (
-        CorpusDataset(side, EVERY_ROLE, tokenizer, max_length, options=every, cache=cache)
+        CorpusDataset(
+            side, EVERY_ROLE, tokenizer, max_length, options=every, cache=cache, copied=parted.copied
+        )
         for side in (parted.train, parted.val)
     )
     dropped = dict(sorted((Counter(parted.dropped) + train.dropped + val.dropped).items()))

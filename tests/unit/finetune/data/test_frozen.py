@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> CorpusStore:
 
 def _frozen(store: CorpusStore) -> list[EntryUse]:
     entries = store.list()
-    return [*uses_of(entries[:6], "train"), *uses_of(entries[6:], "val")]
+    return [*uses_of(entries[:6], "train", {}), *uses_of(entries[6:], "val", {})]
 
 
 def _change(store: CorpusStore, name: str, **fields: object) -> None:

@@ -18,7 +18,9 @@ def pseudonymized(entry: CorpusEntry, salt: str) -> CorpusEntry:
     systems = {name: f"system-{number}" for number, name in enumerate(entry.systems)}
     toolsets = {name: f"tools-{number}" for number, name in enumerate(entry.toolsets)}
     calls = [
-        call.model_copy(update={"system": systems[call.system], "tools": toolsets[call.tools]})
+        call.model_copy(
+            update={"system": systems[call.system], "tools": toolsets[call.tools], "answer": "", "at": ""}
+        )
         for call in entry.requests
     ]
     return entry.model_copy(

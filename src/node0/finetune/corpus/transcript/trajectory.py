@@ -34,6 +34,10 @@ class RebuiltCall:
     "ISO 8601, UTC."
 
     answer_id: str
+    "Tells it from the others of its session."
+
+    lasting_id: str = ""
+    "What the harness calls it wherever it is copied; empty where it has no name that lasts."
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ those that answers called, with the inputs that they were given: these harnesses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from node0.documents.json_document import MAX_DEPTH, depth_exceeds
 from node0.finetune.corpus.transcript.trajectory import (
@@ -66,16 +67,23 @@ Step = Turn | NewContext | Rewind
 
 
 def trajectories_of(
-    steps: Iterable[Step], *, agent: str = "", system: Sequence[str] = (), skipped: Counter[str]
+    steps: Iterable[Step],
+    *,
+    agent: str = "",
+    system: Sequence[str] = (),
+    lasting_names: bool = False,
+    skipped: Counter[str],
 ) -> Iterator[Trajectory]:
     """A trajectory for each context that holds an answer to learn.
 
     Args:
         agent: Empty for the main conversation, else the sidechain's name.
         system: The system prompt, where the harness records it.
+        lasting_names: Turns keep their names where the harness copies them into another session.
         skipped: Takes the count of answers that are not learnt, by reason.
     """
-    context = _Context(agent, tuple(system), skipped)
+    begin = partial(_Context, agent, tuple(system), lasting_names, skipped)
+    context = begin()
     for step in steps:
         if isinstance(step, Turn):
             context.add(step)
@@ -83,7 +91,7 @@ def trajectories_of(
             context.rewind(step.name)
         else:
             yield from context.finished()
-            context = _Context(agent, tuple(system), skipped, torn="" if step.whole else NO_BEGINNING)
+            context = begin(torn="" if step.whole else NO_BEGINNING)
     yield from context.finished()
 
 
@@ -93,6 +101,7 @@ class _Context:
 
     agent: str
     system: tuple[str, ...]
+    lasting_names: bool
     skipped: Counter[str]
     torn: str = ""
     "Why no answer from here on is learnt; empty while nothing is missing."
@@ -144,7 +153,14 @@ class _Context:
             return
         shape = RequestShape(self.system, tuple(_called_tools(self.turns)))
         calls = [
-            RebuiltCall(number, shape, exact=False, at=turn.at, answer_id=turn.name or str(number))
+            RebuiltCall(
+                number,
+                shape,
+                exact=False,
+                at=turn.at,
+                answer_id=turn.name or str(number),
+                lasting_id=f"{turn.name} {turn.at}" if self.lasting_names and turn.name else "",
+            )
             for number in learnt
             for turn in (self.turns[number],)
         ]

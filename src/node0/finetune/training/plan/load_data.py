@@ -2,6 +2,7 @@
 """Load the corpus of a run as training steps and held-out microbatches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
@@ -39,7 +40,10 @@ def load_data(
     parted, left_out = _parted(config, frozen)
     datasets = datasets_of(parted, config.role, tokenizer, config.max_length, options=options)
     train, val = datasets.train.report, datasets.val.report
-    entries = [*uses_of(datasets.train.entries, "train"), *uses_of(datasets.val.entries, "val")]
+    entries = [
+        *uses_of(datasets.train.entries, "train", parted.copied),
+        *uses_of(datasets.val.entries, "val", parted.copied),
+    ]
     return TrainingData(
         steps=_source(config, datasets.train),
         held_out=list(_source(config, datasets.val, shuffle=False).epoch()) if len(datasets.val) else [],
@@ -64,11 +68,11 @@ def _parted(config: FineTuneConfig, frozen: Sequence[EntryUse] | None) -> tuple[
     chosen = selected(store, config.role, config.select, mode=config.mode)
     if frozen is None:
         train, val = split_by_session(chosen.kept, config.val_split)
-        return Parted(train, val, chosen.dropped), 0
+        return Parted(train, val, chosen.dropped, chosen.copied), 0
     thawed, listed = thaw(store, frozen, of=whose, do=do), {entry.id for entry in frozen}
     # An entry that gave no row is on no list of a run; nothing came of it then, nor does now.
     left_out = sum(entry.id not in listed for entry in chosen.kept)
-    return Parted(thawed.train, thawed.val, chosen.dropped), left_out
+    return replace(thawed, dropped=chosen.dropped), left_out
 
 
 def corpus_root(config: FineTuneConfig) -> Path:

@@ -28,6 +28,14 @@ def merged_answer(loader: LineLoader, lines: Sequence[Line]) -> WireMessage:
     }
 
 
+def lasting_id(line: Line) -> str:
+    """What a resume and a fork copy with the first line of an answer: its message's id, and its time.
+
+    Not every server gives ids that no other session has.
+    """
+    return f"{line.message_id} {line.at}"
+
+
 def unlearnt(answer: Iterable[Line], before: Iterable[Line], behind: Iterable[Line]) -> str:
     """Why an answer is context only; empty where it is the model's own, and whole.
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
+from node0.finetune.corpus.transcript.claude_code.answers import lasting_id, merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, Context
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, SessionIndex, snapshot_shape
 from node0.finetune.corpus.transcript.session_lines import LineLoader
@@ -47,7 +47,14 @@ def reconstruct(
             return up_to_last_answer(made) or Trajectory(chain.agent, [], [])
         if first.message_id in wanted:
             made.calls.append(
-                RebuiltCall(len(made.messages), shape, exact=False, at=first.at, answer_id=first.message_id)
+                RebuiltCall(
+                    len(made.messages),
+                    shape,
+                    exact=False,
+                    at=first.at,
+                    answer_id=first.message_id,
+                    lasting_id=lasting_id(first),
+                )
             )
         made.messages.append(merged_answer(loader, group.lines))
     return made

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from node0.finetune.corpus.transcript.claude_code.answers import merged_answer
+from node0.finetune.corpus.transcript.claude_code.answers import lasting_id, merged_answer
 from node0.finetune.corpus.transcript.claude_code.chains import Chain, LineGroup
 from node0.finetune.corpus.transcript.claude_code.log_hash import message_hash
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, LoggedCall, SessionIndex
@@ -64,6 +64,7 @@ class RequestLog:
                     exact=True,
                     at=call.at,
                     answer_id=answer.lines[0].message_id,
+                    lasting_id=lasting_id(answer.lines[0]),
                 )
             )
         trajectory.messages.append(merged_answer(self._loader, answer.lines))

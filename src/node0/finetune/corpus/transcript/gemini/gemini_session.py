@@ -66,7 +66,7 @@ class GeminiSession:
     def trajectories(self) -> Iterator[Trajectory]:
         """A trajectory for each run of the session: a resume sends what was before in another form."""
         steps = self._whole_file() if self._path.suffix == ".json" else self._lines()
-        yield from trajectories_of(steps, skipped=self.skipped)
+        yield from trajectories_of(steps, lasting_names=True, skipped=self.skipped)
 
     def _whole_file(self) -> Iterator[Step]:
         try:

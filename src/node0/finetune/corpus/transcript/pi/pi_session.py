@@ -71,7 +71,8 @@ class PiSession:
             entry.kind == "message" for entry in path
         )
         with LineLoader(self._path) as loader:
-            yield from trajectories_of(_steps(path, loader), skipped=self.skipped)
+            steps = _steps(path, loader)
+            yield from trajectories_of(steps, lasting_names=True, skipped=self.skipped)
         self.skipped = +self.skipped
 
 
