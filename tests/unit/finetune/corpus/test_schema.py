@@ -100,3 +100,13 @@ def test_an_entry_that_nothing_could_write_again_is_none() -> None:
             entry(messages=call(depth))
         with pytest.raises(ValidationError, match="nested more than 100 deep"):
             entry(tools=[{"input_schema": nested(depth + 3)}])
+
+
+def test_what_a_harness_calls_an_answer_changes_neither_digest_nor_files_without_it() -> None:
+    call = RecordedCall(n_messages=0, system="s", tools="t", exact=True)
+    named = call.model_copy(update={"answer": "0123456789abcdef", "at": "2026-01-05T06:00:00+00:00"})
+
+    assert call.model_dump() == {"n_messages": 0, "system": "s", "tools": "t", "exact": True}
+    assert named.model_dump().keys() - call.model_dump().keys() == {"answer", "at"}
+    assert entry(requests=[call]).digest() == entry(requests=[named]).digest()
+    assert RecordedCall.model_validate_json(named.model_dump_json()) == named

@@ -255,6 +255,21 @@ def test_a_file_in_which_the_overseer_is_named_is_not_approved(tmp_path: Path, w
         exporter.approve(place.store, place.output, reviewer="ada")
 
 
+def test_neither_name_nor_time_of_an_answer_leaves(place: Place) -> None:
+    digest = hashlib.sha256(b"harbor").hexdigest()
+    call = {"n_messages": 1, "system": digest, "tools": digest}
+    place.add(requests=[{**call, "answer": "0123456789abcdef", "at": "2026-01-05T06:17:00+00:00"}])
+    place.exporter.export_for_sharing(place.store, "polecat", place.output)
+    (line,) = place.lines()
+
+    assert line["requests"] == [{"n_messages": 1, "system": "system-0", "tools": "tools-0", "exact": False}]
+
+    line["requests"][0]["at"] = "2026-01-05T06:17:00+00:00"
+    place.output.write_text(json.dumps(line) + "\n")
+    with pytest.raises(GateRefused, match="a time"):
+        place.exporter.approve(place.store, place.output, reviewer="ada")
+
+
 ORIGIN = {"how": "mined", "entries": ["one"], "decided_by": "rosa", "decided_at": "2026-01-05"}
 
 

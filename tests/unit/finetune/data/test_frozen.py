@@ -119,3 +119,25 @@ def test_a_list_says_nothing_of_what_is_in_an_entry(store: CorpusStore, tmp_path
 
     rows = [json.loads(line) for line in (tmp_path / "list.jsonl").read_text().splitlines()]
     assert {frozenset(row) for row in rows} == {frozenset({"id", "content_digest", "scrub_version", "split"})}
+
+
+def test_a_list_says_which_answers_are_learnt_in_another_entry(tmp_path: Path, store: CorpusStore) -> None:
+    """And says it of later corpora too, whatever was collected since."""
+    entries = store.list()
+    copied = {"e001": frozenset({3, 1})}
+    write_list(tmp_path / "list.jsonl", uses_of(entries, "train", copied))
+
+    frozen = read_list(tmp_path / "list.jsonl")
+
+    assert [(one.id, one.copied) for one in frozen if one.copied] == [("e001", (1, 3))]
+    assert thaw(store, frozen, of="x", do="y").copied == copied
+    assert difference(uses_of(entries, "train", {}), frozen) == {"e001": "copied"}
+
+
+@pytest.mark.parametrize("copied", ["1", [1.5], {"1": 1}, [None]])
+def test_a_line_whose_copied_answers_are_no_places_is_refused(tmp_path: Path, copied: object) -> None:
+    row = {"id": "a", "content_digest": "d", "scrub_version": "1", "split": "train", "copied": copied}
+    (tmp_path / "list.jsonl").write_text(json.dumps(row) + "\n")
+
+    with pytest.raises(BadCorpus, match="no entry of a list"):
+        read_list(tmp_path / "list.jsonl")

@@ -3,6 +3,8 @@ import pytest
 from tiny_chat import SESSION, recorded, tiny_tokenizer, user
 
 from node0.errors import BadCorpus
+from node0.finetune.config import SelectConfig
+from node0.finetune.data.dataset import DatasetOptions
 from node0.finetune.data.train_val import make_datasets
 
 TOKENIZER = tiny_tokenizer()
@@ -41,3 +43,28 @@ def test_both_sides_share_the_rows_that_were_made() -> None:
     made = make_datasets(entries, "deacon", TOKENIZER, val_split=0.3)
 
     assert made.val.rows[0] is made.train.rows[0]
+
+
+def test_an_answer_that_two_sessions_hold_is_learnt_on_one_side_only() -> None:
+    """Whichever side the earlier session is on; the count says how many were left out."""
+    first = [recorded(SESSION, id=f"e{n}", session_id=f"s{n}") for n in range(20)]
+    forks = [
+        entry.model_copy(update={"id": f"f-{entry.id}", "session_id": f"{entry.id}-f"}) for entry in first
+    ]
+
+    made = make_datasets([*first, *forks], "deacon", TOKENIZER, val_split=0.3)
+
+    alone = make_datasets(first, "deacon", TOKENIZER, val_split=0)
+    supervised = made.train.report.supervised + made.val.report.supervised
+    assert supervised == alone.train.report.supervised
+    assert made.dropped == {"copied": 20 * 3}
+
+
+def test_copied_answers_are_learnt_in_every_session_where_that_is_set() -> None:
+    first = recorded(SESSION, id="e1", session_id="s1")
+    fork = first.model_copy(update={"id": "e2", "session_id": "s2"})
+    options = DatasetOptions(select=SelectConfig(copied="every"))
+
+    made = make_datasets([first, fork], "deacon", TOKENIZER, options=options, val_split=0)
+
+    assert (len(made.train.entries), made.dropped) == (2, {})
