@@ -18,6 +18,7 @@ from node0.finetune.corpus.schema import Source
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.harness_homes import HARNESS_HOMES
 from node0.finetune.corpus.town.sessions import Session
+from node0.finetune.corpus.transcript.gemini.gemini_records import MAYBE_CUT
 from node0.finetune.corpus.transcript.known_harnesses import HARNESSES
 from node0.finetune.corpus.transcript.recording import Recording
 from node0.finetune.data.preview import preview
@@ -33,10 +34,16 @@ UNLEARNT = {
     ("opencode", "compacted"): {2: SUMMARY},
     ("codex", "works"): {4: CUT},
     ("codex", "compacted"): {2: SUMMARY},
-    ("gemini", "works"): {4: NOT_KEPT},
+    ("gemini", "works"): {3: MAYBE_CUT, 4: NOT_KEPT, 5: MAYBE_CUT},
+    ("gemini", "cut_tool"): {0: MAYBE_CUT, 1: MAYBE_CUT},
     ("pi", "works"): {4: NOT_KEPT},
     ("pi", "compacted"): {2: NOT_KEPT},
 }
+
+NOTHING_LEARNT = [("gemini", "cut_tool")]
+"Two runs of one answer each, of which the first was stopped in its tool: the file does not tell which."
+
+LEARNT = [pair for pair in RECORDED if pair not in NOTHING_LEARNT]
 
 
 def recording(harness: Source, session: str, home: Path) -> Recording:
@@ -52,12 +59,12 @@ def test_every_request_that_was_sent_is_rebuilt(harness: Source, session: str, t
     calls, skipped = rebuilt(recording(harness, session, tmp_path))
 
     assert compare(calls, requests, unlearnt=unlearnt) == []
-    assert len(requests) > len(unlearnt)
+    assert (len(requests) > len(unlearnt)) == ((harness, session) in LEARNT)
     for reason in filter(None, unlearnt.values()):
         assert skipped[reason] == list(unlearnt.values()).count(reason)
 
 
-@pytest.mark.parametrize(("harness", "session"), RECORDED)
+@pytest.mark.parametrize(("harness", "session"), LEARNT)
 def test_what_is_stored_holds_no_secret_and_previews_what_the_model_said(
     harness: Source, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,26 +6,32 @@ parts {text}, {functionCall: {id, name, args}}, {functionResponse: {id, response
 {inlineData}. A tool call {id, name, args, result: [parts]} stands beside an answer's content; where no record
 with its result follows, it is there alone. In the file an id has the tool's name before it: `name__id`; it is
 sent without. Thoughts are not kept. Other types (info, error, warning) are words to the person.
+
+A call is written down when it has ended: where the program was stopped in a tool, what the model said before
+stands there as if that were all. So words at the end of a run are context only.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from node0.finetune.corpus.transcript.turns import REPEATED, Turn
+from node0.finetune.corpus.transcript.turns import Turn
 from node0.finetune.corpus.transcript.wire_messages import WireMessage
 
 Record = Mapping[str, Any]
 
+MAYBE_CUT = "last answer of a run, which may have been stopped in a tool"
+"Why an answer is context only, unless it makes a call."
 
-def turns_of(records: Iterable[tuple[Record, bool]]) -> Iterator[Turn]:
+
+def turns_of(records: Iterable[tuple[Record, str]]) -> Iterator[Turn]:
     """The turns of one context.
 
     Args:
-        records: In their order, each with whether it repeats what was sent before.
+        records: In their order, each with why it is context only, or an empty text.
     """
     waiting: list[list[WireMessage]] = []  # what each call told
-    for record, repeated in records:
+    for record, why in records:
         if record.get("type") == "user":
             content = _parts(record.get("content"))
             told = _answered(content)
@@ -42,7 +48,8 @@ def turns_of(records: Iterable[tuple[Record, bool]]) -> Iterator[Turn]:
             content = [*_parts(record.get("content")), *(_call(call) for call in calls)]
             waiting = [_parts(call.get("result")) for call in calls]
             if content:
-                yield Turn("assistant", content, _at(record), _name(record), REPEATED if repeated else "")
+                unlearnt = "" if calls and why == MAYBE_CUT else why
+                yield Turn("assistant", content, _at(record), _name(record), unlearnt)
     if left := [block for blocks in waiting for block in blocks]:
         yield Turn("user", left)
 

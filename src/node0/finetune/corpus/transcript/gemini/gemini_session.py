@@ -11,8 +11,7 @@ Lines, seen with Gemini CLI 0.61.0:
 
 Rewinds are read as the program's source has them, and so are sessions before these lines: one object
 {sessionId, projectHash, startTime, messages: [record]} in a `.json` file. The project's directory stands in
-`.project_root` beside `chats`. Nothing tells an answer that was stopped while its tools ran from a whole one:
-it is kept without its calls.
+`.project_root` beside `chats`.
 """
 
 from collections import Counter
@@ -22,10 +21,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from node0.documents.json_document import read_object
-from node0.finetune.corpus.transcript.gemini.gemini_records import Record, turns_of
+from node0.finetune.corpus.transcript.gemini.gemini_records import MAYBE_CUT, Record, turns_of
 from node0.finetune.corpus.transcript.session_lines import ByteRange, LineLoader, json_objects
 from node0.finetune.corpus.transcript.trajectory import Trajectory
-from node0.finetune.corpus.transcript.turns import REWOUND, NewContext, Step, trajectories_of
+from node0.finetune.corpus.transcript.turns import (
+    REPEATED,
+    REWOUND,
+    NewContext,
+    Step,
+    trajectories_of,
+)
 
 FIRST_LINES = 3
 UNREADABLE = "file that is no JSON object, or too large"
@@ -49,7 +54,7 @@ def gemini_head(path: Path) -> GeminiHead | None:
         OSError: it cannot be read.
     """
     for line in _first_objects(path):
-        if isinstance(line.get("sessionId"), str) and "startTime" in line and "projectHash" in line:
+        if _is_head(line):
             return GeminiHead(line["sessionId"], str(line["startTime"]), _project(path))
     return None
 
@@ -74,7 +79,9 @@ class GeminiSession:
         except ValueError:
             self.skipped[UNREADABLE] += 1
             return
-        yield from turns_of((record, False) for record in _records(messages))
+        records = _records(messages)
+        ends = [""] * (len(records) - 1) + [MAYBE_CUT]
+        yield from turns_of(zip(records, ends, strict=False))
 
     def _lines(self) -> Iterator[Step]:
         contexts = _contexts(self._path, self.skipped)
@@ -92,10 +99,16 @@ class _Context:
         self._base = base
         self._set = dict.fromkeys(names)
         self._own: dict[str, ByteRange] = {}
+        self._ends: set[str] = set()
 
     def put(self, name: str, place: ByteRange) -> None:
         """A record, new or in the place of an older one."""
         self._own[name] = place
+
+    def end_run(self) -> None:
+        """The program ended, or begins anew: its last record may be half of what was said."""
+        if self._own:
+            self._ends.add(next(reversed(self._own)))
 
     def rewind(self, name: str) -> int:
         """Take back a record and all behind it; how many these were."""
@@ -107,16 +120,19 @@ class _Context:
             self._set.popitem()
         return before - len(self._own) - len(self._set)
 
-    def records(self, loader: LineLoader) -> Iterator[tuple[Record, bool]]:
-        """Each record, and whether it repeats what was sent before."""
+    def records(self, loader: LineLoader) -> Iterator[tuple[Record, str]]:
+        """Each record, and why it is context only: it repeats what was sent before, or ends a run."""
         base = _records(loader.line(self._base)["$set"]["messages"]) if self._base else []
         for record in base:
             name = str(record.get("id", ""))
             if name in self._set:
-                yield (loader.line(self._own[name]), False) if name in self._own else (record, True)
-        for name, place in self._own.items():
+                yield self._read(name, loader) if name in self._own else (record, REPEATED)
+        for name in self._own:
             if name not in self._set:
-                yield loader.line(place), False
+                yield self._read(name, loader)
+
+    def _read(self, name: str, loader: LineLoader) -> tuple[Record, str]:
+        return loader.line(self._own[name]), MAYBE_CUT if name in self._ends else ""
 
 
 def _contexts(path: Path, skipped: Counter[str]) -> list[_Context]:
@@ -126,12 +142,20 @@ def _contexts(path: Path, skipped: Counter[str]) -> list[_Context]:
         if isinstance(changes, dict):
             if isinstance(changes.get("messages"), list):
                 names = (str(record.get("id", "")) for record in _records(changes["messages"]))
+                found[-1].end_run()
                 found.append(_Context(place, names))
+        elif _is_head(line):
+            found[-1].end_run()
         elif "$rewindTo" in line:
             skipped[REWOUND] += found[-1].rewind(str(line["$rewindTo"]))
         elif isinstance(line.get("id"), str) and "type" in line:
             found[-1].put(line["id"], place)
+    found[-1].end_run()
     return found
+
+
+def _is_head(line: Mapping[str, Any]) -> bool:
+    return isinstance(line.get("sessionId"), str) and "startTime" in line and "projectHash" in line
 
 
 def _records(messages: Any) -> list[Record]:

@@ -23,6 +23,7 @@ def test_a_session_that_went_on_in_another_file_is_one_recording(tmp_path: Path)
     head = {"sessionId": "s1", "projectHash": "00", "startTime": "2026-01-05T06:00:00Z"}
     for minute in ("00", "01"):
         records = [{"id": kind + minute, "type": kind, "content": "x"} for kind in ("user", "gemini")]
+        records.append({"id": "thanks" + minute, "type": "user", "content": "x"})
         lines = "".join(json.dumps(line) + "\n" for line in (head, *records))
         (chats / f"session-2026-01-05T06-{minute}-s1.jsonl").write_text(lines)
 

@@ -29,7 +29,7 @@ CALL = {"id": "ls__a", "name": "ls", "args": {"path": "."}, "result": [response(
 
 
 def turns(*records: dict[str, Any]) -> list[Turn]:
-    return list(turns_of((record, False) for record in records))
+    return list(turns_of((record, "") for record in records))
 
 
 def test_an_answer_with_its_calls_and_the_results_behind_it() -> None:
@@ -95,7 +95,10 @@ def test_pictures_stand_as_their_kind() -> None:
 
 
 def test_an_answer_that_is_repeated_says_so() -> None:
-    assert [turn.unlearnt for turn in turns_of([(answer("x"), True), (answer("y"), False)])] == [REPEATED, ""]
+    assert [turn.unlearnt for turn in turns_of([(answer("x"), REPEATED), (answer("y"), "")])] == [
+        REPEATED,
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from harness_fixtures import FIXTURES, laid_down
 from harness_requests import messages_records
 
+from node0.finetune.corpus.transcript.gemini.gemini_records import MAYBE_CUT
 from node0.finetune.corpus.transcript.gemini.gemini_session import UNREADABLE, GeminiSession, gemini_head
 from node0.finetune.corpus.transcript.turns import REPEATED, REWOUND
 
@@ -39,19 +40,43 @@ def test_a_record_of_the_same_id_takes_the_place_of_the_older_one(tmp_path: Path
         *(said("w", "warning", "careful"), said("v", "user", "On."), said("h", "gemini", "Two.")),
     )
 
-    assert told(read) == [["2", "Go.", "I am done.", "On.", "Two."]]
+    assert told(read) == [["1", "Go.", "I am done.", "On.", "Two."]]
 
 
 def test_a_resume_repeats_what_was_before_and_learns_it_once(tmp_path: Path) -> None:
-    again = [said("u", "user", "Go."), said("g", "gemini", "One.")]
+    again = [said("u", "user", "Go."), said("g", "gemini", "One."), said("t", "user", "Thanks.")]
     read = session(
         tmp_path / "s.jsonl",
         *(HEAD, *again, HEAD, {"$set": {"messages": again}}),
-        *(said("v", "user", "On."), said("h", "gemini", "Two.")),
+        *(said("v", "user", "On."), said("h", "gemini", "Two."), said("w", "user", "Fine.")),
     )
 
-    assert told(read) == [["1", "Go.", "One."], ["1", "Go.", "One.", "On.", "Two."]]
+    words = ["Go.", "One.", "Thanks."]
+    assert told(read) == [["1", *words], ["1", *words, "On.", "Two.", "Fine."]]
     assert read.skipped == {REPEATED: 1}
+
+
+@pytest.mark.parametrize("goes_on", [[], [HEAD], [HEAD, said("x", "user", "On.")]])
+def test_words_at_the_end_of_a_run_are_context_only(tmp_path: Path, goes_on: list[Any]) -> None:
+    """The program was stopped in a tool, perhaps: a call is written down when it has ended."""
+    first = [said("u", "user", "Go."), said("g", "gemini", "One."), said("v", "user", "Wait.")]
+    read = session(tmp_path / "s.jsonl", HEAD, *first, said("h", "gemini", "I wait."), *goes_on)
+
+    (context,) = read.trajectories()
+
+    assert [context.messages[call.n_messages]["content"][0]["text"] for call in context.calls] == ["One."]
+    assert read.skipped == {MAYBE_CUT: 1}
+
+
+def test_an_answer_at_the_end_of_a_run_whose_call_has_ended_is_whole(tmp_path: Path) -> None:
+    result = {"functionResponse": {"id": "ls__1", "name": "ls", "response": {"output": "a"}}}
+    call = {"id": "ls__1", "name": "ls", "args": {}, "result": [result]}
+    read = session(
+        tmp_path / "s.jsonl",
+        *(HEAD, said("u", "user", "Go."), {**said("g", "gemini", "I look."), "toolCalls": [call]}),
+    )
+
+    assert sum(len(context.calls) for context in read.trajectories()) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,17 +98,18 @@ def test_a_rewind_may_reach_into_what_a_resume_set(tmp_path: Path) -> None:
     read = session(
         tmp_path / "s.jsonl",
         *(HEAD, {"$set": {"messages": base}}, said("h", "gemini", "No."), {"$rewindTo": "v"}),
-        *(said("w", "user", "Good"), said("i", "gemini", "Yes.")),
+        *(said("w", "user", "Good"), said("i", "gemini", "Yes."), said("x", "user", "Fine.")),
     )
 
-    assert told(read) == [["1", "Go.", "One.", "Good", "Yes."]]
+    assert told(read) == [["1", "Go.", "One.", "Good", "Yes.", "Fine."]]
 
 
 def test_an_old_session_is_one_object(tmp_path: Path) -> None:
-    records = [said("u", "user", "Go."), said("g", "gemini", "One."), "torn"]
+    asked = [said("u", "user", "Go."), said("g", "gemini", "One."), said("v", "user", "On.")]
+    records = [*asked, said("h", "gemini", "Two."), "torn"]
     (tmp_path / "s.json").write_text(json.dumps({**HEAD, "messages": records}))
 
-    assert told(GeminiSession(tmp_path / "s.json")) == [["1", "Go.", "One."]]
+    assert told(GeminiSession(tmp_path / "s.json")) == [["1", "Go.", "One.", "On.", "Two."]]
 
 
 def test_an_old_session_that_is_torn_is_counted(tmp_path: Path) -> None:
@@ -123,4 +149,4 @@ def test_each_line_may_be_torn_and_the_rest_is_read(name: str, tmp_path: Path) -
         torn = [*lines[:number], lines[number][: len(lines[number]) // 2], *lines[number + 1 :]]
         calls = sum(len(row.calls) for row in session(tmp_path / "torn.jsonl", *torn).trajectories())
 
-        assert 0 < calls <= whole
+        assert (0 if name == "cut_tool" else 1) <= calls <= whole
