@@ -137,7 +137,7 @@ class CorpusEntry(BaseModel):
         """The sha256, in hex, of messages, preferences, systems, tools and recorded calls."""
         content = self.model_dump(
             include={"messages", "chosen", "rejected", "systems", "toolsets", "requests", "tools"},
-            exclude={"requests": {"__all__": UNLEARNT}},
+            exclude={"requests": {"__all__": set(UNLEARNT)}},
             mode="json",
         )
         line = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
