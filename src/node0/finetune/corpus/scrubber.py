@@ -12,6 +12,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from node0.finetune.corpus.schema import CorpusEntry
@@ -58,8 +59,16 @@ class ScrubbedEntry(NamedTuple):
 class Known(Protocol):
     """What is known to be secret before a text is read."""
 
-    def findings(self, text: str) -> Iterator[Finding]:
-        """Every place at which it stands, whatever stands around it."""
+    @property
+    def learned(self) -> int:
+        """How much was learned so far."""
+
+    def findings(self, text: str, words: AbstractSet[str] | None = None) -> Iterator[Finding]:
+        """Every place at which it stands, whatever stands around it.
+
+        Args:
+            words: All of the text, where they are known already.
+        """
 
     def learn(self, values: Iterable[tuple[str, str]]) -> None:
         """Look for values from now on too, each with its kind, as it was written."""
@@ -95,6 +104,7 @@ class CorpusScrubber(TextScrubber):
             verdict=verdict,
             surrogates=surrogates,
             known=[known.findings] if known else (),
+            state=(lambda: known.learned) if known else int,
         )
         self.known = known
 

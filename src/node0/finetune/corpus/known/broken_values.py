@@ -34,6 +34,7 @@ PARTS = ((24, 12), (16, 8), (12, 6), (0, 4))
 that one break cuts, half or more stands on one line; short parts of words stand everywhere."""
 
 SIZES = tuple(size for _, size in PARTS)
+SHORTEST_PART = min(SIZES)
 RANDOM_PART = 6
 "Signs that are enough of a value that looks random."
 
@@ -81,8 +82,11 @@ class BrokenValues:
         self._parts: dict[str, Part] = {}
         "Of the longest value that each stands in."
 
-        for value in sorted(values, key=len):
+        for value in (in_order := sorted(values, key=len)):
             self._parts.update(dict.fromkeys(_parts(value), _kind_of(value)))
+        self._heads = {part[:SHORTEST_PART] for part in self._parts}
+        self._tails = {part[-SHORTEST_PART:] for part in self._parts}
+        for value in in_order:
             for at in range(1, len(value)):
                 self._add(value, at)
 
@@ -91,6 +95,8 @@ class BrokenValues:
         parts = self._parts
         for line in word.replace("\\r", "").split("\\n") if "\\" in word else (word,):
             piece = line.strip(MARKS)
+            if piece[:SHORTEST_PART] not in self._heads and piece[-SHORTEST_PART:] not in self._tails:
+                continue
             for size in SIZES:
                 part = parts.get(piece[:size]) or parts.get(piece[-size:])
                 if part and not (part.signed and line.isalpha() and part.length - len(line) >= size):

@@ -61,6 +61,9 @@ class FoundSecrets:
         self._records: dict[str, list[Record]] = {}
         self._kept = {record.whole for record in _read(file)} if file else set()
         self._fresh: dict[str, Record] = {}
+        self.learned = 0
+        "Values so far."
+
         self._unsaved: dict[str, Record] = {}
         for record in _read(file) if file else ():
             self._add(record)
@@ -69,7 +72,8 @@ class FoundSecrets:
         """Whether a word of a text may be one of them, or a part of one."""
         if not self._records or len(word) < SHORTEST:
             return False
-        return any(self._digest(_word(found)) in self._records for found in WORD.finditer(word))
+        records, digest = self._records, self._digest
+        return any([digest(part.rstrip(ENDS)) in records for part in WORD.findall(word)])
 
     def findings(self, text: str, words: Collection[str]) -> Iterator[Finding]:
         """Every place.
@@ -95,6 +99,7 @@ class FoundSecrets:
             if record.whole not in self._kept and record.whole not in self._fresh:
                 self._fresh[record.whole] = record
                 self._add(record)
+                self.learned += 1
         return len(self._fresh) > known
 
     def is_kept(self, value: str) -> bool:
@@ -138,6 +143,11 @@ class FoundSecrets:
             self._file = None
             return secrets.token_bytes(32)
 
+    @cached_property
+    def _begun(self) -> blake2b:
+        """A digest that has taken the key only."""
+        return blake2b(key=self._key, digest_size=DIGEST_BYTES)
+
     def _record(self, value: str) -> Record:
         found = max(WORD.finditer(value), key=lambda one: one.end() - one.start(), default=None)
         if found is None:
@@ -150,7 +160,9 @@ class FoundSecrets:
 
     def _digest(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
-        return blake2b(data, key=self._key, digest_size=DIGEST_BYTES).hexdigest()
+        digest = self._begun.copy()
+        digest.update(data)
+        return digest.hexdigest()
 
 
 def _word(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 """What a town knows to be secret before a text is read: this machine's secrets and what was found before."""
 
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from node0.finetune.corpus.known.found_secrets import FILE, FoundSecrets
@@ -53,10 +54,19 @@ class KnownSecrets:
         self._plain: set[str] = set()
         self._telling: set[str] = set()
 
-    def findings(self, text: str) -> Iterator[Finding]:
-        """Every place."""
-        words = text.split()
-        telling = set() if self._plain.issuperset(words) else self._telling_of(set(words) - self._plain)
+    @property
+    def learned(self) -> int:
+        """How much was learned so far."""
+        return self._found.learned if self._found else 0
+
+    def findings(self, text: str, words: AbstractSet[str] | None = None) -> Iterator[Finding]:
+        """Every place.
+
+        Args:
+            words: All of the text, where they are known already.
+        """
+        new = (set(text.split()) if words is None else words) - self._plain
+        telling = self._telling_of(new) if new else set()
         if telling or self._machine.always(text):
             for part in self._parts:
                 yield from part.findings(text, telling)
@@ -85,7 +95,7 @@ class KnownSecrets:
         if self._found:
             self._found.save()
 
-    def _telling_of(self, words: set[str]) -> set[str]:
+    def _telling_of(self, words: AbstractSet[str]) -> set[str]:
         """Those in which something shows; the others are remembered."""
         new = words - self._telling
         telling = {word for word in new if any(part.shows_in(word) for part in self._parts)}

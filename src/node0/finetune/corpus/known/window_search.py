@@ -56,11 +56,13 @@ class WindowSearch:
         if len(word) < SHORTEST:
             return False
         held = self._words
-        return any(
-            at >= offset and word.startswith(longest, at - offset)
-            for at in range(0, len(word) - WINDOW + 1, STEP)
-            for longest, offset in held.get(word[at : at + WINDOW], ())
-        )
+        for at in range(0, len(word) - WINDOW + 1, STEP):
+            window = word[at : at + WINDOW]
+            if window in held and any(
+                at >= offset and word.startswith(longest, at - offset) for longest, offset in held[window]
+            ):
+                return True
+        return False
 
     def places(self, text: str) -> Iterator[Place]:
         """Every place at which a string stands, in order of its windows."""

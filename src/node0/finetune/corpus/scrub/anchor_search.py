@@ -5,8 +5,12 @@ Most words of a text are those of the texts before it. What is left of it withou
 hundreds of anchors cost little more than one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache, reduce
+from itertools import accumulate, count
+from operator import or_
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
@@ -24,7 +28,7 @@ SHORTEST_CORE = 2
 
 
 class AnchorSearch:
-    """Looks for the anchors of some rules, and remembers words without any.
+    """Looks for the anchors of some rules, and remembers which stand in a word.
 
     Args:
         rules: In the order in which their matches are wanted.
@@ -33,39 +37,66 @@ class AnchorSearch:
 
     def __init__(self, rules: Iterable[SecretRule], *, long_word: int = 0) -> None:
         rows = _rows(rules)
-        self._exact = _Table(row for row in rows if not row.rule.fold and not row.rule.compact)
-        self._compact = _Table(row for row in rows if row.rule.compact)
-        self._folded = _Table(row for row in rows if row.rule.fold)
+        bits = map((1).__lshift__, count())
+        self._exact = _Table((row for row in rows if not row.rule.fold and not row.rule.compact), bits)
+        self._compact = _Table((row for row in rows if row.rule.compact), bits)
+        self._folded = _Table((row for row in rows if row.rule.fold), bits)
         self._long_word = long_word
         self._plain: set[str] = set()
+        self._telling: dict[str, int] = {}
+        "The bits of what stands in a word."
 
-    def standing(self, text: str, folded: str, words: Iterable[str]) -> tuple[list[Anchor], list[Anchor]]:
+    def standing(self, text: str, folded: str, words: AbstractSet[str]) -> tuple[list[Anchor], list[Anchor]]:
         """The anchors in a text and those in either case, in order.
 
         Args:
             text: Is looked through.
             folded: In lower case, each letter in its place.
-            words: All of the text, in any order.
+            words: All of the text.
         """
-        new = set(words) - self._plain
-        joined = "\n".join(new)
-        long = "\n".join([word for word in new if len(word) >= self._long_word])
-        exact, either_case = self._exact.held(joined), self._folded.held(folded_like(joined))
-        compact = self._compact.held(long) if long else []
-        self._remember(new, (*exact, *compact), either_case)
-        standing = [*self._exact.standing(text, exact), *self._compact.standing(text, compact)]
-        return standing, self._folded.standing(folded, either_case)
+        held = self._held_in(words - self._plain)
+        standing = [*self._exact.standing(text, held), *self._compact.standing(text, held)]
+        return standing, self._folded.standing(folded, held)
 
-    def _remember(self, new: Collection[str], exact: Sequence[str], either_case: Sequence[str]) -> None:
-        """Note the words in which none of the pieces stands that stand in some of them."""
-        if len(self._plain) > MOST_PLAIN:
+    def _held_in(self, words: AbstractSet[str]) -> int:
+        """The bits of the pieces of anchors that stand in some of these words."""
+        held, unknown = 0, []
+        for word in words:
+            bits = self._telling.get(word)
+            if bits is None:
+                unknown.append(word)
+            else:
+                held |= bits
+        return held | self._learned(unknown) if unknown else held
+
+    def _learned(self, words: Sequence[str]) -> int:
+        """The bits of what stands in new words; of the short ones it is noted."""
+        short = [word for word in words if len(word) <= LONGEST_PLAIN and word.isascii()]
+        if len(self._plain) + len(self._telling) > MOST_PLAIN:
             self._plain.clear()
-        words = [word for word in new if len(word) <= LONGEST_PLAIN and word.isascii()]
-        for core in exact:
-            words = [word for word in words if core not in word]
-        for core in either_case:
-            words = [word for word in words if core not in word.lower()]
-        self._plain.update(words)
+            self._telling.clear()
+        telling: dict[str, int] = {}
+        for bit, word in self._places(short):
+            telling[word] = telling.get(word, 0) | bit
+        self._telling.update(telling)
+        self._plain.update(short if not telling else [word for word in short if word not in telling])
+        held = reduce(or_, telling.values(), 0)
+        return held if len(short) == len(words) else held | self._held_by(set(words).difference(short))
+
+    def _held_by(self, words: Iterable[str]) -> int:
+        joined = "\n".join(words)
+        long = "\n".join([word for word in words if len(word) >= self._long_word])
+        return self._exact.held(joined) | self._folded.held(folded_like(joined)) | self._compact.held(long)
+
+    def _places(self, words: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """The bit of each piece of an anchor, with each of these words of ASCII in which it stands."""
+        joined = "\n".join(words)
+        ends = list(accumulate([len(word) + 1 for word in words]))
+        for table, text in ((self._exact, joined), (self._folded, joined.lower())):
+            yield from ((bit, words[number]) for bit, number in table.places(text, ends))
+        for bit, number in self._compact.places(joined, ends):
+            if len(words[number]) >= self._long_word:
+                yield bit, words[number]
 
 
 def folded_like(text: str) -> str:
@@ -85,32 +116,57 @@ class _Row(NamedTuple):
 
 
 class _Table:
-    """Anchors by their longest word; those in which all are short by nothing."""
+    """Anchors by their longest word; those in which all are short by nothing.
 
-    def __init__(self, rows: Iterable[_Row]) -> None:
-        self._rows: dict[str, list[_Row]] = {}
+    Args:
+        rows: In any order.
+        bits: One is taken for each longest word.
+    """
+
+    def __init__(self, rows: Iterable[_Row], bits: Iterator[int]) -> None:
+        by_core: dict[str, list[_Row]] = {}
         for row in rows:
             core = max(row.anchor.split(), key=len)
-            self._rows.setdefault(core if len(core) >= SHORTEST_CORE else "", []).append(row)
-        self._cores = tuple(core for core in self._rows if core)
+            by_core.setdefault(core if len(core) >= SHORTEST_CORE else "", []).append(row)
+        self._always = by_core.pop("", [])
+        self._cores = [(core, next(bits)) for core in by_core]
+        self._rows = [(bit, core, by_core[core]) for core, bit in self._cores]
+        self._all = sum(bit for _, bit in self._cores)
         self._in_order = lru_cache(maxsize=1024)(self._sorted)
 
-    def held(self, words: str) -> list[str]:
-        """The longest words of anchors that stand in some words."""
-        return [core for core in self._cores if core in words]
+    def held(self, words: str) -> int:
+        """The bits of the longest words of anchors that stand in some words."""
+        return sum(bit for core, bit in self._cores if core in words)
 
-    def standing(self, text: str, held: Iterable[str]) -> list[Anchor]:
+    def places(self, words: str, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The bit of each of them that stands in a word, with the number of that word.
+
+        Args:
+            words: Joined by one sign.
+            ends: Where the next word begins, in order.
+        """
+        for core, bit in self._cores:
+            at = words.find(core)
+            while at >= 0:
+                number = bisect_right(ends, at)
+                yield bit, number
+                at = words.find(core, ends[number])
+
+    def standing(self, text: str, held: int) -> list[Anchor]:
         """The anchors with these longest words, or short ones, that stand in a text, in order."""
         return [
             (anchor, rule)
-            for anchor, rule, certain in self._in_order(tuple(held))
+            for anchor, rule, certain in self._in_order(held & self._all)
             if certain or (anchor in text and (not rule.needs or any(need in text for need in rule.needs)))
         ]
 
-    def _sorted(self, held: Sequence[str]) -> list[tuple[str, SecretRule, bool]]:
+    def _sorted(self, held: int) -> list[tuple[str, SecretRule, bool]]:
         """The anchors, and whether it is certain that they stand where their longest words do."""
-        rows = sorted((row, core) for core in ("", *held) for row in self._rows.get(core, ()))
-        return [(row.anchor, row.rule, row.anchor == core and not row.rule.needs) for row, core in rows]
+        rows = [(row, "") for row in self._always]
+        rows += [(row, core) for bit, core, of_core in self._rows if bit & held for row in of_core]
+        return [
+            (row.anchor, row.rule, row.anchor == core and not row.rule.needs) for row, core in sorted(rows)
+        ]
 
 
 def _rows(rules: Iterable[SecretRule]) -> list[_Row]:

@@ -5,9 +5,10 @@ Anchors are looked for first, because a search for a string is many times faster
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from node0.finetune.corpus.scrub.anchor_search import Anchor, AnchorSearch, folded_like
+from node0.finetune.corpus.scrub.anchor_search import LONGEST_PLAIN, Anchor, AnchorSearch, folded_like
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
@@ -27,6 +28,9 @@ class AnchoredText(NamedTuple):
     words: list[str]
     "Of the text, the long ones."
 
+    distinct: AbstractSet[str]
+    "All words of the text."
+
     exact: list[Anchor]
     either_case: list[Anchor]
 
@@ -44,17 +48,37 @@ def find_anchors(text: str) -> AnchoredText:
     """Which anchors stand in a text."""
     folded = folded_like(text)
     words = text.split()
-    exact, either_case = SEARCH.standing(text, folded, words)
-    return AnchoredText(text, folded, [word for word in words if len(word) >= LONG_WORD], exact, either_case)
+    distinct = set(words)
+    exact, either_case = SEARCH.standing(text, folded, distinct)
+    long = [word for word in words if len(word) >= LONG_WORD]
+    return AnchoredText(text, folded, long, distinct, exact, either_case)
 
 
 def anchors_of_joined(anchored: AnchoredText, joined: JoinedLines) -> AnchoredText:
     """The joined lines, with the anchors of the text and those that only a break had split."""
     text = joined.view.text
     edges = GAP.join([text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks])
-    exact, either_case = OVER_BREAKS.standing(edges, folded_like(edges), edges.split())
+    words = {word for at in joined.breaks for word in _words_around(text, at)}
+    folded = folded_like(edges)
+    exact, either_case = OVER_BREAKS.standing(edges, folded, words)
+    # A word may reach farther than what is looked at.
+    exact = [one for one in exact if one[0] in edges]
+    either_case = [one for one in either_case if one[0] in folded]
     exact = _with_new(anchored.exact, exact)
-    return AnchoredText(text, folded_like(text), [], exact, _with_new(anchored.either_case, either_case))
+    either_case = _with_new(anchored.either_case, either_case)
+    return AnchoredText(text, folded_like(text), [], set(), exact, either_case)
+
+
+def _words_around(text: str, at: int) -> list[str]:
+    """The words of which some part is at most as far from a place as an anchor reaches, whole where they are short."""
+    first, last = max(0, at - LONGEST_ANCHOR - LONGEST_PLAIN), at + LONGEST_ANCHOR + LONGEST_PLAIN
+    words = text[first:last].split()
+    # What the ends of the stretch cut is left out where it is too far away.
+    if words and first and not text[first].isspace() and len(words[0]) < LONGEST_PLAIN:
+        del words[0]
+    if words and last < len(text) and not text[last - 1].isspace() and len(words[-1]) < LONGEST_PLAIN:
+        del words[-1]
+    return words
 
 
 def _with_new(standing: Sequence[Anchor], found: Sequence[Anchor]) -> list[Anchor]:

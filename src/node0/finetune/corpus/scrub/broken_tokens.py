@@ -3,7 +3,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
+from typing import Protocol
 
 from node0.finetune.corpus.scrub.anchors import LONGEST_ANCHOR, AnchoredText, anchors_of_joined, rule_matches
 from node0.finetune.corpus.scrub.finding import Finding, Tier
@@ -19,6 +21,13 @@ HANDED_OVER = ("assigned-secret", "cli-password", "sql-password")
 
 Detect = Callable[[str], Iterator[Finding]]
 "Finds places in a text by itself, without anchors of the table."
+
+
+class KnownDetect(Protocol):
+    """As `Detect`, for what some word of a text tells."""
+
+    def __call__(self, text: str, words: AbstractSet[str] | None = None) -> Iterator[Finding]:
+        """Every place; `words` are all of the text, where they are known already."""
 
 
 def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Finding]:

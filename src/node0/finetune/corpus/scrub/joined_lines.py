@@ -9,16 +9,19 @@ more of the same token.
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.views import GAP, View, ViewBuilder
 
 ANY_BREAK = re.compile(r"\n|\\\\{0,3}(?:r\\{1,4})?n")
-MARGIN = re.compile(r"(?:[ \t]|\\{1,4}t){0,40}(?:(?:[│┃|>#*+]|//)[ \t]{1,8})?")
+INDENT = 40
+"Blanks before a line that are looked past."
+
+MARGIN = re.compile(rf"(?:[ \t]|\\{{1,4}}t){{0,{INDENT}}}" r"(?:(?:[│┃|>#*+]|//)[ \t]{1,8})?")
 "What a block puts before each of its lines."
 
 PLAIN_START = frozenset(string.ascii_letters + string.digits)
@@ -27,6 +30,9 @@ PAD = " \t\r\\│┃|"
 
 SIGNS = string.ascii_letters + string.digits + "_-+/=.~%:@!$&?#*^"
 "What a token may hold."
+
+MAY_BEGIN = frozenset(f"{SIGNS}│┃|>#*+/\\")
+"With what a line begins that goes on with a token, or a margin."
 
 LOOK = 64
 PLAIN = re.compile(
@@ -55,6 +61,10 @@ LONGEST_WORDS = 60
 NEXT_SETTING = re.compile(r"(?:export |set |- )?(?:[A-Za-z_][\w.-]{1,40}\s?[:=]\s|[A-Z_]{3,40}=\S|[\w-]+:$)")
 REACH = 4200
 "Characters of a line that are looked at on either side of a break; no rule reaches further."
+
+WHOLE, ORDINARY, NOTHING = 1, 2, 4
+"""Of a word beside a break: no token goes on there; what touches the break is an ordinary word; nothing of
+a token touches the break."""
 
 NARROWEST = 8
 "A terminal or an encoder breaks no earlier."
@@ -139,7 +149,8 @@ def _line_breaks(
     full = max(max(widths), NARROWEST)
     repeated = widths.count(full) > 1
     line_breaks = []
-    for number, (line, following) in enumerate(pairwise(lines)):
+    for number in _candidates(lines, widths, full):
+        line, following = lines[number], lines[number + 1]
         wide = widths[number] == full
         if _is_between_words(line, following):
             if not wide:
@@ -152,6 +163,48 @@ def _line_breaks(
         if line_break:
             line_breaks.append(line_break)
     return line_breaks, repeated
+
+
+def _candidates(lines: Sequence[str], widths: Sequence[int], full: int) -> Iterator[int]:
+    """The lines that have the full width, or at whose end there may be no ordinary word on some side."""
+    last_words = [line[-LOOK:].rpartition(" ")[2] for line in lines[:-1]]
+    heads = [line[:LOOK] for line in lines[1:]]
+    first_words = [head.lstrip().partition(" ")[0] for head in heads]
+    ends = {word: _end_signs(word) for word in set(last_words)}
+    starts = {word: _start_signs(word) for word in set(first_words)}
+    for number, (last, first, width) in enumerate(zip(last_words, first_words, widths, strict=True)):
+        if width == full:
+            yield number
+        elif width and not (ends[last] | starts[first]) & NOTHING:
+            both = ends[last] & starts[first]
+            if not (both & WHOLE or (both & ORDINARY and _is_behind_blanks(first, heads[number]))):
+                yield number
+
+
+@lru_cache(maxsize=65536)
+def _end_signs(word: str) -> int:
+    """What is known of the last word of a line."""
+    whole = WHOLE if _is_whole_end(word) else 0
+    if not word or word[-1] in PAD:
+        return whole
+    piece = word[len(word.rstrip(SIGNS)) :]
+    return whole | (NOTHING if not piece else ORDINARY if is_plain(piece) else 0)
+
+
+@lru_cache(maxsize=65536)
+def _start_signs(word: str) -> int:
+    """What is known of the first word of a line."""
+    if not word or word[0] not in MAY_BEGIN:
+        return NOTHING
+    piece = word[: len(word) - len(word.lstrip(SIGNS))]
+    ordinary = word[:1] in PLAIN_START and len(word) <= LOOK - INDENT and is_plain(piece)
+    return (WHOLE if _is_whole_start(word) else 0) | (ORDINARY if ordinary else 0)
+
+
+def _is_behind_blanks(first: str, head: str) -> bool:
+    """Whether nothing but an indent stands before the first word of a line."""
+    stripped = head.lstrip(" \t")
+    return len(head) - len(stripped) <= INDENT and stripped.startswith(first)
 
 
 def _is_between_words(line: str, following: str) -> bool:

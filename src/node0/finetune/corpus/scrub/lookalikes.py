@@ -20,6 +20,7 @@ OURS = "surrogate"
 "The kind of what a rule found, and what is made up already."
 
 UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
+UUID_HYPHENS = 4
 STRETCH = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 PIECE = re.compile(r"[A-Za-z0-9]+")
 TELLING_PIECE = 5
@@ -100,10 +101,10 @@ class _Covered:
 
 def _find_spans(word: str) -> tuple[Span, ...]:
     """Where random-looking stretches stand in a word."""
-    if any(sign in word for sign in ("\\", "%", "\x1b")):
+    if "\\" in word or "%" in word or "\x1b" in word:
         # The letters of an escape are none of the stretch.
         word = ESCAPE.sub(lambda found: " " * len(found.group()), word)
-    found = [match.span() for match in UUID.finditer(word)]
+    found = [match.span() for match in UUID.finditer(word)] if word.count("-") >= UUID_HYPHENS else []
     for match in STRETCH.finditer(word):
         spans = _of_stretch(match.group(), match.start())
         found += [span for span in spans if not any(one[0] < span[1] and span[0] < one[1] for one in found)]
@@ -115,6 +116,8 @@ _spans = lru_cache(maxsize=32768)(_find_spans)
 
 def _of_stretch(stretch: str, at: int) -> Iterator[Span]:
     """The stretch as a whole where all of it looks random, else its long pieces that do."""
+    if max(map(len, PIECE.findall(stretch)), default=0) < SHORTEST and not _is_random(stretch):
+        return
     pieces = [
         match
         for match in PIECE.finditer(stretch)

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
-from node0.finetune.corpus.scrub.broken_tokens import Detect, broken_tokens, is_whole_before_break
+from node0.finetune.corpus.scrub.broken_tokens import Detect, KnownDetect, broken_tokens, is_whole_before_break
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines
 from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
@@ -27,14 +27,22 @@ class Matcher:
 
     Args:
         detectors: Find places by themselves, as the rules of a town do.
+        known: Find values that are known to be secret.
         voters: Asked about what the rules alone would let pass.
         ours: Knows what was made up to stand for a value; with it, what only looks random is found too.
     """
 
     def __init__(
-        self, detectors: Sequence[Detect] = (), *, voters: Sequence[Voter] = (), ours: Ours | None = None
+        self,
+        detectors: Sequence[Detect] = (),
+        *,
+        known: Sequence[KnownDetect] = (),
+        voters: Sequence[Voter] = (),
+        ours: Ours | None = None,
     ) -> None:
         self._detectors = detectors
+        self._known = known
+        self._beside_rules = (*detectors, *known)
         self._ours = ours
         self._voters = voters
 
@@ -58,6 +66,8 @@ class Matcher:
         yield from self._foreign(text, (match.finding for match in rule_matches(anchored)))
         for detect in self._detectors:
             yield from detect(text)
+        for find_known in self._known:
+            yield from find_known(text, anchored.distinct)
         if depth < DEEPEST:
             yield from self._encoded(anchored, blobs, depth + 1, wide=wide)
         if wide:
@@ -72,7 +82,7 @@ class Matcher:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
             yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
-        joined = joined_lines(anchored.text, None if self._detectors else _names(anchored))
+        joined = joined_lines(anchored.text, None if self._beside_rules else _names(anchored))
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
@@ -86,16 +96,13 @@ class Matcher:
         """What reaches over a break; everything else was found where it stands."""
         text = joined.view.text
         yield from self._foreign(text, broken_tokens(anchored, joined))
-        words = [word for word in text.split() if len(word) >= SHORTEST_CODE]
-        whole = [blob for blob in encoded_words(text, words) if _is_one(blob, joined)]
+        words = text.split()
+        long = [word for word in words if len(word) >= SHORTEST_CODE]
+        whole = [blob for blob in encoded_words(text, long) if _is_one(blob, joined)]
         found = [
             *self._inside(whole, depth, wide=False),
-            *(
-                one
-                for detect in self._detectors
-                for one in detect(text)
-                if not is_whole_before_break(detect, one, joined)
-            ),
+            *_not_whole(joined, ((detect, detect(text)) for detect in self._detectors)),
+            *_not_whole(joined, ((detect, detect(text, set(words))) for detect in self._known)),
         ]
         yield from (one for one in found if joined.inside(one.start, one.end))
 
@@ -126,6 +133,14 @@ def _names(anchored: AnchoredText) -> list[str]:
     """The anchors in a text of rules that also look over breaks."""
     anchors = (*anchored.exact, *anchored.either_case)
     return [anchor.lower() for anchor, rule in anchors if not rule.in_line]
+
+
+def _not_whole(
+    joined: JoinedLines, found_by: Iterable[tuple[Detect, Iterator[Finding]]]
+) -> Iterator[Finding]:
+    """What detectors find that is not over before a break."""
+    for detect, found in found_by:
+        yield from (one for one in found if not is_whole_before_break(detect, one, joined))
 
 
 def _is_one(blob: Blob, joined: JoinedLines) -> bool:

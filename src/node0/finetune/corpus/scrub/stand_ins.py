@@ -28,6 +28,9 @@ MARKS = ".,:;!?\"'`()[]{}<>|="
 FEW = 64
 "Values that are looked for one by one, before every word is looked up."
 
+FEW_ASKED = 8
+"Surrogates that are looked for in the entry as it stands."
+
 AROUND = re.compile(r"^[=.,:;!*&/-]+|[=.,:;!*&/-]+$")
 HASH = re.compile(r"[0-9a-f]{16,128}")
 SHORT_HASH = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{7,39}(?![0-9A-Za-z])")
@@ -56,6 +59,7 @@ class StandIns:
         self._hashes: dict[str, list[str]] = {}
         self._texts: list[str] = []
         self._real: set[str] = set()
+        self._asked = 0
 
     def reserve(self, text: str) -> None:
         """No surrogate may be a value that the entry holds."""
@@ -79,16 +83,24 @@ class StandIns:
 
     def again(self, text: str) -> str:
         """The text with what was found elsewhere in the entry replaced here too, also a hash cut short."""
-        if any(value in text for value in self._given) if len(self._given) <= FEW else self._given:
+        if self._may_hold_given(text):
             text = TOKEN.sub(self._known, text)
         shortest = self._hashes if len(self._hashes) <= FEW else ()
         if self._hashes and (not shortest or any(start in text for start in shortest)):
             text = SHORT_HASH.sub(self._shortened, text)
         return text
 
+    def _may_hold_given(self, text: str) -> bool:
+        given = self._given
+        if len(given) <= FEW:
+            return any(value in text for value in given)
+        tokens = set(TOKEN.findall(text))
+        return not given.keys().isdisjoint(tokens) or any(
+            AROUND.sub("", token) in given for token in tokens if AROUND.search(token)
+        )
+
     def _of(self, value: str, kind: str) -> str:
         if value not in self._given:
-            self._read_texts()
             salt, surrogate = 0, self._surrogates.of(value)
             # Of one piece, it is seen again as a whole.
             in_pieces = kind == LOOKALIKE and not value.isalnum()
@@ -103,10 +115,19 @@ class StandIns:
         return self._given[value]
 
     def _is_taken(self, surrogate: str, value: str) -> bool:
-        return surrogate in self._real or surrogate == value
+        return surrogate == value or self._stands_somewhere(surrogate)
+
+    def _stands_somewhere(self, surrogate: str) -> bool:
+        """Whether it is a word of what was reserved; the first few are looked for without reading that."""
+        self._asked += 1
+        if self._asked <= FEW_ASKED and surrogate not in self._real:
+            if not any(surrogate in text for text in self._texts):
+                return False
+        self._read_texts()
+        return surrogate in self._real
 
     def _read_texts(self) -> None:
-        """Note the long words of what was reserved, when a surrogate is first asked for."""
+        """Note the long words of what was reserved."""
         for text in self._texts:
             self._real.update([word.strip(MARKS) for word in text.split() if len(word) >= FEWEST])
         self._texts.clear()

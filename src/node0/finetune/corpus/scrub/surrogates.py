@@ -121,19 +121,21 @@ class Surrogates:
 
     def _drawn(self, value: str, shape: _Shape, salt: int) -> list[str]:
         read = self._hash(f"read {salt}")
+        written = self._begun(shape)
         drawn: list[str] = []
         offsets = b""
         for number, (place, alphabet) in enumerate(
             zip(shape.places[:CHAINED], shape.alphabets, strict=False)
         ):
             read.update(value[place].encode())
-            picked = read.copy().digest()
+            picked = read.digest()
             size = len(alphabet)
             if number < FREE:
                 drawn.append(alphabet[(picked[0] << 8 | picked[1]) % size])
                 continue
             if number % BLOCK == 0:
-                offsets = self._offsets(shape, drawn)
+                written.update("".join(drawn[-BLOCK:]).encode())
+                offsets = written.digest()
             count = _choices(size)
             step = size // count * (picked[1] % count)
             drawn.append(alphabet[(offsets[number % BLOCK] + step) % size])
@@ -146,10 +148,12 @@ class Surrogates:
 
     def _follows(self, value: str, shape: _Shape) -> bool:
         signs = [value[place] for place in shape.places[:TELLING]]
+        written = self._begun(shape)
         offsets = b""
         for number in range(FREE, len(signs)):
             if number % BLOCK == 0:
-                offsets = self._offsets(shape, signs[:number])
+                written.update("".join(signs[number - BLOCK : number]).encode())
+                offsets = written.digest()
             alphabet = shape.alphabets[number]
             size = len(alphabet)
             count = _choices(size)
@@ -161,9 +165,9 @@ class Surrogates:
         shape.finish(finished)
         return "".join(finished) == value
 
-    def _offsets(self, shape: _Shape, written: list[str]) -> bytes:
-        """Where in the alphabet the choices of the next signs begin, by what has been written so far."""
-        return blake2b("".join([shape.alphabets[0], " ", *written]).encode(), key=self._key).digest()
+    def _begun(self, shape: _Shape) -> blake2b:
+        """Of what is written it tells where in the alphabet the choices of the next block begin."""
+        return blake2b(f"{shape.alphabets[0]} ".encode(), key=self._key)
 
     def _hash(self, purpose: str) -> blake2b:
         return blake2b(purpose.encode(), key=self._key, digest_size=16)

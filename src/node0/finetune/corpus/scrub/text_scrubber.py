@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
-from node0.finetune.corpus.scrub.broken_tokens import Detect
+from node0.finetune.corpus.scrub.broken_tokens import KnownDetect
 from node0.finetune.corpus.scrub.finding import Finding, Tier, resolved
+from node0.finetune.corpus.scrub.findings_memory import FindingsMemory
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.matcher import Matcher
 from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
@@ -70,6 +71,7 @@ class TextScrubber:
         surrogates: With them, a value gets one where it can, and what only looks random goes too; without,
             every value gets a placeholder.
         known: Find values that are known to be secret; no part of the version.
+        state: Changes when more values are known.
 
     Raises:
         ScrubberUnavailable: a voter cannot run.
@@ -83,14 +85,16 @@ class TextScrubber:
         voters: Sequence[Voter] | None = None,
         verdict: Verdict | None = None,
         surrogates: Surrogates | None = None,
-        known: Sequence[Detect] = (),
+        known: Sequence[KnownDetect] = (),
+        state: Callable[[], int] = int,
     ) -> None:
         asked = make_voters() if voters is None else tuple(voters)
         words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
-        detectors = [*(rule.findings for rule in rules), *_deny_list(words), *known]
+        detectors = [*(rule.findings for rule in rules), *_deny_list(words)]
         self._surrogates = surrogates
         ours = partial(is_ours, surrogates) if surrogates else None
-        self._matcher = Matcher(detectors, voters=asked, ours=ours)
+        self._matcher = Matcher(detectors, known=known, voters=asked, ours=ours)
+        self._memory = FindingsMemory(lambda text, wide: self._matcher.findings(text, wide=wide), state)
         self._verdict = verdict or (lambda value: None)
         table = [
             *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
@@ -130,7 +134,7 @@ class TextScrubber:
 
     def found_by_rules(self, text: str, *, name: str = "", wide: bool = True) -> list[Finding]:
         """As `findings`, whatever a person decided."""
-        found = self._matcher.findings(text, wide=wide) if len(text) >= SHORTEST else []
+        found = list(self._memory.findings(text, wide=wide)) if len(text) >= SHORTEST else []
         telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
         return resolved([*found, *self._named(text, name)]) if telling else found
 
@@ -189,7 +193,7 @@ class TextScrubber:
     def _named(self, text: str, name: str) -> Iterator[Finding]:
         """What goes because of the field's name: of a single word, all of it."""
         before = f'{name}: "'
-        for found in self._matcher.findings(f'{before}{text}"', wide=False):
+        for found in self._memory.findings(f'{before}{text}"', wide=False):
             start, end = found.start - len(before), min(found.end - len(before), len(text))
             if start >= 0 and end > start:
                 whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)

@@ -161,10 +161,11 @@ def decoded_views(text: str) -> Iterator[View]:
 
 def _without_layout(text: str, *, coded: bool) -> Iterator[View]:
     """Without colours and letters of no width; without the NULs of UTF-16."""
-    coloured = "\x1b[" in text or "\\e[" in text or (coded and any(sign in text for sign in COLOURS))
+    coloured = ("\x1b" in text and "\x1b[" in text) or ("\\" in text and "\\e[" in text)
+    coloured = coloured or (coded and any(sign in text for sign in COLOURS))
     if coloured or (not text.isascii() and WIDTHLESS.search(text)):
         yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    nulls = "\0" in text or "^@" in text or (coded and any(sign in text for sign in NUL_SIGNS))
+    nulls = "\0" in text or ("^" in text and "^@" in text) or (coded and any(sign in text for sign in NUL_SIGNS))
     if nulls and NUL_SITE.search(text):
         yield _undone(text, NUL_SITE, NULS, _nothing)
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ HEAD = 16
 GLUED = re.compile(r"[/_+-]")
 MOST_GLUED = 8
 "Signs behind which the code may begin."
+
+REMEMBERED = 256
+"Signs of a stretch of which is remembered that it is no code: paths and names come again and again."
 
 BREAK = re.compile(r"(?:\r?\n|\\{1,2}n)[ \t]{0,16}")
 NARROWEST = 48
@@ -55,7 +59,10 @@ def text_blobs(text: str, words: Sequence[str]) -> Iterator[Blob]:
     """
     done = 0
     for match in _stretches(text, words):
-        code = _code_of(match.group()) if match.start() >= done else None
+        stretch = match.group()
+        if match.start() < done or (len(stretch) <= REMEMBERED and _is_no_code(stretch)):
+            continue
+        code = _code_of(stretch)
         if code is None:
             continue
         start = match.start() + code.skip
@@ -94,6 +101,11 @@ def _stretches(text: str, words: Sequence[str]) -> Iterator[re.Match[str]]:
             at += len(word)
 
 
+@lru_cache(maxsize=16384)
+def _is_no_code(stretch: str) -> bool:
+    return _code_of(stretch) is None
+
+
 def _code_of(stretch: str) -> _Code | None:
     found = HEX_BYTES.fullmatch(stretch)
     if found:
@@ -103,9 +115,9 @@ def _code_of(stretch: str) -> _Code | None:
         return None
     body = stretch.rstrip("=").translate(URL_SAFE)
     for skip in chain(range(4), _glued(stretch)):
-        rest = body[skip:]
-        whole = rest[: len(rest) // 4 * 4]
-        if len(whole) >= HEAD and begins_as_text(binascii.a2b_base64(whole[:HEAD])):
+        if skip + HEAD <= len(body) and begins_as_text(binascii.a2b_base64(body[skip : skip + HEAD])):
+            rest = body[skip:]
+            whole = rest[: len(rest) // 4 * 4]
             tail = rest[len(whole) :]
             padded = tail + "=" * (4 - len(tail)) if len(tail) > 1 else ""
             return _Code(skip, base64.b64decode(whole + padded), is_hex=False)

@@ -67,6 +67,9 @@ DISPLAYED = re.compile(rf"(?:\"(?P<quoted>[^\"<>\n]{{2,64}})\"|(?<![\w'\u2019-])
 OBFUSCATED_HINTS = ("at]", "at)", "at}", "at>", "AT]", " dot ", " DOT ")
 AT = r"(?: ?[\[({<] ?(?:at|@) ?[\])}>] ?)"
 DOT = r"(?: ?[\[({<] ?(?:dot|\.) ?[\])}>] ?| dot )"
+OBFUSCATED_SITE = re.compile(r"[\[({<] ?(?:at|@|dot|\.) ?[\])}>]| dot ", re.IGNORECASE)
+"What stands in every such address: a sign in brackets, or the word between two."
+
 OBFUSCATED = re.compile(
     rf"(?P<local>[\w.+-]{{1,64}})(?:{AT}(?P<domain>[\w-]{{1,63}}(?:(?:{DOT}|\.)[\w-]{{2,63}}){{1,4}})"
     rf"|(?: at |@)(?P<spoken>[\w-]{{1,63}}(?:{DOT}[\w-]{{2,63}}){{1,4}}))(?![\w-])",
@@ -122,7 +125,7 @@ def _displayed(text: str, start: int) -> Iterator[Finding]:
 
 def obfuscated_emails(text: str) -> Iterator[Finding]:
     """Mail addresses that are written for people: `jane [at] acme [dot] io`."""
-    if not any(hint in text for hint in OBFUSCATED_HINTS):
+    if not any(hint in text for hint in OBFUSCATED_HINTS) or not OBFUSCATED_SITE.search(text):
         return
     for match in OBFUSCATED.finditer(text):
         domain = re.sub(DOT, ".", match["domain"] or match["spoken"], flags=re.IGNORECASE)
