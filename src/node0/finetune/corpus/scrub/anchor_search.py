@@ -27,6 +27,10 @@ SHORTEST_CORE = 2
 "Characters of a piece that tells something: a shorter one stands in too many words."
 
 
+FREQUENT = "etaoinsrhldcumfpgwybvkxjqz"
+"Letters, the most frequent first."
+
+
 class AnchorSearch:
     """Looks for the anchors of some rules, and remembers which stand in a word.
 
@@ -79,7 +83,7 @@ class AnchorSearch:
         for bit, word in self._places(short):
             telling[word] = telling.get(word, 0) | bit
         self._telling.update(telling)
-        self._plain.update(short if not telling else [word for word in short if word not in telling])
+        self._plain.update(set(short).difference(telling))
         held = reduce(or_, telling.values(), 0)
         return held if len(short) == len(words) else held | self._held_by(set(words).difference(short))
 
@@ -90,13 +94,12 @@ class AnchorSearch:
 
     def _places(self, words: Sequence[str]) -> Iterator[tuple[int, str]]:
         """The bit of each piece of an anchor, with each of these words of ASCII in which it stands."""
-        joined = "\n".join(words)
-        ends = list(accumulate([len(word) + 1 for word in words]))
-        for table, text in ((self._exact, joined), (self._folded, joined.lower())):
-            yield from ((bit, words[number]) for bit, number in table.places(text, ends))
-        for bit, number in self._compact.places(joined, ends):
-            if len(words[number]) >= self._long_word:
-                yield bit, words[number]
+        long = [word for word in words if len(word) >= self._long_word]
+        for table, some in ((self._exact, words), (self._folded, words), (self._compact, long)):
+            joined = "\n".join(some)
+            ends = list(accumulate([len(word) + 1 for word in some]))
+            places = table.places(joined.lower() if table is self._folded else joined, ends)
+            yield from ((bit, some[number]) for bit, number in places)
 
 
 def folded_like(text: str) -> str:
@@ -132,11 +135,14 @@ class _Table:
         self._cores = [(core, next(bits)) for core in by_core]
         self._rows = [(bit, core, by_core[core]) for core, bit in self._cores]
         self._all = sum(bit for _, bit in self._cores)
+        self._by_sign: dict[str, list[tuple[str, int]]] = {}
+        for core, bit in self._cores:
+            self._by_sign.setdefault(_rarest_sign(core), []).append((core, bit))
         self._in_order = lru_cache(maxsize=1024)(self._sorted)
 
     def held(self, words: str) -> int:
         """The bits of the longest words of anchors that stand in some words."""
-        return sum(bit for core, bit in self._cores if core in words)
+        return sum(bit for core, bit in self._likely(words) if core in words)
 
     def places(self, words: str, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
         """The bit of each of them that stands in a word, with the number of that word.
@@ -145,12 +151,17 @@ class _Table:
             words: Joined by one sign.
             ends: Where the next word begins, in order.
         """
-        for core, bit in self._cores:
+        for core, bit in self._likely(words):
             at = words.find(core)
             while at >= 0:
                 number = bisect_right(ends, at)
                 yield bit, number
                 at = words.find(core, ends[number])
+
+    def _likely(self, words: str) -> Iterator[tuple[str, int]]:
+        """The longest words of anchors of which the rarest sign stands in some words."""
+        for sign in self._by_sign.keys() & set(words):
+            yield from self._by_sign[sign]
 
     def standing(self, text: str, held: int) -> list[Anchor]:
         """The anchors with these longest words, or short ones, that stand in a text, in order."""
@@ -167,6 +178,11 @@ class _Table:
         return [
             (row.anchor, row.rule, row.anchor == core and not row.rule.needs) for row, core in sorted(rows)
         ]
+
+
+def _rarest_sign(core: str) -> str:
+    """The one that is least frequent in text: other signs are rarer than letters."""
+    return max(core, key=lambda sign: FREQUENT.find(sign) % (len(FREQUENT) + 1))
 
 
 def _rows(rules: Iterable[SecretRule]) -> list[_Row]:

@@ -4,7 +4,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
-from node0.finetune.corpus.scrub.broken_tokens import Detect, KnownDetect, broken_tokens, is_whole_before_break
+from node0.finetune.corpus.scrub.broken_tokens import (
+    Detect,
+    KnownDetect,
+    broken_tokens,
+    is_whole_before_break,
+)
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines
 from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered

@@ -120,10 +120,8 @@ class StandIns:
     def _stands_somewhere(self, surrogate: str) -> bool:
         """Whether it is a word of what was reserved; the first few are looked for without reading that."""
         self._asked += 1
-        if self._asked <= FEW_ASKED and surrogate not in self._real:
-            if not any(surrogate in text for text in self._texts):
-                return False
-        self._read_texts()
+        if self._asked > FEW_ASKED or any(surrogate in text for text in self._texts):
+            self._read_texts()
         return surrogate in self._real
 
     def _read_texts(self) -> None:

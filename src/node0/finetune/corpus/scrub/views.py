@@ -165,7 +165,9 @@ def _without_layout(text: str, *, coded: bool) -> Iterator[View]:
     coloured = coloured or (coded and any(sign in text for sign in COLOURS))
     if coloured or (not text.isascii() and WIDTHLESS.search(text)):
         yield _undone(text, INVISIBLE, INVISIBLE, _nothing)
-    nulls = "\0" in text or ("^" in text and "^@" in text) or (coded and any(sign in text for sign in NUL_SIGNS))
+    nulls = (
+        "\0" in text or ("^" in text and "^@" in text) or (coded and any(sign in text for sign in NUL_SIGNS))
+    )
     if nulls and NUL_SITE.search(text):
         yield _undone(text, NUL_SITE, NULS, _nothing)
 
