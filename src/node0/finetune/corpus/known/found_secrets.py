@@ -73,7 +73,7 @@ class FoundSecrets:
         if not self._records or len(word) < SHORTEST:
             return False
         records, digest = self._records, self._digest
-        return any([digest(part.rstrip(ENDS)) in records for part in WORD.findall(word)])
+        return any(digest(part.rstrip(ENDS)) in records for part in WORD.findall(word))
 
     def findings(self, text: str, words: Collection[str]) -> Iterator[Finding]:
         """Every place.

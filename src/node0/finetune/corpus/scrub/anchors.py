@@ -70,7 +70,7 @@ def anchors_of_joined(anchored: AnchoredText, joined: JoinedLines) -> AnchoredTe
 
 
 def _words_around(text: str, at: int) -> list[str]:
-    """The words near a place that an anchor may stand in which reaches over it: whole where they are short."""
+    """The words near a place in which an anchor may stand that reaches over it: short ones are whole."""
     first, last = max(0, at - LONGEST_ANCHOR - LONGEST_PLAIN), at + LONGEST_ANCHOR + LONGEST_PLAIN
     words = text[first:last].split()
     # What the ends of the stretch cut is left out where it is too far away.

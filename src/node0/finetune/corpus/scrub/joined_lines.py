@@ -9,7 +9,7 @@ more of the same token.
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
@@ -108,18 +108,26 @@ class _LineBreak(NamedTuple):
     wide: bool
 
 
-def joined_lines(text: str, names: Sequence[str] | None = None) -> JoinedLines | None:
+def joined_lines(
+    text: str, names: Sequence[str] | None = None, *, is_told: Callable[[str], bool] = lambda joined: False
+) -> JoinedLines | None:
     """The lines that may hold a broken token, put together; None where there are none.
 
     Args:
         text: Is looked through line by line.
         names: What stands before or in a token, in lower case; with them, a line that is only wider than all
             others and ends with a word is joined where one of these is near.
+        is_told: Or where this says so of such a line, joined to the next.
     """
     lines, starts = _lines(text)
     if len(lines) < 2:
         return None
-    line_breaks, repeated = _line_breaks(text, lines, starts, names=names)
+    candidates, repeated = _line_breaks(text, lines, starts)
+    line_breaks = [
+        one
+        for one, is_doubtful in candidates
+        if not is_doubtful or names is None or _is_near(text, one, names) or is_told(_glued(text, one))
+    ]
     return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
 
 
@@ -142,9 +150,12 @@ def _split(text: str, sign: str) -> tuple[list[str], list[int]]:
 
 
 def _line_breaks(
-    text: str, lines: Sequence[str], starts: Sequence[int], *, names: Sequence[str] | None
-) -> tuple[list[_LineBreak], bool]:
-    """The breaks that may be inside a word, and whether several lines have the full width."""
+    text: str, lines: Sequence[str], starts: Sequence[int]
+) -> tuple[list[tuple[_LineBreak, bool]], bool]:
+    """The breaks that may be inside a word, and whether several lines have the full width.
+
+    Beside each break stands whether only the width of its line tells, and of no other line.
+    """
     widths = list(map(len, lines[:-1]))
     full = max(max(widths), NARROWEST)
     repeated = widths.count(full) > 1
@@ -152,17 +163,27 @@ def _line_breaks(
     for number in _candidates(lines, widths, full):
         line, following = lines[number], lines[number + 1]
         wide = widths[number] == full
-        if _is_between_words(line, following):
-            if not wide:
-                continue
-            around = f"{text[max(0, starts[number] - LOOK) : starts[number]]}{line}\n{following}".lower()
-            if not repeated and names is not None and not any(name in around for name in names):
-                continue
+        between_words = _is_between_words(line, following)
+        if between_words and not wide:
+            continue
         end = starts[number] + len(line)
         line_break = _broken_word(text, starts[number], end, starts[number + 1], wide=wide)
         if line_break:
-            line_breaks.append(line_break)
+            line_breaks.append((line_break, between_words and not repeated))
     return line_breaks, repeated
+
+
+def _is_near(text: str, one: _LineBreak, names: Sequence[str]) -> bool:
+    """Whether a name stands in the lines around a break, or just before them."""
+    line = text[max(0, one.line_start - LOOK) : _line_end(text, one.word_end)]
+    around = f"{line}\n{text[one.next_start : _line_end(text, one.next_start)]}".lower()
+    return any(name in around for name in names)
+
+
+def _glued(text: str, one: _LineBreak) -> str:
+    """The lines around a break, put together there."""
+    first, last = max(0, one.line_start - LOOK), _line_end(text, one.resume)
+    return text[first : one.word_end] + text[one.resume : last]
 
 
 def _candidates(lines: Sequence[str], widths: Sequence[int], full: int) -> Iterator[int]:

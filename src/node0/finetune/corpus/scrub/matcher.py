@@ -47,7 +47,6 @@ class Matcher:
     ) -> None:
         self._detectors = detectors
         self._known = known
-        self._beside_rules = (*detectors, *known)
         self._ours = ours
         self._voters = voters
 
@@ -87,7 +86,8 @@ class Matcher:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
             yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
-        joined = joined_lines(anchored.text, None if self._beside_rules else _names(anchored))
+        names = None if self._detectors else _names(anchored)
+        joined = joined_lines(anchored.text, names, is_told=self._is_known)
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
@@ -96,6 +96,9 @@ class Matcher:
         if decoded:
             found_in_context = self._everything(decoded.text, depth, wide=False)
             yield from (_in_original(decoded, found) for found in found_in_context)
+
+    def _is_known(self, text: str) -> bool:
+        return any(True for find_known in self._known for _ in find_known(text))
 
     def _over_breaks(self, anchored: AnchoredText, joined: JoinedLines, depth: int) -> Iterator[Finding]:
         """What reaches over a break; everything else was found where it stands."""
