@@ -3,7 +3,8 @@
 
     python bench/scrub.py [MEGABYTES]
 
-The rows of known secrets compare with the same scrubber without them, in turns.
+The rows of known secrets compare with the same scrubber without them, in turns; those of entries, with one
+that remembers no text.
 Processor time, not wall time. The last transcript is ten times the first: linear time shows as equal
 rates. Each hostile row is one piece repeated to 1 MB, beside its quarter: linear time shows as a ratio of 4.
 """
@@ -13,10 +14,13 @@ import random
 import string
 import sys
 import time
+from typing import Any
 
 from node0.finetune.corpus.known.found_secrets import FoundSecrets
 from node0.finetune.corpus.known.known_secrets import KnownSecrets
 from node0.finetune.corpus.known.machine_secrets import MachineSecrets
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.scrub.findings_memory import MOST_BYTES
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -207,6 +211,66 @@ def measure_known(megabytes: float, *, number: int = 400, rounds: int = 5) -> No
         print(f"1 MB of {piece!r:34} {whole:5.2f} s, {whole / quarter:4.1f} times its quarter", flush=True)
 
 
+def entries_of_sessions(megabytes: float, rng: random.Random, *, windows: int) -> list[CorpusEntry]:
+    """Entries as they are collected: instructions, tools and all messages so far, for each of the windows."""
+    system = "\n".join(transcript_like(15_000, rng))
+    tools = [
+        {"name": f"tool_{number}", "description": text, "input_schema": {"type": "object"}}
+        for number, text in enumerate(transcript_like(25_000, rng))
+    ]
+    entries: list[CorpusEntry] = []
+    size = 0
+    while size < megabytes * MEGA:
+        leaves = transcript_like(200_000, rng)
+        messages = [a_message(number, leaf) for number, leaf in enumerate(leaves)]
+        for window in range(1, windows + 1):
+            context = messages[: len(messages) * window // windows]
+            entries.append(
+                CorpusEntry(
+                    id=f"e{len(entries)}", role="polecat", rig="demo", task_type="task", outcome="success",
+                    created_at="2026-01-05T06:17:00Z", messages=context, systems={"s": system},
+                    toolsets={"t": tools},
+                )
+            )  # fmt: skip
+            size += len(entries[-1].model_dump_json())
+    return entries
+
+
+def a_message(number: int, text: str) -> dict[str, Any]:
+    """A call, or what came back of it."""
+    block = {"type": "tool_result", "tool_use_id": f"toolu_{number - 1}", "content": text}
+    if number % 2 == 0:
+        call = {"command": text}
+        block = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": call}
+    return {"role": "user" if number % 2 else "assistant", "content": [block]}
+
+
+def entry_rate(scrubber: CorpusScrubber, entries: list[CorpusEntry]) -> float:
+    """Megabytes of JSON per second of processor time."""
+    scrubber.scrub("warm up: +1 415 555 2671")
+    begin = time.process_time()
+    for entry in entries:
+        scrubber.scrub_entry(entry)
+    took = time.process_time() - begin
+    return sum(len(entry.model_dump_json()) for entry in entries) / MEGA / took
+
+
+def measure_entries(megabytes: float, *, voters: tuple[Voter, ...]) -> None:
+    """One row for sessions of one window, and one for sessions of many, as a town scrubs them."""
+    for windows in (1, 10):
+        rates = []
+        for most_bytes in (MOST_BYTES, 0):
+            rng = random.Random(0)
+            found = FoundSecrets(lambda: b"of no town")
+            known = KnownSecrets(MachineSecrets.of(some_secrets(400, rng)), found)
+            scrubber = CorpusScrubber(voters=voters, surrogates=Surrogates(b"of no town"), known=known)
+            scrubber.memory.most_bytes = most_bytes
+            entries = entries_of_sessions(megabytes, rng, windows=windows)
+            rates.append(entry_rate(scrubber, entries))
+        row = f"{rates[0]:5.1f} MB/s, {rates[1]:5.1f} MB/s remembering nothing: ratio"
+        print(f"entries of {windows:2d} windows a session: {row} {rates[0] / rates[1]:4.2f}", flush=True)
+
+
 def main() -> None:
     """Print the rates with and without voters, then the hostile texts."""
     megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
@@ -214,6 +278,7 @@ def main() -> None:
     measure("with voters", voters, megabytes=megabytes)
     measure("without voters", (), megabytes=megabytes)
     measure_known(megabytes)
+    measure_entries(megabytes, voters=voters)
     measure("as in a town", voters, megabytes=megabytes, surrogates=Surrogates(b"of no town"))
     scrubber = CorpusScrubber(voters=voters, surrogates=Surrogates(b"of no town"))
     for size in (MEGA // 4, MEGA):

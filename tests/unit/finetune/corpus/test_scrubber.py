@@ -3,6 +3,9 @@ import re
 
 import pytest
 
+from node0.finetune.corpus.known.found_secrets import FoundSecrets
+from node0.finetune.corpus.known.known_secrets import KnownSecrets
+from node0.finetune.corpus.known.machine_secrets import MachineSecrets
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
@@ -124,3 +127,32 @@ def an_entry() -> CorpusEntry:
         id="a", role="polecat", rig="r", task_type="t", outcome="o", created_at="",
         messages=[{"role": "user", "content": "look"}],
     )  # fmt: skip
+
+
+def test_what_was_learned_since_is_found_in_a_text_that_was_seen_before() -> None:
+    found = FoundSecrets(lambda: b"of no town")
+    scrubber = CorpusScrubber(voters=(), known=KnownSecrets(MachineSecrets.of(()), found))
+    text = "then use harbor7-Quay instead"
+    assert scrubber.scrub(text)[0] == text
+
+    scrubber.known.learn([("assigned-secret", "harbor7-Quay")])
+
+    assert scrubber.scrub(text)[0] == "then use [REDACTED:known-secret] instead"
+
+
+def test_the_same_text_in_many_entries_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scrubber = CorpusScrubber(voters=())
+    looked: list[str] = []
+    look = scrubber._matcher.findings
+    monkeypatch.setattr(
+        scrubber._matcher, "findings", lambda text, *, wide: looked.append(text) or look(text, wide=wide)
+    )
+    entry = CorpusEntry(
+        id="a", role="polecat", rig="r", task_type="t", outcome="o", created_at="",
+        messages=[{"role": "user", "content": f"use {SECRET}"}],
+    )  # fmt: skip
+
+    results = [scrubber.scrub_entry(entry.model_copy(update={"id": name})).entry for name in "abc"]
+
+    assert len({result.messages[0]["content"] for result in results}) == 1
+    assert looked.count(f"use {SECRET}") == 1

@@ -33,7 +33,7 @@ class FindingsMemory:
         self._state = state
         self._found: OrderedDict[tuple[bytes, bool], Sequence[Finding]] = OrderedDict()
         self._of_state = state()
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self.bytes_kept = 0
 
     def findings(self, text: str, *, wide: bool) -> Sequence[Finding]:
@@ -57,7 +57,7 @@ class FindingsMemory:
     def _keep(self, key: tuple[bytes, bool], found: Sequence[Finding]) -> None:
         self._found[key] = found
         self.bytes_kept += _size(found)
-        while self.bytes_kept > self._most_bytes:
+        while self.bytes_kept > self.most_bytes:
             _, forgotten = self._found.popitem(last=False)
             self.bytes_kept -= _size(forgotten)
 

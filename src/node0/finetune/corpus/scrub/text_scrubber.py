@@ -94,7 +94,7 @@ class TextScrubber:
         self._surrogates = surrogates
         ours = partial(is_ours, surrogates) if surrogates else None
         self._matcher = Matcher(detectors, known=known, voters=asked, ours=ours)
-        self._memory = FindingsMemory(lambda text, wide: self._matcher.findings(text, wide=wide), state)
+        self.memory = FindingsMemory(lambda text, wide: self._matcher.findings(text, wide=wide), state)
         self._verdict = verdict or (lambda value: None)
         table = [
             *((rule.kind, rule.anchors, rule.pattern.pattern) for rule in SECRET_RULES),
@@ -134,7 +134,7 @@ class TextScrubber:
 
     def found_by_rules(self, text: str, *, name: str = "", wide: bool = True) -> list[Finding]:
         """As `findings`, whatever a person decided."""
-        found = list(self._memory.findings(text, wide=wide)) if len(text) >= SHORTEST else []
+        found = list(self.memory.findings(text, wide=wide)) if len(text) >= SHORTEST else []
         telling = SHORTEST <= len(text) <= LONGEST_NAMED and TELLING.search(name)
         return resolved([*found, *self._named(text, name)]) if telling else found
 
@@ -193,7 +193,7 @@ class TextScrubber:
     def _named(self, text: str, name: str) -> Iterator[Finding]:
         """What goes because of the field's name: of a single word, all of it."""
         before = f'{name}: "'
-        for found in self._memory.findings(f'{before}{text}"', wide=False):
+        for found in self.memory.findings(f'{before}{text}"', wide=False):
             start, end = found.start - len(before), min(found.end - len(before), len(text))
             if start >= 0 and end > start:
                 whole = found.tier is not Tier.KEEP and not found.name and not re.search(r"\s", text)

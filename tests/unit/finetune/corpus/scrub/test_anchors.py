@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+from itertools import accumulate
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.corpus.scrub.anchors import anchors_of_joined, find_anchors, rule_matches
+from node0.finetune.corpus.scrub.anchor_search import folded_like
+from node0.finetune.corpus.scrub.anchors import (
+    LONGEST_ANCHOR,
+    anchors_of_joined,
+    find_anchors,
+    rule_matches,
+)
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.joined_lines import joined_lines
+from node0.finetune.corpus.scrub.joined_lines import JoinedLines, joined_lines
+from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
+from node0.finetune.corpus.scrub.views import GAP, View
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 
@@ -61,3 +71,24 @@ def test_an_anchor_that_a_break_had_split_is_found_in_the_joined_lines() -> None
 @given(st.text(max_size=60))
 def test_any_text_has_its_anchors_in_the_places_of_the_text(text: str) -> None:
     assert len(find_anchors(text).folded) == len(text)
+
+
+ANCHORED = {
+    (anchor, rule) for rule in SECRET_RULES for anchor in rule.anchors if not (rule.in_line or rule.needs)
+}
+PIECES = [*sorted({anchor for anchor, _ in ANCHORED}), "\n", " ", " ", "word", "aB3dE5gH7jK9" * 8]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=2, max_size=24), st.data())
+def test_near_breaks_those_anchors_stand_that_a_search_for_each_finds(
+    pieces: list[str], data: st.DataObject
+) -> None:
+    text, ends = "".join(pieces), list(accumulate(map(len, pieces)))[:-1]
+    joined = JoinedLines(View(text), sorted(data.draw(st.sets(st.sampled_from(ends), min_size=1))))
+    edges = GAP.join(text[max(0, at - LONGEST_ANCHOR) : at + LONGEST_ANCHOR] for at in joined.breaks)
+
+    found = anchors_of_joined(find_anchors(""), joined)
+
+    assert {one for one in (*found.exact, *found.either_case) if not one[1].needs} == {
+        (anchor, rule) for anchor, rule in ANCHORED if anchor in (folded_like(edges) if rule.fold else edges)
+    }

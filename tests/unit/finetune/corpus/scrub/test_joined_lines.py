@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node0.finetune.corpus.scrub import joined_lines as module
 from node0.finetune.corpus.scrub.joined_lines import ANY_BREAK, _lines, is_plain, joined_lines
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
@@ -105,3 +106,50 @@ def test_a_line_of_words_that_is_the_widest_is_joined_only_near_a_name() -> None
 
 def test_a_token_is_joined_whether_a_name_is_near_or_not() -> None:
     assert joined_lines(f"use {TOKEN[:24]}\n{TOKEN[24:]} now", [])
+
+
+def test_such_a_line_is_joined_where_its_joined_words_are_told() -> None:
+    text = "see the notes\nand then take the amber-bi\nrch home\nand so on"
+
+    assert joined_lines(text, ["token"], is_told=lambda joined: "amber-cobalt" in joined) is None
+    assert joined_lines(text, ["token"], is_told=lambda joined: "amber-birch" in joined) == joined_lines(text)
+
+
+LINES = st.lists(
+    st.lists(
+        st.sampled_from(
+            [
+                "word",
+                "self.find(x)",
+                "12\tdef",
+                " ",
+                "\t",
+                " " * 38,
+                "+",
+                "| ",
+                "> ",
+                "\\",
+                TOKEN[:9],
+                '"',
+                "é",
+                "\xa0",
+                "src/a.py",
+            ]
+        ),
+        max_size=5,
+    ).map("".join),
+    min_size=2,
+    max_size=8,
+)
+
+
+@given(LINES, st.sampled_from(["\n", "\\n"]))
+def test_only_breaks_at_which_nothing_is_joined_are_passed_over_at_once(
+    lines: list[str], line_break: str
+) -> None:
+    text = line_break.join(lines)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_candidates", lambda lines, widths, full: range(len(widths)))
+        expected = joined_lines(text)
+
+    assert joined_lines(text) == expected

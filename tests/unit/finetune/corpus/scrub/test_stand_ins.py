@@ -194,3 +194,27 @@ def test_a_surrogate_in_pieces_is_still_one_when_it_is_seen_again() -> None:
     again = CorpusScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
 
     assert [again.scrub(text)[0] for text in once] == once
+
+
+@pytest.mark.parametrize("count", [1, 20, 100])
+def test_of_few_or_many_values_none_gets_one_that_the_entry_holds(count: int) -> None:
+    values = [f"{number:04x}{random.Random(number).getrandbits(144):036x}" for number in range(count)]
+    first_choice = [SURROGATES.of(value) for value in values]
+    text = "\n".join(f"commit {value}" for value in values)
+
+    alone, beside = contents(SCRUBBER.scrub_entry(an_entry(text, " ".join(first_choice))).entry)
+
+    assert not set(alone.split()) & {*values, *first_choice}
+    assert beside == " ".join(first_choice)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_of_few_or_many_values_each_goes_where_only_its_place_there_gave_it_away(count: int) -> None:
+    values = [f"{random.Random(number).getrandbits(40):010x}-7" for number in range(count)]
+    named = "\n".join(f'password="{value}!"' for value in values)
+
+    _, bare = contents(
+        SCRUBBER.scrub_entry(an_entry(named, " ".join(f"({value}!)" for value in values))).entry
+    )
+
+    assert not any(value in bare for value in values)
