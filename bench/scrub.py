@@ -238,7 +238,7 @@ def entries_of_sessions(megabytes: float, rng: random.Random, *, windows: int) -
 
 def a_message(number: int, text: str) -> dict[str, Any]:
     """A call, or what came back of it."""
-    block = {"type": "tool_result", "tool_use_id": f"toolu_{number - 1}", "content": text}
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": f"toolu_{number - 1}", "content": text}
     if number % 2 == 0:
         call = {"command": text}
         block = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": call}

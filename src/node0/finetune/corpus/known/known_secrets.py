@@ -95,7 +95,7 @@ class KnownSecrets:
         if self._found:
             self._found.save()
 
-    def _telling_of(self, words: AbstractSet[str]) -> set[str]:
+    def _telling_of(self, words: AbstractSet[str]) -> AbstractSet[str]:
         """Those in which something shows; the others are remembered."""
         new = words - self._telling
         telling = {word for word in new if any(part.shows_in(word) for part in self._parts)}

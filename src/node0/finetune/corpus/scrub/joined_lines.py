@@ -62,9 +62,8 @@ NEXT_SETTING = re.compile(r"(?:export |set |- )?(?:[A-Za-z_][\w.-]{1,40}\s?[:=]\
 REACH = 4200
 "Characters of a line that are looked at on either side of a break; no rule reaches further."
 
-WHOLE, ORDINARY, NOTHING = 1, 2, 4
-"""Of a word beside a break: no token goes on there; what touches the break is an ordinary word; nothing of
-a token touches the break."""
+UNKNOWN, ORDINARY, NOTHING = range(3)
+"What touches a break: it has to be looked at, an ordinary word, or no part of any token."
 
 NARROWEST = 8
 "A terminal or an encoder breaks no earlier."
@@ -190,36 +189,38 @@ def _candidates(lines: Sequence[str], widths: Sequence[int], full: int) -> Itera
     """The lines that have the full width, or at whose end there may be no ordinary word on some side."""
     last_words = [line[-LOOK:].rpartition(" ")[2] for line in lines[:-1]]
     heads = [line[:LOOK] for line in lines[1:]]
-    first_words = [head.lstrip().partition(" ")[0] for head in heads]
-    ends = {word: _end_signs(word) for word in set(last_words)}
-    starts = {word: _start_signs(word) for word in set(first_words)}
-    for number, (last, first, width) in enumerate(zip(last_words, first_words, widths, strict=True)):
-        if width == full:
+    for number, (last, head, width) in enumerate(zip(last_words, heads, widths, strict=True)):
+        if width == full or (width and not _joins_nothing(last, head)):
             yield number
-        elif width and not (ends[last] | starts[first]) & NOTHING:
-            both = ends[last] & starts[first]
-            if not (both & WHOLE or (both & ORDINARY and _is_behind_blanks(first, heads[number]))):
-                yield number
+
+
+def _joins_nothing(last: str, head: str) -> bool:
+    """Whether no token can go over a break between the last word of a line and the beginning of the next."""
+    first = head.lstrip().partition(" ")[0]
+    if _is_whole_end(last) and _is_whole_start(first):
+        return True
+    before = _before_break(last)
+    behind = _behind_break(first) if before is not NOTHING else NOTHING
+    return behind is NOTHING or (before is behind is ORDINARY and _is_behind_blanks(first, head))
 
 
 @lru_cache(maxsize=65536)
-def _end_signs(word: str) -> int:
-    """What is known of the last word of a line."""
-    whole = WHOLE if _is_whole_end(word) else 0
-    if not word or word[-1] in PAD:
-        return whole
-    piece = word[len(word.rstrip(SIGNS)) :]
-    return whole | (NOTHING if not piece else ORDINARY if is_plain(piece) else 0)
+def _before_break(last: str) -> int:
+    """What of a line's last word touches the break."""
+    if not last or last[-1] in PAD:
+        return UNKNOWN
+    piece = last[len(last.rstrip(SIGNS)) :]
+    return NOTHING if not piece else ORDINARY if is_plain(piece) else UNKNOWN
 
 
 @lru_cache(maxsize=65536)
-def _start_signs(word: str) -> int:
-    """What is known of the first word of a line."""
-    if not word or word[0] not in MAY_BEGIN:
+def _behind_break(first: str) -> int:
+    """What of a line's first word touches the break."""
+    if not first or first[0] not in MAY_BEGIN:
         return NOTHING
-    piece = word[: len(word) - len(word.lstrip(SIGNS))]
-    ordinary = word[:1] in PLAIN_START and len(word) <= LOOK - INDENT and is_plain(piece)
-    return (WHOLE if _is_whole_start(word) else 0) | (ORDINARY if ordinary else 0)
+    piece = first[: len(first) - len(first.lstrip(SIGNS))]
+    ordinary = first[0] in PLAIN_START and len(first) <= LOOK - INDENT and is_plain(piece)
+    return ORDINARY if ordinary else UNKNOWN
 
 
 def _is_behind_blanks(first: str, head: str) -> bool:
