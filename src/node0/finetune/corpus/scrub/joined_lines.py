@@ -200,8 +200,8 @@ def _joins_nothing(last: str, head: str) -> bool:
     if _is_whole_end(last) and _is_whole_start(first):
         return True
     before = _before_break(last)
-    behind = _behind_break(first) if before is not NOTHING else NOTHING
-    return behind is NOTHING or (before is behind is ORDINARY and _is_behind_blanks(first, head))
+    behind = _behind_break(first) if before != NOTHING else NOTHING
+    return behind == NOTHING or (before == behind == ORDINARY and _is_behind_blanks(first, head))
 
 
 @lru_cache(maxsize=65536)
