@@ -48,7 +48,8 @@ PEOPLE = (
     ("Gwen", "Pritchard"),
     ("Rafael", "Montoya"),
 )
-DOMAINS = ("harborline.net", "tidewater.io", "copperfield.dev", "northquay.org", "lantern.co")
+DOMAINS = ("brightline.net", "tidewater.io", "ashfield.dev", "northquay.org", "larkspur.co")
+"No noun begins one: what is left of a password is told from what stands beside it."
 
 
 class Draw:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from node0.finetune.corpus.scoreboard.case import Case
 
 WIDTH = 76
+GROUPS = 8
+"Signs of base64 for six bytes."
 
 
 class Written(NamedTuple):
@@ -47,13 +49,16 @@ def _base64(case: Case) -> Written:
     pieces = []
     for line in case.value.splitlines():
         at = len(case.text[: case.text.index(line, len(case.before))].encode())
-        # Only whole groups of three bytes show the value alone.
-        pieces.append(text[-(-at // 3) * 4 : (at + len(line.encode())) // 3 * 4])
+        end = at + len(line.encode())
+        # Only whole groups of three bytes show the value alone; a short one has too few of them.
+        alone = text[-(-at // 3) * 4 : end // 3 * 4]
+        pieces.append(alone if len(alone) >= GROUPS else text[at // 3 * 4 : -(-end // 3) * 4])
     return Written(text, tuple(pieces))
 
 
 def _hex(case: Case) -> Written:
-    return Written(case.text.encode().hex(), tuple(line.encode().hex() for line in case.value.splitlines()))
+    signs = tuple([sign.encode().hex() for sign in line] for line in case.value.splitlines())
+    return Written(case.text.encode().hex(), signs)
 
 
 def _dump(case: Case) -> Written:
@@ -76,11 +81,13 @@ def _wrapped(case: Case) -> Written:
 
 
 def _coloured(case: Case) -> Written:
-    text, pieces = case.region, []
+    text = case.region
+    pieces: list[Sequence[str]] = []
     for line in case.value.splitlines():
         middle = len(line) // 2
-        text = text.replace(line, f"{line[:middle]}\x1b[0m\x1b[1;31m{line[middle:]}")
-        pieces += [line[:middle], line[middle:]]
+        signs = [*line[:middle], f"\x1b[0m\x1b[1;31m{line[middle]}", *line[middle + 1 :]]
+        text = text.replace(line, "".join(signs))
+        pieces += [signs, line]
     return Written(case.before + text + case.after, tuple(pieces))
 
 

@@ -7,7 +7,13 @@ from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Protocol
 
-from node0.finetune.corpus.scrub.anchors import LONGEST_ANCHOR, AnchoredText, anchors_of_joined, rule_matches
+from node0.finetune.corpus.scrub.anchors import (
+    LONGEST_ANCHOR,
+    AnchoredText,
+    anchors_of_joined,
+    find_anchors,
+    rule_matches,
+)
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain
 from node0.finetune.corpus.scrub.line_starts import begins_anew
@@ -18,6 +24,11 @@ HEADER = 60
 
 HANDED_OVER = ("assigned-secret", "cli-password", "sql-password")
 "Kinds whose value ends where a word ends."
+
+LONGEST_LINE = 400
+LOOK = 64
+OPEN_QUOTE = re.compile(r"[\"'`][^\"'`\n]{0,64}$")
+CLOSING_QUOTE = re.compile(r"[^\"'`\s]{1,64}[\"'`]")
 
 Detect = Callable[[str], Iterator[Finding]]
 "Finds places in a text by itself, without anchors of the table."
@@ -42,6 +53,7 @@ def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Findi
         end = _believed(rule, found, start, joined)
         if end > max(breaks[0], found.start):
             yield found._replace(end=end)
+    yield from _in_open_quotes(joined)
 
 
 def is_whole_before_break(detect: Detect, found: Finding, joined: JoinedLines) -> bool:
@@ -51,6 +63,20 @@ def is_whole_before_break(detect: Detect, found: Finding, joined: JoinedLines) -
         return False
     start = max(0, found.start - LONGEST_ANCHOR)
     return any(start + one.start == found.start for one in detect(text[start : breaks[-1]]))
+
+
+def _in_open_quotes(joined: JoinedLines) -> Iterator[Finding]:
+    """What the rules for whole lines find in quotes that a full line leaves open."""
+    text = joined.view.text
+    for at in sorted(joined.wide):
+        first = max(0, at - LONGEST_LINE, text.rfind("\n", max(0, at - LONGEST_LINE), at) + 1)
+        closing = CLOSING_QUOTE.match(text, at)
+        if closing is None or not OPEN_QUOTE.search(text, first, at):
+            continue
+        for rule, found, _ in rule_matches(find_anchors(text[first : closing.end() + LOOK])):
+            whole = found._replace(start=first + found.start, end=first + found.end)
+            if rule.in_line and whole.start < at < whole.end and _is_quoted(text, whole):
+                yield whole
 
 
 def _below_its_name(rule: SecretRule, found: Finding, text: str, last_break: int) -> bool:

@@ -65,6 +65,7 @@ REACH = 4200
 UNKNOWN, ORDINARY, NOTHING = range(3)
 "What touches a break: it has to be looked at, an ordinary word, or no part of any token."
 
+LONGEST_WORD = 512
 NARROWEST = 8
 "A terminal or an encoder breaks no earlier."
 
@@ -128,6 +129,13 @@ def joined_lines(
         if not is_doubtful or names is None or _is_near(text, one, names) or is_told(_glued(text, one))
     ]
     return _put_together(text, line_breaks, repeated=repeated) if line_breaks else None
+
+
+def word_around(text: str, at: int) -> tuple[int, int]:
+    """Where the word around a place begins and ends, as far as LONGEST_WORD on either side."""
+    before, after = text[max(0, at - LONGEST_WORD) : at], text[at : at + LONGEST_WORD]
+    start = at - len(before) + max(before.rfind(sign) for sign in " \t\n") + 1
+    return start, at + (len(after.split(maxsplit=1)[0]) if after[:1].strip() else 0)
 
 
 def _lines(text: str) -> tuple[list[str], list[int]]:

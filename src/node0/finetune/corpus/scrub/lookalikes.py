@@ -29,6 +29,14 @@ TELLING_PIECE = 5
 CERTAIN = 3.0
 "Bits of evidence from which on a short piece is a word."
 
+CERTAIN_IN_NO_STYLE = 10.0
+"The same where capitals stand as in no name."
+
+CHANCE = 4
+"Signs of a random stretch for each letter of words with capitals that may stand in it by chance."
+
+IN_STYLE = re.compile(r"[a-z0-9]+|[A-Z0-9]+|[a-z]*(?:[A-Z][a-z0-9]{2,})+")
+
 TIME = re.compile(r"\d{8}[Tt]\d{4,9}Z?")
 ESCAPE = re.compile(
     r"\\{1,8}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[A-Za-z])"
@@ -127,15 +135,28 @@ def _of_stretch(stretch: str, at: int) -> Iterator[Span]:
         return
     long = [piece for piece in pieces if len(piece.group()) >= SHORTEST and is_generated(piece.group())]
     rest = [piece.group() for piece in pieces if piece not in long]
-    if any(map(_is_telling, rest)) and not any(map(_is_word, rest)) and _is_random(stretch):
+    telling = any(map(_is_telling, rest)) or (rest and "+" in stretch)
+    if telling and not _has_words(rest, stretch) and _is_random(stretch):
         yield at + pieces[0].start(), at + len(stretch.rstrip("-_/+"))
         return
     yield from ((at + piece.start(), at + piece.end()) for piece in long)
 
 
+def _has_words(rest: Sequence[str], stretch: str) -> bool:
+    """Whether words stand beside random pieces: more than the one that may stand in many by chance."""
+    words = [piece for piece in rest if _is_word(piece)]
+    letters = sum(map(len, words))
+    by_chance = letters * CHANCE <= len(stretch) and not any(word.islower() for word in words)
+    others = any(_is_telling(piece) for piece in rest if piece not in words)
+    return bool(words) and not (by_chance and others)
+
+
 def _is_word(piece: str) -> bool:
     """Whether a piece that is no random string of its own is a word, or a sequence."""
-    return len(piece) >= SHORTEST or (len(piece) >= TELLING_PIECE and word_evidence(piece) > CERTAIN)
+    if len(piece) >= SHORTEST:
+        return True
+    certain = CERTAIN if IN_STYLE.fullmatch(piece) else CERTAIN_IN_NO_STYLE
+    return len(piece) >= TELLING_PIECE and word_evidence(piece) > certain
 
 
 def _is_telling(piece: str) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match the scrub rules against a text and its decoded views, with spans in the text itself."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
@@ -11,7 +12,7 @@ from node0.finetune.corpus.scrub.broken_tokens import (
     is_whole_before_break,
 )
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
-from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines
+from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines, word_around
 from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
 from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
@@ -78,7 +79,8 @@ class Matcher:
             taken = [blob.span for blob in blobs]
             yield from self._foreign(text, lookalikes(text, anchored.words, taken))
         for finder in FINDERS:
-            yield from self._foreign(text, finder(text))
+            found = finder(text)
+            yield from self._foreign(text, _outside(blobs, found) if blobs else found)
 
     def _encoded(
         self, anchored: AnchoredText, blobs: Sequence[Blob], depth: int, *, wide: bool
@@ -106,7 +108,9 @@ class Matcher:
         yield from self._foreign(text, broken_tokens(anchored, joined))
         words = text.split()
         long = [word for word in words if len(word) >= SHORTEST_CODE]
-        whole = [blob for blob in encoded_words(text, long) if _is_one(blob, joined)]
+        blobs = list(encoded_words(text, long))
+        yield from self._foreign(text, _wrapped_lookalikes(joined, blobs))
+        whole = [blob for blob in blobs if _is_one(blob, joined)]
         found = [
             *self._inside(whole, depth, wide=False),
             *_not_whole(joined, ((detect, detect(text)) for detect in self._detectors)),
@@ -149,6 +153,29 @@ def _not_whole(
     """What detectors find that is not over before a break."""
     for detect, found in found_by:
         yield from (one for one in found if not is_whole_before_break(detect, one, joined))
+
+
+def _wrapped_lookalikes(joined: JoinedLines, blobs: Sequence[Blob]) -> Iterator[Finding]:
+    """What looks random and goes on behind the end of a full line, and is no code for a text."""
+    text = joined.view.text
+    for at in sorted(joined.wide):
+        start, end = word_around(text, at)
+        for found in lookalikes(text[start:end], [text[start:end]], []):
+            first, last = start + found.start, start + found.end
+            text_in_code = any(blob.start < last and first < blob.end for blob in blobs)
+            if first < at < last and joined.cut_by_width(at, last) and not text_in_code:
+                yield found._replace(start=first, end=last)
+
+
+def _outside(blobs: Sequence[Blob], found: Iterable[Finding]) -> Iterator[Finding]:
+    """Those that are no part of what stands in a code: some digits of a dump are nobody's number."""
+    starts = [blob.start for blob in blobs]
+    for one in found:
+        before = bisect_right(starts, one.start)
+        around = blobs[before - 1].span if before else (0, 0)
+        whole = around == (one.start, one.end)
+        if whole or one.end > around[1]:
+            yield one
 
 
 def _is_one(blob: Blob, joined: JoinedLines) -> bool:

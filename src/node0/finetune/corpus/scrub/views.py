@@ -23,6 +23,10 @@ GAP = "\n\0\n"
 
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
+PLUS = re.compile(r"\+")
+PLUS_SITE = re.compile(r"(?<![^\s\"'=&?])[A-Za-z0-9]{1,12}\+(?=[^\s+\"'<>(){}\[\]]{1,64}\+[^\s+\"'])")
+"A form without a percent sign: three words or more, glued by what stands for a space."
+
 PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")
 CODE = (
     r"\\{1,8}(?:u(?:[dD][89abAB][0-9A-Fa-f]{2}\\{1,8}u[dD][c-fC-F][0-9A-Fa-f]{2}"
@@ -55,9 +59,12 @@ ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,2
 ENTITY_SITE = re.compile(r"&(?:#|amp|lt|gt|quot|apos|[A-Za-z]{2,24};)")
 SPACED_SITE = re.compile(r" \S (?:  )?\S (?:  )?\S (?:  )?\S")
 SPACED = re.compile(
-    r"(?:(?<![A-Za-z0-9])|(?<= -[A-Za-z]))\S(?: (?:  )?\S(?= )){3,} (?:  )?\S(?![A-Za-z0-9_])"
+    r"(?:(?<![A-Za-z0-9])|(?<= -[A-Za-z])|(?<=AKIA)|(?<=ASIA))[!-~]"
+    r"(?: (?:  )?\S(?= )){3,} (?:  )?\S(?![A-Za-z0-9_])"
 )
-SPACED_WORD = re.compile(r"(?<![^\s\"'`=:@/,;|+%(\[{<>])\S(?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])")
+SPACED_WORD = re.compile(
+    r"(?<![^\s\"'`=:@/,;|+%(\[{<>])[!-~](?: (?:  )?\S(?= )){2,} (?:  )?\S(?![A-Za-z0-9_])"
+)
 "As SPACED, where the signs are those of one value in a text: no word around it is part of it."
 
 BETWEEN_SIGNS = re.compile(r"(?<=\S) (?=\S)|(?<=\S)  (?= )")
@@ -142,6 +149,8 @@ def decoded_views(text: str) -> Iterator[View]:
         if "+" in text:
             # In a query string it stands for a space, elsewhere for itself.
             yield _undone(text, PERCENT, PERCENT_OR_PLUS, _percent)
+    if "+" in text and PLUS_SITE.search(text):
+        yield _undone(text, PLUS_SITE, PLUS, _percent)
     coded = "\\" in text and any(sign in text for sign in ESCAPE_SIGNS)
     if (coded or "%u" in text) and ESCAPE_SITE.search(text):
         yield _undone(text, ESCAPE_SITE, ESCAPE, _escape)
@@ -219,7 +228,9 @@ def _stretches(text: str, site: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     found = site.search(text)
     while found:
         start = max(done, found.start() - CONTEXT)
-        start = max(start, text.rfind("\n", start, found.start()) + 1)
+        line = text.rfind("\n", start, found.start())
+        # What names a value may stand on the line before.
+        start = max(start, text.rfind("\n", start, max(start, line)) + 1)
         stop = STOP.search(text, found.end())
         done = stop.start() if stop else len(text)
         line_end = text.find("\n", done, done + CONTEXT)

@@ -137,7 +137,7 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "url-credentials",
         "@tcp( @unix( @tcp6(",
-        r"(?P<secret>[\w.-]{1,64}:[^\s\"'`<>]{1,128}?)@(?:tcp6?|unix)\(",
+        r"[^\w\s\"'`<>]{0,8}(?P<secret>[\w.-]{1,64}:[^\s\"'`<>]{1,128}?)@(?:tcp6?|unix)\(",
         url_password,
         before=LETTERS + "!$%&*+,-./:;=?@^_~#",
         reach=192,

@@ -41,6 +41,12 @@ SAID = (
 )
 "As VALUE, in a sentence: what ends it is no part of the value."
 
+CHOSEN = r"(?=[\"'`]?(?=[!-~]{8})(?=[!-/:-~]{0,40}[0-9])(?=[!-@\[-`{-~]{0,40}[A-Za-z]))"
+"Before a value: eight signs or more, with a letter and a digit among them."
+
+YEARLY = re.compile(r"[A-Za-z]{4,16}(?:[._@#-][A-Za-z]{2,16})?[._@#-]?(?:19|20)\d\d[!#$%&*?]?")
+"A word with a year behind it, as people choose them."
+
 SIGN = re.compile(r"[!@#$%^&*+=?~]")
 SPOKEN = re.compile(
     r"(?i:\b(?:the|your|is|are|was|a|an|please|enter|must|to|of|for|and|or|not|with|invalid|required|has|have|be|in|on"
@@ -60,6 +66,10 @@ NO_VALUE = re.compile(
 RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
 LINE = 200
+COMMAND = 400
+"Characters before a match that may be the same line, or the same command over several."
+
+CONTINUED = re.compile(r"\\\r?\n[+-]?")
 
 
 def handed(match: re.Match[str]) -> Tier | None:
@@ -85,6 +95,20 @@ def told(match: re.Match[str]) -> Tier | None:
         return None  # an option of a command of that name
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
     return _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
+
+
+def chosen(match: re.Match[str]) -> Tier | None:
+    """A value in a sentence about a password, where no word says that this is it: only what people choose."""
+    value = match["secret"]
+    if value[0] in "-/.~<[({$" or match.string[match.end() : match.end() + 1] == "(":
+        return None
+    solid = YEARLY.fullmatch(value) or SIGN.search(value.rstrip("?!")) or has_odd_letters(value)
+    return _told(match["name"], value, quoted=bool(match["quote"]), joined=True) if solid else None
+
+
+def has_odd_letters(value: str) -> bool:
+    """Whether letters and digits follow each other as in no name."""
+    return is_generated(re.sub(r"[^A-Za-z0-9]", "", value))
 
 
 @lru_cache(maxsize=16384)
@@ -152,7 +176,7 @@ BYTES = re.compile(r"\d{20,}")
 "More digits than a counter has."
 
 IDENTIFIER_LIKE = re.compile(
-    r"v?\d{1,4}(?:[._-]\w{1,8})*|v?\d{1,4}[a-z]{1,10}\d{0,2}|0x[0-9A-Fa-f]{1,16}|\d{8}T\d{4,6}Z?|[A-Za-z]\d{1,3}|[a-z]{1,6}-(?![a-z]{4,}\d{2,4}$)[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
+    r"v?\d{1,4}(?:[._-]\w{1,8})*|v?\d{1,4}[a-z]{1,10}\d{0,2}|0x[0-9A-Fa-f]{1,16}|\d{8}T\d{4,6}Z?|[A-Za-z]\d{1,3}|(?![a-z]{4,6}-\d{3,4}$)[a-z]{1,6}-(?![a-z]{4,}\d{2,4}$)[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
     r"|\w+(?:/[\w.-]+)+|[a-z]+_\d|#\d+|[A-Z]{1,4}-?\d{1,5}|\$?\d+[a-zA-Z%]{1,3}"
 )
 "Versions, numbered things, ids of beads, files and paths."
@@ -164,3 +188,9 @@ def line_before(match: re.Match[str], at: int | None = None) -> str:
     """What stands before a match on its line."""
     end = match.start() if at is None else at
     return match.string[max(0, end - LINE) : end].rpartition("\n")[2]
+
+
+def command_before(match: re.Match[str]) -> str:
+    """What stands before a match in its command, also on lines that end with a backslash."""
+    before = match.string[max(0, match.start() - COMMAND) : match.start()]
+    return CONTINUED.sub(" ", before).rpartition("\n")[2]

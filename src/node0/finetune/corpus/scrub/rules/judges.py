@@ -42,6 +42,9 @@ REFERENCE_VALUE = re.compile(
 
 RESOURCE = re.compile(r"^[\"'=(]*arn:[a-z-]{3,20}:")
 
+SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
+"Of openssl: what follows is where the password is, or the password, for another rule."
+
 TEST_STATUS = re.compile(r"(?:---|===|\u2713|\u2714)\s*$")
 MACHINE = re.compile(rf"(?:machine\s{{1,4}}(?:localhost|[\w-]+\.[\w.-]+)|default){GAP}{{1,12}}$")
 EXAMPLE_HOST = re.compile(
@@ -124,6 +127,8 @@ def _word_before(match: re.Match[str]) -> str:
 def assigned_pass(match: re.Match[str]) -> Tier | None:
     """As `assigned`, for a name that is a word, or how a test ended, where nothing is glued to it."""
     before = match.string[max(0, match.start() - 8) : match.start()]
+    if SOURCE.match(match.group("secret")):
+        return None
     if match.group("name").isupper() and (
         TEST_STATUS.search(before) or TEST_NAME.match(match.group("secret"))
     ):

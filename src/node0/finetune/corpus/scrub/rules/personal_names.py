@@ -32,7 +32,7 @@ NOREPLY = re.compile(r"[^@]@(?:[\w-]+\.)*no-?reply\.", re.IGNORECASE)
 HOME = re.compile(r"/(?:home|Users)/(?P<name>[A-Za-z0-9_][\w.-]{0,63})")
 HOME_WINDOWS = re.compile(r":\\{1,4}Users\\{1,4}(?P<name>[^\\/:*?\"<>|\s']{1,32})", re.IGNORECASE)
 HOME_DASHED = re.compile(r"-(?:home|Users)-(?P<name>[A-Za-z0-9_]{1,63})")
-HOME_TILDE = re.compile(r"~(?P<name>[a-z_][a-z0-9_-]{1,31})(?=/)")
+HOME_TILDE = re.compile(r"~(?P<name>[a-z_][a-z0-9_.-]{1,31})(?=/)")
 HOMES = (("/home/", HOME), ("/Users/", HOME), ("-home-", HOME_DASHED), ("-Users-", HOME_DASHED))
 NOBODY = re.compile(
     r"USER_\d+|user|users|username|you|yourname|name|runner|shared|public|default|all", re.IGNORECASE

@@ -4,7 +4,7 @@
 A word for a secret, a few words more, a verb or a sign, and a value that is no word.
 """
 
-from node0.finetune.corpus.scrub.rules.handed_over import SAID, told
+from node0.finetune.corpus.scrub.rules.handed_over import CHOSEN, SAID, chosen, told
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 PASSWORDS = (
@@ -39,11 +39,32 @@ LINK = (
     rf"|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為"
     rf"|は|는|은|이|가)[ \t]{{0,2}})"
 )
+FOR_SURE = (
+    r"(?P<name>(?:passw(?:or[dt]|d)|passphrase|passcode|(?<![\w.-])(?:pwd|pw)\b|kennwort"
+    r"|contrase[^\s:]{1,2}as?|(?<!\w)(?:clave|senha|parola|heslo)(?!\w)|wachtwoord"
+    r"|adgangskoden?|salasana|hasło|lösenord|[Şş]ifre|[Пп]арол|密[码碼]|パスワード|비밀번호))[^\s:=\"'`.()\[\]<>]{0,8}"
+)
+"Words for nothing but a password, with their endings."
+
+PREPOSITIONS = (
+    "for of on at in from by with via über für von bei im "
+    "de du del da do pour para per di od dla для на у в к с"
+)
+NO_OBJECT = "".join(rf"(?<! {word}[ \t])" for word in PREPOSITIONS.split())
+"No word that says whose password it is, or where."
+
 SUBJECT = r"(?:user(?:name)?|login|account|log(?:ged)?[ -]?in|sign[ -]?in|cred(?:ential)?s?|auth)"
 
 PROSE_RULES: tuple[SecretRule, ...] = (
     make_rule("assigned-secret", PASSWORDS, rf"{NAME}{SAYS}{BETWEEN}{LINK}{SAID}", told, fold=True),
     make_rule("assigned-secret", PASSWORDS, rf"{NAME}[ \t]{{1,2}}\(?{SAYS}{SAID}", told, fold=True),
+    make_rule(
+        "assigned-secret",
+        PASSWORDS,
+        rf"{FOR_SURE}{SAYS}{BETWEEN}[ \t]{{1,2}}{NO_OBJECT}{CHOSEN}{SAID}",
+        chosen,
+        fold=True,
+    ),
     make_rule(
         "assigned-secret",
         "secret token key code",

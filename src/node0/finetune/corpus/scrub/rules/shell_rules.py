@@ -7,7 +7,15 @@ Which option of which program takes a password is a table; a long option says it
 import re
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.handed_over import VALUE, handed, is_odd, line_before, odd
+from node0.finetune.corpus.scrub.rules.handed_over import (
+    VALUE,
+    command_before,
+    handed,
+    is_odd,
+    line_before,
+    odd,
+)
+from node0.finetune.corpus.scrub.rules.judges import SOURCE
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
 ATTACHED = {"p": r"sshpass|mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
@@ -31,6 +39,16 @@ SPACED = {
     "X": r"snmp\w+",
     "y": r"wget",
 }
+USER_OPTION = re.compile(
+    r"(?<!sudo)(?<!\bsu)(?<!runuser) "
+    r"(?:(?:-[uU]|--user(?:name)?|--login|--uid)(?:[ =]['\"]?[A-Za-z]|(?<=-[uU])[a-z])"
+    r"|(?:-D|--bind-?dn)[ =]?['\"]?(?:cn|uid|dc|ou)=)"
+)
+"What names an account: with it beside, `-p` and its like take a password in any program."
+
+PUBLISHED = re.compile(r"[\d.:]+(?:/\w+)?$")
+"A port, or two, with a protocol."
+
 SEPARATE = re.compile(r"[|;&]|\$\(")
 NAMED = (
     r"(?:[\w.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pw|pwd"
@@ -42,9 +60,6 @@ READS_SECRET = re.compile(
     r"|read -s|pass insert",
     re.IGNORECASE,
 )
-SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
-"Of openssl: what follows is where the password is, or the password, for another rule."
-
 NOT_A_SECRET = re.compile(
     r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$"
 )
@@ -52,12 +67,15 @@ NOT_A_SECRET = re.compile(
 
 def short_option(match: re.Match[str]) -> Tier | None:
     """An option of one letter, if it takes a password in this program."""
-    command = SEPARATE.split(line_before(match))[-1]
-    table = SPACED if match.group("gap") else ATTACHED
-    programs = table.get(match.group("option"))
-    if not programs or not re.search(rf"(?:^|[\s/\"'`(])(?:{programs})(?=\s)", command + " "):
+    option, gap = match.group("option"), match.group("gap")
+    if match.group("secret").startswith("-"):
         return None
-    return None if match.group("secret").startswith("-") else handed(match)
+    command = SEPARATE.split(command_before(match))[-1]
+    programs = (SPACED if gap else ATTACHED).get(option)
+    if programs and re.search(rf"(?:^[+\-<>$#%]{{0,2}}|[\s/\"'`(])(?:{programs})(?=\s)", command + " "):
+        return handed(match)
+    beside_user = gap and option in "pPw" and USER_OPTION.search(command)
+    return odd(match) if beside_user and not PUBLISHED.match(match.group("secret")) else None
 
 
 def long_option(match: re.Match[str]) -> Tier | None:
