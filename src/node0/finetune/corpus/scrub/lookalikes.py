@@ -32,6 +32,7 @@ CERTAIN = 3.0
 CERTAIN_IN_NO_STYLE = 10.0
 "The same where capitals stand as in no name."
 
+DIGEST_NAME = re.compile(r"sha(?:1|224|256|384|512)|md5|blake2[bs]")
 CHANCE = 4
 "Signs of a random stretch for each letter of words with capitals that may stand in it by chance."
 
@@ -153,7 +154,7 @@ def _has_words(rest: Sequence[str], stretch: str) -> bool:
 
 def _is_word(piece: str) -> bool:
     """Whether a piece that is no random string of its own is a word, or a sequence."""
-    if len(piece) >= SHORTEST:
+    if len(piece) >= SHORTEST or DIGEST_NAME.fullmatch(piece):
         return True
     certain = CERTAIN if IN_STYLE.fullmatch(piece) else CERTAIN_IN_NO_STYLE
     return len(piece) >= TELLING_PIECE and word_evidence(piece) > certain

@@ -73,6 +73,12 @@ TERM = re.compile(
 )
 "Terms of the trade that end with digits: they are words, and add nothing."
 
+ACRONYM = re.compile(
+    r"(?:HTTPS?|JSON|HTML|XML|YAML|TOML|CSS|CSV|URL|URI|SQL|API|UUID|TLS|SSL|TCP|UDP|DNS|CPU|GPU|SSH|JWT|RPC|PDF)"
+    r"(?=[A-Z0-9]|\b)"
+)
+"In names of several words; random strings seldom have one."
+
 LONGEST_NAME = 128
 FEWEST_SIGNS = 6
 PIECE = re.compile(r"[A-Za-z0-9]+")
@@ -99,6 +105,8 @@ def word_evidence(value: str) -> float:
     if len(value) <= LONGEST_NAME:
         value = TERM.sub(" ", value)
     mixed = value.upper() != value != value.lower()
+    if mixed and len(value) <= LONGEST_NAME:
+        value = ACRONYM.sub(" ", value)
     weights = _weights(mixed)
     text = value if mixed else value.lower()
     return sum(map(weights.get, itertools.pairwise(text), itertools.repeat(0.0)))

@@ -109,6 +109,15 @@ CONNECTION_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule("url-key", "&p=", r"&p=(?P<secret>[^\s&#\"'<>\\,;)]{4,256})", beside_user),
     make_rule(
+        "assigned-secret",
+        "auth␣ auth= smtp␣ smtp= login␣ login= creds␣ creds= credentials␣ credentials= account␣ account=",
+        r"(?:auth|smtp|login|cred(?:ential)?s|account)\s{0,2}=\s{0,2}[(\[{]\s{0,4}"
+        r"(?:(?:[\"'][^\"'\n]{1,100}[\"']|[\w.]{1,40})\s{0,2},\s{0,4}){1,3}?"
+        rf"{QUOTED}(?=\s{{0,2}},?\s{{0,4}}[)\]}}])",
+        odd,
+        fold=True,
+    ),
+    make_rule(
         "sql-password",
         "connect( mysqli( pdo( getconnection( connection(",
         r"(?:connect|mysqli|pdo|getconnection|connection)\(\s{0,4}"

@@ -27,7 +27,7 @@ from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, SecretRule, m
 
 QUOTE = r"(?:\\{0,7}[\"'`])?"
 SEPARATOR = (
-    rf"\s{{0,3}}(?:=>|:=|==?|:|>)(?: ?[|>][+-]?(?=\s|\\))?{GAP}{{0,12}}(?:- {{1,3}})?"
+    rf"(?:\s{{0,3}}|[ \t]{{4,40}})(?:=>|:=|==?|:|>)(?: ?[|>][+-]?(?=\s|\\))?{GAP}{{0,12}}(?:- {{1,3}})?"
     rf"|(?:{GAP}|,){{1,13}}{QUOTE}value{QUOTE}\s?[:=]{GAP}{{0,2}}"
 )
 "Between a name and its value: also a block of YAML, an item of a list, and an attribute of its own."

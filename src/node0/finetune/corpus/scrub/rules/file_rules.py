@@ -21,6 +21,8 @@ from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
 USER_ALONE = re.compile(r"[ \t]{0,8}\"[\w.@-]{1,64}")
+SECRET_SETTING = re.compile(r"pass(?!ed|ing|es\b)|pwd|secret|token|api_?key|private_?key", re.IGNORECASE)
+MACRO = re.compile(r"#[ \t]{0,4}define[ \t]{1,8}\w{0,64}$")
 SETTING = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
 LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
 
@@ -41,6 +43,16 @@ def open_phrase(match: re.Match[str]) -> Tier | None:
 def beside_user(match: re.Match[str]) -> Tier | None:
     """The second of two strings that are all of a line, as pgbouncer's list of users has them."""
     return odd(match) if USER_ALONE.fullmatch(line_before(match)) else None
+
+
+def fallback(match: re.Match[str]) -> Tier | None:
+    """The literal that is taken where a setting of that name is missing."""
+    return odd(match) if SECRET_SETTING.search(line_before(match, match.start("quote"))) else None
+
+
+def defined(match: re.Match[str]) -> Tier | None:
+    """The literal of a macro of the preprocessor."""
+    return odd(match) if MACRO.search(line_before(match)) else None
 
 
 def directive_start(match: re.Match[str]) -> re.Match[str] | None:
@@ -132,6 +144,20 @@ FILE_RULES: tuple[SecretRule, ...] = (
         rf"env\((?P<q1>['\"])\w{{0,40}}(?:pass|secret|token|key)\w{{0,24}}(?P=q1)\s{{0,2}},\s{{0,3}}{QUOTED}",
         odd,
         fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
+        "|| ?? ␣or␣ get( env(",
+        rf"(?:\|\||\?\?| or |(?:get|env)\([\"'][\w.-]{{1,64}}[\"'],)\s{{0,3}}{QUOTED}",
+        fallback,
+    ),
+    make_rule(
+        "assigned-secret",
+        "psk␣ pass␣ passwd␣ password␣ secret␣ token␣",
+        rf"(?:psk|pass(?:wd|word)?|secret|token)[ \t]{{1,16}}{QUOTED}",
+        defined,
+        fold=True,
+        needs=("#define",),
     ),
     make_rule(
         "assigned-secret",

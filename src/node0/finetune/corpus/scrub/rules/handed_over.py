@@ -47,6 +47,9 @@ CHOSEN = r"(?=[\"'`]?(?=[!-~]{8})(?=[!-/:-~]{0,40}[0-9])(?=[!-@\[-`{-~]{0,40}[A-
 YEARLY = re.compile(r"[A-Za-z]{4,16}(?:[._@#-][A-Za-z]{2,16})?[._@#-]?(?:19|20)\d\d[!#$%&*?]?")
 "A word with a year behind it, as people choose them."
 
+FEWEST_DIGITS = 3
+"Of a random word in small letters: terms such as argon2id have fewer."
+
 SIGN = re.compile(r"[!@#$%^&*+=?~]")
 SPOKEN = re.compile(
     r"(?i:\b(?:the|your|is|are|was|a|an|please|enter|must|to|of|for|and|or|not|with|invalid|required|has|have|be|in|on"
@@ -108,7 +111,8 @@ def chosen(match: re.Match[str]) -> Tier | None:
 
 def has_odd_letters(value: str) -> bool:
     """Whether letters and digits follow each other as in no name."""
-    return is_generated(re.sub(r"[^A-Za-z0-9]", "", value))
+    terms = value.islower() and len(re.findall(r"\d", value)) < FEWEST_DIGITS
+    return not terms and is_generated(re.sub(r"[^A-Za-z0-9]", "", value))
 
 
 @lru_cache(maxsize=16384)

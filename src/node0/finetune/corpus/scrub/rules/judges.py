@@ -19,12 +19,14 @@ from node0.finetune.corpus.scrub.rules.secret_values import (
     mixes_cases,
     stands_for_a_value,
 )
+from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 
 Judge = Callable[[re.Match[str]], Tier | None]
 
 GAP = r"(?:\s|\\{1,4}[nrt])"
 "White space, also written out as an escape."
 
+INVITE_SIGNS = 5
 SCHEME = re.compile(r"^(?:bearer|basic|token)(?=\W)", re.IGNORECASE)
 TEST_NAME = re.compile(
     r"(?i:test|benchmark|example|fuzz|spec)(?=[A-Z_./:]|s/|[a-z]\d)|[\w./-]+(?:::|\.(?:py|go|js|ts|rs|java|rb)\b)"
@@ -46,6 +48,9 @@ SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
 "Of openssl: what follows is where the password is, or the password, for another rule."
 
 TEST_STATUS = re.compile(r"(?:---|===|\u2713|\u2714)\s*$")
+RESULT = re.compile(r"(?:^|[\s|:\]])PASS$")
+"How a test ended."
+
 MACHINE = re.compile(rf"(?:machine\s{{1,4}}(?:localhost|[\w-]+\.[\w.-]+)|default){GAP}{{1,12}}$")
 EXAMPLE_HOST = re.compile(
     r"(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0|\[::1\]|host\.docker\.internal|(?:my)?(?:db-?)?host(?:name)?"
@@ -84,6 +89,13 @@ def header_value(match: re.Match[str]) -> Tier | None:
     """As `opaque`, where prose may stand too: words say nothing."""
     value = secret_of(match)
     return None if IDENTIFIER.fullmatch(value) and len(value) < 24 else opaque(match)
+
+
+def invite(match: re.Match[str]) -> Tier | None:
+    """What lets somebody in; a group may have a name instead."""
+    value = secret_of(match)
+    named = value.islower() and not re.search(r"\d", value)
+    return None if named or len(set(value)) < INVITE_SIGNS else token(match)
 
 
 def unnamed(match: re.Match[str]) -> Tier | None:
@@ -132,6 +144,8 @@ def assigned_pass(match: re.Match[str]) -> Tier | None:
     if match.group("name").isupper() and (
         TEST_STATUS.search(before) or TEST_NAME.match(match.group("secret"))
     ):
+        return None
+    if RESULT.search(before + match.group("name")) and reads_as_words(match.group("secret")):
         return None
     glued = re.search(r"\w$", match.string[max(0, match.start() - 1) : match.start()])
     return assigned(match) if glued or match.group("quote") else _unlike_words(match)

@@ -45,6 +45,10 @@ PERSON = (
 )
 "A name of two to four words that begin with capitals."
 
+NO_PERSON = re.compile(
+    r"The .*|.* (?:Team|Authors?|Contributors|Maintainers|Developers|Project|Foundation|Community|Group|Bot)",
+    re.IGNORECASE,
+)
 LABEL = re.compile(
     rf"s?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}"
     rf"(?=[\"'])|: ?\[)\[?\s{{0,2}}(?:\\{{0,7}}[\"'])?(?P<name>{PERSON})"
@@ -176,7 +180,7 @@ def people(text: str) -> Iterator[Finding]:
         for at in _places(folded, word):
             match = LABEL.match(text, at + len(word))
             if match:
-                yield from _name(match, keep=False)
+                yield from _name(match, keep=bool(NO_PERSON.fullmatch(match["name"].strip())))
 
 
 def _places(folded: str, word: str) -> Iterator[int]:

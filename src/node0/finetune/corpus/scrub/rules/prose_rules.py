@@ -9,7 +9,7 @@ from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
 
 PASSWORDS = (
     "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo "
-    "adgangskode salasana "
+    "adgangskode salasana mdp "
     "hasło lösenord şifre пароль 密码 密碼 パスワード 비밀번호"
 )
 "What often begins a word of the trade, such as key and token, is looked for apart: fewer words may follow."
@@ -18,7 +18,7 @@ NAME = (
     r"(?P<name>(?:pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|pwd"
     r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort"
     r"|contrase[^\s:]{1,2}as?|clave|senha|wachtwoord|parola"
-    r"|heslo"
+    r"|heslo|(?<!\w)mdp\b"
     r"|adgangskoden?|salasana|hasło|lösenord[a-z]{0,2}|[Şş]ifre[^\s:]{0,3}|[Пп]арол[^\s:]{0,3}|密[码碼]|パスワード|비밀번호))"
 )
 TRADE = r"(?P<name>(?:(?<![\w.-])(?:api |access )?key|secret(?: key)?|token|(?<![\w.-])code))\b"
@@ -26,29 +26,31 @@ SAYS = r"(?=[^\n\d\"'`!@#$%^&*+~]{0,200}+[\d\"'`!@#$%^&*+~])"
 "Some sign of a value is on the line."
 
 BE = (
-    r"is now|is still|is|was|will be|should be|are|to|be|now"
-    r"|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|er|är|on"
+    r"(?:(?:is|was|are|were|got|has been) )?(?:changed|set|reset|updated|rotated|switched|renewed) to"
+    r"|(?:поменял\w?|сменил\w?|изменил\w?|изменен|установил\w?) на"
+    r"|is now|is still|is|was|will be|should be|are|to|be|now"
+    r"|ist jetzt|ist|war|lautet|heißt|est|es|era|é|è|c'est|er|är|(?<=salasana )on"
     r"|este|je|jest|this|это|is:|are:|to:"
 )
 BETWEEN = r"(?:(?:'s)?[ \t]{1,2}(?!-)[^\s:=\"'`,.;!?()\[\]{}<>]{1,24}){0,7}?"
 FEW_BETWEEN = BETWEEN.replace("{0,7}", "{0,3}")
 LINK = (
-    rf"(?=[ \t:=→—–：是为為は는은이가-])"
+    rf"(?=[ \t:=→—–：是为為は는은이가已被改更修设設换換-])"
     # Not the colon of a time.
     rf"(?P<link>[ \t]{{0,2}}(?:(?<!\d):|:(?!\d)|=|->|=>|→|—|–|：|-(?=[ \t]))[ \t]{{0,3}}"
-    rf"|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}|[ \t]{{0,2}}(?:是|为|為"
-    rf"|は|는|은|이|가)[ \t]{{0,2}})"
+    rf"|[ \t]{{1,2}}(?:{BE})[ \t]{{1,2}}"
+    r"|[ \t]{0,2}(?:(?:已经?|被)?(?:改|更改|修改|设|設|换|換)(?:为|為|成)|是|为|為"
+    r"|は|는|은|이|가)[ \t]{0,2})"
 )
 FOR_SURE = (
     r"(?P<name>(?:passw(?:or[dt]|d)|passphrase|passcode|(?<![\w.-])(?:pwd|pw)\b|kennwort"
-    r"|contrase[^\s:]{1,2}as?|(?<!\w)(?:clave|senha|parola|heslo)(?!\w)|wachtwoord"
+    r"|contrase[^\s:]{1,2}as?|(?<!\w)(?:clave|senha|parola|heslo|mdp)(?!\w)|wachtwoord"
     r"|adgangskoden?|salasana|hasło|lösenord|[Şş]ifre|[Пп]арол|密[码碼]|パスワード|비밀번호))[^\s:=\"'`.()\[\]<>]{0,8}"
 )
 "Words for nothing but a password, with their endings."
 
 PREPOSITIONS = (
-    "for of on at in from by with via über für von bei im "
-    "de du del da do pour para per di od dla для на у в к с"
+    "for of on at in from by with via über für von bei im de du del da do pour para per di od dla для у в к с"
 )
 NO_OBJECT = "".join(rf"(?<! {word}[ \t])" for word in PREPOSITIONS.split())
 "No word that says whose password it is, or where."

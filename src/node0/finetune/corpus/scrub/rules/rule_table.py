@@ -14,7 +14,7 @@ from node0.finetune.corpus.scrub.rules.personal_numbers import numbers
 from node0.finetune.corpus.scrub.rules.prose_rules import PROSE_RULES
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
 from node0.finetune.corpus.scrub.rules.shell_rules import SHELL_RULES
-from node0.finetune.corpus.scrub.rules.sql_rules import SQL_RULES, column_values
+from node0.finetune.corpus.scrub.rules.sql_rules import SQL_RULES, column_values, copied_values
 from node0.finetune.corpus.scrub.rules.token_rules import TOKEN_RULES
 
 Finder = Callable[[str], Iterator[Finding]]
@@ -30,4 +30,13 @@ SECRET_RULES: tuple[SecretRule, ...] = (
 )
 "Where two overlap, the one that covers more is kept."
 
-FINDERS: tuple[Finder, ...] = (column_values, emails, obfuscated_emails, addresses, homes, numbers, people)
+FINDERS: tuple[Finder, ...] = (
+    column_values,
+    copied_values,
+    emails,
+    obfuscated_emails,
+    addresses,
+    homes,
+    numbers,
+    people,
+)

@@ -58,6 +58,7 @@ QUANTITY = re.compile(
 PLACES = re.compile(r"[A-Za-z][\w.-]*(?:/[\w.{}:-]+){2,}(?:#[\w.-]+)?")
 "Where something is in a store, a tree or a cloud, where every step is a word."
 
+COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8});?", re.IGNORECASE)
 COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
 
 
@@ -101,6 +102,8 @@ def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
     """How sure we are that `value` is a secret, given the name that it is assigned to."""
     value = value[:JUDGED].rstrip(".)]}:")
     if len(value) < 6 or FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or COUNTER.search(name):
+        return None
+    if COLOUR.fullmatch(value):
         return None
     if stands_for_a_value(value):
         return Tier.KEEP

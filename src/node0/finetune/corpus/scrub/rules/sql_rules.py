@@ -38,6 +38,7 @@ INSERT = re.compile(
     r"]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
     re.IGNORECASE,
 )
+COPY = re.compile(r"COPY [\w.\"]{1,128} \((?P<columns>[^()\n]{1,2000})\) FROM stdin;\n")
 CELL = re.compile(
     r"\s*(?:(?:[NnEe])?'(?P<text>(?:[^'\\\n]|''|\\.){0,400})'"
     r"|\"(?P<double>[^\"\n]{0,400})\"|(?P<other>(?:\w{1,40}\([^"
@@ -76,14 +77,35 @@ def column_values(text: str) -> Iterator[Finding]:
     if "insert" not in folded or "values" not in folded:
         return
     for match in INSERT.finditer(text):
-        names = [name.strip(' \t\r\n"`[]') for name in match["columns"].split(",")]
-        wanted = {
-            number
-            for number, name in enumerate(names)
-            if SECRET_COLUMN.search(name.replace("_", " ")) and not HASHED.search(name)
-        }
+        wanted = _secret_columns(match["columns"])
         if wanted:
             yield from _cells(text, match.end(), wanted)
+
+
+def copied_values(text: str) -> Iterator[Finding]:
+    """What a dump of PostgreSQL has in such columns, in rows of tabs."""
+    for match in COPY.finditer(text) if "FROM stdin" in text else ():
+        wanted = _secret_columns(match["columns"])
+        at = match.end()
+        for _ in range(ROWS if wanted else 0):
+            end = text.find("\n", at)
+            row = text[at : end if end >= 0 else len(text)]
+            if row == "\\." or "\t" not in row:
+                break
+            for number, cell in enumerate(row.split("\t")):
+                if number in wanted and cell != "\\N" and not stands_for_a_value(cell):
+                    yield Finding("sql-password", Tier.REDACT, at, at + len(cell))
+                at += len(cell) + 1
+
+
+def _secret_columns(listed: str) -> set[int]:
+    """The places of columns that are named after secrets."""
+    names = [name.strip(' \t\r\n"`[]') for name in listed.split(",")]
+    return {
+        number
+        for number, name in enumerate(names)
+        if SECRET_COLUMN.search(name.replace("_", " ")) and not HASHED.search(name)
+    }
 
 
 def _cells(text: str, at: int, wanted: set[int]) -> Iterator[Finding]:
@@ -178,8 +200,8 @@ SQL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "sql-password",
-        "auth( auth=( login( connect( user( authenticate( credential( auth_password(",
-        r"(?:auth=?|login|connect|user|authenticate|credential|auth_password)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
+        "auth( auth=( basic( login( connect( user( authenticate( credential( credentials( auth_password(",
+        r"(?:auth=?|basic|login|connect|user|authenticate|credentials?|auth_password)\(\s{0,4}(?P<q1>\\{0,7}[\"'])[\w.@-]{1"
         r",64}(?P=q1)\s{0,2},\s{0,4}"
         rf"(?:[a-z_]{{1,16}}\s?=\s?)?{QUOTED}",
         odd,

@@ -5,7 +5,7 @@ Formats: the providers' documents and gitleaks' published rules, in our own word
 required: a redaction too many costs less than a leak.
 """
 
-from node0.finetune.corpus.scrub.rules.judges import random_token, unnamed
+from node0.finetune.corpus.scrub.rules.judges import invite, random_token, unnamed
 from node0.finetune.corpus.scrub.rules.secret_rule import (
     LETTERS,
     START,
@@ -52,6 +52,13 @@ TOKEN_RULES: tuple[SecretRule, ...] = (
     ),
     make_token("webhook", "/api/webhooks/", r"/api/webhooks/\d{15,22}/(?P<secret>[\w-]{40,100})"),
     make_token("webhook", "webhook.office.com/", r"webhook\.office\.com/(?P<secret>[\w@/-]{40,400})"),
+    make_token(
+        "invite-link",
+        "discord.gg/ discord.com/invite/ /shared_invite/ t.me/+ t.me/joinchat/ chat.whatsapp.com/",
+        r"(?:discord\.(?:gg|com/invite)|/shared_invite|t\.me(?:/joinchat)?|chat\.whatsapp\.com)/\+?"
+        r"(?P<secret>[\w~-]{6,80})",
+        invite,
+    ),
     make_token(
         "telegram-token", ":AA", r"(?<!\d)\d{6,12}:AA[\w-]{30,40}(?![\w-])", before="0123456789", reach=12
     ),
