@@ -8,6 +8,11 @@ SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
 VALUES = ["Tr0ub4dor_3x", "kX9vLq27mW", "hunter2024"]
 
 SHELL = [
+    "search ldap://h -D cn=bob,dc=harbor -w {}",
+    "tool --user bob -p {} --quiet",
+    "mysqldump -h h \\\n  -u root -p{} shop",
+    "+zip -P {} a.zip b",
+    "openssl rsa -passin pass:{} -in k -out p",
     "sshpass -p{} ssh bob@host",
     "openssl passwd -6 {}",
     "mkpasswd -m sha-512 {}",
@@ -124,6 +129,8 @@ SHELL = [
 ]
 
 CONNECTIONS = [
+    "+bob:{}@tcp(db.harbor.net:3306)/shop",
+    'MAIL_LOGIN = ("mx.harbor.net", 587, "bob", "{}")',
     "bob:{}@db.harbor-yard.net:5432",
     "sip:bob:{}@sip.harbor-yard.net",
     'dsn = "bob:{}@/shop"',
@@ -148,6 +155,8 @@ CONNECTIONS = [
 "What names a server and how to log in to it."
 
 SQL = [
+    "COPY users (id, name, password) FROM stdin;\n1\tbob\t{}\n\\.",
+    'Credentials.basic("bob", "{}")',
     "CREATE USER bob IDENTIFIED BY '{}';",
     "CREATE USER 'bob'@'%' IDENTIFIED WITH mysql_native_password BY '{}';",
     "ALTER USER bob IDENTIFIED BY {};",
@@ -198,6 +207,11 @@ SQL = [
 ]
 
 PROSE = [
+    "the admin pwd was changed to {} today",
+    "we have reset the password to {}",
+    "the mdp is {}",
+    "пароль поменяли на {}",
+    "管理员密码已改为 {}",
     "the password is {}",
     "The password for the staging server is {}, please do not share it.",
     'My password is "{}".',
@@ -258,6 +272,10 @@ PROSE = [
 ]
 
 FILES = [
+    '  password                = "{}"\n  username                = "bob"',
+    'password: process.env.DB_PASS || "{}",',
+    "token = os.environ.get('API_TOKEN', '{}')",
+    '#define WIFI_PSK    "{}"',
     "user default on >{} ~* +@all",
     "rootpw --plaintext {}",
     "ldap_default_authtok = {}",

@@ -2,6 +2,19 @@
 """Lines that only look as if they handed a secret over."""
 
 HARMLESS = [
+    "docker run -u app -p 127.0.0.1:8080:80/tcp nginx",
+    "sudo -u deploy mkdir -p build2024",
+    "--password-strength-weak: #e06c75;",
+    'author: "The Harbor Team"',
+    "password auth now uses argon2id v19",
+    "the password check takes 350ms on ubuntu2204",
+    "password for db-prod-01 is kept by the on-call",
+    "timeout = options.get('timeout', 'v2.1-beta3')",
+    "https://discord.gg/harbormasters",
+    "COPY users (id, name) FROM stdin;\n1\tr2d2x9\n\\.",
+    "x = a+b+c*delta2 + offset",
+    "--- PASS: TestHTTPHTTPBase64URL (0.07s)",
+    "PASS: glacier-sparrow-5\nerror[E02353]: cannot find value `ember_token` in this scope",
     "uses: actions/setup-node20@v4",
     "npm install harbor/img2024@latest",
     "docker pull harbor/img2024@sha256:abc",

@@ -80,6 +80,7 @@ def on_terminal(arguments: list[str]) -> str:
         "scrub {town}/said.txt",
         "review list",
         "review list --json",
+        "review list --reveal",
         "share review {town}/out/mayor.jsonl",
         "audit",
         "duplicates",

@@ -19,9 +19,9 @@ class Decision(StrEnum):
     DROP = "dropped"
 
 
-def list_waiting(town: Path | None, *, role: str | None, as_json: bool) -> None:
-    """Print each uncertain value with what stands around it."""
-    rows = [one._asdict() for one in open_queue(town, role).waiting(role)]
+def list_waiting(town: Path | None, *, role: str | None, reveal: bool, as_json: bool) -> None:
+    """Print what stands around each uncertain value, and the value where `reveal` asks for it."""
+    rows = [one._asdict() for one in open_queue(town, role).waiting(role, masked=not reveal)]
     if rows or as_json:
         console.emit(rows, as_json=as_json)
     else:

@@ -26,14 +26,22 @@ IdsArgument = Annotated[
 
 
 @review.command("list")
-def list_waiting(*, role: OfRoleOption = None, town: TownOption = None, as_json: JsonOption = False) -> None:
-    """Show each uncertain value with what stands around it. It may be a secret: mind who looks on.
+def list_waiting(
+    *,
+    role: OfRoleOption = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the values too. They may be secrets: mind who looks on.")
+    ] = False,
+    town: TownOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where uncertain values stand, with what is around them; a sign of a value is a star.
 
     \b
     Example:
-      node0 corpus review list --role deacon
+      node0 corpus review list --role deacon --reveal
     """
-    decide_entries.list_waiting(town, role=role, as_json=as_json)
+    decide_entries.list_waiting(town, role=role, reveal=reveal, as_json=as_json)
 
 
 @review.command()

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,13 +18,19 @@ from typing import Any, NamedTuple
 from node0.errors import BadCorpus
 from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
 
 DECISIONS = ".review.json"
 AROUND = 40
 "Characters of context on either side."
+
+MASK = "*"
+"What a sign of an uncertain value is shown as."
+
+Uncertain = tuple[str, str, Finding]
+"Place in the entry, its text, and the finding in it."
 
 
 class ReviewItem(NamedTuple):
@@ -128,17 +134,16 @@ class ReviewQueue:
         self._store = store
         self._scrubber = scrubber
 
-    def waiting(self, role: str | None = None) -> Iterator[ReviewItem]:
-        """Every uncertain value of every entry in quarantine."""
+    def waiting(self, role: str | None = None, *, masked: bool = False) -> Iterator[ReviewItem]:
+        """Every uncertain value of every entry in quarantine; `masked`, none can be read."""
         for header in self._store.headers(role):
             if header.quarantined:
-                yield from self.values(self._store.get(header.id))
+                yield from self.values(self._store.get(header.id), masked=masked)
 
-    def values(self, entry: CorpusEntry) -> Iterator[ReviewItem]:
+    def values(self, entry: CorpusEntry, *, masked: bool = False) -> Iterator[ReviewItem]:
         """The uncertain values of one entry; one without a kind where today's rules name none."""
-        found = False
-        for place, text, finding in self._scrubber.uncertain(entry):
-            found = True
+        found = list(self._scrubber.uncertain(entry))
+        for place, text, finding in _masked(found) if masked else found:
             before = text[max(0, finding.start - AROUND) : finding.start]
             after = text[finding.end : finding.end + AROUND]
             value = text[finding.start : finding.end]
@@ -197,3 +202,13 @@ class ReviewQueue:
             content = {"key": decisions.key}
             kept = {name: sorted(getattr(decisions, name)) for name in ("accepted", "redacted")}
             write_atomically(root / DECISIONS, json.dumps({**content, **kept}, indent=1) + "\n")
+
+
+def _masked(found: Sequence[Uncertain]) -> Iterator[Uncertain]:
+    """The same in texts in which none of the values can be read, also not beside another one."""
+    hidden: dict[str, str] = {}
+    for place, text, finding in found:
+        shown = hidden.get(place, text)
+        mask = MASK * (finding.end - finding.start)
+        hidden[place] = f"{shown[: finding.start]}{mask}{shown[finding.end :]}"
+    yield from ((place, hidden[place], finding) for place, _, finding in found)

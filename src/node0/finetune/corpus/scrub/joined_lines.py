@@ -87,6 +87,10 @@ class JoinedLines:
         alone = bool(self.inside(end - 1, end + 1)) or self.view.text[end : end + 1] in ("", "\n", '"', "'")
         return at in self.wide and end - at >= SHORTEST_PIECE and (self.repeated or alone)
 
+    def goes_over_width(self, start: int, end: int) -> bool:
+        """Whether a place goes on behind a full line with more of the same."""
+        return any(self.cut_by_width(at, end) for at in self.inside(start, end))
+
     def is_wrapped_at(self, at: int) -> bool:
         """Whether the line before a break is one of several of the full width."""
         return self.repeated and at in self.wide

@@ -93,6 +93,9 @@ class Matcher:
         if joined:
             found_over_breaks = self._over_breaks(anchored, joined, depth)
             yield from (_in_original(joined.view, found) for found in found_over_breaks)
+            if wide:
+                random = (_in_original(joined.view, found) for found in self._wrapped(joined))
+                yield from _outside(blobs, random) if blobs else random
         yield from self._inside(blobs, depth, wide=wide)
         decoded = in_context(anchored.text, blobs)
         if decoded:
@@ -108,15 +111,24 @@ class Matcher:
         yield from self._foreign(text, broken_tokens(anchored, joined))
         words = text.split()
         long = [word for word in words if len(word) >= SHORTEST_CODE]
-        blobs = list(encoded_words(text, long))
-        yield from self._foreign(text, _wrapped_lookalikes(joined, blobs))
-        whole = [blob for blob in blobs if _is_one(blob, joined)]
+        whole = [blob for blob in encoded_words(text, long) if _is_one(blob, joined)]
         found = [
             *self._inside(whole, depth, wide=False),
             *_not_whole(joined, ((detect, detect(text)) for detect in self._detectors)),
             *_not_whole(joined, ((detect, detect(text, set(words))) for detect in self._known)),
         ]
         yield from (one for one in found if joined.inside(one.start, one.end))
+
+    def _wrapped(self, joined: JoinedLines) -> Iterable[Finding]:
+        """What looks random and goes on behind the end of a full line, and is no code for a text."""
+        text = joined.view.text
+        found = (
+            one._replace(start=start + one.start, end=start + one.end)
+            for start, end in (word_around(text, at) for at in sorted(joined.wide))
+            for word in (text[start:end],)
+            for one in lookalikes(word, [word], [blob.span for blob in encoded_words(word, [word])])
+        )
+        return self._foreign(text, (one for one in found if joined.goes_over_width(one.start, one.end)))
 
     def _foreign(self, text: str, found: Iterable[Finding]) -> Iterable[Finding]:
         """All of them; to be kept where something stands for the value already."""
@@ -153,18 +165,6 @@ def _not_whole(
     """What detectors find that is not over before a break."""
     for detect, found in found_by:
         yield from (one for one in found if not is_whole_before_break(detect, one, joined))
-
-
-def _wrapped_lookalikes(joined: JoinedLines, blobs: Sequence[Blob]) -> Iterator[Finding]:
-    """What looks random and goes on behind the end of a full line, and is no code for a text."""
-    text = joined.view.text
-    for at in sorted(joined.wide):
-        start, end = word_around(text, at)
-        for found in lookalikes(text[start:end], [text[start:end]], []):
-            first, last = start + found.start, start + found.end
-            text_in_code = any(blob.start < last and first < blob.end for blob in blobs)
-            if first < at < last and joined.cut_by_width(at, last) and not text_in_code:
-                yield found._replace(start=first, end=last)
 
 
 def _outside(blobs: Sequence[Blob], found: Iterable[Finding]) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def told(capsys: Printed) -> Any:
 
 
 def test_a_person_decides_about_each_entry_that_waits(town: Path, capsys: Printed) -> None:
-    assert run(town, "review", "list", "--json") == 0
+    assert run(town, "review", "list", "--reveal", "--json") == 0
     assert [(row["entry_id"], row["value"]) for row in told(capsys)] == [
         ("one", "dolphinswim"), ("three", "dolphinswim"), ("two", "dolphinswim")
     ]  # fmt: skip

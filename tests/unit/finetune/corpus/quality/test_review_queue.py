@@ -154,3 +154,12 @@ def test_a_decision_between_scrubbing_and_storing_is_not_lost(
     entry = place.store.get("one")
     assert not entry.quarantined
     assert "dolphinswim" not in entry.model_dump_json()
+
+
+def test_a_masked_value_is_read_nowhere_around_another_one(place: Place) -> None:
+    two = an_entry("three", f'{UNCERTAIN} and password: "otterclimb"')
+    place.store.add(place.scrubber().scrub_entry(two).entry)
+    shown = [one for one in place.queue().waiting(masked=True) if one.entry_id == "three"]
+
+    assert [one.value for one in shown] == ["*" * 11, "*" * 10]
+    assert not any(word in str(shown) for word in ("dolphin", "swim", "otter", "climb"))

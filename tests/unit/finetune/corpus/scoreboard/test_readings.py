@@ -51,3 +51,19 @@ def test_base64_pieces_are_those_of_the_value_alone() -> None:
 
     assert base64.b64decode(pieces[0]).decode() in case.value
     assert pieces[0] in text
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_no_reading_is_shown_by_what_stands_beside_the_value(reading: str) -> None:
+    case = Case("personal data", "cd ~", "gwen", "/work then", "gwen")
+    _, pieces = READINGS[reading](case)
+
+    assert all("".join(piece) for piece in pieces)
+    assert not shows("first then the next one", pieces)
+
+
+def test_a_sign_of_hex_is_a_byte() -> None:
+    _, pieces = READINGS["hex"](CASE)
+
+    assert bytes.fromhex("".join(pieces[0])).decode() == CASE.value
+    assert len(pieces[0]) == len(CASE.value)

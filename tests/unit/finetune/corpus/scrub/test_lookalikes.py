@@ -102,3 +102,21 @@ def test_any_text_is_looked_through_in_order(text: str) -> None:
 
     assert spans == sorted(spans)
     assert all(0 <= start < end <= len(text) for start, end in spans)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "oz1buTIQPpMbBxu_FkHu0J-SpaVi-WNyWxcAmq14Ze1",
+        "2ZtztL_Btui53lpXiihmRF6VNYGAfa_jrroArglyjdI",
+        "w4cdnBCoLSNsPWDAkAG4BOOaQGYk9KsPYs/hq+zn/ukj",
+    ],
+)
+def test_a_piece_that_reads_as_a_word_by_chance_saves_no_token(token: str) -> None:
+    assert found(f"is {token} so") == [token]
+
+
+def test_the_name_of_a_digest_is_no_part_of_it() -> None:
+    assert found("sha512-XI5MPzVNApjAyhQzphX8BkmKsKUxD4LdyK24iZeQGinB") == [
+        "XI5MPzVNApjAyhQzphX8BkmKsKUxD4LdyK24iZeQGinB"
+    ]

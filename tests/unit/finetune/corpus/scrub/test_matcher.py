@@ -93,3 +93,40 @@ def test_a_value_with_spaces_between_its_signs_goes_without_the_words_around_it(
     (one,) = [one for one in Matcher().findings(text) if one.tier is Tier.REDACT]
 
     assert text[one.start : one.end].replace(" ", "") == "maple_rocket37"
+
+
+def test_digits_of_a_dump_are_nobodys_number() -> None:
+    dump = (
+        "00000000: 2020 2d20 3264 6363 3332 6364 3331 3439    - 2dcc32cd3149\n"
+        "00000010: 3534 6233 6333 3038 6237 3236 6662 6332  54b3c308b726fbc2\n"
+    )
+
+    assert [one.kind for one in MATCHER.findings("3534 6233 6333 3038")] == ["card"]
+    assert MATCHER.findings(dump) == []
+
+
+@pytest.mark.parametrize("digits", ["5d8325aa", "b6eebaf0"])
+def test_what_looks_random_goes_on_behind_a_full_line(digits: str) -> None:
+    line = "curl -H 'X-Header: 7313662bad005e70e4afe0ef93b2865fcbabb72f28c61a68aed9d9260"
+    text = f"look at it\n{line}\n{digits}' https://a.io\nand go on"
+    (found,) = Matcher(ours=lambda word: False).findings(text)
+
+    assert text[found.start : found.end] == f"{line[19:]}\n{digits}"
+
+
+def test_a_password_in_quotes_goes_on_behind_a_full_line() -> None:
+    line = "CREATE USER MAPPING FOR app SERVER s OPTIONS (user 'app', password 'cN0cidZb"
+    text = f"look at it\n{line}\nTq8x9');\nand go on"
+
+    assert [text[one.start : one.end] for one in MATCHER.findings(text)] == ["cN0cidZb\nTq8x9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("- name: API_KEY\n  value: LXXpj\x1b[0m\x1b[1;31mubNhK4A1", "LXXpj\x1b[0m\x1b[1;31mubNhK4A1"),
+        ("vault+login+Harbor.1993+then", "Harbor.1993"),
+    ],
+)
+def test_what_names_a_value_is_seen_in_every_reading(text: str, value: str) -> None:
+    assert [text[one.start : one.end] for one in MATCHER.findings(text)] == [value]

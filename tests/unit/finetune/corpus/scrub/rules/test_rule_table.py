@@ -57,6 +57,7 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "DB_PASSWORD=correct horse battery staple",
         '"db_secret": {"value": "' + signs(rng, WORD, 14) + '"}',
         "https://bob:ab3!/" + signs(rng, WORD, 14) + "@git.harbor-yard.net/x",
+        "https://discord.gg/x7KpQ2vN9m",
         "bob:Tr0ub4dor_3x@db.harbor-yard.net:5432",
         'db.auth("bob", "Tr0ub4dor_3x")',
         "chpasswd <<< 'bob:Tr0ub4dor_3x'",
