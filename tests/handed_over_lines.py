@@ -155,6 +155,7 @@ CONNECTIONS = [
 "What names a server and how to log in to it."
 
 SQL = [
+    "await page.fill('#password', '{}')",
     "COPY users (id, name, password) FROM stdin;\n1\tbob\t{}\n\\.",
     'Credentials.basic("bob", "{}")',
     "CREATE USER bob IDENTIFIED BY '{}';",

@@ -2,6 +2,9 @@
 """Lines that only look as if they handed a secret over."""
 
 HARMLESS = [
+    "$password = $_POST['password'] ?? '';",
+    "the key was set to user_id2 in migration 0042",
+    "await page.fill('#password', password)",
     "docker run -u app -p 127.0.0.1:8080:80/tcp nginx",
     "sudo -u deploy mkdir -p build2024",
     "--password-strength-weak: #e06c75;",

@@ -181,7 +181,7 @@ BYTES = re.compile(r"\d{20,}")
 
 IDENTIFIER_LIKE = re.compile(
     r"v?\d{1,4}(?:[._-]\w{1,8})*|v?\d{1,4}[a-z]{1,10}\d{0,2}|0x[0-9A-Fa-f]{1,16}|\d{8}T\d{4,6}Z?|[A-Za-z]\d{1,3}|(?![a-z]{4,6}-\d{3,4}$)[a-z]{1,6}-(?![a-z]{4,}\d{2,4}$)[a-z0-9]{2,8}(?:\.\d+)?|[\w./-]+\.(?:py|go|js|ts|md|json|ya?ml|txt|sh|rs|toml|sql)"
-    r"|\w+(?:/[\w.-]+)+|[a-z]+_\d|#\d+|[A-Z]{1,4}-?\d{1,5}|\$?\d+[a-zA-Z%]{1,3}"
+    r"|\w+(?:/[\w.-]+)+|[a-z]+_\d|[a-z]+(?:_[a-z]+)+\d|#\d+|[A-Z]{1,4}-?\d{1,5}|\$?\d+[a-zA-Z%]{1,3}"
 )
 "Versions, numbered things, ids of beads, files and paths."
 

@@ -13,7 +13,7 @@ JUDGED = 128
 "Characters of a value that are looked at."
 
 VARIABLE = re.compile(
-    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
+    r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\[\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
 )
 REFERENCE = re.compile(
     r"""[<{\[(]|\*[A-Za-z_.*]*$                         # a template, a placeholder of ours, a pointer

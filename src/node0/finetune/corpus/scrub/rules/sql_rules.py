@@ -210,12 +210,12 @@ SQL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "assigned-secret",
         "passw secret token pwd credential",
-        r"(?P<q1>\\{0,7}[\"'])(?P<name>[\w.-]{0,48}?(?:passw(?:or)?d"
-        r"|secret|token|pwd|credential)[\w.-]{0,24})(?P=q1)\s{0,2},\s{0,4}"
+        r"(?P<q1>\\{0,7}[\"'])(?:[#.]|\[name=)?(?P<name>[\w.-]{0,48}?(?:passw(?:or)?d"
+        r"|secret|token|pwd|credential)[\w.-]{0,24})\]?(?P=q1)\s{0,2},\s{0,4}"
         rf"[NnEe]?{QUOTED}(?=\s{{0,4}}[),;\]])",
         pair,
         fold=True,
-        before=WORD + ".-\"'\\",
+        before=WORD + ".-\"'\\#[=",
         reach=60,
     ),
 )
