@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny random bases of many families that transformers computes and our own blocks do not."""
+"""Tiny random bases of many families that transformers computes and our own blocks do not, and adapters."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,14 @@ import torch
 from tiny_chat import tiny_tokenizer
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+from node0.files import make_directory
+from node0.finetune.checkpoint.peft import export_peft
+from node0.finetune.inference.source import ModelSource
+from node0.lora.adapter import apply_lora, get_lora_parameters
+from node0.lora.lora_config import LoRAConfig
+from node0.models.hf.hf_base import hf_base
+from node0.models.hf.hf_stage import load_hf_stage
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 288,
@@ -97,3 +105,21 @@ def any_model(family: str, *, seed: int = 3, **changes: Any) -> PreTrainedModel:
         if parameter.dim() > 1:
             nn.init.normal_(parameter, std=0.1)
     return model
+
+
+def write_any_adapter(base: Path, directory: Path, *, seed: int = 7) -> Path:
+    """A LoRA adapter on all linear layers of such a base, with random A and B."""
+    found = hf_base(base)
+    stage = load_hf_stage(found)
+    apply_lora(stage, LoRAConfig(rank=2, alpha=4.0, dropout=0.0, target_modules=found.args.linear_names))
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in get_lora_parameters(stage):
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    make_directory(directory)
+    export_peft([stage], directory, base_name=str(base), base_digest=found.digest)
+    return directory
+
+
+def any_source(base: Path, *adapters: Path) -> ModelSource:
+    """Such a base with adapters, as it is found by its directory."""
+    return ModelSource(str(adapters[0] if adapters else base), hf_base(base), adapters, tokenizer=base)

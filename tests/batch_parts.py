@@ -11,6 +11,7 @@ from node0.files import make_directory
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.serving.engines.batching import sequence
 from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
+from node0.finetune.serving.engines.batching.batch_worker import SteppedBatch
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 from node0.lora.adapter import apply_lora, get_lora_parameters
 from node0.lora.lora_config import LoRAConfig
@@ -62,7 +63,7 @@ def greedy_request(prompt: Sequence[int], count: int = 8, model: str = "m") -> G
 
 
 def answers(
-    engine: BatchEngine, requests: Sequence[GenerationRequest], adapters: Sequence[str | None] | None = None
+    engine: SteppedBatch, requests: Sequence[GenerationRequest], adapters: Sequence[str | None] | None = None
 ) -> list[list[int]]:
     """What each is answered when all are asked at once."""
     asked = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bases of many families: trained, resumed to the byte, exported, and read by `peft` with the same logits."""
+"""Bases of many families: trained, resumed to the byte, asked and exported as `peft` has them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,16 @@ from any_base import FAMILIES, make_any_base
 from peft import PeftModel
 from tiny_run import configure, make_base, make_corpus
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from node0.commands.infer.load_model import load_model
+from node0.commands.infer.model_choice import ModelChoice
 from node0.finetune.checkpoint.peft import export_peft, load_peft
 from node0.finetune.config import FineTuneConfig
+from node0.finetune.export.export import export
+from node0.finetune.inference.loading import load_speech
+from node0.finetune.inference.reply import Answering
+from node0.finetune.inference.source import find_model
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.run_engine import build_engine
 from node0.finetune.training.plan.run_plan import describe, make_plan
@@ -37,6 +43,7 @@ pytestmark = [
 ]
 
 STEPS = 20
+GREEDY = Answering(max_tokens=12, temperature=0.0, top_p=1.0)
 
 
 def config(place: Path, run: str, **changes: Any) -> FineTuneConfig:
@@ -88,6 +95,33 @@ def test_a_base_trains_resumes_to_the_byte_and_peft_reads_the_adapter(family: st
     ours, theirs = our_logits(build_engine(plan).stages[0]), their_logits(wrapped)
     assert (theirs - plain).abs().max() > 0.01 * plain.abs().max()
     assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+    _answers_and_exports_as_peft(whole.root, wrapped, tmp_path)
+
+
+def _answers_and_exports_as_peft(run: Path, peft: PeftModel, place: Path) -> None:
+    """What is asked in words, and what is merged, are that of `peft` over transformers."""
+    prompt = "Patrol: what now?"
+    model = load_model(ModelChoice(str(run), role="deacon", device="cpu", dtype="float32"), GREEDY)
+    try:
+        answer = "".join(map(str, model.continue_text(prompt, GREEDY)))
+    finally:
+        model.close()
+    tokenizer = AutoTokenizer.from_pretrained(run)
+    asked = torch.tensor([tokenizer(prompt)["input_ids"]])
+    out = peft.generate(
+        input_ids=asked,
+        attention_mask=torch.ones_like(asked),
+        max_new_tokens=GREEDY.max_tokens,
+        do_sample=False,
+        eos_token_id=load_speech(find_model(str(run)), role="deacon").renderer.stop_ids,  # type: ignore[union-attr]  # it has a tokenizer
+        pad_token_id=0,
+    )
+    assert answer == tokenizer.decode(out[0, asked.shape[1] :], skip_special_tokens=True)
+
+    done = export(find_model(str(run)), place / "merged", format="merged")
+    merged = their_logits(AutoModelForCausalLM.from_pretrained(place / "merged", dtype=torch.float32))
+    assert done.error.largest == 0
+    assert (merged - their_logits(peft)).abs().max() <= 1e-5 * merged.abs().max()
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3"])

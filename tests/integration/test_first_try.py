@@ -147,7 +147,7 @@ def _next(capsys: Printed) -> list[str]:
     return [line.removeprefix("next: ") for line in lines if line.startswith("next: ")]
 
 
-def test_what_comes_next_on_a_base_that_transformers_computes_is_said_and_works(
+def test_what_comes_next_on_a_base_that_transformers_computes_can_be_run(
     town: Town, base: list[str], tmp_path: Path, capsys: Printed
 ) -> None:
     other, run = make_any_base(tmp_path / "other", "gemma2"), town.checkpoints / "deacon"
@@ -156,16 +156,18 @@ def test_what_comes_next_on_a_base_that_transformers_computes_is_said_and_works(
     assert cli.main(["finetune", *flags, "--register", "deacon"]) == 0
     (trained,) = _next(capsys)
 
-    served, _, asked = trained.partition(", then ")
-    assert shlex.split(served)[:3] == ["vllm", "serve", str(other)]
-    assert f"deacon={run}" in shlex.split(served)
-    assert asked == "node0 eval run deacon --url http://127.0.0.1:8000"
+    assert trained == f"node0 measure {other} deacon:1 --run {run}"
     assert cli.main(["model", "register", str(run), "--name", "deacon"]) == 0
     assert _next(capsys) == [trained]
-    for refused in (["infer", "--model", "deacon"], ["model", "export", "deacon", str(tmp_path / "out")]):
-        assert cli.main(refused) == 1
-        (line,) = (one for one in capsys.readouterr().err.splitlines() if one.startswith("error: "))
-        assert f"vllm serve {other} --enable-lora" in line
-        assert "then add --url http://127.0.0.1:8000" in line
+    assert cli.main([*shlex.split(trained)[1:], "--limit", "1", "--max-tokens", "4", "--json"]) == 0
+    untrained, adapted = json.loads(capsys.readouterr().out)
+    assert adapted["loss"] < untrained["loss"]
+    (tmp_path / "prompt").write_text("Go on.")
+    answered = ["infer", "--model", "deacon", "--file", str(tmp_path / "prompt"), "--max-tokens", "4"]
+    assert cli.main(answered) == 0
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("loaded deacon:1"))
+    assert "transformers computes it" in told and "the slower way" in told
+    assert f"vllm serve {other} --enable-lora" in told and "--lora-modules deacon=" in told
+    assert cli.main(["model", "export", "deacon", str(tmp_path / "out"), "--format", "merged"]) == 0
     assert cli.main(["doctor", "--base-model", str(other), "--json"]) in (0, 1)
     assert "a gemma2 that transformers computes" in capsys.readouterr().out

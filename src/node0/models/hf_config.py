@@ -90,7 +90,7 @@ def arguments_from_config(config: Mapping[str, Any], *, where: str = "config.jso
     if family not in ARCHITECTURES:
         raise UnsupportedArchitecture(
             f"{where}: model_type {family!r} is not supported; take one of {', '.join(ARCHITECTURES)}, or "
-            "train it whole in one process and serve it with vLLM or llama-server"
+            "train and ask it whole, in one process"
         )
     _refuse_unsupported(config, where)
     attention_bias = family in ("llama", "qwen3") and bool(config.get("attention_bias", False))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The KV cache of a stage: keys and values of a sequence's tokens."""
+"""What a stage keeps of a sequence; on our own blocks, keys and values of its tokens."""
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
@@ -7,7 +9,23 @@ from torch import Tensor
 from node0.errors import ConfigError
 
 
-class KVCache:
+class SequenceCache(ABC):
+    """What spares a sequence's next tokens the ones before. Made by a stage's `new_cache`, for it alone."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of keys and values."""
+
+    @abstractmethod
+    def truncate(self, length: int) -> None:
+        """Forget all but the first `length` tokens."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+
+class KVCache(SequenceCache):
     """Preallocated keys and values of one session on one stage.
 
     `update` writes behind what is there and returns views, so a token costs no copy of the past.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What training asks of a stage, whoever computes its layers: our own blocks, or a model of transformers."""
+"""What is asked of a stage, whoever computes its layers: our own blocks, or a model of transformers."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from node0.lora.four_bit import dense_type
-from node0.models.kv_cache import KVCache
+from node0.models.kv_cache import SequenceCache
 
 Recompute = Callable[[], bool]
 "Asked before each layer; True keeps only its input and computes the rest again in the backward pass."
@@ -43,7 +43,7 @@ class Stage(nn.Module):
         self,
         x: Tensor,
         positions: Tensor,
-        cache: KVCache | None = None,
+        cache: SequenceCache | None = None,
         *,
         recompute: Recompute | None = None,
     ) -> Tensor:
@@ -56,16 +56,16 @@ class Stage(nn.Module):
         """
 
     @abstractmethod
-    def new_cache(self, max_length: int, *, batch_size: int = 1) -> KVCache:
-        """An empty cache for one session of at most `max_length` tokens on this stage.
-
-        Raises:
-            ConfigError: the stage trains and does not generate.
-        """
+    def new_cache(self, max_length: int, *, batch_size: int = 1) -> SequenceCache:
+        """An empty cache for one session of at most `max_length` tokens on this stage."""
 
 
 class Head(Protocol):
     """What the last stage has besides; `hidden` is its own residual stream (batch, tokens, hidden)."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32 (..., vocab) of any rows of the residual stream (..., hidden)."""
+        ...
 
     def chunked_loss(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, int]:
         """Sum of cross-entropies over supervised positions (float32 scalar), and their number.

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from node0.errors import ConfigError
 from node0.pipeline.protocol import SamplingParams
@@ -40,17 +41,20 @@ class LocalSession:
         Raises:
             ConfigError: there are no ids, the session is closed, or it would outgrow its `max_length`.
         """
-        if not ids or not self._stages:
-            raise ConfigError(
-                "nothing to extend: " + ("give at least one id" if not ids else "session is closed")
-            )
-        x = torch.tensor([ids], dtype=torch.int64)
-        for executor, session in self._stages:
-            x = executor.extend(session, x, adapter=self._adapter)
+        x = self._hidden(ids)
         params, tail = self._params, self._stages[-1][1]
         return tail.sample(
             x, temperature=params.temperature, top_p=params.top_p, top_k=params.top_k, seed=self._seed
         )
+
+    def scores(self, ids: Sequence[int]) -> Tensor:
+        """Append these ids and return the logits of what follows: float32 (vocab,). Nothing is sampled.
+
+        Raises:
+            As `extend`.
+        """
+        x = self._hidden(ids)
+        return self._stages[-1][1].logits(x)
 
     def draw_by(self, params: SamplingParams) -> None:
         """Draw by these settings from now on; without a seed, by a new one."""
@@ -65,3 +69,14 @@ class LocalSession:
     def close(self) -> None:
         """Free the caches."""
         self._stages = []
+
+    def _hidden(self, ids: Sequence[int]) -> Tensor:
+        """The residual stream (1, new, width) behind the last stage."""
+        if not ids or not self._stages:
+            raise ConfigError(
+                "nothing to extend: " + ("give at least one id" if not ids else "session is closed")
+            )
+        x = torch.tensor([ids], dtype=torch.int64)
+        for executor, session in self._stages:
+            x = executor.extend(session, x, adapter=self._adapter)
+        return x

@@ -45,6 +45,22 @@ def test_greedy_ids_equal_those_without_a_cache(
 
 
 @pytest.mark.parametrize("num_stages", [1, 3])
+def test_scores_are_those_that_the_next_id_is_drawn_from(
+    make_pipeline: MakePipeline, num_stages: int
+) -> None:
+    pipeline = make_pipeline(num_stages)
+    scored, drawn = (pipeline.session(GREEDY, max_length=8) for _ in range(2))
+
+    scores = scored.scores(PROMPT)
+
+    assert scores.dim() == 1 and len(scored) == len(PROMPT)
+    assert int(scores.argmax()) == drawn.extend(PROMPT)
+    assert int(scored.scores((4,)).argmax()) == drawn.extend((4,))
+    with pytest.raises(ConfigError, match="give at least one id"):
+        scored.scores(())
+
+
+@pytest.mark.parametrize("num_stages", [1, 3])
 def test_a_seed_repeats_its_draws_and_another_does_not(make_pipeline: MakePipeline, num_stages: int) -> None:
     pipeline = make_pipeline(num_stages)
 

@@ -15,9 +15,7 @@ from node0.commands.model.open_registry import conventions_of, open_registry
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.jobs.job_recorder import job_of_run
 from node0.finetune.jobs.job_states import JobState
-from node0.finetune.other_engines import URL, is_computed_elsewhere, vllm_line
 from node0.finetune.registry.publish import publish
-from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.engines.cluster import joined, prepare
 from node0.finetune.training.engines.placement import OpenEngine, Placement
 from node0.finetune.training.hooks import StepHook
@@ -97,13 +95,6 @@ def _next(result: RunResult, config: FineTuneConfig, registered: str | None) -> 
         return "the same command without --stop-after goes on"
     if registered is None:
         return f"node0 model register {run_dir} --name {config.role}"
-    run = RunDirectory(result.run_dir)
-    if is_computed_elsewhere(run) and config.lora is not None:
-        name = registered.partition(":")[0]
-        served = vllm_line(
-            str(config.base_model), name=name, adapter=result.run_dir.resolve(), rank=config.lora.rank
-        )
-        return f"{served}, then node0 eval run {name} --url {URL}"
     base = [shlex.quote(config.base_model)] if config.base_model else []
     return f"node0 measure {' '.join([*base, registered])} --run {run_dir}"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from node0 import console
 from node0.commands.model.open_registry import conventions_of, entries_of, open_registry
-from node0.finetune.other_engines import URL, is_computed_elsewhere, vllm_line
 from node0.finetune.registry.pruning import prunable
 from node0.finetune.registry.pruning import prune as prune_models
 from node0.finetune.registry.pruning import remove as remove_model
@@ -42,15 +41,8 @@ def _next(directory: Path, entry: ModelRegistryEntry) -> str:
     if not held_out:
         return f"node0 eval run {entry.spelled}"
     base = run.settings().get("base_model")
-    if is_computed_elsewhere(run):
-        served = vllm_line(str(base), name=entry.name, adapter=directory.resolve(), rank=_rank(run))
-        return f"{served}, then node0 eval run {entry.name} --url {URL}"
     models = [*([shlex.quote(str(base))] if base else []), entry.spelled]
     return f"node0 measure {' '.join(models)} --run {shlex.quote(str(directory))}"
-
-
-def _rank(run: RunDirectory) -> int:
-    return int(run.settings()["lora"]["rank"])
 
 
 def promote(name: str, town: Path | None, *, reason: str) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from node0 import console
 from node0.commands.serve.model_offers import Offer, SourceChoice
 from node0.errors import DoesNotFit
-from node0.finetune.inference.loading import cache_block_bytes, load_runner, weight_bytes
+from node0.finetune.inference.loaded_stages import cache_block_bytes, weight_bytes
+from node0.finetune.inference.loading import load_runner, load_weights
 from node0.finetune.inference.source import ModelSource
 from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
+from node0.finetune.serving.engines.batching.single_engine import SingleEngine
 from node0.finetune.serving.engines.local_engine import Placement
 from node0.finetune.serving.engines.model_pool import Loader
 from node0.finetune.training.plan.memory_estimate import free_bytes
+from node0.models.base_model import BaseModelDir
 from node0.models.block_cache import BLOCK
 from node0.models.device import pick_device
 from node0.pipeline.batch_runner import blocks_for
@@ -65,12 +68,15 @@ class OwnWeights:
         Raises:
             DoesNotFit: the cache holds not even one block.
         """
-        return min(source.base.args.max_seq_len, self._blocks(source) * BLOCK)
+        own = source.base.args.max_seq_len
+        return min(own, self._blocks(source) * BLOCK) if _has_blocks(source) else own
 
     def _loader(self, weights: str, source: ModelSource, adapters: dict[str, Path] | None) -> Loader:
         kind = {"device": self.choice.device, "dtype": self.choice.dtype}
-        load = partial(self._load, weights, source, adapters)
-        return Loader(weight_bytes(source, **kind), load)
+        nbytes = weight_bytes(source, **kind)
+        if not _has_blocks(source):
+            return Loader(nbytes, partial(self._load_single, weights, source))
+        return Loader(nbytes, partial(self._load, weights, source, adapters))
 
     def _load(self, weights: str, source: ModelSource, adapters: dict[str, Path] | None) -> BatchEngine:
         began, blocks = time.monotonic(), self._blocks(source)
@@ -82,6 +88,15 @@ class OwnWeights:
             f"in {runner.nbytes / (1 << 20):.0f} MiB; products by {runner.multiplier}"
         )
         return BatchEngine(runner, max_running=self.max_running)
+
+    def _load_single(self, weights: str, source: ModelSource) -> SingleEngine:
+        began = time.monotonic()
+        engine = SingleEngine(load_weights(source, device=self.choice.device, dtype=self.choice.dtype))
+        console.note(
+            f"loaded {weights} in {time.monotonic() - began:.1f} s; transformers computes it, one answer at "
+            f"a time and each from its beginning, which is the slower way; faster: {source.line_for_vllm()}"
+        )
+        return engine
 
     def _blocks(self, source: ModelSource) -> int:
         """As many as the budget holds, and no more than all running sequences could fill."""
@@ -103,5 +118,10 @@ def default_cache_bytes(sizes: Iterable[int], device: str, bases: int) -> int:
 
 
 def _may_share(source: ModelSource) -> bool:
-    """Several adapters that are added up are inside weights of their own."""
-    return len(source.adapters) <= 1
+    """Several adapters that are added up are inside weights of their own, and so is one on another base."""
+    return len(source.adapters) <= 1 and _has_blocks(source)
+
+
+def _has_blocks(source: ModelSource) -> bool:
+    """Whether our own blocks compute it, whose keys and values lie in blocks that sequences share."""
+    return isinstance(source.base, BaseModelDir)

@@ -7,7 +7,7 @@ from node0.commands.finetune.remote_flags import RemoteFlags
 from node0.commands.serve.model_offers import Offer
 from node0.errors import ConfigError
 from node0.finetune.checkpoint.stage_states import adapter_states
-from node0.finetune.inference.loading import DTYPES
+from node0.finetune.inference.loaded_stages import DTYPES
 from node0.finetune.inference.source import ModelSource
 from node0.finetune.serving.engines.stages_engine import RunStages, StagesEngine
 from node0.lora.lora_config import LoRAConfig
@@ -33,14 +33,15 @@ def stages_engine(
     described = read_run(directory)
     seeds = [*described.local_seed_peers, *remote.initial_peers]
     run, source = described.model_copy(update={"local_seed_peers": seeds}), offer.source
+    base = source.own_base("a swarm holds stages of our own blocks: serve it without --swarm, or on vLLM")
     _refuse_other(run, source)
     lora, learned = PLAIN, Cut()
     if source.adapters:
         lora, states = adapter_states(
-            source.adapters[0], source.base, run.num_stages, layers_per_stage=run.layers_per_stage
+            source.adapters[0], base, run.num_stages, layers_per_stage=run.layers_per_stage
         )
         learned = Cut(0, states)
-    training = StageTraining(source.base.digest, lora=lora.model_dump(), dtype=_dtype(dtype))
+    training = StageTraining(base.digest, lora=lora.model_dump(), dtype=_dtype(dtype))
     return StagesEngine(
         offer.engine_name,
         RunStages(run, directory, training, learned),

@@ -16,13 +16,16 @@ from node0.finetune.checkpoint.merged_weights import MergedWeights
 from node0.finetune.checkpoint.peft import PeftAdapter, write_peft
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.model_files import MODEL_CARD, PROFILE, TOKENIZER_FILES
-from node0.models.base_model import BaseModelDir, export_base, resolve_base
+from node0.models.base_model import export_base, resolve_base
 from node0.models.factory import empty_stages, fill_stage
+from node0.models.hf.hf_base import AnyBase
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 "Types of a merged directory's weights."
 
-_BOUNDS = {"f32": 0.0, "f16": 0.01, "bf16": 0.05}
+BOUNDS = {"f32": 0.0, "f16": 0.01, "bf16": 0.05}
+"How far logits may be, as a share of their spread, by type."
+
 _ALONG = (PROFILE, MODEL_CARD)
 "What a run writes beside its adapter and says how to use it."
 
@@ -49,23 +52,28 @@ def check_merged(
         ExportFailed: ids or logits differ.
     """
     written = MergedWeights(resolve_base(place))
-    _check_prompts(place, prompts, profile)
-    return _check_logits(place, weights, written, prompts, bound=_BOUNDS[numbers])
+    check_prompts(place, prompts, profile)
+    return _check_logits(place, weights, written, prompts, bound=BOUNDS[numbers])
 
 
 def write_adapter_directory(
-    adapter: PeftAdapter, place: Path, *, base: BaseModelDir, source: Path, tokenizer: Path | None
+    adapter: PeftAdapter, place: Path, *, base: AnyBase, source: Path, tokenizer: Path | None
 ) -> None:
     """Write an adapter in PEFT's format, with its tokenizer and what says how to use it."""
     is_local = Path(base.name).is_dir()
     name = str(Path(base.name).resolve()) if is_local else base.name
     place.mkdir()
     write_peft(adapter.tensors, place, config=adapter.config, base_name=name, base_digest=base.digest)
-    wanted = [(source, name) for name in _ALONG]
-    wanted += [(tokenizer, name) for name in TOKENIZER_FILES] if tokenizer is not None else []
-    for directory, name in wanted:
-        if (directory / name).is_file():
-            copy_file(directory / name, place / name)
+    copy_along(source, place, _ALONG)
+    if tokenizer is not None:
+        copy_along(tokenizer, place, TOKENIZER_FILES)
+
+
+def copy_along(source: Path, place: Path, names: Sequence[str]) -> None:
+    """Copy those of the named files that there are."""
+    for name in names:
+        if (source / name).is_file():
+            copy_file(source / name, place / name)
 
 
 def check_adapter_directory(
@@ -86,11 +94,11 @@ def check_adapter_directory(
     for key, value in source.tensors.items():
         if key not in held.tensors or not torch.equal(held.tensors[key], value.float()):
             raise ExportFailed(f"{place.name}: {key} is not the adapter's; nothing was kept")
-    _check_prompts(place, prompts, profile)
+    check_prompts(place, prompts, profile)
     return _check_logits(place, weights, written, prompts, bound=0.0)
 
 
-def _check_prompts(place: Path, prompts: Sequence[RenderedPrompt], profile: DeploymentProfile | None) -> None:
+def check_prompts(place: Path, prompts: Sequence[RenderedPrompt], profile: DeploymentProfile | None) -> None:
     """The tokenizer and the chat template that were written make the source's prompts."""
     if sample_prompts(Renderer(load_tokenizer(place), profile)) != prompts:
         raise ExportFailed(f"{place.name}: its tokenizer makes another prompt; nothing was kept")

@@ -21,10 +21,17 @@ from node0.finetune.export.directories import (
     write_adapter_directory,
     write_merged,
 )
+from node0.finetune.export.hf_directories import (
+    check_hf_adapter,
+    check_hf_merged,
+    stored_type,
+    write_hf_merged,
+)
 from node0.finetune.export.ollama import modelfile, turn_texts
 from node0.finetune.export.parts import ModelParts
 from node0.finetune.export.serve import ServeCommand, llama_server_command, vllm_command
 from node0.finetune.inference.source import ModelSource
+from node0.models.hf.hf_base import HFBase
 
 Format = Literal["peft", "merged", "gguf", "gguf-adapter", "ollama"]
 """peft, merged: directories of Hugging Face; gguf, gguf-adapter: files of llama.cpp; ollama: a directory with
@@ -91,12 +98,18 @@ def _peft(parts: ModelParts, output: Path, options: Options) -> Exported:
         write_adapter_directory(
             adapter, place, base=base, source=parts.source.adapters[0], tokenizer=parts.source.tokenizer
         )
-        error = check_adapter_directory(place, parts.weights, prompts=parts.prompts, profile=parts.profile)
+        if isinstance(base, HFBase):
+            error, stored = check_hf_adapter(parts, place), stored_type(base)
+        else:
+            error = check_adapter_directory(
+                place, parts.weights, prompts=parts.prompts, profile=parts.profile
+            )
+            stored = parts.weights.stored
     served = vllm_command(
         output.name,
         base.path.resolve(),
         context=parts.context,
-        dtype=parts.weights.stored,
+        dtype=stored,
         adapter=output,
         rank=adapter.config.rank,
     )
@@ -109,11 +122,16 @@ def _merged(parts: ModelParts, output: Path, options: Options) -> Exported:
         raise ConfigError(
             f"a merged directory cannot hold {numbers}; take one of {', '.join(DTYPES)}, or gguf"
         )
+    base = parts.source.base
     with whole_output(output) as place:
-        write_merged(parts.weights, place, numbers=numbers, tokenizer=parts.source.tokenizer)
-        error = check_merged(
-            place, parts.weights, numbers=numbers, prompts=parts.prompts, profile=parts.profile
-        )
+        if isinstance(base, HFBase):
+            write_hf_merged(parts, base, place, numbers=numbers)
+            error = check_hf_merged(parts, place, numbers=numbers)
+        else:
+            write_merged(parts.weights, place, numbers=numbers, tokenizer=parts.source.tokenizer)
+            error = check_merged(
+                place, parts.weights, numbers=numbers, prompts=parts.prompts, profile=parts.profile
+            )
     served = vllm_command(output.name, output, context=parts.context, dtype=DTYPES[numbers])
     return Exported(output, error, str(served))
 
@@ -124,7 +142,7 @@ def _gguf(parts: ModelParts, output: Path, options: Options) -> Exported:
 
 
 def _gguf_adapter(parts: ModelParts, output: Path, options: Options) -> Exported:
-    adapter, base = parts.adapter, parts.source.base
+    base, adapter = parts.weights.base, parts.adapter
     _refuse_quantization(options, "gguf-adapter")
     with whole_output(output) as place:
         write_adapter(place, adapter, base, name=output.stem)

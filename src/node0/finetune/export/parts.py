@@ -13,9 +13,16 @@ from node0.finetune.checkpoint.exporter import sample_prompts
 from node0.finetune.checkpoint.gguf.smoke import RenderedPrompt
 from node0.finetune.checkpoint.gguf.tensor_layout import context_length
 from node0.finetune.checkpoint.merged_weights import MergedWeights
-from node0.finetune.checkpoint.peft import PeftAdapter
+from node0.finetune.checkpoint.peft import PeftAdapter, read_peft
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.inference.source import ModelSource
+from node0.models.base_model import BaseModelDir
+from node0.models.llama.arguments import LlamaArguments
+
+_FOREIGN = (
+    "this format is written for the families of our own blocks: export it as merged, and try llama.cpp's "
+    "convert_hf_to_gguf.py DIR --outfile FILE on that directory"
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,12 @@ class ModelParts:
 
     @cached_property
     def weights(self) -> MergedWeights:
-        """The model's weights."""
-        return MergedWeights(self.source.base, self.source.adapters)
+        """The model's weights.
+
+        Raises:
+            ConfigError: transformers computes it.
+        """
+        return MergedWeights(self.source.own_base(_FOREIGN), self.source.adapters)
 
     @cached_property
     def profile(self) -> DeploymentProfile | None:
@@ -57,18 +68,21 @@ class ModelParts:
     @property
     def context(self) -> int:
         """Tokens of a prompt and its answer together."""
-        window = self.profile.context_window if self.profile else self.source.base.args.max_seq_len
-        return min(window, context_length(self.source.base.args))
+        args = self.source.base.args
+        window = self.profile.context_window if self.profile else args.max_seq_len
+        return min(window, context_length(args) if isinstance(args, LlamaArguments) else args.max_seq_len)
 
-    @property
+    @cached_property
     def adapter(self) -> PeftAdapter:
         """The one adapter.
 
         Raises:
             ConfigError: there is none, or more than one.
         """
-        if (count := len(self.weights.adapters)) != 1:
+        if (count := len(self.source.adapters)) != 1:
             raise ConfigError(
                 f"model {self.source.name} has {count} adapters, this format holds one; export it as merged"
             )
-        return self.weights.adapters[0]
+        if isinstance(self.source.base, BaseModelDir):
+            return self.weights.adapters[0]
+        return read_peft(self.source.adapters[0], base_digest=self.source.base.digest, of_whole=True)

@@ -1,38 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load a model by any of its names, ready to answer."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from node0.errors import ConfigError, NotFound
+from node0.errors import NotFound
 from node0.finetune.chat.profile import load_profile
 from node0.finetune.chat.render import Renderer
 from node0.finetune.checkpoint.peft import load_peft
 from node0.finetune.data.tokenizer import load_tokenizer
 from node0.finetune.inference.generator import Generator
+from node0.finetune.inference.loaded_stages import hf_stage, own_stages
 from node0.finetune.inference.source import ModelSource, find_adapter, find_model
-from node0.lora.adapter import lora_layers
-from node0.models.block_cache import block_bytes
-from node0.models.device import multiplies_bfloat16, pick_device
-from node0.models.digest import tensor_shapes
-from node0.models.factory import empty_stages, load_stages
+from node0.models.device import pick_device
+from node0.models.factory import empty_stages
+from node0.models.hf.hf_arguments import HFArguments
+from node0.models.hf.hf_base import HFBase
 from node0.models.llama.adapter_rows import Products, adapter_products
 from node0.models.llama.arguments import LlamaArguments
-from node0.models.llama.faster_type import faster_dtype
-from node0.models.llama.layers import LlamaStage, cache_dtype
-from node0.models.llama.packing import may_pack
-from node0.models.llama.rope import head_dim
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.local import LocalPipeline
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,7 @@ class LoadedModel:
     name: str
     role: str | None
     pipeline: LocalPipeline
-    args: LlamaArguments
+    args: LlamaArguments | HFArguments
     "Of the whole model."
 
     base_digest: str
@@ -169,8 +160,15 @@ def load_speech(source: ModelSource, *, role: str | None = None, profile: Path |
 def load_weights(
     source: ModelSource, *, device: str = "auto", dtype: str = "auto", num_stages: int = 1
 ) -> LocalPipeline:
-    """The model's stages in this process, with its adapters inside."""
-    return LocalPipeline(_stages(source, pick_device(device), dtype, num_stages))
+    """The model's stages in this process, with its adapters inside.
+
+    Raises:
+        ConfigError: transformers computes it, and `num_stages` is above 1; no such device or type.
+    """
+    place = pick_device(device)
+    if isinstance(source.base, HFBase) and num_stages == 1:
+        return LocalPipeline([hf_stage(source, source.base, device=place, dtype=dtype)])
+    return LocalPipeline(own_stages(source, device=place, dtype=dtype, num_stages=num_stages))
 
 
 def load_runner(
@@ -188,66 +186,14 @@ def load_runner(
     """
     place = pick_device(device)
     if adapters is None:
-        return BatchRunner(_stages(source, place, dtype, 1), n_blocks)
-    bare = replace(source, adapters=())
-    (stage,) = _stages(bare, place, dtype, 1)
+        return BatchRunner(own_stages(source, device=place, dtype=dtype, num_stages=1), n_blocks)
+    base = source.own_base("its adapters are inside of weights of their own")
+    (stage,) = own_stages(replace(source, adapters=()), device=place, dtype=dtype, num_stages=1)
     kind, where = stage.dtype, stage.device  # the stage itself would live as long as `load`
 
     def load(name: str) -> list[Products]:
-        (shape,) = empty_stages(source.base.args)
-        load_peft(adapters[name], [shape], name=name, base_digest=source.base.digest)
+        (shape,) = empty_stages(base.args)
+        load_peft(adapters[name], [shape], name=name, base_digest=base.digest)
         return [adapter_products(shape, name, dtype=kind, device=where)]
 
     return BatchRunner([stage], n_blocks, load_adapter=load)
-
-
-def cache_block_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
-    """Bytes of one block of keys and values over all layers."""
-    args, place = source.base.args, pick_device(device)
-    kind = cache_dtype(place, _dtype(dtype, place, source))
-    return block_bytes(args.num_hidden_layers, args.n_kv_heads or args.n_heads, head_dim(args), kind)
-
-
-def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
-    """Bytes that `load_runner` will keep; a head that is also the embedding may be packed, as one more."""
-    args, place = source.base.args, pick_device(device)
-    kind = _dtype(dtype, place, source)
-    copied = args.tie_embeddings and may_pack(place, kind)
-    return (_parameters(source) + copied * args.vocab_size * args.hidden_dim) * kind.itemsize
-
-
-def _stages(source: ModelSource, device: str, dtype: str, num_stages: int) -> list[LlamaStage]:
-    chosen = _dtype(dtype, device, source)
-    stages = load_stages(source.base, num_stages, device=device, dtype=chosen)
-    for index, directory in enumerate(source.adapters):
-        load_peft(directory, stages, name=f"adapter{index}", base_digest=source.base.digest)
-        for stage in stages:
-            _bake(stage)
-    for stage in stages:
-        stage.eval().requires_grad_(requires_grad=False)
-        stage.join_projections()
-    return stages
-
-
-def _bake(stage: LlamaStage) -> None:
-    """Make adapted layers plain ones with the adapter inside; a kept base would double the memory."""
-    for path, layer in list(lora_layers(stage)):
-        layer.merge()
-        plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-        plain.weight, plain.bias = nn.Parameter(layer.weight.detach()), layer.bias  # type: ignore[assignment]  # None where the layer has no bias
-        parent, _, child = path.rpartition(".")
-        setattr(stage.get_submodule(parent), child, plain)
-
-
-def _dtype(wanted: str, device: str, source: ModelSource) -> torch.dtype:
-    if wanted in DTYPES:
-        return DTYPES[wanted]
-    if wanted != "auto":
-        raise ConfigError(f"dtype {wanted!r} is unknown; use auto, {', '.join(DTYPES)}")
-    if not multiplies_bfloat16(device):
-        return torch.float32
-    return faster_dtype(source.base.args) if device == "cpu" else torch.bfloat16
-
-
-def _parameters(source: ModelSource) -> int:
-    return sum(math.prod(shape) for shape in tensor_shapes(source.base.args).values())

@@ -5,15 +5,19 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from node0.errors import BadCheckpoint, NotFound, UnsupportedArchitecture
+from node0.errors import BadCheckpoint, ConfigError, NotFound, UnsupportedArchitecture
 from node0.finetune.checkpoint.peft import read_adapter_config
 from node0.finetune.other_engines import URL, vllm_line
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
 from node0.model_files import ADAPTER_CONFIG, MODEL_CONFIG
-from node0.models.base_model import BaseModelDir, resolve_base
+from node0.models.base_model import BaseModelDir
+from node0.models.hf.hf_base import AnyBase, resolve_any_base
 from node0.town import Town
+
+_RANK = 16
+"What vLLM takes without being told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class ModelSource:
     name: str
     "`NAME:VER` or the directory."
 
-    base: BaseModelDir
+    base: AnyBase
     adapters: tuple[Path, ...] = ()
     "Directories, in the order in which they are added."
 
@@ -35,6 +39,29 @@ class ModelSource:
 
     profile: Path | None = None
     "The deployment profile that it was trained with."
+
+    def own_base(self, what: str) -> BaseModelDir:
+        """The base, for `what` only our own blocks do.
+
+        Raises:
+            ConfigError: transformers computes it.
+        """
+        if isinstance(self.base, BaseModelDir):
+            return self.base
+        raise ConfigError(
+            f"transformers computes {self.name}, a {self.base.args.family}, whole and in one process; {what}"
+        )
+
+    def line_for_vllm(self) -> str:
+        """What has vLLM answer in the place of this process, under the model's name."""
+        name = Path(self.name).name.partition(":")[0]
+        if not self.adapters:
+            return vllm_line(self.base.name, name=name)
+        if len(self.adapters) > 1:
+            return "vLLM, once it is exported as merged"
+        (adapter,) = self.adapters
+        rank = int(read_adapter_config(adapter).get("r", _RANK))
+        return vllm_line(self.base.name, name=name, adapter=adapter.resolve(), rank=rank)
 
 
 def find_model(name: str, *, town: Path | None = None) -> ModelSource:
@@ -54,7 +81,7 @@ def find_model(name: str, *, town: Path | None = None) -> ModelSource:
         return _from_registry(_whole(name, town))
     if name.startswith((".", "~", os.sep)):
         raise NotFound(f"no model directory {name}; give one, or a name from: node0 model list")
-    return _from_base(name, _ours(name))
+    return _from_base(name, _computed(name))
 
 
 def find_adapter(name: str, *, town: Path | None = None) -> Path:
@@ -95,7 +122,7 @@ def _from_registry(entry: ModelRegistryEntry) -> ModelSource:
         revision = entry.training_config.get("base_revision")
         found = _with_adapter(directory / entry.lora_adapters[0], entry.base_model, revision=revision)
     else:
-        found = _from_base(entry.spelled, _ours(str(directory)))
+        found = _from_base(entry.spelled, _computed(str(directory)))
     if entry.lora_adapters and entry.base_digest not in ("", found.base.digest):
         raise BadCheckpoint(
             f"{entry.spelled} needs base {entry.base_digest[:12]}, but {entry.base_model} is now "
@@ -112,7 +139,7 @@ def _from_directory(directory: Path) -> ModelSource:
         base = read_adapter_config(directory).get("base_model_name_or_path") or settings.get("base_model")
         found = _with_adapter(directory, str(base or ""), revision=settings.get("base_revision"))
     elif (directory / MODEL_CONFIG).is_file():
-        found = _from_base(str(directory), _ours(str(directory)))
+        found = _from_base(str(directory), _computed(str(directory)))
     else:
         raise NotFound(
             f"{directory} holds neither {ADAPTER_CONFIG} nor {MODEL_CONFIG}; give a finished run, an adapter "
@@ -124,26 +151,23 @@ def _from_directory(directory: Path) -> ModelSource:
 def _with_adapter(directory: Path, base: str, *, revision: str | None = None) -> ModelSource:
     if not base:
         raise BadCheckpoint(f"{directory}/{ADAPTER_CONFIG} names no base; add base_model_name_or_path")
-    found = _from_base(str(directory), _ours(_near(base, directory), revision, adapter=directory))
+    found = _from_base(str(directory), _computed(_near(base, directory), revision))
     tokenizer = directory if RunDirectory(directory).has_tokenizer else found.tokenizer
     return replace(found, adapters=(directory,), tokenizer=tokenizer)
 
 
-def _ours(base: str, revision: str | None = None, *, adapter: Path | None = None) -> BaseModelDir:
-    """The base, which our own blocks compute.
+def _computed(base: str, revision: str | None = None) -> AnyBase:
+    """The base, which our own blocks or transformers compute.
 
     Raises:
-        UnsupportedArchitecture: they do not; the message says who answers with it, and how it is asked.
+        UnsupportedArchitecture: neither does; the message says how another program is asked.
     """
     try:
-        return resolve_base(base, revision)
+        return resolve_any_base(base, revision)
     except UnsupportedArchitecture as error:
-        name = (adapter or Path(base)).name
-        rank = 16 if adapter is None else read_adapter_config(adapter).get("r", 16)
-        served = vllm_line(base, name=name, adapter=adapter and adapter.resolve(), rank=rank)
+        name = Path(base).name
         raise UnsupportedArchitecture(
-            f"our own engine computes no model such as {base}, and peft and vLLM read the files as they are: "
-            f"{served}; then add --url {URL} and ask for {name}"
+            f"{error}; if vLLM knows it: {vllm_line(base, name=name)}, and ask for {name} with --url {URL}"
         ) from error
 
 
@@ -153,7 +177,7 @@ def _near(base: str, directory: Path) -> str:
     return str(beside) if not Path(base).is_dir() and beside.is_dir() else base
 
 
-def _from_base(name: str, base: BaseModelDir) -> ModelSource:
+def _from_base(name: str, base: AnyBase) -> ModelSource:
     return ModelSource(name, base, tokenizer=base.tokenizer_path)
 
 

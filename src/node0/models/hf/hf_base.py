@@ -34,7 +34,11 @@ class HFBase:
     "Commit of the hub id, resolved."
 
 
-def resolve_any_base(name_or_dir: str | Path, revision: str | None = None) -> BaseModelDir | HFBase:
+AnyBase = BaseModelDir | HFBase
+"A base, whoever computes it."
+
+
+def resolve_any_base(name_or_dir: str | Path, revision: str | None = None) -> AnyBase:
     """Find a base and check it, for our own blocks where they compute it, else for transformers.
 
     Loads nothing.

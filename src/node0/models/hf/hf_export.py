@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node0.files import copy_file, write_atomically
 from node0.model_files import MODEL_CONFIG
-from node0.models.hf.hf_stage import HFStage
+from node0.models.hf.hf_stage import HFStage, silently
 
 _ONE_FILE = "1000TB"
 "A shard of this size holds every model."
@@ -19,7 +19,8 @@ def export_hf(stage: HFStage, base: Path, directory: Path) -> None:
     config.pop("torch_dtype", None)
     config["dtype"] = str(stage.dtype).removeprefix("torch.")
     with tempfile.TemporaryDirectory(dir=directory, prefix=".model.", suffix=".part") as beside:
-        stage.model.save_pretrained(beside, max_shard_size=_ONE_FILE)
+        with silently():
+            stage.model.save_pretrained(beside, max_shard_size=_ONE_FILE)
         for path in sorted(Path(beside).iterdir()):
             if path.name != MODEL_CONFIG:
                 copy_file(path, directory / path.name)

@@ -21,8 +21,9 @@ from node0.models.hf.document_rows import forward_documents
 from node0.models.hf.head import rows_to_logits, rows_to_logps
 from node0.models.hf.hf_arguments import read_hf_config, unadaptable_paths, vocabulary_of
 from node0.models.hf.hf_base import HFBase
+from node0.models.hf.hf_cache import Continued, HFCache, Past, keeps_the_past, past_of
 from node0.models.hf.packing_trial import keeps_documents_apart, packed_inputs
-from node0.models.kv_cache import KVCache
+from node0.models.kv_cache import SequenceCache
 from node0.models.loss import IGNORE
 from node0.models.stage import Recompute, Stage
 
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class HFStage(Stage):
-    """A model of transformers as the one stage of a pipeline that trains it.
+    """A model of transformers as the one stage of a pipeline.
 
     Tensors carry the name that they have in the model, behind `model.`. The model itself is always in
     evaluation mode, so that nothing but the adapter's keyed dropout is random.
@@ -52,6 +53,8 @@ class HFStage(Stage):
         self.model = model
         self._output: type[Any] = type(None)
         self._recompute: Recompute | None = None
+        self._keeps: bool | None = None
+        "Whether sequences may be continued through the model's own cache; None until it is tried."
         self._make_recomputable()
         self.eval()
         self.packs = packs and self._is_seen_to_pack()
@@ -74,11 +77,13 @@ class HFStage(Stage):
         self,
         x: Tensor,
         positions: Tensor,
-        cache: KVCache | None = None,
+        cache: SequenceCache | None = None,
         *,
         recompute: Recompute | None = None,
     ) -> Tensor:
-        """As `Stage.forward_hidden`, behind the model's final norm too; there is no cache."""
+        """As `Stage.forward_hidden`, behind the model's final norm too."""
+        if cache is not None:
+            return cast(HFCache, cache).extend(x)
         self._recompute, positions = recompute, moved(positions, x.device)
         try:
             if self.packs:
@@ -87,12 +92,18 @@ class HFStage(Stage):
         finally:
             self._recompute = None
 
-    def new_cache(self, max_length: int, *, batch_size: int = 1) -> KVCache:
-        """Refused: such a model is trained here and served elsewhere."""
-        raise ConfigError(
-            f"our own engine does not generate with a {self.model.config.model_type}; export the adapter and "
-            "serve it with vLLM or llama-server"
-        )
+    def new_cache(self, max_length: int, *, batch_size: int = 1) -> HFCache:
+        """An empty cache for one sequence; it grows, and is tried on the weights before the first one.
+
+        Raises:
+            ConfigError: for more than one sequence.
+        """
+        if batch_size != 1:
+            raise ConfigError(f"a cache of transformers holds one sequence here, not {batch_size}; make more")
+        if self._keeps is None:
+            size = vocabulary_of(self.model)
+            self._keeps = keeps_the_past(self._continue, size, self.dtype, self.device)
+        return HFCache(self._continue, keeps=self._keeps)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """float32 (..., vocab) of any rows of the residual stream (..., hidden)."""
@@ -124,6 +135,12 @@ class HFStage(Stage):
         output = self.model.base_model(input_ids=ids, use_cache=False, return_dict=True, **packed)
         self._output = type(output)
         return output.last_hidden_state  # type: ignore[no-any-return]  # calls of modules are Any
+
+    def _continue(self, ids: Tensor, past: Past) -> Continued:
+        """Hidden (1, tokens, width) of ids (1, tokens) behind those that `past` has seen."""
+        output = self.model.base_model(input_ids=ids, use_cache=True, return_dict=True, **past)
+        self._output = type(output)
+        return Continued(output.last_hidden_state, past_of(output))
 
     def _is_seen_to_pack(self) -> bool:
         return keeps_documents_apart(self._forward, vocabulary_of(self.model), self.dtype, self.device)
@@ -168,7 +185,7 @@ def load_hf_stage(
 def _model_of(base: HFBase, dtype: torch.dtype, *, packed_on: torch.device | str | None) -> PreTrainedModel:
     config = read_hf_config(base.path)
     try:
-        with _silently():
+        with silently():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 base.path,
                 config=config,
@@ -216,7 +233,7 @@ def _take_over_packed(model: nn.Module) -> None:
 
 
 @contextmanager
-def _silently() -> Iterator[None]:
+def silently() -> Iterator[None]:
     """Let transformers draw no bars and report no tensors: what is missing, a run says in one line."""
     bars, level = transformers_log.is_progress_bar_enabled(), transformers_log.get_verbosity()
     transformers_log.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers types it not

@@ -16,8 +16,8 @@ Forward = Callable[..., Tensor]
 _LENGTHS = (9, 7)
 "Tokens of the two documents that are tried."
 
-_BOUNDS = {torch.float32: 0.01, torch.float64: 0.01}
-_NARROW_BOUND = 0.1
+TRIAL_BOUNDS = {torch.float32: 0.01, torch.float64: 0.01}
+NARROW_BOUND = 0.1
 "Of what documents that do see each other differ by, the part that rounding may make, by type."
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def keeps_documents_apart(
 
     What they differ by is measured against what the same two differ by as one document.
     """
-    first, second = _documents(vocab_size, device)
+    first, second = trial_ids(vocab_size, device)
     row = torch.cat([first, second], dim=1)
     alone = torch.cat([forward(first), forward(second)], dim=1)
     positions = torch.cat([torch.arange(length, device=device) for length in _LENGTHS])[None]
@@ -52,10 +52,10 @@ def keeps_documents_apart(
         logger.info("packed rows are not taken (%s: %s)", type(error).__name__, str(error)[:100])
         return False
     leaking = float((forward(row) - alone).abs().max())
-    return float((packed - alone).abs().max()) <= leaking * _BOUNDS.get(dtype, _NARROW_BOUND)
+    return float((packed - alone).abs().max()) <= leaking * TRIAL_BOUNDS.get(dtype, NARROW_BOUND)
 
 
-def _documents(vocab_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def trial_ids(vocab_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Two documents of ids that are spread over the vocabulary, each int64 (1, tokens)."""
     ids = (torch.arange(sum(_LENGTHS), device=device)[None] * 7919 + 11) % vocab_size
     return ids[:, : _LENGTHS[0]], ids[:, _LENGTHS[0] :]

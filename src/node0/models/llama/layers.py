@@ -18,7 +18,7 @@ from node0.lora.lora_config import LoRAConfig
 from node0.lora.trainable import is_adapter_weight
 from node0.models.block_cache import BlockCache, PanelCache
 from node0.models.device import moved
-from node0.models.kv_cache import KVCache
+from node0.models.kv_cache import KVCache, SequenceCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import training_layout
 from node0.models.llama.blocks import BatchStep, Context, RMSNorm, TransformerBlock
@@ -135,7 +135,7 @@ class LlamaStage(Stage):
         self,
         x: Tensor,
         positions: Tensor,
-        cache: KVCache | None = None,
+        cache: SequenceCache | None = None,
         *,
         recompute: Recompute | None = None,
     ) -> Tensor:
@@ -171,7 +171,7 @@ class LlamaStage(Stage):
             wide = layer(wide, context)
         return wide.to(self.dtype)
 
-    def _context(self, positions: Tensor, cache: KVCache | None) -> Context:
+    def _context(self, positions: Tensor, cache: SequenceCache | None) -> Context:
         device = self.device
         if cache is None:
             cos, sin = self.rope(moved(positions, device), positions.shape[1])
@@ -180,7 +180,7 @@ class LlamaStage(Stage):
             layout = training_layout(positions, window, device=device, in_one_call=in_one_call)
             return Context(cos, sin, layout=layout)
         cos, sin = self.rope(positions, len(cache) + positions.shape[1])
-        return Context(cos, sin, cache=cache)
+        return Context(cos, sin, cache=cast(KVCache, cache))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`forward_hidden` of rows that each hold one document."""

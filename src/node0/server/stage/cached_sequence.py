@@ -8,9 +8,8 @@ from torch import Tensor
 
 from node0.errors import ConfigError
 from node0.lora.linear import keyed_generator
-from node0.models.llama.layers import TailExpert
 from node0.models.sampling import sample_token
-from node0.models.stage import Stage
+from node0.models.stage import Head, Stage
 
 
 class CachedSequence:
@@ -55,11 +54,16 @@ class CachedSequence:
 
         The draw depends on seed and position alone: replay and rollback repeat it.
         """
-        logits = cast(TailExpert, self._stage).logits(hidden[:, -1])
+        logits = self.logits(hidden)
         generator = None
         if temperature > 0:
             generator = keyed_generator("sample", seed, self._length, device=logits.device)
-        return sample_token(logits[0], temperature, top_p, top_k, generator=generator)
+        return sample_token(logits, temperature, top_p, top_k, generator=generator)
+
+    @torch.no_grad()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32 (vocab,) behind the last of these rows (1, new, width). For a stage with the LM head."""
+        return cast(Head, self._stage).logits(hidden[:, -1])[0]
 
     def rollback(self, length: int) -> None:
         """Forget all but the first `length` tokens."""

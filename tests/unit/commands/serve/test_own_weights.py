@@ -2,13 +2,14 @@
 from pathlib import Path
 
 import pytest
+from any_base import any_source, make_any_base, write_any_adapter
 from batch_parts import answers, greedy_request, random_ids, write_adapter
 from tiny_run import make_base
 
 from node0.commands.serve.model_offers import Offer, SourceChoice
 from node0.commands.serve.own_weights import OwnWeights, default_cache_bytes
 from node0.errors import DoesNotFit
-from node0.finetune.inference.loading import cache_block_bytes, weight_bytes
+from node0.finetune.inference.loaded_stages import cache_block_bytes, weight_bytes
 from node0.finetune.inference.source import ModelSource
 from node0.finetune.serving.engines.local_engine import LocalEngine
 from node0.finetune.serving.engines.model_pool import ModelPool
@@ -101,3 +102,24 @@ def test_the_default_leaves_room_for_the_weights_and_divides_the_rest(
     assert default_cache_bytes(shared, "cpu", 1) == (10_000_000 - each) // 2
     assert default_cache_bytes([each, 3 * each], "cpu", 1) == (10_000_000 - 3 * each) // 2
     assert default_cache_bytes([each, each], "cpu", 2) == (10_000_000 - 2 * each) // 4
+
+
+def test_a_base_of_another_family_has_weights_for_each_adapter_and_its_own_context(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = make_any_base(tmp_path, "granite")
+    sources = [
+        any_source(base, write_any_adapter(base, tmp_path / name, seed=len(name))) for name in ("a", "bb")
+    ]
+    made = weights(*(Offer(source, [source.name], source.name) for source in sources), cache_bytes=1)
+    request = greedy_request(random_ids(40), 12)
+
+    told = [answers(loader.load(), [request]) for loader in made.loaders.values()]
+
+    assert len(made.loaders) == 2 and told[0] != told[1]
+    assert {placement.adapter for placement in made.placements.values()} == {None}
+    assert made.context(sources[0]) == 512
+    said = [line for line in capsys.readouterr().err.splitlines() if "transformers computes it" in line]
+    assert [line.endswith(each.line_for_vllm()) for line, each in zip(said, sources, strict=True)] == [
+        True
+    ] * 2

@@ -9,14 +9,8 @@ from tiny_chat import tiny_tokenizer
 
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.finetune.checkpoint.peft import export_peft
-from node0.finetune.inference.loading import (
-    LoadedModel,
-    cache_block_bytes,
-    find_source,
-    load_model,
-    load_runner,
-    weight_bytes,
-)
+from node0.finetune.inference.loaded_stages import cache_block_bytes, weight_bytes
+from node0.finetune.inference.loading import LoadedModel, find_source, load_model, load_runner
 from node0.finetune.registry.publish import publish
 from node0.finetune.registry.store import ModelRegistry
 from node0.lora.adapter import apply_lora, get_lora_parameters

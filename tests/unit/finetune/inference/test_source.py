@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from any_base import make_any_base, write_any_adapter
 from tiny_chat import tiny_tokenizer
 
-from node0.errors import BadCheckpoint, NotFound
+from node0.errors import BadCheckpoint, ConfigError, NotFound, UnsupportedArchitecture
 from node0.finetune.checkpoint.peft import export_peft
 from node0.finetune.inference.source import find_adapter, find_model
 from node0.finetune.manifest import write_manifest
@@ -140,3 +141,27 @@ def test_an_adapter_that_names_no_base_is_refused(base: Path, tmp_path: Path) ->
 
     with pytest.raises(BadCheckpoint, match="names no base"):
         find_model(str(run))
+
+
+def test_a_base_of_another_family_is_found_with_its_adapter(tmp_path: Path) -> None:
+    base = make_any_base(tmp_path, "olmo2")
+    adapter = write_any_adapter(base, tmp_path / "deacon")
+
+    found = find_model(str(adapter))
+
+    assert found.base.path == base and found.adapters == (adapter,)
+    with pytest.raises(ConfigError, match="a olmo2, whole and in one process; do without"):
+        found.own_base("do without")
+    assert found.line_for_vllm() == (
+        f"vllm serve {base} --enable-lora --max-lora-rank 2 --lora-modules deacon={adapter}"
+    )
+    assert find_model(str(base)).line_for_vllm() == f"vllm serve {base} --served-model-name base"
+
+
+def test_a_base_that_nothing_here_computes_is_named_with_who_may(base: Path) -> None:
+    config = base / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "quillwork"}))
+
+    with pytest.raises(UnsupportedArchitecture, match="'quillwork' is not known to transformers") as caught:
+        find_model(str(base))
+    assert f"vllm serve {base} --served-model-name base" in str(caught.value)

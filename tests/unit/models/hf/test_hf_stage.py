@@ -137,6 +137,6 @@ def test_a_base_without_one_of_its_tensors_is_refused(tmp_path: Path) -> None:
     assert sha256_of(path / "model.safetensors") == before
 
 
-def test_it_does_not_generate() -> None:
-    with pytest.raises(ConfigError, match="serve it with vLLM or llama-server"):
-        HFStage(any_model("olmo2"), packs=True).new_cache(8)
+def test_a_cache_holds_one_sequence() -> None:
+    with pytest.raises(ConfigError, match="one sequence here, not 2; make more"):
+        HFStage(any_model("olmo2"), packs=True).new_cache(8, batch_size=2)

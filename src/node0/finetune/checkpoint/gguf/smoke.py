@@ -85,7 +85,12 @@ def refuse_beyond(bound: float, found: LogitError, path: Path) -> None:
 def compare_logits(args: LlamaArguments, source: Read, exported: Read, ids: Tensor) -> LogitError:
     """Logits of both for ids (1, tokens), computed one after the other, a layer at a time."""
     wanted = layerwise_logits(args, source, ids)
-    difference = layerwise_logits(args, exported, ids) - wanted
+    return logit_error(layerwise_logits(args, exported, ids), wanted)
+
+
+def logit_error(found: Tensor, wanted: Tensor) -> LogitError:
+    """How far logits (..., vocab) are from those that are wanted."""
+    difference = found - wanted
     spread = wanted - wanted.mean(-1, keepdim=True)
     share = difference.square().mean().sqrt() / spread.square().mean().sqrt().clamp_min(1e-12)
     return LogitError(float(difference.abs().max()), float(share))

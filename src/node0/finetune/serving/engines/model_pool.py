@@ -7,11 +7,25 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from node0.errors import DoesNotFit
-from node0.finetune.serving.engines.batching.batch_engine import BatchEngine
+from node0.finetune.serving.engines.batching.batch_worker import SteppedBatch
+from node0.finetune.serving.engines.token_engine import EngineFigures
 
 logger = logging.getLogger(__name__)
+
+
+class PooledEngine(SteppedBatch, Protocol):
+    """What a pool holds: weights, and what computes sequences over them."""
+
+    def figures(self) -> EngineFigures:
+        """What it holds and did."""
+        ...
+
+    def close(self) -> None:
+        """Free weights and caches, once nobody else holds them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +33,13 @@ class Loader:
     """How to load a model's weights, and the bytes that they will take."""
 
     nbytes: int
-    load: Callable[[], BatchEngine]
+    load: Callable[[], PooledEngine]
 
 
 @dataclass(slots=True)
 class _Held:
     nbytes: int
-    engine: BatchEngine | None = None
+    engine: PooledEngine | None = None
     users: int = 0
 
 
@@ -74,7 +88,7 @@ class ModelPool:
         with self._changed:
             return any(name not in self._held for name in self._waiting)
 
-    def in_memory(self) -> dict[str, BatchEngine]:
+    def in_memory(self) -> dict[str, PooledEngine]:
         """Engines of the models in memory."""
         with self._changed:
             return {name: held.engine for name, held in self._held.items() if held.engine is not None}
@@ -88,7 +102,7 @@ class ModelPool:
         )
 
     @contextmanager
-    def using(self, name: str) -> Iterator[BatchEngine]:
+    def using(self, name: str) -> Iterator[PooledEngine]:
         """The model's engine, loaded now if need be; it stays until the block ends.
 
         Waits while every model that could make room is in use.
@@ -110,7 +124,7 @@ class ModelPool:
             for name in list(self._held):
                 self._unload(name)
 
-    def _take(self, name: str) -> tuple[_Held, BatchEngine]:
+    def _take(self, name: str) -> tuple[_Held, PooledEngine]:
         with self._changed:
             self._waiting.append(name)
             try:
@@ -130,7 +144,7 @@ class ModelPool:
             return self._make_room(name)
         return self._held[name].users > 0 or all(other in self._held for other in self._waiting)
 
-    def _load(self, name: str) -> BatchEngine:
+    def _load(self, name: str) -> PooledEngine:
         try:
             return self._loaders[name].load()
         except BaseException:

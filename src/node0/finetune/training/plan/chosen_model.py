@@ -100,7 +100,7 @@ def describe_stage(args: LlamaArguments | HFArguments, lora: LoRAConfig | None) 
         rows = [
             ("computed by", f"transformers ({args.family}), in one stage"),
             ("documents", documents),
-            ("served by", "vLLM or llama-server, not by our own engine"),
+            ("answers", "one at a time here; vLLM is faster"),
         ]
     if lora is not None:
         rows.append(("adapted layers", ", ".join(lora.target_modules)))

@@ -91,7 +91,7 @@ def test_the_plan_says_who_computes() -> None:
     assert dict(describe_stage(any_arguments("mamba2"), None)) == {
         "computed by": "transformers (mamba2), in one stage",
         "documents": "one a row, padded",
-        "served by": "vLLM or llama-server, not by our own engine",
+        "answers": "one at a time here; vLLM is faster",
     }
     assert describe_stage(fresh_arguments(), None) == [("computed by", "our own blocks")]
 
