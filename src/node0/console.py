@@ -203,9 +203,11 @@ def ask(question: str, *, default: str) -> str:
 
 
 def emit(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str | None = None) -> None:
-    """Print records: one JSON document for machines, a table for people."""
+    """Print records: one JSON document for machines, a table for people, and for them nothing of none."""
     if as_json:
         write(json.dumps(list(rows), ensure_ascii=False, default=str) + "\n")
+        return
+    if not rows:
         return
     if len(rows) >= LONG_TABLE and title is None and (text := long_table(rows, stdout().width)):
         write(text)

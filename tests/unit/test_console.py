@@ -373,3 +373,11 @@ def test_a_signal_in_the_middle_of_a_write_is_answered_all_the_same(monkeypatch:
     os.close(writing)
     with os.fdopen(reading, "rb") as end:
         assert end.read() == b"finishing step 3\\x1b\n"
+
+
+def test_no_records_are_no_table_and_an_empty_list_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    console.emit([], as_json=False)
+    assert capsys.readouterr().out == ""
+
+    console.emit([], as_json=True)
+    assert capsys.readouterr().out == "[]\n"

@@ -44,4 +44,5 @@ def desk(
     Example:
       node0 desk --port 8643
     """
+    console.note("opening the desk")
     work.open_desk(town, port=port, tokenizer=tokenizer)

@@ -41,7 +41,10 @@ def show_report(name: str, town: Path | None, *, against: str | None, as_json: b
 
 def show_evaluations(town: Path | None, *, as_json: bool) -> None:
     """Print every evaluation of the town."""
-    console.emit(list_reports(town), as_json=as_json)
+    found = list_reports(town)
+    console.emit(found, as_json=as_json)
+    if not found:
+        console.note("nothing was evaluated here; see: node0 eval run --help")
 
 
 def _pair(old: str, new: str, town: Path | None) -> tuple[Report, Report]:

@@ -21,7 +21,7 @@ from node0.settings import nearest
 if TYPE_CHECKING:
     from node0.commands.model import own_probe
 else:
-    own_probe = when_called("node0.commands.model.own_probe")
+    own_probe = when_called("node0.commands.model.own_probe", heavy=True)
 
 KINDS = ["own", "vllm", "llama-server", "sglang", "openai"]
 

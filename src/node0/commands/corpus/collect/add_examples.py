@@ -28,3 +28,4 @@ def add_examples(
     ]
     look_again(store, scrubber)
     console.emit(rows, as_json=as_json)
+    console.note(f"{len(rows)} examples read")

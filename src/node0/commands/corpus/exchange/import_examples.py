@@ -30,3 +30,4 @@ def import_examples(
     rows = [{"id": entry.id, "role": entry.role, "did": store.add(entry).value} for entry in entries]
     look_again(store, scrubber)
     console.emit(rows, as_json=as_json)
+    console.note(f"{len(rows)} examples read")

@@ -34,6 +34,7 @@ def bench_scrubber(bench: Bench, town: Path | None, *, as_json: bool) -> None:
         NotFound: there is no such page, or it has no place for a table.
         GateRefused: a score is below what a release must reach, and `check` was asked for.
     """
+    console.note(f"scrubbing {bench.cases} generated texts of each kind")
     scrubber = (
         make_scrubber((), town=Town.locate(town)) if town else CorpusScrubber(surrogates=Surrogates(KEY))
     )
