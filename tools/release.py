@@ -3,7 +3,7 @@
 
     python tools/release.py                   at a tag vX.Y.Z whose section CHANGELOG.md has
     python tools/release.py --untagged        any commit, as CI does
-    python tools/release.py --share VENV      use the packages of another environment; install only the wheel
+    python tools/release.py --share VENV      no download: what the wheel needs is there already
 
 The path of the README is walked in a fresh environment: a sample town's sessions are collected, an adapter
 is trained with default settings, registered and asked.
@@ -61,9 +61,9 @@ def main() -> int:
     try:
         tagged = None if options.untagged else tagged_version()
         shutil.rmtree(DIST, ignore_errors=True)
-        _run(sys.executable, "-m", "build", "--outdir", str(DIST), str(ROOT))
+        build(DIST)
         wheel, sdist = check_files(DIST, tagged)
-        walk(wheel, options.share)
+        walk(wheel, options.share and next(options.share.resolve().glob("lib/python*/site-packages")))
     except (ValueError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -87,6 +87,11 @@ def tagged_version() -> str:
     if f"## [{tags[0]}]" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
         raise ValueError(f"CHANGELOG.md has no section [{tags[0]}]; give the unreleased lines that heading")
     return str(tags[0])
+
+
+def build(directory: Path, *flags: str) -> None:
+    """Write a wheel and an sdist into a directory; `--no-isolation` takes the build backend that is here."""
+    _run(sys.executable, "-m", "build", *flags, "--outdir", str(directory), str(ROOT))
 
 
 def check_files(directory: Path, version: str | None) -> tuple[Path, Path]:
@@ -116,23 +121,33 @@ def check_files(directory: Path, version: str | None) -> tuple[Path, Path]:
     return wheel, sdist
 
 
-def walk(wheel: Path, share: Path | None) -> None:
-    """Install the wheel in a fresh environment and walk the path of the README there."""
+def walk(wheel: Path, packages: Path | None) -> None:
+    """Install the wheel with what training needs in a fresh environment, and walk the README's path there.
+
+    packages: another environment's site-packages, whose projects are seen there, but for this one; pip is
+    one of them, downloads nothing, and refuses a wheel that asks for what is not among them.
+    """
     with tempfile.TemporaryDirectory(prefix="node0-release-") as place:
         home = Path(place) / "venv"
-        venv.create(home, with_pip=True)
+        venv.create(home, with_pip=packages is None)
         python = str(home / "bin" / "python")
-        what = (
-            [str(wheel), "--no-deps"]
-            if share
-            else [f"{wheel}[finetune]", "-c", str(ROOT / "constraints.txt")]
-        )
-        _run(python, "-m", "pip", "install", "-q", *what)
-        if share is not None:
-            packages = next(share.resolve().glob("lib/python*/site-packages"))
-            next(home.glob("lib/python*/site-packages")).joinpath("shared.pth").write_text(f"{packages}\n")
+        source = ["-c", str(ROOT / "constraints.txt")]
+        if packages is not None:
+            shared = _without_ours(packages, Path(place) / "shared")
+            next(home.glob("lib/python*/site-packages")).joinpath("shared.pth").write_text(f"{shared}\n")
+            source = ["--no-index"]
+        _run(python, "-m", "pip", "install", "-q", f"{wheel}[finetune]", *source)
         _run(str(home / "bin" / "node0"), "--version", cwd=place)
         _run(python, "-c", WALK, str(ROOT), cwd=place)
+
+
+def _without_ours(packages: Path, place: Path) -> Path:
+    """A directory of links to what lies in `packages`, without this project."""
+    place.mkdir()
+    for path in packages.iterdir():
+        if "gastown_finetune" not in path.name and path.suffix != ".pth":
+            (place / path.name).symlink_to(path)
+    return place
 
 
 def _run(*command: str, cwd: str | Path = ROOT) -> str:

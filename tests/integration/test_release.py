@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make release` refuses; the walk in a fresh environment is CI's."""
+"""What `make release` refuses, and that the wheel works in a fresh environment outside of the checkout."""
 
 import io
 import tarfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 import release
 
@@ -57,3 +59,14 @@ def test_packages_that_would_not_work_are_refused(
 def test_an_empty_directory_has_no_packages(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="0 wheels and 0 sdists"):
         release.check_files(tmp_path, None)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    not all(map(find_spec, ("build", "hatchling", "hatch_vcs"))), reason="no build backend here; make setup"
+)
+def test_the_wheel_walks_the_path_of_the_readme_in_an_empty_environment(tmp_path: Path) -> None:
+    release.build(tmp_path, "--no-isolation")
+    wheel, _ = release.check_files(tmp_path, None)
+
+    release.walk(wheel, Path(torch.__file__).parents[1])

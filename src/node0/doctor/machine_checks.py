@@ -15,12 +15,15 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from node0.check_result import CheckResult, bad, ok
+from node0.check_result import CheckResult, bad, note, ok
 
 DISTRIBUTION = "gastown-finetune"
 EXTRAS = ("finetune", "swarm")
 SHOWN = ("torch", "hivemind", "numpy")
 "Needed, and named with their versions."
+
+ALONE = ("torch", "numpy")
+"The same on a machine that takes part in no swarm."
 
 OLDEST_PYTHON = (3, 11)
 FILES = 1024
@@ -32,14 +35,20 @@ ROOM = 64 << 20
 DAEMON_SECONDS = 20.0
 
 
-def machine_checks() -> Iterator[CheckResult]:
-    """Every check that needs no run."""
+def machine_checks(*, swarm: bool) -> Iterator[CheckResult]:
+    """Every check that needs no run; with `swarm` also what only a part in one needs."""
     yield python()
-    yield from packages()
-    yield daemon(daemon_path())
-    yield file_handles()
+    if swarm:
+        yield from packages()
+        yield daemon(daemon_path())
+        yield file_handles()
+    else:
+        yield from packages(extras=("finetune",), needed=ALONE)
+        advice = f"for several machines: pip install '{DISTRIBUTION}[{','.join(EXTRAS)}]'"
+        yield note("swarm", "not installed, and one machine needs it not", advice)
     yield room("temporary space", Path(tempfile.gettempdir()))
-    if Path("/dev/shm").is_dir():
+    yield room("disk", Path.cwd())
+    if swarm and Path("/dev/shm").is_dir():
         yield room("shared memory", Path("/dev/shm"))
 
 
@@ -58,7 +67,7 @@ def packages(
     root: str = DISTRIBUTION, *, extras: Sequence[str] = EXTRAS, needed: Sequence[str] = SHOWN
 ) -> Iterator[CheckResult]:
     """Whether all that `root` needs is installed, in versions that fit each other."""
-    problems = [*_missing(needed), *_conflicts(root, extras)]
+    problems = [*_missing(needed, extras or EXTRAS), *_conflicts(root, extras)]
     yield from problems
     if not problems:
         yield ok("packages", ", ".join(f"{name} {version(name)}" for name in needed))
@@ -110,9 +119,9 @@ def room(name: str, place: Path, *, needed: int = ROOM) -> CheckResult:
     return ok(name, shown)
 
 
-def _missing(needed: Sequence[str]) -> list[CheckResult]:
+def _missing(needed: Sequence[str], extras: Sequence[str]) -> list[CheckResult]:
     return [
-        bad("packages", f"{name} is not installed", f"pip install '{DISTRIBUTION}[{','.join(EXTRAS)}]'")
+        bad("packages", f"{name} is not installed", f"pip install '{DISTRIBUTION}[{','.join(extras)}]'")
         for name in needed
         if _version(name) is None
     ]

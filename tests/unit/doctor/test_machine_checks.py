@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,32 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_this_machine_is_fine_and_says_its_versions() -> None:
-    findings = {finding.check: finding for finding in machine_checks()}
+    findings = {finding.check: finding for finding in machine_checks(swarm=True)}
 
     assert [finding for finding in findings.values() if finding.state == "bad"] == []
     assert "hivemind 1." in findings["packages"].found
     assert findings["daemon"].found.endswith("p2pd")
+
+
+def test_a_machine_alone_is_not_asked_for_what_a_swarm_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node0.doctor.machine_checks._version", _without("hivemind", "base58", "msgpack"))
+
+    findings = {finding.check: finding for finding in machine_checks(swarm=False)}
+
+    assert [finding for finding in findings.values() if finding.state == "bad"] == []
+    assert findings["swarm"].state == "note" and "[finetune,swarm]" in findings["swarm"].do
+    assert "torch" in findings["packages"].found and "hivemind" not in findings["packages"].found
+    assert findings.keys() == {"python", "packages", "swarm", "temporary space", "disk"}
+    assert "bad" in {finding.state for finding in machine_checks(swarm=True)}
+
+
+def _without(*names: str) -> Callable[[str], str | None]:
+    """Versions as on a machine that lacks these packages."""
+
+    def found(name: str) -> str | None:
+        return None if name in names else version(name)
+
+    return found
 
 
 def test_an_old_python_is_named() -> None:

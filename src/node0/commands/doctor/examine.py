@@ -16,11 +16,12 @@ from node0.swarm.run.run_file import read_run
 from node0.swarm.run.swarm_run import SwarmRun
 
 if TYPE_CHECKING:
-    from node0.doctor import base_check, member_checks, run_checks
+    from node0.doctor import base_check, device_checks, member_checks, run_checks
     from node0.pipeline.swarm import observe
 else:
     # These need packages that the machine may lack, which the checks before them find out.
     base_check = when_called("node0.doctor.base_check")
+    device_checks = when_called("node0.doctor.device_checks")
     member_checks = when_called("node0.doctor.member_checks")
     run_checks = when_called("node0.doctor.run_checks")
     observe = when_called("node0.pipeline.swarm.observe")
@@ -43,13 +44,17 @@ def examine(run: Path | None, base_model: Path | None, *, as_json: bool) -> int:
 
 
 def _results(directory: Path | None, base_model: Path | None) -> Iterator[CheckResult]:
-    yield from machine_checks()
+    yield from machine_checks(swarm=directory is not None or find_spec("hivemind") is not None)
+    if find_spec("torch") is not None:
+        yield device_checks.device()
+        yield device_checks.memory()
     if directory is not None:
         yield from _of_run(directory, base_model)
         return
     if base_model is not None:
         yield _of_base(base_model)
-    yield note("clock", "not compared: no run is given", "node0 doctor --run RUN asks its members")
+    if find_spec("hivemind") is not None:
+        yield note("clock", "not compared: no run is given", "node0 doctor --run RUN asks its members")
 
 
 def _of_run(directory: Path, base_model: Path | None) -> Iterator[CheckResult]:

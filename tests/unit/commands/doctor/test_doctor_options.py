@@ -17,6 +17,7 @@ def test_a_machine_alone_is_checked_and_the_clock_is_said_to_be_unknown(
 
     rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
     assert {"python", "packages", "daemon", "file handles", "temporary space"} <= set(rows)
+    assert {"disk", "device", "memory"} <= set(rows)
     assert rows["clock"]["state"] == "note"
 
 

@@ -46,6 +46,20 @@ def test_a_missing_package_is_said_and_what_needs_it_is_left_out(
     assert "base" not in rows
 
 
+def test_an_install_for_the_demo_has_no_red_row_and_says_device_and_memory(
+    monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    found = doctor.find_spec
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "hivemind" else found(name))
+
+    assert examine(None, None, as_json=True) == 0
+
+    rows = _rows(capsys)
+    assert [row for row in rows.values() if row["state"] == "bad"] == []
+    assert rows.keys() >= {"disk", "device", "memory", "swarm"}
+    assert rows.keys().isdisjoint({"daemon", "file handles", "shared memory", "clock"})
+
+
 def test_a_base_that_is_no_directory_is_wrong_and_fails(tmp_path: Path, capsys: Printed) -> None:
     assert examine(None, tmp_path / "nowhere", as_json=True) == 1
 
