@@ -4,7 +4,7 @@
 import io
 import tarfile
 import zipfile
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,8 @@ def test_an_empty_directory_has_no_packages(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(
-    not all(map(find_spec, ("build", "hatchling", "hatch_vcs"))), reason="no build backend here; make setup"
+    not all(any(distributions(name=name)) for name in ("build", "hatchling", "hatch-vcs")),
+    reason="nothing here builds packages; run: make setup",
 )
 def test_the_wheel_walks_the_path_of_the_readme_in_an_empty_environment(tmp_path: Path) -> None:
     release.build(tmp_path, "--no-isolation")

@@ -24,7 +24,7 @@ def write_hf_merged(parts: ModelParts, base: HFBase, place: Path, *, numbers: st
     """Write base and adapters as one model; the sum is taken in float32 and rounded once."""
     place.mkdir()
     stage = hf_stage(parts.source, base, device="cpu", dtype="float32")
-    stage.model.to(dtype=DTYPES[numbers])
+    stage.to(dtype=DTYPES[numbers])
     export_hf(stage, base.path, place)
     if parts.source.tokenizer is not None:
         copy_along(parts.source.tokenizer, place, TOKENIZER_FILES)
@@ -56,7 +56,8 @@ def check_hf_adapter(parts: ModelParts, place: Path) -> LogitError:
 
 def stored_type(base: HFBase) -> torch.dtype:
     """Type of the base's weights, as its config.json says; float32 where it says none."""
-    return read_hf_config(base.path).dtype or torch.float32  # type: ignore[no-any-return]  # transformers types it not
+    told = read_hf_config(base.path).dtype
+    return told if isinstance(told, torch.dtype) else torch.float32
 
 
 def _compared(parts: ModelParts, written: ModelSource, place: Path, *, bound: float) -> LogitError:
