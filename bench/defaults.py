@@ -4,12 +4,12 @@
 Three small bases, trained from nothing on a sample town's other roles, learn its deacon: a Llama and a Qwen3
 on our own blocks, a Gemma 3 as transformers computes it. Each adapter is trained with default settings only,
 and at twelve points around; printed are the held-out losses as a table, how far the default's is above the
-best, and its share of the best one's fall. Exit 1 where the loss is more than 5 % above, or the fall less than
-95 %.
+best, and its share of the best one's fall. Exit 1 where the loss is more than 5 % above, or the fall less
+than 95 %.
 
-Every point is kept in ROOT/BASE/points as it ends, under the rate and the warm-up that it had, so that a run
-that was interrupted goes on, and changed defaults cost one point a base. What else is changed of training,
-model or corpus is not seen: remove ROOT first.
+Every point is kept in ROOT/BASE/points as it ends, under the rate and the warm-up that it had, so that a
+bench that was interrupted goes on, in the middle of a point too, and changed defaults cost one point a base.
+What else is changed of training, model or corpus is not seen: remove ROOT first.
 
     python bench/defaults.py                     everything, one base after the other
     python bench/defaults.py --only-town         the town and its corpus, which need the scrubber's packages
@@ -66,7 +66,7 @@ BASES: dict[str, dict[str, Any]] = {
 # fmt: on
 "What makes each small; the first two in the words of our own blocks, the third in those of transformers."
 
-RATES = (2e-4, 1e-3, 4e-3, 1.6e-2)
+RATES = (1e-3, 4e-3, 8e-3, 1.6e-2)
 WARMUPS = (0.0, 0.05, 0.25)
 
 
@@ -149,22 +149,22 @@ def _print(name: str, point: Point) -> None:
 def _point(name: str, root: Path, base: Path, flags: Mapping[str, Any]) -> Point:
     """The run with these settings, from its file where it was made before."""
     places = {"role": ROLE, "base_model": str(base), "corpus_path": str(root / "gt" / ".corpus")}
-    run_dir = root / name / "run"
-    config, sources = _settings({**places, **flags, "checkpoint_dir": str(run_dir)})
+    config, sources = _settings({**places, **flags, "checkpoint_dir": str(root / name / "run")})
     plan = make_plan(config)
     key = f"lr{plan.config.lr:g}-warm{plan.warmup_steps}of{plan.total_steps}"
     file = root / name / "points" / f"{key}.json"
     if file.is_file():
         return Point(**json.loads(file.read_text()))
-    shutil.rmtree(run_dir, ignore_errors=True)
+    run_dir = root / name / "runs" / key
     started = time.monotonic()
     with _quiet():
-        train(config, sources)
+        train(config.model_copy(update={"checkpoint_dir": run_dir}), sources)
     before, *after = [row["val_loss"] for row in RunDirectory(run_dir).metrics() if "val_loss" in row]
     seconds = round(time.monotonic() - started, 1)
     point = Point(plan.config.lr, plan.warmup_steps, plan.total_steps, before, min(after), seconds)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(asdict(point)))
+    shutil.rmtree(run_dir)
     return point
 
 

@@ -65,6 +65,8 @@ _EXTRA_OF_PACKAGE = {
     "transformers": "finetune",
     "uvicorn": "serve",
     "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
 }
 
 

@@ -311,6 +311,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def set_unless_given(variable: str, value: str) -> None:
+    """Set a variable for this process and those that it starts, where whoever started it did not."""
+    os.environ.setdefault(variable, value)
+
+
 def user_home() -> Path:
     """The home directory of whoever runs this."""
     return Path("~").expanduser()

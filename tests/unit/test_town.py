@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError, NotFound
-from node0.town import DoltServer, Town
+from node0.town import DoltServer, Town, environment, set_unless_given
 
 
 def a_town(root: Path) -> Path:
@@ -245,3 +245,15 @@ def test_a_cost_tier_is_what_the_environment_says(town_root: Path, monkeypatch: 
     monkeypatch.setenv("GT_COST_TIER", "budget")
 
     assert Town(town_root).cost_tier == "budget"
+
+
+def test_a_variable_is_set_only_where_nobody_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE0_TEST_GIVEN", "theirs")
+    monkeypatch.setenv("NODE0_TEST_NEW", "")
+    monkeypatch.delenv("NODE0_TEST_NEW")
+
+    set_unless_given("NODE0_TEST_GIVEN", "ours")
+    set_unless_given("NODE0_TEST_NEW", "ours")
+
+    found = environment()
+    assert (found["NODE0_TEST_GIVEN"], found["NODE0_TEST_NEW"]) == ("theirs", "ours")

@@ -13,6 +13,8 @@ from node0.stage_settings import StageSettings
 HARNESSES = ("claude-code", "codex", "gemini", "opencode", "pi")
 "Sources of entries that a harness recorded, whatever its role."
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+
 
 class SelectConfig(BaseModel):
     """Which corpus entries are trained on."""
@@ -191,5 +193,21 @@ class FineTuneConfig(StageSettings, WorkSettings):
     early_stopping_patience: int | None = Field(default=None, ge=1)
     "Validations without improvement that end the run."
 
-    tensorboard: bool = False
-    "Also write TensorBoard events."
+    report_to: list[TrackerName] = Field(default_factory=list)
+    "Trackers that are told of each step, by their own libraries: tensorboard, wandb, mlflow."
+
+    run_name: str | None = None
+    "Name of the run there; None takes that of the run directory."
+
+    tracking_project: str | None = None
+    "W&B's project and MLflow's experiment; None takes what their variables say, or gastown-finetune."
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """One name, several with commas, or `none`, as other trainers take them."""
+        words = [] if value is None else value.split(",") if isinstance(value, str) else value
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            return words
+        names = list(dict.fromkeys(word.strip() for word in words))
+        return [] if names == ["none"] else names

@@ -9,6 +9,7 @@ registered, published or sent anywhere:
     checkpoints/        step_N: each stage's shard
     reference.jsonl     what DPO's reference makes of each pair
     runs/               TensorBoard's events
+    trackers/           ids that other trackers know the run by, and what W&B keeps here
     evals/              step_N: how its weights did on a suite, while the run went on
     swarm/              keys, sockets and logs of stages that the trainer started itself
     gathered/ whole/    shards that came from a swarm's stages, and checkpoints put together from them
@@ -130,6 +131,11 @@ class RunDirectory:
     def events(self) -> Path:
         """TensorBoard's events."""
         return self.root / "runs"
+
+    @property
+    def trackers(self) -> Path:
+        """Ids that trackers know the run by, and their own files."""
+        return self.root / "trackers"
 
     @property
     def evals(self) -> Path:
@@ -289,7 +295,8 @@ class RunDirectory:
         """Remove what an earlier run in this directory would be resumed or judged by."""
         for directory in (self.training_state, self.checkpoints, self.events, self.evals):
             shutil.rmtree(directory, ignore_errors=True)
-        for file in (self.metrics_file, self.manifest_file):
+        # What a tracker has not sent yet stays; the run that begins now is another one to it.
+        for file in (self.metrics_file, self.manifest_file, *self.trackers.glob("*.id")):
             file.unlink(missing_ok=True)
 
     def sweep(self) -> None:

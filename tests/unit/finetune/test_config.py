@@ -49,3 +49,25 @@ def test_a_date_is_taken_with_and_without_quotes(text: str) -> None:
 
     since = config.select.since
     assert since is None if text == "null" else since is not None and since.startswith("2026-01-31")
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("wandb", ["wandb"]),
+        ("wandb, mlflow", ["wandb", "mlflow"]),
+        (["tensorboard", "wandb", "tensorboard"], ["tensorboard", "wandb"]),
+        ("none", []),
+        (["none"], []),
+        (None, []),
+    ],
+    ids=str,
+)
+def test_trackers_are_named_as_other_trainers_name_them(typed: object, names: list[str]) -> None:
+    assert resolve(FineTuneConfig, yaml={**NEEDED, "report_to": typed}).values.report_to == names
+
+
+@pytest.mark.parametrize("typed", ["all", "wandb,none", "swanlab", [["wandb"]], 3, {"wandb": True}], ids=str)
+def test_what_is_no_tracker_is_refused_by_name(typed: object) -> None:
+    with pytest.raises(ConfigError, match="report_to"):
+        resolve(FineTuneConfig, yaml={**NEEDED, "report_to": typed})

@@ -155,3 +155,14 @@ def test_runs_and_registered_copies_are_found_by_their_entries(tmp_path: Path) -
     ]
 
     assert found == [tmp_path / ".checkpoints/deacon/first", tmp_path / ".models/deacon/abc"]
+
+
+def test_a_run_that_starts_over_is_another_one_to_its_trackers_and_what_they_keep_stays(tmp_path):
+    run = RunDirectory(tmp_path)
+    (run.trackers / "wandb" / "offline-run-1").mkdir(parents=True)
+    (run.trackers / "wandb.id").write_text("abc\n")
+
+    run.clear()
+
+    assert [path.name for path in run.trackers.iterdir()] == ["wandb"]
+    assert (run.trackers / "wandb" / "offline-run-1").is_dir()

@@ -74,6 +74,9 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
         int | None, typer.Option(help="Rank of the adapter; its alpha is twice that unless set.")
     ] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest row, in tokens.")] = None,
+    report_to: Annotated[
+        str | None, typer.Option(help="Trackers that are told of each step: wandb, mlflow, tensorboard.")
+    ] = None,
     settings: SetOption = None,
     run_config: Annotated[str | None, typer.Option(help="run.json; beats the YAML file.")] = None,
     resume: Annotated[str, typer.Option(help="auto, never, or a run or state directory.")] = "auto",
@@ -132,6 +135,7 @@ def finetune(  # noqa: PLR0913  # one parameter a flag
             "tokens_per_microbatch": batch_tokens,
             "lora.rank": lora_rank,
             "max_length": max_length,
+            "report_to": report_to,
         },
         settings=tuple(settings or ()),
         config=config,

@@ -28,6 +28,7 @@ from node0.finetune.training.plan.run_plan import (
     refuse_full_disk_of,
     refuse_oversize_plan,
 )
+from node0.finetune.training.trackers.open_trackers import open_trackers
 from node0.finetune.training.trainer import Trainer
 from node0.models.device import one_order
 from node0.pipeline.ranks import Ranks
@@ -125,4 +126,5 @@ def _metrics(
 ) -> AbstractContextManager[Metrics | None]:
     if not ranks.leads:
         return nullcontext()
-    return Metrics(RunDirectory(plan.config.checkpoint_dir), watch=watch, tensorboard=plan.config.tensorboard)
+    run = RunDirectory(plan.config.checkpoint_dir)
+    return Metrics(run, watch=watch, trackers=open_trackers(plan))

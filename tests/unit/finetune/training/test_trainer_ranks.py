@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The step loop of a rank among others."""
 
+from types import SimpleNamespace
+
 import pytest
 from scripted_trainer import make_trainer, run
 
+from node0.finetune.training import run as run_module
 from node0.finetune.training.interrupt import Interrupt
-from node0.pipeline.ranks import Alone
+from node0.pipeline.ranks import ALONE, Alone
 
 
 class Follower(Alone):
@@ -47,3 +50,14 @@ def test_an_interruption_of_another_rank_is_one_of_this_rank(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trainer.loop(None, Interrupt())
     assert trainer.state.step == 1
+
+
+def test_only_the_rank_that_leads_reports_to_trackers(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(run_module, "open_trackers", lambda plan: opened.append(plan) or [])
+    plan = SimpleNamespace(config=SimpleNamespace(checkpoint_dir=tmp_path))
+
+    with run_module._metrics(plan, Follower(), None) as metrics:
+        assert (metrics, opened) == (None, [])
+    with run_module._metrics(plan, ALONE, None):
+        assert opened == [plan]

@@ -31,7 +31,7 @@ STORE_TIMEOUT = timedelta(seconds=10)
 
 MAY_DIFFER = {
     "base_model", "base_revision", "checkpoint_dir", "corpus_path", "dataset", "device", "init_adapter",
-    "profile", "select", "tensorboard", "tokenizer",
+    "profile", "report_to", "run_name", "select", "tokenizer", "tracking_project",
 }  # fmt: skip
 "Settings that may differ between machines, or that the run's fingerprint covers."
 

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of each step: `metrics.jsonl`, TensorBoard on request, and a line for listeners."""
+"""Metrics of each step: `metrics.jsonl`, trackers on request, and a line for listeners."""
 
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from node0.files import narrow, open_to_append
+from node0.files import open_to_append
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.evaluate import Validation
-from node0.finetune.training.plan.tensorboard import require_tensorboard
+from node0.finetune.training.trackers.tracker import End, Tracker
 from node0.loglines import TRAINING_LOSS
 
 SCALARS = (
     "loss", "val_loss", "val_margin", "val_accuracy", "val_chosen_logp", "lr", "grad_norm",
     "tokens_per_second",
 )  # fmt: skip
-"Fields of a record that TensorBoard draws."
+"Fields of a record that trackers draw."
 
 logger = logging.getLogger(__name__)
 
@@ -72,17 +71,9 @@ class StepRecord:
         """The fields that have a value."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-
-class EventWriter(Protocol):
-    """The part of TensorBoard's `SummaryWriter` that is used."""
-
-    def add_scalar(self, tag: str, value: float, step: int) -> None:
-        """Record one value."""
-        ...
-
-    def close(self) -> None:
-        """Flush and close."""
-        ...
+    def scalars(self) -> dict[str, float]:
+        """Those of them that trackers draw."""
+        return {name: value for name, value in self.to_dict().items() if name in SCALARS}
 
 
 class Metrics:
@@ -93,10 +84,10 @@ class Metrics:
         run: RunDirectory,
         *,
         watch: Callable[[StepRecord], None] | None = None,
-        tensorboard: bool = False,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self._watch = watch
-        self._events = open_events(run.events) if tensorboard else None
+        self._trackers = trackers
         self._file = open_to_append(run.metrics_file)
 
     def __enter__(self) -> "Metrics":
@@ -106,8 +97,8 @@ class Metrics:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        if self._events is not None:
-            self._events.close()
+        for tracker in self._trackers:
+            tracker.close(_end(kind))
 
     def write(self, record: StepRecord) -> None:
         """Append one record; logs `Training loss:` for steps that trained."""
@@ -115,21 +106,13 @@ class Metrics:
         self._file.flush()
         if record.step:
             logger.info(TRAINING_LOSS.write(math.nan if record.loss is None else record.loss))
-        if self._events is not None:
-            for name in SCALARS:
-                value = getattr(record, name)
-                if value is not None:
-                    self._events.add_scalar(name, value, record.step)
+        for tracker in self._trackers:
+            tracker.log(record.step, record.scalars())
         if self._watch is not None:
             self._watch(record)
 
 
-def open_events(directory: Path) -> EventWriter:
-    """A TensorBoard writer below `directory`."""
-    require_tensorboard()
-    from torch.utils.tensorboard.writer import SummaryWriter  # an optional package, looked for just now
-
-    writer: EventWriter = SummaryWriter(str(directory))
-    for path in (directory, *directory.iterdir()):
-        narrow(path)
-    return writer
+def _end(error: type[BaseException] | None) -> End:
+    if error is None:
+        return "finished"
+    return "interrupted" if issubclass(error, KeyboardInterrupt) else "failed"

@@ -7,7 +7,7 @@ from pathlib import Path
 from node0.errors import ConfigError
 from node0.finetune.config import FineTuneConfig
 from node0.finetune.run_dir import RunDirectory
-from node0.finetune.training.plan.tensorboard import require_tensorboard
+from node0.finetune.training.plan.tracker_support import require_trackers
 from node0.lora.lora_config import ALL_LINEAR, LoRAConfig
 from node0.models.base_model import BaseModelDir, fresh_digest
 from node0.models.hf.hf_arguments import HFArguments
@@ -108,8 +108,7 @@ def describe_stage(args: LlamaArguments | HFArguments, lora: LoRAConfig | None) 
 
 
 def _refuse_contradictions(config: FineTuneConfig) -> None:
-    if config.tensorboard:
-        require_tensorboard()
+    require_trackers(config)
     if config.base_model is None and config.fresh_model is None:
         raise ConfigError("no model to train; give --base-model DIR|HUB_ID, or fresh_model in the YAML file")
     if config.base_model is None and config.lora is not None:

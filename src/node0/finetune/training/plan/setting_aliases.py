@@ -43,6 +43,14 @@ ALIASES = {
     "save_total_limit": "keep_last",
     "load_best_model_at_end": "keep_best",
     "beta": "dpo_beta",
+    "tensorboard": "report_to",
+    "use_tensorboard": "report_to",
+    "use_wandb": "report_to",
+    "use_mlflow": "report_to",
+    "wandb_project": "tracking_project",
+    "mlflow_experiment_name": "tracking_project",
+    "wandb_name": "run_name",
+    "mlflow_run_name": "run_name",
     "bnb_4bit_quant_type": "quantize",
     "load_in_4bit": "quantize",
     "quantization_bit": "quantize",
@@ -63,6 +71,10 @@ ALIASES = {
 VALUES: dict[str, dict[object, object]] = {
     "load_in_4bit": {True: "nf4", False: None},
     "quantization_bit": {4: "nf4", None: None},
+    "tensorboard": {True: ["tensorboard"], False: []},
+    "use_tensorboard": {True: ["tensorboard"], False: []},
+    "use_wandb": {True: ["wandb"], False: []},
+    "use_mlflow": {True: ["mlflow"], False: []},
 }
 "Of a name of theirs, the values that mean another thing -> ours."
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
 
+import pytest
+
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.evaluate import Validation
 from node0.finetune.training.output.metrics import Metrics, StepRecord
@@ -63,3 +65,37 @@ def test_what_a_validation_has_found_stands_in_the_record_of_its_step():
         "skipped": False,
     }
     assert "val_margin" not in StepRecord(step=3).validated(Validation(loss=0.5)).to_dict()
+
+
+class Listener:
+    """A tracker that keeps what it is told."""
+
+    place = "here"
+
+    def __init__(self):
+        self.told, self.ends = [], []
+
+    def log(self, step, values):
+        self.told.append((step, values))
+
+    def close(self, end):
+        self.ends.append(end)
+
+
+def test_each_tracker_is_told_the_figures_that_a_step_has_and_how_the_run_ended(tmp_path):
+    listeners = [Listener(), Listener()]
+    with Metrics(RunDirectory(tmp_path), trackers=listeners) as metrics:
+        metrics.write(StepRecord(step=0, val_loss=3.0))
+        metrics.write(StepRecord(step=1, loss=2.5, lr=0.0, n_tokens=7))
+
+    assert [one.told for one in listeners] == [[(0, {"val_loss": 3.0}), (1, {"loss": 2.5, "lr": 0.0})]] * 2
+    assert [one.ends for one in listeners] == [["finished"]] * 2
+
+
+@pytest.mark.parametrize(("error", "end"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")])
+def test_trackers_are_told_of_an_end_before_the_end(error, end, tmp_path):
+    listener = Listener()
+    with pytest.raises(error), Metrics(RunDirectory(tmp_path), trackers=[listener]):
+        raise error
+
+    assert listener.ends == [end]

@@ -113,3 +113,17 @@ def test_a_layer_whose_name_is_no_word_is_left_to_be_refused(name: object) -> No
     read = in_our_names({"lora": {"target_modules": ["q_proj", name]}}, source="x.yaml")
 
     assert read == {"lora": {"target_modules": ["wq", name]}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "ours"),
+    [
+        ({"tensorboard": True}, {"report_to": ["tensorboard"]}),
+        ({"tensorboard": False}, {"report_to": []}),
+        ({"use_wandb": True, "wandb_project": "p"}, {"report_to": ["wandb"], "tracking_project": "p"}),
+        ({"use_mlflow": True, "mlflow_run_name": "r"}, {"report_to": ["mlflow"], "run_name": "r"}),
+    ],
+    ids=str,
+)
+def test_switches_of_a_single_tracker_are_read(typed: dict[str, object], ours: dict[str, object]) -> None:
+    assert in_our_names(typed, source="flag") == ours
