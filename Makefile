@@ -111,7 +111,7 @@ $(RUN_DEPS): pyproject.toml $(LOCK) | $(VENV)/bin/python
 
 $(DEV_DEPS): $(RUN_DEPS)
 	@start=$$(date +%s); \
-	$(BIN)/python -m pip install -q -c $(LOCK) -e '.[finetune,gguf,nf4,serve,swarm,tensorboard,oracles]' --group dev && \
+	$(BIN)/python -m pip install -q -c $(LOCK) -e '.[finetune,gguf,nf4,serve,swarm,tensorboard,wandb,mlflow,oracles]' --group dev && \
 	$(BIN)/python -m pip check && \
 	$(BIN)/python tests/integration/make_transformers4.py && \
 	echo "installed in $$(( $$(date +%s) - start )) s" && touch $@
