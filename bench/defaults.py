@@ -183,7 +183,10 @@ def _base(name: str, root: Path) -> Path:
         "max_length": 1024,
     }
     if name == "gemma3_text":
-        origin = {"base_model": str(_random_model(name, root / name / "random")), "lora": None}
+        origin: dict[str, Any] = {
+            "base_model": str(_random_model(name, root / name / "random")),
+            "lora": None,
+        }
     else:
         made = {"class_name": "node0.models.llama.arguments.LlamaArguments", "init_args": BASES[name]}
         origin = {"fresh_model": made}
@@ -197,7 +200,8 @@ def _random_model(name: str, directory: Path) -> Path:
     """A model of a family that transformers computes, before it has read anything."""
     if not directory.is_dir():
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **BASES[name]))
+        config = AutoConfig.for_model(name, **BASES[name])
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]  # of transformers
         model.save_pretrained(directory)
     return directory
 

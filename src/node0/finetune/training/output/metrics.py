@@ -12,7 +12,7 @@ from typing import Any
 from node0.files import open_to_append
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.evaluate import Validation
-from node0.finetune.training.trackers.tracker import End, Tracker
+from node0.finetune.training.trackers.tracker import End, Reporter
 from node0.loglines import TRAINING_LOSS
 
 SCALARS = (
@@ -84,7 +84,7 @@ class Metrics:
         run: RunDirectory,
         *,
         watch: Callable[[StepRecord], None] | None = None,
-        trackers: Sequence[Tracker] = (),
+        trackers: Sequence[Reporter] = (),
     ) -> None:
         self._watch = watch
         self._trackers = trackers

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning rate and warm-up of a run that names none: from what it trains, and from how long.
 
-An adapter wants about ten times the rate of all weights, and the narrower the model the more; the numbers and
-their sources are in ADR 219.
+An adapter wants about ten times the rate of all weights, more on a narrow model and in a short run; the
+numbers and their sources are in ADR 219 and 258.
 """
 
 import math
@@ -18,6 +18,12 @@ ADAPTER_WIDTH = 2000
 
 WIDTH_POWER = 0.78
 "How the rate falls with the width, from the same fit."
+
+SHORT_RUN = 100
+"Steps up to which a run wants the whole of `SHORT_RUN_GAIN` more; from there on it falls with the steps."
+
+SHORT_RUN_GAIN = 0.5
+"From the same source: 15 times the rate of all weights in runs of a hundred steps, 10 in long ones."
 
 HIGHEST_RATE = 1e-2
 "Beyond it AdamW's steps are larger than the weights that they change."
@@ -36,20 +42,38 @@ def with_rate(config: FineTuneConfig, args: LlamaArguments | HFArguments, total_
     """
     chosen: dict[str, float] = {}
     if config.num_warmup_steps is None:
-        # The last step is never one of the warm-up, whose first has rate 0.
-        chosen["num_warmup_steps"] = min(math.ceil(config.warmup_share * total_steps), total_steps - 1)
-    return with_peak_rate(config, args).model_copy(update=chosen)
+        chosen["num_warmup_steps"] = _warmup_steps(config.warmup_share, total_steps)
+    return with_peak_rate(config, args, total_steps=total_steps).model_copy(update=chosen)
 
 
-def with_peak_rate(config: FineTuneConfig, args: LlamaArguments | HFArguments) -> FineTuneConfig:
-    """The settings with the learning rate as a number, for who writes them down before the corpus is read."""
+def with_peak_rate(
+    config: FineTuneConfig, args: LlamaArguments | HFArguments, *, total_steps: int | None = None
+) -> FineTuneConfig:
+    """The settings with the learning rate as a number.
+
+    total_steps: None for who writes settings down before the corpus is read; the rate is that of a long run.
+    """
     if config.lora is None or "lr" in config.model_fields_set:
         return config
-    return config.model_copy(update={"lr": adapter_rate(args.hidden_dim, config.mode)})
+    return config.model_copy(
+        update={"lr": adapter_rate(args.hidden_dim, config.mode, total_steps=total_steps)}
+    )
 
 
-def adapter_rate(width: int, mode: str = "sft") -> float:
-    """Peak learning rate of an adapter on a model of this width, in two digits."""
+def adapter_rate(width: int, mode: str = "sft", *, total_steps: int | None = None) -> float:
+    """Peak learning rate of an adapter on a model of this width, in two digits.
+
+    total_steps: of the run; None stands for many.
+    """
     rate = ADAPTER_RATE * (ADAPTER_WIDTH / width) ** WIDTH_POWER
-    share = PREFERENCE_SHARE if mode == "dpo" else 1.0
-    return float(f"{share * min(HIGHEST_RATE, rate):.1e}")
+    if mode == "dpo":
+        return float(f"{PREFERENCE_SHARE * min(HIGHEST_RATE, rate):.1e}")
+    gain = 0.0 if total_steps is None else SHORT_RUN_GAIN * min(1.0, SHORT_RUN / total_steps)
+    return float(f"{min(HIGHEST_RATE, rate * (1 + gain)):.1e}")
+
+
+def _warmup_steps(share: float, total_steps: int) -> int:
+    """That share of the steps, but never the last one, and none where it would be one."""
+    # The first step of a warm-up has rate 0, as in transformers: alone it warms nothing up.
+    steps = min(math.ceil(share * total_steps), total_steps - 1)
+    return 0 if steps == 1 else steps

@@ -14,13 +14,8 @@ End = Literal["finished", "interrupted", "failed"]
 Setting = str | int | float | bool | None
 
 
-class Tracker(Protocol):
-    """Takes the figures of a run. Whatever it raises, training goes on without it."""
-
-    @property
-    def place(self) -> str:
-        """Where a person finds the run."""
-        ...
+class Reporter(Protocol):
+    """Takes the figures of a run."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Take the figures of one step; after a resume, steps may come again."""
@@ -28,6 +23,15 @@ class Tracker(Protocol):
 
     def close(self, end: End) -> None:
         """Send what is left, and say how the run ended."""
+        ...
+
+
+class Tracker(Reporter, Protocol):
+    """One that works by a library. Whatever it raises, training goes on without it."""
+
+    @property
+    def place(self) -> str:
+        """Where a person finds the run."""
         ...
 
 
