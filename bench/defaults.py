@@ -20,6 +20,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import shutil
 import sys
 import time
@@ -68,6 +69,7 @@ BASES: dict[str, dict[str, Any]] = {
 
 RATES = (1e-3, 4e-3, 8e-3, 1.6e-2)
 WARMUPS = (0.0, 0.05, 0.25)
+"Shares of the steps, rounded up."
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _compare(name: str, root: Path) -> int:
     _print("default", default)
     swept = []
     for rate, share in product(RATES, WARMUPS):
-        swept.append(_point(name, root, base, {"lr": rate, "warmup_share": share}))
+        # In steps: a share would be rounded as the default is, which is compared with others here.
+        steps = math.ceil(share * default.steps)
+        swept.append(_point(name, root, base, {"lr": rate, "num_warmup_steps": steps}))
         _print(f"{share:.0%}", swept[-1])
     best = min(swept, key=lambda point: point.loss)
     above, fall = default.loss / best.loss, (default.before - default.loss) / (best.before - best.loss)
