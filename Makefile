@@ -62,8 +62,8 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	$(BIN)/python bench/swarm_vs_hivemind_moe.py
 	$(BIN)/python bench/wan.py
 
-attack: setup  ## Attack every reader, the server and the disk for ten minutes, and print what fell (SEED=1)
-	PYTHONPATH=src:examples OMP_NUM_THREADS=1 $(BIN)/python -m attack --seed $(or $(SEED),1)
+attack: setup  ## Attack every reader, the server and the disk and print what fell (SEED=1 MINUTES=10)
+	PYTHONPATH=src:examples OMP_NUM_THREADS=1 $(BIN)/python -m attack --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)
 
 bench-gguf: setup  ## Measure every GGUF format with llama.cpp (`make engines` first)
 	PYTHONPATH=examples $(BIN)/python bench/gguf_formats.py

@@ -30,16 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.replay:
         replay(READERS[chosen[0].name], options.replay.read_bytes())
         return 0
-    print(f"seed {options.seed}; {options.seconds:g} s for {len(chosen)} rounds")
+    seconds = 60 * options.minutes / len(chosen)
+    print(f"seed {options.seed}; {options.minutes:g} minutes for {len(chosen)} rounds", flush=True)
     print(f"{'round':<22} {'tried':>7} {'refused':>8} {'fell':>5} {'s':>5}")
-    fell = sum(_made(each, options.seed, options.seconds / len(chosen), options.kept) for each in chosen)
+    fell = sum(_made(each, options.seed, seconds, options.kept) for each in chosen)
     print(f"{fell} fell" if fell else "nothing fell")
     return int(bool(fell))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m attack", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600.0, help="for all rounds together")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for all rounds together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--round", action="append", default=[], help="only this one; repeatable")
     parser.add_argument("--kept", type=Path, default=KEPT, help="where documents go that something fell over")

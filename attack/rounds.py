@@ -7,9 +7,16 @@ from pathlib import Path
 
 from attack.disk import full_disk, read_only
 from attack.fuzz import Reader, fuzz
-from attack.readers import corpus_readers, model_readers, settings_readers, swarm_readers
+from attack.readers import (
+    corpus_readers,
+    harness_readers,
+    model_readers,
+    settings_readers,
+    swarm_readers,
+    town_readers,
+)
 from attack.round import Round
-from attack.served import served
+from attack.served import desk, served
 
 
 def _said(work: Callable[..., object]) -> str:
@@ -19,6 +26,12 @@ def _said(work: Callable[..., object]) -> str:
 
 READERS: dict[str, Callable[[Path], Reader]] = {
     "transcripts": corpus_readers.transcripts,
+    "Codex rollouts": harness_readers.codex,
+    "Gemini sessions": harness_readers.gemini,
+    "pi sessions": harness_readers.pi,
+    "opencode database": harness_readers.opencode_database,
+    "opencode files": harness_readers.opencode_files,
+    "opencode exports": harness_readers.opencode_export,
     "entries": corpus_readers.entries,
     "examples": corpus_readers.examples,
     "added entries": corpus_readers.added,
@@ -26,6 +39,13 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "collector state": corpus_readers.collector_state,
     "beads": corpus_readers.beads,
     "retract list": corpus_readers.retractions,
+    "review decisions": town_readers.decisions,
+    "found secrets": town_readers.found_secrets,
+    "machine stores": town_readers.machine_stores,
+    "overseer": town_readers.overseer,
+    "conventions": town_readers.conventions,
+    "registry rows": town_readers.registry_rows,
+    "store file": town_readers.store_files,
     "training YAML": settings_readers.training_file,
     "run.json": settings_readers.run_file,
     "scrub settings": settings_readers.scrub_settings,
@@ -49,6 +69,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
 ROUNDS: tuple[Round, ...] = (
     *(Round(name, _said(make), partial(fuzz, make)) for name, make in READERS.items()),
     Round("HTTP", _said(served), served),
+    Round("desk", _said(desk), desk),
     Round("full disk", _said(full_disk), full_disk),
     Round("read-only disk", _said(read_only), read_only),
 )

@@ -1,40 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`node0 serve` on loopback is sent what no client sends: it answers, never with 500, and lives on."""
+"""The doors that answer HTTP: `node0 serve`, which takes JSON, and `node0 desk`, which takes forms."""
 
-import re
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from contextlib import suppress
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from attack.mutations import as_json, mutated_bytes, mutated_tree
-from attack.round import Chance, Fall, Outcome
+from attack.door import Address, Door, attacked, request
+from attack.mutations import PIECES, VALUES, as_json, mutated_bytes, mutated_tree
+from attack.readers.corpus_readers import ENTRY
+from attack.round import Chance, Outcome
+from node0.commands.desk.web.desk_access import form_token
+from node0.finetune.corpus.schema import CorpusEntry
+from node0.finetune.corpus.store import CorpusStore
+from node0.town import Town
 
 BASE = Path(__file__).parents[1] / "examples" / "base"
-START = [
-    sys.executable,
-    "-c",
-    "import sys; from node0.cli import main; sys.exit(main())",
-    "serve",
-    "--port",
-    "0",
-]
-READY_SECONDS, ANSWER_SECONDS = 120.0, 60.0
-SILENCE = 3.0
-"Seconds after which whoever sent half a request hangs up."
-
 _CALL = {"id": "c", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
 _TOOL = {"type": "function", "function": {"name": "ls", "description": "d", "parameters": {"type": "object"}}}
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: Mapping[str, Mapping[str, Any]] = {
     "/v1/chat/completions": {
         "model": "tiny", "max_tokens": 2, "temperature": 0.5, "stop": ["x"], "n": 1, "stream": False,
         "messages": [{"role": "system", "content": "s"},
@@ -49,102 +37,111 @@ BODIES: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "u"}]}],
         "tools": [{"name": "ls", "description": "d", "input_schema": {"type": "object"}}],
     },
+    "/v1/messages/count_tokens": {
+        "model": "tiny", "system": "s", "messages": [{"role": "user", "content": "u"}],
+    },
     "/v1/completions": {"model": "tiny", "prompt": "p", "max_tokens": 2, "logprobs": 1, "seed": 1},
 }  # fmt: skip
+JSON = "Content-Type: application/json"
+FORM = "Content-Type: application/x-www-form-urlencoded"
+PAGES: Sequence[tuple[str, Mapping[str, str]]] = (
+    ("/corpus", {"role": "deacon", "outcome": "success", "q": "pier", "page": "1"}),
+    ("/corpus/one", {"view": "tokens"}), ("/review", {"page": "1"}), ("/runs", {"page": "1"}),
+    ("/runs/gt-1", {}), ("/versions", {}), ("/versions/deacon:1", {}), ("/versions/deacon:1/reports/1", {}),
+    ("/live", {}), ("/live/hq-deacon", {"at": "0"}), ("/savings", {"role": "deacon"}),
+)  # fmt: skip
+"Pages of the desk, with what may be asked of them."
+
+FORMS: Sequence[tuple[str, Mapping[str, str]]] = (
+    ("/review", {"entry": "two", "decision": "accept"}),
+    ("/versions/deacon:1/candidate", {"reason": "x"}),
+)
 
 
 def served(chance: Chance) -> Outcome:
-    """Send mutated bodies and mutated heads until the time is over."""
-    outcome = Outcome()
-    with subprocess.Popen([*START, "--model", f"tiny={BASE}"], stderr=subprocess.PIPE, text=True) as process:
-        said: list[str] = []
-        reader = threading.Thread(target=_read, args=(process, said))
-        reader.start()
-        try:
-            if (port := _port(process, said)) is None:
-                outcome.falls.append(Fall(f"it did not start: {' '.join(said)[-300:]}"))
-            else:
-                _attack(outcome, port, chance, until=time.monotonic() + chance.seconds)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            _require_end(outcome, process)
-            reader.join()
-    if any("Traceback" in line for line in said):
-        outcome.falls.append(Fall("a traceback in its log"))
-    return outcome
-
-
-def _attack(outcome: Outcome, port: int, chance: Chance, *, until: float) -> None:
-    bodies = [mutated_tree([body], as_json).map(partial(_request, path)) for path, body in BODIES.items()]
-    heads = mutated_bytes([_request(path, as_json(body)) for path, body in BODIES.items()])
-    number = chance.seed * 1000
-
-    @settings(
-        max_examples=100, deadline=None, database=None, phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(st.one_of(*bodies, heads))
-    def attempt(data: bytes) -> None:
-        if time.monotonic() < until and not outcome.falls:
-            outcome.tried += 1
-            status = _answered(port, data, seconds=SILENCE)
-            outcome.refused += status is None or 400 <= status < 500
-            if status is not None and status >= 500 and status not in (503, 529):
-                outcome.falls.append(Fall(f"status {status}", data))
-
-    while True:
-        number += 1
-        seed(number)(attempt)()
-        if time.monotonic() >= until or outcome.falls:
-            break
-    if _answered(port, _request("/v1/completions", as_json(BODIES["/v1/completions"]))) != 200:
-        outcome.falls.append(Fall("afterwards it does not answer"))
-
-
-def _request(path: str, body: bytes) -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    """`node0 serve` is sent mutated bodies and heads."""
+    bodies = [mutated_tree([body], as_json).map(partial(_post, path)) for path, body in BODIES.items()]
+    heads = mutated_bytes([_post(path, as_json(body)) for path, body in BODIES.items()])
+    good = _post("/v1/completions", as_json(BODIES["/v1/completions"]))
+    door = Door(
+        ["serve", "--port", "0", "--model", f"tiny={BASE}"],
+        lambda address: st.one_of(*bodies, heads),
+        lambda address: good,
     )
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return attacked(door, chance)
 
 
-def _answered(port: int, data: bytes, *, seconds: float = ANSWER_SECONDS) -> int | None:
-    """The status; None where there is none, as what is half a request deserves."""
-    found = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection, suppress(OSError):
-        connection.sendall(data)
-        while piece := connection.recv(1 << 16):
-            found += piece
-    match = re.match(rb"HTTP/1\.1 (\d{3})", found)
-    return int(match[1]) if match else None
+def desk(chance: Chance) -> Outcome:
+    """`node0 desk` is asked for pages that are none, with odd words, forms and heads."""
+    town = Town(chance.place / "town")
+    (town.root / "mayor").mkdir(parents=True)
+    (town.root / "mayor" / "town.json").write_text("{}")
+    store = CorpusStore(town)
+    store.add(CorpusEntry.model_validate(ENTRY))
+    store.add(CorpusEntry.model_validate(ENTRY | {"id": "two", "quarantined": True}))
+    command = ["desk", "--port", "0", "--town", str(town.root), "--tokenizer", str(BASE)]
+    return attacked(Door(command, _asked, _first_page, _by_strangers), chance)
 
 
-def _read(process: "subprocess.Popen[str]", said: list[str]) -> None:
-    assert process.stderr is not None
-    said.extend(iter(process.stderr.readline, ""))
+def _post(path: str, body: bytes) -> bytes:
+    return request("POST", path, body, JSON)
 
 
-def _port(process: "subprocess.Popen[str]", said: list[str]) -> int | None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", " ".join(said))
-        if (
-            found
-            and _answered(
-                int(found[1]), b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-            )
-            == 200
-        ):
-            return int(found[1])
-        time.sleep(0.2)
-    return None
+def _cookie(address: Address, token: str = "") -> str:
+    return f"Cookie: node0-desk-{address.port}={token or address.token}"
 
 
-def _require_end(outcome: Outcome, process: "subprocess.Popen[str]") -> None:
-    try:
-        code = process.wait(ANSWER_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
-    if code != 0:
-        outcome.falls.append(Fall(f"it ended with {code}"))
+def _first_page(address: Address) -> bytes:
+    return request("GET", "/corpus", b"", _cookie(address))
+
+
+def _asked(address: Address) -> st.SearchStrategy[bytes]:
+    cookie = _cookie(address)
+    whole = [request("GET", f"{path}?{urlencode(asked)}", b"", cookie) for path, asked in PAGES]
+    whole += [_posted(address, path, fields) for path, fields in FORMS]
+    return st.one_of(
+        st.builds(partial(_page, cookie), st.sampled_from(PAGES), _WORDS, _WORDS),
+        st.builds(partial(_form, address), st.sampled_from(FORMS), _WORDS, _WORDS, st.integers(0, 2)),
+        mutated_bytes(whole),
+    )
+
+
+_WORDS = (
+    st.sampled_from([value if isinstance(value, str) else json.dumps(value)[:500] for value in VALUES])
+    .map(lambda text: quote(text.encode("utf-8", "surrogatepass")[:20_000], safe=""))
+    .flatmap(lambda text: st.sampled_from([text, text, *(quote(piece[:2000]) for piece in PIECES)]))
+)
+"Values of the mutation corpus as words of an address."
+
+
+def _page(cookie: str, page: tuple[str, Mapping[str, str]], word: str, other: str) -> bytes:
+    path, asked = page
+    query = "&".join(f"{name}={word}" for name in asked)
+    # The last part of the path names something; it is changed too.
+    return request("GET", f"{path.rpartition('/')[0] or path}/{other}?{query}", b"", cookie)
+
+
+def _form(address: Address, form: tuple[str, Mapping[str, str]], word: str, other: str, number: int) -> bytes:
+    path, fields = form
+    pairs = [
+        f"{name}={value if place == number else word}" for place, (name, value) in enumerate(fields.items())
+    ]
+    body = "&".join([*pairs, f"form_token={form_token(address.token)}", f"{other}={word}"]).encode()
+    return request("POST", path, body, FORM, _cookie(address))
+
+
+def _posted(address: Address, path: str, fields: Mapping[str, str], *headers: str) -> bytes:
+    body = urlencode({**fields, "form_token": form_token(address.token)}).encode()
+    return request("POST", path, body, FORM, *(headers or [_cookie(address)]))
+
+
+def _by_strangers(address: Address) -> Iterable[bytes]:
+    """Pages and forms without the token, with another one, and for another site."""
+    for path, _ in PAGES:
+        yield request("GET", path)
+        yield request("GET", path, b"", _cookie(address, "x" * 43))
+        yield request("GET", f"{path}?token={'0' * len(address.token)}")
+    for path, fields in FORMS:
+        yield _posted(address, path, fields, "Origin: http://pier.example")
+        yield _posted(address, path, fields, _cookie(address), "Origin: http://pier.example")
+        yield request("POST", path, urlencode(fields).encode(), FORM, _cookie(address))

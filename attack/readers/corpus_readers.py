@@ -3,12 +3,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from attack.fuzz import Reader
 from attack.mutations import as_json, as_lines, mutated_tree
+from attack.readers.kept_entries import require_whole
 from node0.finetune.corpus.collect.collector_state import CollectorState
 from node0.finetune.corpus.collector import CorpusCollector
 from node0.finetune.corpus.exchange.curated import read_curated
@@ -59,7 +59,7 @@ def transcripts(place: Path) -> Reader:
     def read(data: bytes) -> None:
         file.write_bytes(data)
         collector.collect_transcript(file, "deacon")
-        _require_whole(store, good)
+        require_whole(store, good)
 
     return Reader(mutated_tree([_rows(path) for path in sessions], as_lines), read)
 
@@ -78,7 +78,7 @@ def entries(place: Path) -> Reader:
         audit(store, scrubber)
         for form in ("chatml", "sharegpt", "anthropic", "openai", "messages"):
             list(export_lines(store.entries(), form, Counter()))  # type: ignore[arg-type]  # some are none
-        _require_whole(store, {"good"})
+        require_whole(store, {"good"})
 
     return Reader(mutated_tree(seeds, as_json), read)
 
@@ -185,9 +185,3 @@ def _sessions(place: Path) -> list[Path]:
 
 def _rows(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def _require_whole(store: CorpusStore, good: Iterable[str]) -> None:
-    lost = {*good} - {entry.id for entry in store.entries()}
-    if lost:
-        raise AssertionError(f"an entry is lost: {min(lost)}")

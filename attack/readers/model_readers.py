@@ -75,19 +75,19 @@ def chat_template(place: Path) -> Reader:
 
 def adapter_config(place: Path) -> Reader:
     """adapter_config.json."""
-    adapter = _adapter(place)
+    adapter = make_adapter(place)
     return _file_of(adapter / "adapter_config.json", lambda: read_peft(adapter))
 
 
 def adapter_weights(place: Path) -> Reader:
     """An adapter's weights."""
-    adapter = _adapter(place)
+    adapter = make_adapter(place)
     return _bytes_of(adapter / "adapter_model.safetensors", lambda: read_peft(adapter), most=1500)
 
 
 def manifest(place: Path) -> Reader:
     """The manifest of a run that has ended, any change of which is refused."""
-    run = RunDirectory(_adapter(place))
+    run = RunDirectory(make_adapter(place))
     write_manifest(run.root, {"base_digest": "b", "corpus_hash": "c"})
     whole = run.read_manifest()
 
@@ -148,11 +148,15 @@ def _tokenizer(place: Path) -> Path:
     return directory
 
 
-def _adapter(place: Path) -> Path:
+def make_adapter(place: Path) -> Path:
+    """An adapter over a base beside it, below a directory."""
     stages = build_stages(ARGS, 1, seed=1)
     apply_lora(stages[0], LoRAConfig(rank=2, alpha=4, dropout=0, target_modules=["wq"]))
     export_base(build_stages(ARGS, 1, seed=1), place / "base")
     export_peft(
-        stages, place / "adapter", base_name="../base", base_digest=resolve_base(place / "base").digest
+        stages,
+        place / "adapter",
+        base_name=str(place / "base"),
+        base_digest=resolve_base(place / "base").digest,
     )
     return place / "adapter"

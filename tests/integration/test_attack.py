@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), s
 def test_readers_hold_against_mutated_documents_of_one_seed(tmp_path: Path) -> None:
     named = [word for name in READERS for word in ("--round", name)]
     done = subprocess.run(
-        [sys.executable, "-m", "attack", "--seed", "16", "--seconds", "20", "--kept", str(tmp_path), *named],
+        [sys.executable, "-m", "attack", "--seed", "16", "--minutes", "0.4", "--kept", str(tmp_path), *named],
         cwd=ROOT,
         env=ENVIRONMENT,
         capture_output=True,

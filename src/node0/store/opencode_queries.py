@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of opencode's own database, `opencode.db`: its sessions, their messages, and parts of these.
 
-Read only, in one snapshot, while opencode may be at work. Seen with opencode 1.18.33: tables `session` (id,
-parent_id, directory, revert, time_created in ms), `message` (id, session_id, time_created, data) and `part`
-(id, message_id, session_id, time_updated, data), where `data` is JSON.
+Read only, in one snapshot, while opencode may be at work. Who wrote the file is not known: tables are read,
+no view in their place, and what a question computes and answers is bounded by what the file can hold. Seen
+with opencode 1.18.33: tables `session` (id, parent_id, directory, revert, time_created in ms), `message` (id,
+session_id, time_created, data) and `part` (id, message_id, session_id, time_updated, data); `data` is JSON.
 """
 
 import contextlib
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BUSY_SECONDS = 10
+STEPS = 100_000
+"Of SQLite's machine between two looks at what was done."
+
+STEPS_OF_BYTE = 20
+"Steps until the next row, for each byte of the file, and `LEAST_STEPS` more: a scan and a sort take fewer."
+
+LEAST_STEPS = 10_000_000
+BYTES_OF_ROW = 4
+"A row takes more."
+
+LEAST_ROWS = 1000
+LEAST_LENGTH = 1 << 20
+"Bytes that a value may always have; none is larger than the file."
+
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
 
 SESSIONS = "SELECT id, parent_id, directory, revert, time_created FROM session ORDER BY time_created, id"
 MESSAGES = (
@@ -66,6 +83,15 @@ class OpencodeQueries:
         self._longest = longest
         with self._translated():
             self._db = _opened(path)
+        size = sum(file.stat().st_size for file in (path, _log(path)) if file.is_file())
+        self._most_rows = LEAST_ROWS + size // BYTES_OF_ROW
+        self._most_looks = (LEAST_STEPS + STEPS_OF_BYTE * size) // STEPS
+        self._looks = 0
+        self._db.set_progress_handler(self._is_too_much, STEPS)
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(LEAST_LENGTH, size))
+        if missing := {"session", "message", "part"} - {name for (name,) in self._rows(TABLES)}:
+            self.close()
+            raise _unreadable(path, f"it has no table {min(missing)}")
 
     def close(self) -> None:
         """End the snapshot."""
@@ -73,33 +99,43 @@ class OpencodeQueries:
 
     def sessions(self) -> list[SessionRow]:
         """Every session, oldest first."""
-        with self._translated():
-            return [_session(row) for row in self._db.execute(SESSIONS)]
+        return [_session(row) for row in self._rows(SESSIONS)]
 
     def state(self, sessions: Sequence[str]) -> PartsState:
         """The state of these sessions together."""
-        with self._translated():
-            (row,) = self._db.execute(STATE, [json.dumps(list(sessions))])
-            return PartsState(*map(int, row))
+        (row,) = self._rows(STATE, json.dumps(list(sessions)))
+        return PartsState(*(value if isinstance(value, int) else 0 for value in row))
 
     def messages(self, session: str) -> Iterator[tuple[str, str | None]]:
         """Ids and JSON of a session's messages, oldest first; None for JSON that is too long."""
-        with self._translated():
-            for name, data in self._db.execute(MESSAGES, [self._longest, session]):
-                yield str(name), data
+        for name, data in self._rows(MESSAGES, self._longest, session):
+            yield str(name), data
 
     def parts(self, message: str) -> Iterator[str | None]:
         """The JSON of a message's parts in order; None for one that is too long."""
+        for (data,) in self._rows(PARTS, self._longest, message):
+            yield data
+
+    def _rows(self, question: str, *values: object) -> Iterator[Sequence[Any]]:
+        """The rows of an answer; a file in which pages lead back to themselves has no more than others."""
         with self._translated():
-            for (data,) in self._db.execute(PARTS, [self._longest, message]):
-                yield data
+            for number, row in enumerate(self._db.execute(question, values)):
+                if number > self._most_rows:
+                    raise sqlite3.DatabaseError("it has more rows than it can hold")
+                self._looks = 0
+                yield row
+
+    def _is_too_much(self) -> bool:
+        """Whether SQLite has done more since the last row than the file takes; True ends the question."""
+        self._looks += 1
+        return self._looks > self._most_looks
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise OSError(f"{self._path} cannot be read as opencode's database: {error}") from error
+            raise _unreadable(self._path, str(error)) from error
 
 
 def _session(row: Sequence[object]) -> SessionRow:
@@ -117,8 +153,16 @@ def _opened(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise FileNotFoundError(f"no database at {path}")
     # Without a log beside it nobody writes, and a directory that is read-only may hold no lock.
-    beside = path.with_name(f"{path.name}-wal").exists()
-    place = f"{path.resolve().as_uri()}?{'mode=ro' if beside else 'immutable=1'}"
+    place = f"{path.resolve().as_uri()}?{'mode=ro' if _log(path).exists() else 'immutable=1'}"
     db = sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     db.execute("BEGIN")
     return db
+
+
+def _log(path: Path) -> Path:
+    """What opencode has written and not yet put into the database itself."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _unreadable(path: Path, why: str) -> OSError:
+    return OSError(errno.EIO, f"it cannot be read as opencode's database ({why})", str(path))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -76,3 +77,81 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         OpencodeQueries(tmp_path / "opencode.db", longest=1)
 
     assert list(tmp_path.iterdir()) == []
+
+
+PAGE = 512
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+SESSION, MESSAGE, PART = (
+    "CREATE TABLE session (id, parent_id, directory, revert, time_created);",
+    "CREATE TABLE message (id, session_id, time_created, data);",
+    "CREATE TABLE part (id, message_id, session_id, time_updated, data);",
+)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        f"CREATE VIEW session AS {ENDLESS} SELECT x, x, x, x, x FROM n;{MESSAGE}{PART}",
+        f"{SESSION}{MESSAGE}CREATE VIEW part AS {ENDLESS} SELECT x AS id, '{{}}' AS data FROM n;",
+        f"{SESSION}{MESSAGE}CREATE VIRTUAL TABLE part USING fts5(id, message_id, data);",
+        f"{SESSION}{MESSAGE}",
+    ],
+)
+def test_what_stands_in_the_place_of_a_table_is_not_asked(tmp_path: Path, statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "opencode.db")) as made:
+        made.executescript(statements)
+
+    with pytest.raises(OSError, match="it has no table"):
+        OpencodeQueries(tmp_path / "opencode.db", longest=1000)
+
+
+def test_a_value_that_is_computed_takes_no_more_room_than_the_file(tmp_path: Path) -> None:
+    computed = PART.replace("data", "data AS (zeroblob(900000000))")
+    with contextlib.closing(sqlite3.connect(tmp_path / "opencode.db")) as made:
+        made.executescript(f"{SESSION}{MESSAGE}{computed} INSERT INTO part VALUES ('p', 'm', 's', 1);")
+    opened = OpencodeQueries(tmp_path / "opencode.db", longest=1000)
+
+    with pytest.raises(OSError, match="too big"):
+        list(opened.parts("m"))
+
+
+def test_a_tree_of_which_every_branch_is_one_leaf_ends_the_question(tmp_path: Path) -> None:
+    path = tmp_path / "opencode.db"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.executescript(f"PRAGMA page_size = {PAGE}; {SESSION}{MESSAGE}{PART}")
+        made.execute("INSERT INTO session VALUES ('s', '', '', '', 1)")
+        made.commit()
+        (root,) = made.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'session'").fetchone()
+    data = bytearray(path.read_bytes())
+    last, leaf = len(data) // PAGE, data[(root - 1) * PAGE : root * PAGE]
+    # Behind the leaf three pages of branches, each of which leads to the page before it alone.
+    data += leaf + b"".join(_branches(to=last + number) for number in (1, 2, 3))
+    data[(root - 1) * PAGE : root * PAGE] = _branches(to=last + 4)
+    data[28:32] = (last + 4).to_bytes(4, "big")
+    path.write_bytes(data)
+
+    with pytest.raises(OSError, match="interrupted"):
+        OpencodeQueries(path, longest=1000).sessions()
+
+
+def test_an_answer_has_no_more_rows_than_the_file_can_hold(database: Path) -> None:
+    opened = OpencodeQueries(database, longest=1000)
+
+    with pytest.raises(OSError, match="more rows than it can hold"):
+        list(opened._rows(f"{ENDLESS} SELECT x FROM n"))
+
+
+def _branches(*, to: int) -> bytes:
+    """An inner page of a table's tree (SQLite's file format, 1.6), full of branches."""
+    count = (PAGE - 12) // 7
+    begins = [PAGE - 5 * (number + 1) for number in range(count)]
+    head = (
+        bytes([5, 0, 0])
+        + count.to_bytes(2, "big")
+        + begins[-1].to_bytes(2, "big")
+        + b"\0"
+        + to.to_bytes(4, "big")
+    )
+    places = b"".join(begin.to_bytes(2, "big") for begin in begins)
+    cells = (to.to_bytes(4, "big") + b"\1") * count
+    return head + places + bytes(PAGE - len(head + places + cells)) + cells

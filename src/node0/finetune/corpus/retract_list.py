@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from node0.documents.json_document import read_object
 from node0.errors import BadCorpus
 from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.retracted_turns import marks_of
@@ -149,7 +150,7 @@ def _read(path: Path) -> dict[str, Retraction]:
     if not path.is_file():
         return {}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["entries"]
+        rows = read_object(path)["entries"]
         return {name: Retraction.model_validate(row) for name, row in rows.items()}
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = str(error).splitlines()[0]

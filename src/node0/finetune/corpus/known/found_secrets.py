@@ -177,5 +177,5 @@ def _read(file: Path) -> Iterator[Record]:
         try:
             length, at, word, whole = json.loads(line)
             yield Record(int(length), int(at), str(word), str(whole))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
             continue

@@ -13,8 +13,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from node0.documents.json_document import read_object
 from node0.errors import BadCorpus
 from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.schema import CorpusEntry
@@ -43,6 +46,19 @@ class ReviewItem(NamedTuple):
     value: str
     before: str
     after: str
+
+
+Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
+
+
+class _Kept(BaseModel):
+    """The file of decisions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: Hex
+    accepted: list[Hex]
+    redacted: list[Hex]
 
 
 @dataclass
@@ -77,13 +93,16 @@ def read_decisions(root: Path) -> Decisions:
     if not path.is_file():
         return Decisions()
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        key = str(content.pop("key"))
-        return Decisions(key, **{name: set(values) for name, values in content.items()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadCorpus(
-            f"{path} cannot be read ({error}): restore it, or delete it to decide again"
-        ) from error
+        kept = _Kept.model_validate(read_object(path))
+    except ValidationError as error:
+        raise _unreadable(path, f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, str(error)) from None
+    return Decisions(kept.key, set(kept.accepted), set(kept.redacted))
+
+
+def _unreadable(path: Path, why: str) -> BadCorpus:
+    return BadCorpus(f"{path} cannot be read ({why}): restore it, or delete it to decide again")
 
 
 class CurrentDecisions:

@@ -79,7 +79,12 @@ def _block(block: Mapping[str, Any]) -> dict[str, Any] | None:
         case "tool_use":
             given = block.get("input")
             call = {"input": plain(given) if isinstance(given, dict) else {}}
-            return {"type": "tool_use", "id": str(block.get("id")), "name": str(block.get("name")), **call}
+            return {
+                "type": "tool_use",
+                "id": _word(block.get("id")),
+                "name": _word(block.get("name")),
+                **call,
+            }
         case "tool_result":
             return _result(block)
         case "tool_reference":
@@ -92,8 +97,12 @@ def _result(block: Mapping[str, Any]) -> dict[str, Any]:
     content = block.get("content") or ""
     parts = () if isinstance(content, str) else as_blocks(content)
     kept = plain(content) if isinstance(content, str) else [part for item in parts if (part := _block(item))]
-    result = {"type": "tool_result", "tool_use_id": str(block.get("tool_use_id")), "content": kept}
+    result = {"type": "tool_result", "tool_use_id": _word(block.get("tool_use_id")), "content": kept}
     return {**result, "is_error": True} if block.get("is_error") is True else result
+
+
+def _word(value: Any) -> str:
+    return replace_lone_surrogates(str(value))
 
 
 def _text(text: Any) -> dict[str, Any] | None:

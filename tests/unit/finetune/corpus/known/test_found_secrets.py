@@ -98,3 +98,18 @@ def test_a_torn_line_is_passed_over_and_a_place_that_cannot_be_written_is_said(
     blocked.take_news()
     blocked.save()
     assert "cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[Infinity, 0, 'a', 'b']".replace("'", '"'), '[1, 1e999, "a", "b"]', "[" * 100_000, "7", "{}", "\x00"],
+)
+def test_a_line_that_is_no_record_hides_no_other(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "found.jsonl"
+    found = FoundSecrets(key, file)
+    found.learn([VALUE])
+    found.take_news()
+    found.save()
+    file.write_text(f"{line}\n{file.read_text()}")
+
+    assert spans(FoundSecrets(key, file), f"so {VALUE} it is") == [VALUE]

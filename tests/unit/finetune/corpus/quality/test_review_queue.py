@@ -118,8 +118,18 @@ def test_an_entry_that_was_put_there_by_hand_is_shown_too(place: Place) -> None:
     assert not place.store.get("hand").quarantined
 
 
-def test_decisions_that_cannot_be_read_are_refused(place: Place) -> None:
-    (place.store.root / DECISIONS).write_text("{}")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        "[" * 100_000,
+        '{"key": "\\ud800", "accepted": [], "redacted": []}',
+        '{"key": "aa", "accepted": "bb", "redacted": []}',
+        '{"key": "aa", "accepted": [], "redacted": [[]]}',
+    ],
+)
+def test_decisions_that_cannot_be_read_are_refused(place: Place, content: str) -> None:
+    (place.store.root / DECISIONS).write_text(content)
 
     with pytest.raises(BadCorpus, match="restore it"):
         place.scrubber()

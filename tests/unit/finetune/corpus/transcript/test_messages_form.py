@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,17 @@ def test_a_lone_surrogate_is_replaced() -> None:
     (message,) = messages_form(wire).messages
 
     assert message["content"][0]["text"] == "a\ufffdb\U0001f3ed"
+
+
+def test_no_part_of_a_call_or_result_keeps_a_lone_surrogate() -> None:
+    half = "a\ud83db"
+    call = {"type": "tool_use", "id": half, "name": half, "input": {half: half}}
+    result = {"type": "tool_result", "tool_use_id": half, "content": [{"type": "text", "text": half}]}
+
+    rebased = messages_form([{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}])
+
+    assert json.dumps(rebased.messages, ensure_ascii=False).encode()
+    assert rebased.messages[0]["content"][0]["id"] == rebased.messages[1]["content"][0]["tool_use_id"]
 
 
 def test_a_message_left_empty_is_dropped_and_positions_follow() -> None:

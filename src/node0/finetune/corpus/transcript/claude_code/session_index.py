@@ -95,7 +95,7 @@ def index_session(path: Path) -> SessionIndex:
     for place, line in json_objects(path, index.skipped):
         try:
             _index_line(index, place, line)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             index.skipped["malformed line"] += 1
         del line  # before the next one is read: a line may be large
     return index
@@ -127,8 +127,9 @@ def _line(kind: str, place: ByteRange, line: dict[str, Any]) -> Line:
     boundary = line.get("subtype") == "compact_boundary"
     if boundary:
         parent = line.get("logicalParentUuid") or parent
-    message = line["message"] if kind in ("user", "assistant") else {}
-    if message and not (isinstance(message["content"], str | list) and message["role"]):
+    speaks = kind in ("user", "assistant")
+    message = line["message"] if speaks else {}
+    if speaks and not (isinstance(message["content"], str | list) and isinstance(message["role"], str)):
         raise TypeError("a message needs a role and content")
     deep = depth_exceeds(message)
     return Line(

@@ -12,7 +12,7 @@ stands there as if that were all. So words at the end of a run are context only.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from node0.finetune.corpus.transcript.turns import Turn
@@ -44,7 +44,7 @@ def turns_of(records: Iterable[tuple[Record, str]]) -> Iterator[Turn]:
         elif record.get("type") == "gemini":
             if left := [block for blocks in waiting for block in blocks]:
                 yield Turn("user", left)
-            calls = [call for call in record.get("toolCalls") or () if isinstance(call, dict)]
+            calls = list(_objects(record.get("toolCalls")))
             content = [*_parts(record.get("content")), *(_call(call) for call in calls)]
             waiting = [_parts(call.get("result")) for call in calls]
             if content:
@@ -62,9 +62,14 @@ def _answered(blocks: Iterable[WireMessage]) -> set[str]:
 def _parts(content: Any) -> list[WireMessage]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
-    parts: Sequence[Any] = content if isinstance(content, list) else [content]
-    found = (_part(part) for part in parts if isinstance(part, dict) and not part.get("thought"))
+    parts = _objects(content if isinstance(content, list) else [content])
+    found = (_part(part) for part in parts if not part.get("thought"))
     return [block for block in found if block]
+
+
+def _objects(values: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of what should be a list of them."""
+    return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else iter(())
 
 
 def _part(part: Mapping[str, Any]) -> WireMessage | None:

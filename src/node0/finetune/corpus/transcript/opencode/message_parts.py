@@ -131,7 +131,8 @@ def _result(part: Mapping[str, Any]) -> WireMessage:
     if state.get("status") != "completed":
         told = state.get("error") if state.get("status") == "error" else INTERRUPTED
         return {**result, "content": str(told), "is_error": True}
-    seen = [file for file in state.get("attachments") or () if isinstance(file, dict)]
+    attached = state.get("attachments")
+    seen = [file for file in attached if isinstance(file, dict)] if isinstance(attached, list) else []
     output = str(state.get("output", ""))
     if not seen:
         return {**result, "content": output}

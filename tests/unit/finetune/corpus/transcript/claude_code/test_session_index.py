@@ -104,7 +104,13 @@ def test_the_log_is_kept_where_its_hashes_are_right(tmp_path: Path) -> None:
         ({**USER, "uuid": None}, "turn without a uuid"),
         (USER, "duplicated line"),
         ({"type": "user", "uuid": "x", "message": {"role": "user", "content": 7}}, "malformed line"),
+        ({"type": "user", "uuid": "x", "message": {}}, "malformed line"),
+        (
+            {"type": "assistant", "uuid": "x", "message": {"role": ["assistant"], "content": ""}},
+            "malformed line",
+        ),
         ({"type": "api-request", "id": "x", "keep": "y", "tail": 4}, "malformed line"),
+        ({"type": "api-request", "id": "x", "keep": float("inf"), "tail": []}, "malformed line"),
         ({"type": "summary"}, "summary line"),
         ({"type": "of tomorrow"}, "line of unknown type"),
     ],

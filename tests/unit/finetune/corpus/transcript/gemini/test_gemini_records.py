@@ -17,7 +17,7 @@ def answer(content: Any = "", *calls: Any) -> dict[str, Any]:
         "timestamp": "2026-01-05T06:00:01Z",
         "type": "gemini",
         "content": content,
-        "toolCalls": calls,
+        "toolCalls": list(calls),
     }
 
 
@@ -106,3 +106,10 @@ def test_an_answer_that_is_repeated_says_so() -> None:
 )
 def test_what_is_not_sent_is_no_turn(record: dict[str, Any]) -> None:
     assert turns(record) == []
+
+
+@pytest.mark.parametrize("calls", [True, 7, 1e308, "ls", {"id": "c"}, [True, "ls"]])
+def test_calls_that_are_none_are_no_part_of_the_answer(calls: Any) -> None:
+    (turn,) = turns({**answer("So."), "toolCalls": calls})
+
+    assert turn.content == [{"type": "text", "text": "So."}]
