@@ -20,7 +20,7 @@ from node0.finetune.corpus.scrubber import CorpusScrubber
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.corpus.town.bead_tables import read_backup
 from node0.finetune.corpus.town.events import read_events
-from node0.finetune.corpus.town.sessions import sessions_of
+from node0.finetune.corpus.town.sessions import Session, sessions_of
 from town.generator.build import TownPlan, build_town
 
 ENTRY: dict[str, Any] = {
@@ -134,15 +134,21 @@ def collector_state(place: Path) -> Reader:
         "actor": "deacon",
         "payload": {"session_id": "s"},
     }
+    session = Session("s", "deacon", "brass", "2026-01-05T06:00:00Z", ())
     known = {
         "version": 2,
         "events": [event],
-        "sessions": {"s": {"mark": "m", "bytes": 7, "entries": ["one"]}},
+        "sessions": {"s": {"mark": "m", "bytes": 7, "entries": {"one": 7}}},
     }
 
     def read(data: bytes) -> None:
         file.write_bytes(data)
-        CollectorState(file, str).events([])
+        state = CollectorState(file, str)
+        state.events([])
+        state.shrank(session, 7)
+        if state.seen(session, "m"):
+            state.entries(session)
+        state.save()
 
     return Reader(mutated_tree([known], as_json), read)
 

@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 a person or a setting must change, 2 usage, 3 a gate refus
 75 try again later, 130 interrupted.
 """
 
+import atexit
 import errno
+import gc
 import json
 import logging
 import os
@@ -271,6 +273,8 @@ def run(
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     _configure_logging(debug=debug)
+    # What Python's last step would look through for garbage ends with the process: seconds on a busy machine.
+    atexit.register(gc.freeze)
     return _exit_code(lambda: _invoke(app, arguments, name=name, within=within or nullcontext()), debug=debug)
 
 

@@ -107,14 +107,14 @@ class OpencodeQueries:
         return PartsState(*(value if isinstance(value, int) else 0 for value in row))
 
     def messages(self, session: str) -> Iterator[tuple[str, str | None]]:
-        """Ids and JSON of a session's messages, oldest first; None for JSON that is too long."""
+        """Ids and JSON of a session's messages, oldest first; None for what is no text, or too long."""
         for name, data in self._rows(MESSAGES, self._longest, session):
-            yield str(name), data
+            yield str(name), _text(data)
 
     def parts(self, message: str) -> Iterator[str | None]:
-        """The JSON of a message's parts in order; None for one that is too long."""
+        """The JSON of a message's parts in order; None for what is no text, or too long."""
         for (data,) in self._rows(PARTS, self._longest, message):
-            yield data
+            yield _text(data)
 
     def _rows(self, question: str, *values: object) -> Iterator[Sequence[Any]]:
         """The rows of an answer; a file in which pages lead back to themselves has no more than others."""
@@ -147,6 +147,10 @@ def _session(row: Sequence[object]) -> SessionRow:
         revert=str(revert or ""),
         created=created if isinstance(created, int) else 0,
     )
+
+
+def _text(data: object) -> str | None:
+    return data if isinstance(data, str) else None
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,46 @@ def test_a_stage_that_cannot_have_its_daemon_back_ends_with_75(tmp_path: Path) -
     assert seconds < 40.0
     assert not any(map(is_alive, below))
     assert not sockets.exists()
+
+
+def test_a_stage_whose_next_daemon_hangs_ends_with_75_and_leaves_nothing(tmp_path: Path) -> None:
+    run, key = tmp_path / "run", tmp_path / "run" / "identities" / "solo-0.key"
+    sockets = socket_directory(run, "solo-0")
+    init(place(tmp_path), run, "--stages", "1")
+    command = [*SERVER, "--run", str(run), "--identity-path", str(key), "--device", "cpu"]
+    hanging: set[int] = set()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as stage:
+        try:
+            assert stage.stderr is not None
+            for line in stage.stderr:
+                if line.startswith("Server started"):
+                    break
+            below = set(descendants(stage.pid))
+            os.kill(daemons(sockets)[0], signal.SIGKILL)
+            assert wait_until(lambda: _hang(set(descendants(stage.pid)) - below, hanging), 60.0)
+            assert wait_until(
+                lambda: _hang(set(descendants(stage.pid)) - below, hanging) and stage.poll(), 60.0
+            )
+            said = stage.communicate(timeout=60)[1]
+        finally:
+            stage.kill()
+            for pid in hanging:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    assert stage.returncode == 75, said
+    assert "no answer within" in said.splitlines()[-1]
+    assert wait_until(lambda: not any(map(is_alive, below | hanging)), 30.0)
+    assert not sockets.exists()
+
+
+def _hang(found: set[int], hanging: set[int]) -> bool:
+    """Stop processes that were not seen before; whether there ever was one."""
+    for pid in found - hanging:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            hanging.add(pid)
+    return bool(hanging)
 
 
 async def _echo(stream: Stream) -> None:

@@ -105,6 +105,19 @@ def test_what_stands_in_the_place_of_a_table_is_not_asked(tmp_path: Path, statem
         OpencodeQueries(tmp_path / "opencode.db", longest=1000)
 
 
+def test_data_that_is_no_text_is_none(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "opencode.db")) as made:
+        made.executescript(f"{SESSION}{MESSAGE}{PART}")
+        for data in (7, 1e308, b"{}", None):
+            made.execute("INSERT INTO message VALUES (1, 's', 1, ?)", [data])
+            made.execute("INSERT INTO part VALUES ('p', 'm', 's', 1, ?)", [data])
+        made.commit()
+    opened = OpencodeQueries(tmp_path / "opencode.db", longest=1000)
+
+    assert list(opened.messages("s")) == [("1", None)] * 4
+    assert list(opened.parts("m")) == [None] * 4
+
+
 def test_a_value_that_is_computed_takes_no_more_room_than_the_file(tmp_path: Path) -> None:
     computed = PART.replace("data", "data AS (zeroblob(900000000))")
     with contextlib.closing(sqlite3.connect(tmp_path / "opencode.db")) as made:

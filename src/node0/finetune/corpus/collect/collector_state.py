@@ -15,8 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from node0.documents.json_document import object_of
 from node0.files import locked, private_directory, write_atomically
 from node0.finetune.corpus.collect.known_slings import Row, rows_of, with_known
+from node0.finetune.corpus.lone_surrogates import without_lone_surrogates
 from node0.finetune.corpus.town.bead_outcomes import Outcomes
 from node0.finetune.corpus.town.events import Event, event_of
 from node0.finetune.corpus.town.sessions import Session
@@ -102,15 +104,16 @@ class CollectorState:
         if not self._path.is_file():
             return
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = without_lone_surrogates(object_of(self._path.read_bytes()))
             if content["version"] != VERSION:
                 return
-            self._sessions = {**content["sessions"], **self._sessions}
+            noted = {name: one for name, value in content["sessions"].items() if (one := _noted(value))}
             known = [event for value in content["events"] if (event := event_of(value))]
             self._slings = {**{_key(row): row for row in content.get("slings", ())}, **self._slings}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             logger.warning("%s cannot be read: every session is collected again", self._path)
             return
+        self._sessions = {**noted, **self._sessions}
         self._events = {**{self._line(event): event for event in known}, **self._events}
 
     def _line(self, event: Event) -> str:
@@ -124,6 +127,16 @@ class CollectorState:
 
 def _key(row: Row) -> str:
     return f"{row['bead']}\n{row['start']}\n{row['worker']}"
+
+
+def _noted(value: Any) -> dict[str, Any] | None:
+    """What was noted of a session; None where that is something else."""
+    match value:
+        case {"mark": str(), "bytes": int(), "entries": dict(entries)} if all(
+            isinstance(size, int) for size in entries.values()
+        ):
+            return dict(value)
+    return None
 
 
 def fingerprint(session: Session, states: Sequence[State], version: str) -> str:

@@ -59,7 +59,7 @@ def fingerprints(town: Town, role: str) -> dict[str, str]:
 
 def fingerprint(lines: Iterable[str]) -> str:
     """What is kept of these lines; neither their order nor how often one stands there counts."""
-    hashes = sorted({hashlib.sha256(line.encode()).hexdigest() for line in lines})
+    hashes = sorted({hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest() for line in lines})
     digest = hashlib.sha256("".join(hashes).encode()).hexdigest()[:DIGEST_LENGTH]
     return f"{digest}:{''.join(one[:HASH_LENGTH] for one in hashes[:KEPT])}"
 

@@ -79,6 +79,22 @@ def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> N
     assert json.loads((tmp_path / "memory.json").read_text())["sessions"] == {}
 
 
+@pytest.mark.parametrize(
+    "noted",
+    [None, 7, [], {}, {"mark": "m", "bytes": "7", "entries": {}}, {"mark": "m", "bytes": 7, "entries": [1]}],
+)
+def test_what_was_noted_of_one_session_and_is_none_hides_no_other(tmp_path: Path, noted: object) -> None:
+    file = tmp_path / "memory.json"
+    good = {"mark": "m", "bytes": 7, "entries": {"one": 3}}
+    file.write_text(json.dumps({"version": 2, "events": [], "sessions": {"odd\ud800": noted, "good": good}}))
+
+    state = CollectorState(file, str)
+    state.save()
+
+    assert state.seen(session("good"), "m") and state.entries(session("good")) == {"one": 3}
+    assert not state.seen(session("odd\ufffd"), "m") and not state.shrank(session("odd\ufffd"), 7)
+
+
 def test_no_secret_of_an_event_reaches_the_file(tmp_path: Path) -> None:
     secret = "ghp_" + "aB3dE5gH7j" * 3 + "aB3dE5"
     scrubber = CorpusScrubber(voters=())

@@ -105,3 +105,8 @@ def test_one_changed_line_of_thousands_is_seen() -> None:
     lines = [str(number) for number in range(5000)]
 
     assert 0 < drift(fingerprint(lines), fingerprint([*lines, "one more"])) <= 2 / KEPT
+
+
+def test_half_a_character_in_a_line_has_a_fingerprint_too() -> None:
+    assert drift(fingerprint(["a\ud800"]), fingerprint(["a\ud800"])) == 0
+    assert drift(fingerprint(["a\ud800"]), fingerprint(["a"])) == 1
