@@ -3,8 +3,8 @@
 
 import argparse
 import os
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from attack.fuzz import replay
 from attack.round import Chance, Outcome, Round
 from attack.rounds import READERS, ROUNDS
+from node0.scratch import scratch_directory
 
 KEPT = Path("build") / "attack"
 "By default, where documents that something fell over stay; `--replay FILE` gives one to its reader again."
@@ -51,9 +52,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _made(each: Round, seed: int, seconds: float, kept: Path) -> int:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="n0a") as place:
+    with scratch_directory("n0a-") as scratch:
+        place = scratch / "place"
+        place.mkdir()
         # Each round draws anew, whichever stand before it.
-        outcome = each.run(Chance(seed, seconds, Path(place)))
+        outcome = each.run(Chance(seed, seconds, place))
     took = time.monotonic() - began
     print(
         f"{each.name:<22} {outcome.tried:>7} {outcome.refused:>8} {len(outcome.falls):>5} {took:>5.0f}"
@@ -74,4 +77,5 @@ def _tell(name: str, seed: int, outcome: Outcome, kept: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a round made goes then too
     sys.exit(main())

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures for all tests, and what no test may do: reach a network, touch the home, leave a process."""
 
+import contextlib
 import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from node0.models.llama.arguments import LlamaArguments
+from node0.scratch import scratch_directory
 
 # Both of these measure the machine's load, not the code.
 settings.register_profile("node0", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,13 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give this run, and the processes that it starts, a home of its own and a Ctrl-C that is heard."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    home = tempfile.TemporaryDirectory(prefix="node0-home-")
-    config.add_cleanup(home.cleanup)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or what fixtures made would stay
+    scratch = contextlib.ExitStack()
+    home = scratch.enter_context(scratch_directory("node0-home-")) / "home"
+    home.mkdir()
+    config.add_cleanup(scratch.close)
     # OMP_NUM_THREADS, which is not of omp, stays: with other threads sums are rounded otherwise.
     foreign = ("GT_", "HF_", "XDG_", "CLAUDE_", "CODEX_", "GEMINI_", "PI_CODING_", "OMP_CODING_")
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
-    os.environ["HOME"] = home.name
+    os.environ["HOME"] = str(home)
     # Where these are set pytest writes how two values differ line by line: of two weight files for hours.
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)

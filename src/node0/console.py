@@ -2,7 +2,7 @@
 """The console: tables, JSON, progress, errors and exit codes; the one place that talks to a person.
 
 Exit codes: 0 done, 1 a person or a setting must change, 2 usage, 3 a gate refused,
-75 try again later, 130 interrupted.
+75 try again later, 130 interrupted, 143 ended by SIGTERM.
 """
 
 import atexit
@@ -26,12 +26,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from node0.errors import Node0Error
 from node0.record_tables import LONG_TABLE, long_table, table
+from node0.termination import Terminated, heard_sigterm
 from node0.usage.readable_help import command_of
 from node0.visible import data_for, visible
 
 FAILED = 1
 USAGE = 2
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 _PIPE_WIDTH = 1000
 _REMEDIES = {
@@ -275,7 +276,10 @@ def run(
     _configure_logging(debug=debug)
     # What Python's last step would look through for garbage ends with the process: seconds on a busy machine.
     atexit.register(gc.freeze)
-    return _exit_code(lambda: _invoke(app, arguments, name=name, within=within or nullcontext()), debug=debug)
+    with heard_sigterm():
+        return _exit_code(
+            lambda: _invoke(app, arguments, name=name, within=within or nullcontext()), debug=debug
+        )
 
 
 def _invoke(
@@ -300,6 +304,9 @@ def _exit_code(call: Callable[[], object], *, debug: bool) -> int:
         _drop_output()
         note("stopped: nobody reads the output any more")
         return 0
+    except Terminated:
+        note("ended by SIGTERM")
+        return TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         return INTERRUPTED

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RESTART_SECONDS = 6.0
-"A daemon that ended is there again by then, or the peer is lost: with what leaving takes, within ten seconds."
+"A daemon that ended is there again by then, or the peer is lost: ten seconds with what leaving takes."
 
 LEAVE_SECONDS = 2.0
 "A daemon that does not answer is left without a word."

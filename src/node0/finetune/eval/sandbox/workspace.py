@@ -13,10 +13,11 @@ import os
 import secrets
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from node0.scratch import scratch_directory
 
 FIRST_USER, USERS = 1_500_000_000, 500_000_000
 "User numbers that no account has; a workspace of root's gets one of them."
@@ -133,17 +134,14 @@ class Workspace:
 @contextlib.contextmanager
 def open_workspace(*, own_user: bool) -> Iterator[Workspace]:
     """An empty workspace, gone when the block ends; `own_user`: another user than this process owns it."""
-    above = Path(tempfile.mkdtemp(prefix="node0-sandbox-")).resolve()
-    root, scaffold = above / "work", above / "root"
-    try:
+    with scratch_directory("node0-sandbox-", remove=_remove) as above:
+        root, scaffold = above / "work", above / "root"
         root.mkdir(mode=0o700)
         scaffold.mkdir(mode=0o755)
         user = FIRST_USER + secrets.randbelow(USERS) if own_user else None
         if user is not None:
             os.chown(root, user, user)
         yield Workspace(root, user, scaffold)
-    finally:
-        _remove(above)
 
 
 def _steps(path: str) -> list[str]:
