@@ -42,6 +42,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "review decisions": town_readers.decisions,
     "found secrets": town_readers.found_secrets,
     "machine stores": town_readers.machine_stores,
+    "accounts": town_readers.accounts,
     "overseer": town_readers.overseer,
     "conventions": town_readers.conventions,
     "registry rows": town_readers.registry_rows,

@@ -13,6 +13,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 
 import torch
 import torch.distributed as dist
@@ -44,8 +45,7 @@ def main() -> int:
         parser.error("--ranks: one rank is one process; give 2 or more")
     job = torchrun()
     if job is None:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        return subprocess.call([*command, f"--nproc-per-node={options.ranks}", __file__, *sys.argv[1:]])
+        return _under_torchrun(options.ranks)
     dist.init_process_group("gloo")
     speeds = measure(options, GroupOfRanks(job.rank, job.world_size))
     if job.rank == 0:
@@ -57,6 +57,13 @@ def main() -> int:
         report(speeds, of=SHARED)
     dist.destroy_process_group()
     return 0
+
+
+def _under_torchrun(ranks: int) -> int:
+    """Run this file again, by so many ranks; the logs' directory, which torchrun leaves, goes."""
+    with tempfile.TemporaryDirectory() as logs:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--log-dir", logs]
+        return subprocess.call([*command, f"--nproc-per-node={ranks}", __file__, *sys.argv[1:]])
 
 
 def measure(options: argparse.Namespace, ranks: GroupOfRanks) -> dict[str, list[float]]:

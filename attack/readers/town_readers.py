@@ -185,6 +185,21 @@ def conventions(place: Path) -> Reader:
     return Reader(mutated_tree([settings], as_json), read)
 
 
+def accounts(place: Path) -> Reader:
+    """gt's lists of accounts and rigs."""
+    town = _town(place / "town")
+    known = {"accounts": {"work": {"config_dir": "~/account"}}, "rigs": {"brass": {"git_url": "x"}}}
+
+    def read(data: bytes) -> None:
+        town.accounts_file.write_bytes(data)
+        town.rigs_file.write_bytes(data)
+        town.claude_dirs()
+        town.account_states()
+        town.rigs()
+
+    return Reader(mutated_tree([known], as_json), read)
+
+
 def overseer(place: Path) -> Reader:
     """What gt knows of the person behind a town."""
     town = _town(place / "town")

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from node0.documents.json_document import read_object
 from node0.documents.yaml_document import load_yaml
 from node0.errors import ConfigError, NotFound
 from node0.files import locked, write_atomically
@@ -296,9 +297,14 @@ class Town:
             write_atomically(self.settings_file, text, shared=True)
 
     def _account_dirs(self) -> list[Path]:
-        accounts = _read_json(self.accounts_file).get("accounts", {})
-        entries = accounts.values() if isinstance(accounts, dict) else accounts
-        return [self.expand(entry["config_dir"]) for entry in entries if entry.get("config_dir")]
+        accounts = _read_json(self.accounts_file).get("accounts") or {}
+        entries = list(accounts.values()) if isinstance(accounts, dict) else accounts
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ConfigError(f"{self.accounts_file} holds accounts that are no objects: repair it")
+        named = [entry["config_dir"] for entry in entries if entry.get("config_dir")]
+        if not all(isinstance(name, str) for name in named):
+            raise ConfigError(f"{self.accounts_file} holds a config_dir that is no text: repair it")
+        return [self.expand(name) for name in named]
 
 
 def session_agent() -> str:
@@ -357,12 +363,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not JSON ({error}): repair it") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no JSON object: repair it")
-    return content
+        return read_object(path)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}): repair it") from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

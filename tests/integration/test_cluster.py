@@ -93,7 +93,15 @@ def configured(place: Path, name: str, **changes) -> list[str]:
 
 def command(ranks: int, *arguments: str) -> list[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    return [*launcher, "-m", "node0.run_finetune", *arguments]
+    # Without a directory for its logs, torchrun leaves one in the temporary directory at each start.
+    return [*launcher, "--log-dir", str(scratch("logs")), "-m", "node0.run_finetune", *arguments]
+
+
+def scratch(name: str) -> Path:
+    """A directory that goes with this test run."""
+    directory = Path.home() / "cluster" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def torchrun(ranks: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -117,6 +125,7 @@ def train_on(ranks: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def environment() -> dict[str, str]:
     return {
         **os.environ,
+        "TMPDIR": str(scratch("temporary")),
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONFAULTHANDLER": "1",  # what each thread did, should a rank crash
@@ -389,3 +398,16 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_neither_jobs_that_ended_nor_a_killed_one_left_a_temporary_file(plain, place):
+    arguments, _ = plain
+    with started(2, [*arguments, "--checkpoint-dir", str(place / "shot")]) as process:
+        wait_for(process, '{"step": 1,')
+        ranks = ranks_of(process)
+        process.kill()
+        process.communicate(timeout=60)
+    for rank in ranks.values():
+        assert wait_until(lambda rank=rank: not Path(f"/proc/{rank}").exists(), 60.0)
+
+    assert list(scratch("temporary").iterdir()) == []

@@ -118,6 +118,30 @@ def test_session_files_are_looked_for_where_accounts_and_town_say(
     assert town.claude_dirs() == [places["variable"], places["account"], town.root / ".claude"]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[",
+        "[]",
+        "[" * 100_000,
+        '{"accounts": 7}',
+        '{"accounts": "work"}',
+        '{"accounts": [7]}',
+        '{"accounts": {"work": null}}',
+        '{"accounts": {"work": {"config_dir": ["~/account"]}}}',
+        '{"accounts": {"work": {"config_dir": 1e999}}}',
+    ],
+)
+def test_accounts_of_odd_shapes_are_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    town = Town(a_town(tmp_path / "gt"))
+    town.accounts_file.write_text(content)
+
+    for read in (town.claude_dirs, town.account_states):
+        with pytest.raises(ConfigError, match=r"accounts\.json .*repair it") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
 def test_the_users_own_session_files_are_read_only_when_nothing_names_a_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

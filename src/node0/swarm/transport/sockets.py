@@ -54,6 +54,8 @@ class Claim:
                 f"{directory} is too deep for sockets; take a directory of {LIMIT} bytes at most"
             )
         self.directory = directory
+        if directory.parent.parent == Path(tempfile.gettempdir()).resolve():
+            _discard_left(directory.parent.parent)
         self._lock: int | None = _locked(directory)
         for path in directory.iterdir():
             if path.name != LOCK_NAME:
@@ -91,6 +93,18 @@ def last_owner_of(directory: Path) -> int | None:
         return int((directory / LOCK_NAME).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
+
+
+def _discard_left(temporary: Path) -> None:
+    """Remove directories of this user's whose owner and its guard were both killed, of any run."""
+    for lock_file in temporary.glob(f"{PARENT_PREFIX}*/*/{LOCK_NAME}"):
+        with suppress(OSError):
+            lock = os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if os.fstat(lock).st_uid == os.geteuid() and _takes(lock, lock_file):
+                    discard(lock_file.parent)
+            finally:
+                os.close(lock)
 
 
 def _locked(directory: Path) -> int:

@@ -77,6 +77,26 @@ def test_a_dead_owner_loses_it_whatever_its_number_means_now(directory: Path) ->
     claim.release()
 
 
+def test_what_is_left_of_runs_whose_guards_were_killed_too_goes_with_the_next_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="n-") as root:
+        monkeypatch.setattr(tempfile, "tempdir", root)
+        left, used, own = (socket_directory(tmp_path / (letter * 90), "head-0") for letter in ("d", "e", "f"))
+        left.mkdir(parents=True)
+        (left / LOCK_NAME).write_text("7\n")
+        (left / "p2pd.sock").touch()
+        other = Claim(used)
+
+        claim = Claim(own)
+
+        assert not left.parent.exists()
+        assert owner_of(used) == owner_of(own) == os.getpid()
+        claim.release()
+        other.release()
+        assert list(Path(root).iterdir()) == []
+
+
 def test_other_members_of_a_run_keep_theirs(directory: Path) -> None:
     one, other = Claim(directory), Claim(directory.with_name("tail-1"))
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the rules of a gitleaks file: https://github.com/gitleaks/gitleaks, in Go's notation for patterns."""
 
-import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -10,6 +9,9 @@ from typing import Any
 
 from node0.errors import ConfigError, NotFound
 from node0.finetune.corpus.scrub.rules.operator_rule import OperatorRule, compiled_pattern
+
+MOST_ENTROPY = 32.0
+"Bits a sign, which no text reaches."
 
 LEADING_FLAG = re.compile(r"\(\?([ims])\)")
 GO_PIECES = re.compile(r"\\.|\(\?[ims]\)|\(\?(?:[a-zA-Z-]*:|P<\w+>)|\[\^?|.", re.DOTALL)
@@ -44,7 +46,7 @@ def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path:
         pattern=compiled,
         keywords=tuple(str(word).lower() for word in rule.get("keywords", ())),
         group=group if group is None or group <= compiled.groups else 0,
-        least_entropy=float(rule.get("entropy", 0) or 0) if math.isfinite(rule.get("entropy", 0) or 0) else 0,
+        least_entropy=_entropy(rule.get("entropy")),
         allowed=tuple(
             compiled_pattern(_python_pattern(str(pattern)), f"allowlist of {name!r} in {path}")
             for each in lists
@@ -52,6 +54,12 @@ def _gitleaks_rule(rule: dict[str, Any], common: Sequence[dict[str, Any]], path:
         ),
         allowed_words=tuple(str(word).lower() for each in lists for word in each.get("stopwords", ())),
     )
+
+
+def _entropy(value: Any) -> float:
+    """Bits a sign; where none is said, or more than text can have, every match counts."""
+    is_some = isinstance(value, int | float) and 0 <= value <= MOST_ENTROPY
+    return float(value) if is_some else 0.0
 
 
 def _lists(value: Any) -> list[dict[str, Any]]:

@@ -91,3 +91,13 @@ def test_parentheses_that_do_not_match_are_refused_by_the_rules_name(tmp_path: P
 
     with pytest.raises(ConfigError, match="rule 'quay'"):
         gitleaks_rules(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("entropy", ["1" + "0" * 400, "inf", "nan", "-1", "'much'", "[]", "true"])
+def test_an_entropy_that_no_text_has_lets_every_match_count(tmp_path: Path, entropy: str) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(f"[[rules]]\nid = 'k'\nregex = 'key=([a-z]{{8,}})'\nentropy = {entropy}\n")
+
+    (rule,) = gitleaks_rules(file)
+
+    assert list(rule.findings("key=abcdefgh"))
