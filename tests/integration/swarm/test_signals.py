@@ -2,6 +2,7 @@
 """Trainers that are killed or interrupted: what goes on, what is left, and what the next one makes of it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from integration.swarm.processes import (
     TRAINER,
+    daemons,
     descendants,
     finetune,
     init,
@@ -146,6 +148,40 @@ def test_who_waits_for_a_lost_stage_leaves_at_the_first_signal_and_keeps_what_th
     assert second.returncode == 0, second.stderr
     assert f"Checkpoint resume triggered: step {kept[1]}" in second.stderr.splitlines()
     assert (many / ADAPTER).read_bytes() == (tmp_path / "run" / ADAPTER).read_bytes()
+
+
+def test_a_trainer_whose_daemon_was_killed_for_good_obeys_the_first_sigterm_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "swarm"
+    init(place(tmp_path, **LONG), run, "--stages", "1")
+    key, sockets = run / "identities" / "trainer.key", socket_directory(run, "trainer")
+    kept = key.read_bytes()
+    with stages(run, ["solo-0"]):
+        with trainer("--swarm", "--run", str(run)) as first:
+            read_up_to(first, 8)
+            below = descendants(first.pid)
+            key.unlink()
+            key.mkdir()  # no other daemon can be this peer
+            for daemon in daemons(sockets):
+                os.kill(daemon, signal.SIGKILL)
+            asked = time.monotonic()
+            first.terminate()
+            said = first.communicate(timeout=100)[1]
+            seconds = time.monotonic() - asked
+        key.rmdir()
+        key.write_bytes(kept)
+        key.chmod(0o600)
+        second = finetune("--swarm", "--run", str(run))
+
+    assert first.returncode in (75, 130), said
+    # A second where nothing else runs; once it was two minutes.
+    assert seconds < 45.0
+    assert wait_until(lambda: not any(map(is_alive, below)), 20.0)
+    assert not sockets.exists()
+    assert second.returncode == 0, second.stderr
+    resumed = re.search(r"Checkpoint resume triggered: step (\d+)", second.stderr)
+    assert resumed is not None and int(resumed[1]) >= 8, second.stderr
 
 
 def read_until(process: "subprocess.Popen[str]", words: str) -> str:
