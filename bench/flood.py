@@ -165,6 +165,9 @@ class Scene:
     most: dict[str, float] = field(default_factory=dict)
     "MiB of each member at its worst moment."
 
+    cores: dict[str, float] = field(default_factory=dict)
+    "What members and their daemons computed with in the last `pace`."
+
     def step(self) -> int:
         """The last step that the trainer told of."""
         lines = (self.root / f"{TRAINER}.log").read_text(errors="replace").splitlines()
@@ -178,13 +181,24 @@ class Scene:
             self.most[member] = max(self.most.get(member, 0.0), now[member])
         return now
 
+    def computed(self) -> dict[str, float]:
+        """Seconds of computing so far: of the members' own processes, and of their daemons."""
+        below = [pid for member in self.processes.values() for pid in descendants(member)]
+        return {
+            "members": sum(map(_cpu_seconds, self.processes.values())),
+            "daemons": sum(map(_cpu_seconds, below)),
+        }
+
     def pace(self, is_over: Callable[[float], bool]) -> float:
         """Steps per second until it is over, given the seconds so far."""
-        first, started = self.step(), time.monotonic()
+        first, started, before = self.step(), time.monotonic(), self.computed()
         while not is_over(time.monotonic() - started):
             self.look()
             time.sleep(0.25)
-        return (self.step() - first) / (time.monotonic() - started)
+        seconds = time.monotonic() - started
+        after = self.computed()
+        self.cores = {name: (after[name] - before[name]) / seconds for name in after}
+        return (self.step() - first) / seconds
 
 
 def main() -> None:
@@ -248,6 +262,7 @@ def measure(found: Scene, flood: Flood, *, turns: int, quiet: float, slower: flo
     os.close(asking[0])
     os.close(answers[1])
     paces: dict[str, list[float]] = {QUIET: [], AT_MEMBERS: [], BESIDE: []}
+    cores: dict[str, list[dict[str, float]]] = {when: [] for when in paces}
     done: Counter[str] = Counter()
     with os.fdopen(asking[1], "w") as ask, os.fdopen(answers[0]) as heard:
         heard.readline()
@@ -257,9 +272,11 @@ def measure(found: Scene, flood: Flood, *, turns: int, quiet: float, slower: flo
         for number in range(2 * turns):
             whom = (AT_MEMBERS, BESIDE)[number % 2]
             paces[QUIET].append(found.pace(lambda seconds: seconds > quiet))
+            cores[QUIET].append(found.cores)
             ask.write(json.dumps([whom, flood.megabytes, flood.connects, flood.streams]) + "\n")
             ask.flush()
             paces[whom].append(found.pace(lambda _: _is_ready(heard)))
+            cores[whom].append(found.cores)
             told = json.loads(heard.readline())
             done.update(told if whom == AT_MEMBERS else {})
     os.waitpid(stranger, 0)
@@ -270,6 +287,9 @@ def measure(found: Scene, flood: Flood, *, turns: int, quiet: float, slower: flo
     for member in MEMBERS:
         most, end = found.most[member] - before[member], after[member] - before[member]
         print(f"{member:8} {before[member]:6.0f} MiB before, {most:+6.1f} at most, {end:+6.1f} after")
+    for when, each in cores.items():
+        parts = (f"{name} {statistics.median(one[name] for one in each):.2f}" for name in each[0])
+        print(f"cores, {when}: {', '.join(parts)}")
     calm, busy, beside = (statistics.median(paces[when]) for when in (QUIET, AT_MEMBERS, BESIDE))
     print(
         f"steps/s {calm:.2f} quiet, {busy:.2f} flooded, {beside:.2f} while peers beside the run are flooded"
@@ -314,6 +334,14 @@ def _mebibytes(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait(holds: Callable[[], bool], seconds: float) -> None:

@@ -14,6 +14,7 @@ from node0.errors import ConfigError, SwarmTimeout
 from node0.swarm.peer import peer as module
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.peer.restart_limit import MOST_STARTS
+from node0.swarm.transport.guard import GRACE
 
 ID = PeerID(bytes([18, 32]) + bytes([5]) * 32)
 OTHER = PeerID(bytes([18, 32]) + bytes([6]) * 32).to_base58()
@@ -240,3 +241,7 @@ def test_a_peer_whose_daemon_cannot_come_back_says_so_at_once(
     peer.when_lost(lost.set)
     assert lost.is_set(), "whoever asks later is told as well"
     peer.close()
+
+
+def test_a_daemon_is_back_or_its_peer_is_gone_within_ten_seconds() -> None:
+    assert module.RESTART_SECONDS + module.LEAVE_SECONDS + GRACE <= 10.0
