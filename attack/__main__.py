@@ -12,7 +12,7 @@ from pathlib import Path
 from attack.fuzz import replay
 from attack.round import Chance, Outcome, Round
 from attack.rounds import READERS, ROUNDS
-from node0.scratch import scratch_directory
+from node0.usage.scratch import scratch_directory
 
 KEPT = Path("build") / "attack"
 "By default, where documents that something fell over stay; `--replay FILE` gives one to its reader again."

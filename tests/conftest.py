@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from node0.models.llama.arguments import LlamaArguments
-from node0.scratch import scratch_directory
+from node0.usage.scratch import scratch_directory
 
 # Both of these measure the machine's load, not the code.
 settings.register_profile("node0", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -26,8 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from node0.errors import Node0Error
 from node0.record_tables import LONG_TABLE, long_table, table
-from node0.termination import Terminated, heard_sigterm
 from node0.usage.readable_help import command_of
+from node0.usage.termination import Terminated, heard_sigterm
 from node0.visible import data_for, visible
 
 FAILED = 1

@@ -255,7 +255,7 @@ def test_ctrl_c_of_torchrun_saves_too(place):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell nobody that a parent has ended")
 @pytest.mark.parametrize("count", [1, 2])
-def test_ranks_save_and_end_when_torchrun_is_killed(place, count):
+def test_ranks_save_and_end_when_torchrun_is_killed_and_leave_no_temporary_file(place, count):
     run_dir = place / f"orphans-{count}"
     arguments = configured(place, run_dir.name, **{**CHANGES, "max_steps": 4000, "eval_every_n_steps": 4000})
     with started(count, [*arguments, "--checkpoint-dir", str(run_dir)]) as process:
@@ -270,6 +270,7 @@ def test_ranks_save_and_end_when_torchrun_is_killed(place, count):
     assert rest.count("run again to go on") == 1
     last = RunDirectory(run_dir).metrics()[-1]["step"]
     assert (run_dir / "training_state" / f"step_{last}").is_dir()
+    assert list(scratch("temporary").iterdir()) == []
 
 
 def test_more_ranks_than_microbatches_are_refused_by_one_line(place):
@@ -398,16 +399,3 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def test_neither_jobs_that_ended_nor_a_killed_one_left_a_temporary_file(plain, place):
-    arguments, _ = plain
-    with started(2, [*arguments, "--checkpoint-dir", str(place / "shot")]) as process:
-        wait_for(process, '{"step": 1,')
-        ranks = ranks_of(process)
-        process.kill()
-        process.communicate(timeout=60)
-    for rank in ranks.values():
-        assert wait_until(lambda rank=rank: not Path(f"/proc/{rank}").exists(), 60.0)
-
-    assert list(scratch("temporary").iterdir()) == []

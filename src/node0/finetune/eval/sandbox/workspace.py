@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from node0.scratch import scratch_directory
+from node0.usage.scratch import scratch_directory
 
 FIRST_USER, USERS = 1_500_000_000, 500_000_000
 "User numbers that no account has; a workspace of root's gets one of them."

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from node0.termination import Terminated, heard_sigterm
+from node0.usage.termination import Terminated, heard_sigterm
 
 COMMAND = """
 import time, typer
 from node0 import console
-from node0.scratch import scratch_directory
+from node0.usage.scratch import scratch_directory
 app = typer.Typer()
 
 @app.command()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from node0.scratch import OWNER, scratch_directory
+from node0.usage.scratch import OWNER, scratch_directory
 
 HOLD = """
 import sys
-from node0.scratch import scratch_directory
+from node0.usage.scratch import scratch_directory
 with scratch_directory("kind-") as place:
     print(place, flush=True)
     sys.stdin.read()
