@@ -174,6 +174,25 @@ live_outcomes = Table(
 )
 "How each session of a version at work ended; a row goes when its version is removed."
 
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(32), nullable=False),
+    Column("rigs", JSON, nullable=False),
+    Column("stable", SPELLED, nullable=False),
+    Column("candidate", SPELLED, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("deployment", Integer, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("reason", String(1024), nullable=False),
+    Column("started_at", TIME, nullable=False),
+    Column("ended_at", TIME, nullable=False),
+)
+"Versions that a share of a role's sessions tried beside the one at work, counted from 1, and how that ended."
+
 dpo_preferences = Table(
     "dpo_preferences",
     metadata,

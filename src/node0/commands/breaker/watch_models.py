@@ -13,6 +13,7 @@ from node0.commands.model.open_registry import open_deployer
 from node0.errors import ConfigError
 from node0.finetune.corpus.store import CorpusStore
 from node0.finetune.deploy.breaker import Breaker, Stopped, Watched
+from node0.finetune.registry.canaries import CanaryLog
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.live_outcomes import LiveOutcome, utc_seconds
 from node0.finetune.registry.store import ModelRegistry
@@ -38,7 +39,8 @@ def check(town: Path | None) -> None:
     """Take in what the corpus tells of sessions, then stop what does badly."""
     with _breaker(town, create=True) as (breaker, registry, place):
         headers = CorpusStore(place).headers()
-        found = attribute(headers, DeploymentLog(registry.store).list())
+        rows, canaries = DeploymentLog(registry.store).list(), CanaryLog(registry.store).list()
+        found = attribute(headers, rows, canaries)
         known = {entry.spelled for entry in registry.list()}
         new = sum(breaker.record(name, outcomes) for name, outcomes in found.items() if name in known)
         stopped = breaker.check()

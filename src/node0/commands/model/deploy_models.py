@@ -61,7 +61,7 @@ def deploy(
     name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint, force: bool, reason: str
 ) -> None:
     """Put a version to work."""
-    with open_deployer(town, probe=_probing(town), create=True) as (deployer, _, _):
+    with open_deployer(town, probe=probing(town), create=True) as (deployer, _, _):
         plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
         row = deployer.deploy(plan, force=force, reason=reason)
     if row.forced:
@@ -81,7 +81,7 @@ def rollback(
     console.note(f"{now} for {role}")
 
 
-def _probing(root: Path | None) -> Probe:
+def probing(root: Path | None) -> Probe:
     """Asks an endpoint by HTTP; a server of our own need not run yet, so its engine is tried here."""
 
     def ask(endpoint: Endpoint, entry: ModelRegistryEntry, profile: DeploymentProfile) -> None:

@@ -29,8 +29,10 @@ from node0.finetune.gastown.upkeep.step_commands import (
     evaluate_command,
     train_command,
 )
+from node0.finetune.registry.canaries import CanaryLog
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import DeploymentState
+from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.role import require_known_role
 from node0.settings import read_block
 from node0.town import Town
@@ -104,7 +106,7 @@ def _next(town: Town, own: OwnSettings, role: str) -> NightStep:
 
 def _decided(town: Town, role: str) -> Decision:
     with open_registry(town.root) as (registry, _):
-        state = role_state(town, registry, role, held=held(role, rollout_stages(town, registry)))
+        state = role_state(town, registry, role, held=_held(town, registry, role))
         limit = ConventionStalenessTracker(registry, town).limit
     settings = _settings(town)
     decision = decide(state, settings, limit=limit)
@@ -112,6 +114,14 @@ def _decided(town: Town, role: str) -> Decision:
         return decision
     # What waits for a server keeps nobody from training.
     return decide(state._replace(held=unserved), settings, limit=limit)
+
+
+def _held(town: Town, registry: ModelRegistry, role: str) -> str:
+    """Why nothing is put to work for a role now; empty where nothing speaks against it."""
+    running = [one for one in CanaryLog(registry.store).unfinished() if one.role == role]
+    if running:
+        return f"canary {running[-1].number} of {running[-1].candidate} is {running[-1].state}"
+    return held(role, rollout_stages(town, registry))
 
 
 def _carried_out(town: Town, own: OwnSettings, decision: Decision) -> NightStep:

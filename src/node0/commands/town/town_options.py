@@ -9,6 +9,7 @@ import typer
 from node0 import console
 from node0.commands.common_options import JsonOption, TownOption, command_app
 from node0.commands.lazy import when_called
+from node0.commands.town import canary_options
 
 if TYPE_CHECKING:
     from node0.commands.town import change_town, roll_out, run_nightly, show_town, town_savings
@@ -22,6 +23,7 @@ else:
 app = command_app(
     help="Look at a Gas Town, install what collects its sessions, and take that out again.", is_group=True
 )
+app.add_typer(canary_options.app, name="canary")
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the changes as a diff, make none.")]
 

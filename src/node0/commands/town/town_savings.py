@@ -22,6 +22,7 @@ from node0.finetune.gastown.upkeep.savings import (
     billed_tokens,
     savings,
 )
+from node0.finetune.registry.canaries import CanaryLog
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.store import ModelRegistry
 from node0.settings import read_block
@@ -55,7 +56,8 @@ def town_savings(town: Town, registry: ModelRegistry) -> list[RoleSavings]:
     rows = DeploymentLog(registry.store).list()
     store = CorpusStore(town)
     headers = (header for header in store.headers() if header.source in HARNESS_SOURCES) if rows else ()
-    entries = [Attributed(header, version) for header, _, version in answered(headers, rows)]
+    told = answered(headers, rows, CanaryLog(registry.store).list())
+    entries = [Attributed(header, version) for header, _, version in told]
     return savings(entries, settings, _billed(store, entries, settings))
 
 

@@ -29,6 +29,9 @@ from node0.finetune.corpus.transcript.messages_form import (
 from node0.finetune.corpus.transcript.trajectory import RebuiltCall, Trajectory
 from node0.finetune.corpus.transcript.wire_messages import WireMessage
 
+MOST_MODELS = 3
+"Names of models that an entry keeps."
+
 
 class CorpusFormatter:
     """Makes entries; every string in them has been scrubbed."""
@@ -94,11 +97,17 @@ class CorpusFormatter:
                 bead_id=window.bead_id,
                 source=source,
                 session_id=plain(session.session_id),
+                answered_by=_answered_by(calls),
                 systems=systems,
                 toolsets=toolsets,
                 requests=requests,
                 quality=window.quality,
             )
+
+
+def _answered_by(calls: Sequence[RebuiltCall]) -> str | None:
+    """The models of these calls; of many the first few, since several say already that it was not one."""
+    return " ".join(list(dict.fromkeys(call.model for call in calls if call.model))[:MOST_MODELS]) or None
 
 
 def _told_outcome(

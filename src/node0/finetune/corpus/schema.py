@@ -102,6 +102,10 @@ class CorpusEntry(BaseModel):
     bead_id: str | None = None
     source: Source = "curated"
     session_id: str | None = None
+    answered_by: str | None = Field(default=None, max_length=512)
+    """The model that answered, as the harness recorded it; several names are apart by spaces. None where the
+    harness does not tell."""
+
     systems: dict[str, str] = Field(default_factory=dict)
     "System texts by digest."
 

@@ -45,6 +45,7 @@ IDS = frozenset({"id", "tool_use_id", "call_id"})
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 GONE = (Tier.REDACT, Tier.QUARANTINE)
+MODEL = re.compile(r"[A-Za-z0-9<][A-Za-z0-9._:/@+>-]{0,127}")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 
 
@@ -158,8 +159,16 @@ class CorpusScrubber(TextScrubber):
         return {
             "id": self._identifier(entry.id),
             "session_id": self._identifier(entry.session_id) if entry.session_id else entry.session_id,
+            "answered_by": self._models(entry.answered_by),
             "created_at": entry.created_at if timestamp_of(entry.created_at) else "",
         }
+
+    def _models(self, names: str | None) -> str | None:
+        """Names of models; what is none, or holds a secret, becomes a digest, which no version is called."""
+        if names is None or all(MODEL.fullmatch(name) for name in names.split(" ")):
+            found = any(one.tier in GONE for one in self.found_by_rules(names or "", wide=False))
+            return names if not found else _digest(str(names))
+        return _digest(names)
 
     def _identifier(self, name: str) -> str:
         if UUID.fullmatch(name):
@@ -167,7 +176,7 @@ class CorpusScrubber(TextScrubber):
         found = any(one.tier in GONE for one in self.found_by_rules(name, wide=False))
         if IDENTIFIER.fullmatch(name) and not found:
             return name
-        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return _digest(name)
 
     def uncertain(self, entry: CorpusEntry, *, decided: bool = False) -> Iterator[tuple[str, str, Finding]]:
         """What a person must look at: the place in the entry, its text, and the finding in it.
@@ -223,6 +232,10 @@ def _changed(value: Any, change: Callable[[str], str], name: str = "") -> Any:
     if isinstance(value, dict):
         return {key: _changed(item, change, key) for key, item in value.items()}
     return [_changed(item, change, name) for item in value] if isinstance(value, list) else value
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _content(entry: CorpusEntry) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class EntryHeader(BaseModel):
     bead_id: str | None
     source: str
     session_id: str | None
+    answered_by: str | None = None
     quality: float | None
     quarantined: bool
     scrub_version: str
@@ -260,9 +261,10 @@ def _tokens(entry: CorpusEntry) -> int:
 
 def _file_text(entry: CorpusEntry) -> str:
     content = entry.model_dump(mode="json")
-    if entry.origin is None:  # files of entries without one stay as they were before there was any
-        del content["origin"]
-    head = {name: content.pop(name) for name in SCALARS}
+    for later in ("origin", "answered_by"):  # without one a file stays as it was before there was any
+        if content[later] is None:
+            del content[later]
+    head = {name: content.pop(name) for name in SCALARS if name in content}
     return _dumps(head)[:-1] + ",\n" + _dumps(content)[1:] + "\n"
 
 

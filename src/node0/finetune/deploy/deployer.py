@@ -92,12 +92,39 @@ class Deployer:
         entry = plan.entry
         self._registry.require_whole(entry)
         if not force:
-            self._pass_gate(plan)
-        with self._alone():
-            self._repair()
-            plan = self.plan(entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
-            row = self._log.begin(_draft(plan).model_copy(update={"forced": force, "reason": reason}))
-            return self._carry_out(row, plan)
+            self.pass_gate(plan)
+        return self._put_to_work(plan, forced=force, reason=reason)
+
+    def readdress(self, row: Deployment, endpoint: Endpoint, *, reason: str) -> Deployment:
+        """Let the agents of a version at work ask another endpoint; of that the gate has nothing to say.
+
+        Raises:
+            NotFound: the version was removed.
+            EndpointUnreachable, EndpointUnfit: the probe says no; everything is as before.
+            DeployInUse: another process deploys.
+        """
+        plan = self.plan(row.spelled, rigs=row.rigs, endpoint=endpoint)
+        return self._put_to_work(plan, forced=row.forced, reason=reason)
+
+    def pass_gate(self, plan: Plan) -> None:
+        """Nothing where the gate lets it pass; what it refused stays in the version's history.
+
+        Raises:
+            GateRefused: the gate says no.
+        """
+        try:
+            self._check_gate(plan)
+        except GateRefused as refusal:
+            self._registry.add_refusal(plan.entry.spelled, str(refusal))
+            raise
+
+    def probe(self, plan: Plan) -> None:
+        """Ask the endpoint of a plan, as a deployment would.
+
+        Raises:
+            EndpointUnreachable, EndpointUnfit: it does not answer for the version.
+        """
+        self._probe(plan.endpoint, plan.entry, plan.profile)
 
     def rollback(
         self,
@@ -182,11 +209,18 @@ class Deployer:
     def _is_lost(self, edit: Edit) -> bool:
         return bool(settings_edits.disagreements(self._town.root, [edit]))
 
+    def _put_to_work(self, plan: Plan, *, forced: bool, reason: str) -> Deployment:
+        with self._alone():
+            self._repair()
+            plan = self.plan(plan.entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
+            row = self._log.begin(_draft(plan).model_copy(update={"forced": forced, "reason": reason}))
+            return self._carry_out(row, plan)
+
     def _carry_out(self, row: Deployment, plan: Plan) -> Deployment:
         try:
             plan.agent.write_files()
             settings_edits.make(self._town.root, row.edits)
-            self._probe(plan.endpoint, plan.entry, plan.profile)
+            self.probe(plan)
         except BaseException as error:
             settings_edits.undo(self._town.root, row.edits)
             why = str(error) if isinstance(error, Node0Error) else type(error).__name__
@@ -216,14 +250,6 @@ class Deployer:
             else:
                 self._log.finish_rollback(row, reason="finished after its process ended")
         return rows
-
-    def _pass_gate(self, plan: Plan) -> None:
-        """Nothing where the gate lets it pass; what it refused stays in the version's history."""
-        try:
-            self._check_gate(plan)
-        except GateRefused as refusal:
-            self._registry.add_refusal(plan.entry.spelled, str(refusal))
-            raise
 
     def _check_gate(self, plan: Plan) -> None:
         entry = plan.entry

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from node0.errors import ConfigError, EngineUnavailable, Node0Error, RetriableError
+from node0.finetune.registry.canaries import Canary, CanaryLog, canary_number
 from node0.finetune.registry.schema import ModelName
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.served_models import ServedModel
@@ -17,7 +18,7 @@ LONGEST = 140
 
 
 class RegistryVersions:
-    """`NAME:VER` and `NAME@ALIAS` of some models, and ids that were given to aliases."""
+    """`NAME:VER`, `NAME@ALIAS` and `NAME@canary-N` of some models, and ids that were given to aliases."""
 
     def __init__(
         self,
@@ -34,11 +35,15 @@ class RegistryVersions:
         self._given = given or {}
         self._last: dict[str, str] = {}
         "What an id stood for when the registry could be read."
+        self._canaries: dict[int, Canary] = {}
+        "As they were when the registry could be read."
         # A store's connection is used by one thread.
         self._thread = ThreadPoolExecutor(1, "node0-registry")
 
     def version_of(self, name: str) -> str | None:
         """What an id stands for now; what it stood for last, while the registry is out of reach."""
+        if (version := self.answering(name, "")) is not None:
+            return version
         meant = self._given.get(name, name)
         if not self._is_one(meant):
             return None
@@ -53,6 +58,22 @@ class RegistryVersions:
             logger.info("%s stands for %s now", name, entry.spelled)
         self._last[name] = entry.spelled
         return entry.spelled
+
+    def answering(self, name: str, session: str) -> str | None:
+        """The version that answers a session of a canary; None where the id means none."""
+        number = canary_number(name) if len(name) <= LONGEST else None
+        if number is None or name.partition("@")[0] not in self._names:
+            return None
+        try:
+            row = self._thread.submit(self._find_canary, number).result()
+        except RetriableError as error:
+            if (row := self._canaries.get(number)) is None:
+                raise EngineUnavailable(f"the registry cannot be asked for {name}; ask again later") from None
+            logger.warning("%s is split as before until the registry answers: %s", name, error)
+        if row is None or row.asked != name:
+            return None
+        self._canaries[number] = row
+        return row.answers(session)
 
     def make(self, version: str) -> ServedModel:
         """The version; why it cannot be used stands in the log, since the message may hold paths."""
@@ -76,9 +97,13 @@ class RegistryVersions:
         self._thread.shutdown()
         self._registry.close()
 
+    def _find_canary(self, number: int) -> Canary | None:
+        return CanaryLog(self._registry.store).find(number)
+
     def _registered(self) -> list[str]:
+        running = (one.asked for one in CanaryLog(self._registry.store).unfinished())
         aliases = self._registry.aliases()
-        spelled = []
+        spelled = [asked for asked in running if asked.partition("@")[0] in self._names]
         for entry in self._registry.list():
             if entry.name in self._names:
                 known = aliases.get((entry.name, entry.version), ())

@@ -112,6 +112,14 @@ class Versions(Protocol):
         """
         ...
 
+    def answering(self, name: str, session: str) -> str | None:
+        """The version that answers a session, of an id for which sessions are split; None of any other id.
+
+        Raises:
+            EngineUnavailable: the registry cannot be asked.
+        """
+        ...
+
     def make(self, version: str) -> ServedModel:
         """That version, which the engine can be asked for from now on.
 
@@ -149,6 +157,16 @@ class ModelCatalogue:
             return list(self._by_id.items())
         names = dict.fromkeys([*self._by_id, *await asyncio.to_thread(self._versions.names)])
         return [(name, self._by_id.get(name)) for name in names]
+
+    async def answering(self, name: str, session: str) -> str:
+        """The id that answers a session: a version where sessions are split between two, else the id itself.
+
+        Raises:
+            EngineUnavailable: it cannot be found out.
+        """
+        if self._versions is None or name in self._by_id:
+            return name
+        return await asyncio.to_thread(self._versions.answering, name, session) or name
 
     async def find(self, name: str) -> ServedModel:
         """The model that this id stands for now.

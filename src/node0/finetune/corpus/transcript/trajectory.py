@@ -39,6 +39,9 @@ class RebuiltCall:
     lasting_id: str = ""
     "What the harness calls it wherever it is copied; empty where it has no name that lasts."
 
+    model: str = ""
+    "That answered, as the harness recorded it; empty where it does not tell."
+
 
 @dataclass(frozen=True)
 class Trajectory:

@@ -7,7 +7,7 @@ those that answers called, with the inputs that they were given: these harnesses
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from node0.documents.json_document import MAX_DEPTH, depth_exceeds
@@ -46,6 +46,9 @@ class Turn:
 
     unlearnt: str = ""
     "Why an answer is context only; empty where it is to be learnt."
+
+    model: str = ""
+    "That gave an answer, as the harness recorded it; empty where it does not tell."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ class _Context:
         if why:
             self.skipped[why] += 1
         if self.torn not in (TOO_LARGE, TOO_DEEP):
-            kept = Turn(turn.role, turn.content, turn.at, turn.name, why or "")
+            kept = replace(turn, unlearnt=why or "")
             self.turns.append(kept)
             self.named[turn.name] += turn.name != ""
             self.size += held(list(turn.content))
@@ -160,6 +163,7 @@ class _Context:
                 at=turn.at,
                 answer_id=turn.name or str(number),
                 lasting_id=f"{turn.name} {turn.at}" if self.lasting_names and turn.name else "",
+                model=turn.model,
             )
             for number in learnt
             for turn in (self.turns[number],)

@@ -14,6 +14,7 @@ from node0.finetune.deploy.counted import not_done
 from node0.finetune.deploy.gate import GateSettings, gate_of
 from node0.finetune.gastown.upkeep.considered import read_considered
 from node0.finetune.gastown.upkeep.night_decision import RoleState
+from node0.finetune.registry.canaries import Canary, CanaryLog, CanaryState
 from node0.finetune.registry.evaluations import SHIPPED
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.seen_entries import seen_entries
@@ -74,6 +75,7 @@ def _with_version(
 ) -> RoleState:
     staleness = ConventionStalenessTracker(registry, town).of(newest)
     events = registry.history(newest.spelled)
+    tried = [one for one in CanaryLog(registry.store).list() if one.candidate == newest.spelled]
     since = max((one.at for one in registry.evaluations(newest)), default="")
     refusals = [one.reason for one in events if one.event == "refused" and one.at >= since]
     is_at_work = newest.deployment_status is DeploymentStatus.ACTIVE
@@ -83,8 +85,13 @@ def _with_version(
         to_do=_to_do(gate_of(town, registry), registry, newest),
         is_at_work=is_at_work,
         refused=refusals[-1] if refusals else "",
-        was_taken_back=not is_at_work and any(one.event == "rolled back" for one in events),
+        was_taken_back=not is_at_work and (any(one.event == "rolled back" for one in events) or _lost(tried)),
     )
+
+
+def _lost(tried: Sequence[Canary]) -> bool:
+    """Whether a version's last canary ended without it."""
+    return bool(tried) and tried[-1].state is CanaryState.TAKEN_BACK
 
 
 def _to_do(gate: GateSettings, registry: ModelRegistry, newest: ModelRegistryEntry) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from node0.finetune.gastown.upkeep.night_decision import Decision, NightlySettin
 from node0.finetune.registry.evaluations import REPLAY
 from node0.town import Town
 
-BEFORE = (["corpus", "collect"], ["breaker", "check"])
-"What a night begins with: what ended is known, and what does badly is taken back."
+BEFORE = (["corpus", "collect"], ["breaker", "check"], ["town", "canary", "check"])
+"What a night begins with: what ended is known, what does badly is taken back, what was tried is decided."
 
 
 def train_command(

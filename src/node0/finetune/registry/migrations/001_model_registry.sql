@@ -2,6 +2,23 @@
 -- The tables of the store as they are today, for MySQL and Dolt: `make docs` writes them from
 -- node0.store.tables. A store itself is made by the numbered files of node0.store.migrations.
 
+CREATE TABLE canaries (
+  number INTEGER NOT NULL,
+  `role` VARCHAR(32) NOT NULL,
+  rigs JSON NOT NULL,
+  stable VARCHAR(140) NOT NULL,
+  candidate VARCHAR(140) NOT NULL,
+  settings JSON NOT NULL,
+  deployment INTEGER NOT NULL,
+  state VARCHAR(32) NOT NULL,
+  evidence JSON NOT NULL,
+  actor VARCHAR(128) NOT NULL,
+  reason VARCHAR(1024) NOT NULL,
+  started_at VARCHAR(32) NOT NULL,
+  ended_at VARCHAR(32) NOT NULL,
+  PRIMARY KEY (number)
+);
+
 CREATE TABLE contributions (
   id VARCHAR(64) NOT NULL,
   contributor VARCHAR(128) NOT NULL,

@@ -9,6 +9,7 @@ from node0.finetune.serving.http.answer_responses import EventStream, WholeAnswe
 from node0.finetune.serving.http.error_responses import anthropic_event
 from node0.finetune.serving.http.json_body import read_json
 from node0.finetune.serving.http.request_report import report_of
+from node0.finetune.serving.http.session_key import session_key
 from node0.finetune.serving.protocols import anthropic_answer
 from node0.finetune.serving.protocols.anthropic_request import CountTokensBody, MessagesBody
 
@@ -23,23 +24,30 @@ class AnthropicRoutes:
     async def messages(self, request: Request) -> Response:
         """`POST /v1/messages`."""
         body = MessagesBody.model_validate(await read_json(request, max_bytes=self._max_body))
-        answer = await unless_gone(request, self._ask(request, body))
+        name = await self._answering(request, body)
+        answer = await unless_gone(request, self._ask(request, body, name))
         if body.stream:
-            events = anthropic_answer.events(answer, body.model)
+            events = anthropic_answer.events(answer, name)
             return EventStream(events, [answer], encode=named_event, on_error=anthropic_event)
-        return WholeAnswer(await unless_gone(request, anthropic_answer.message(answer, body.model)))
+        return WholeAnswer(await unless_gone(request, anthropic_answer.message(answer, name)))
 
     async def count_tokens(self, request: Request) -> Response:
         """`POST /v1/messages/count_tokens`: the ids that the same request would send to the engine."""
         body = CountTokensBody.model_validate(await read_json(request, max_bytes=self._max_body))
-        model = await self._gateway.models.find(body.model)
-        report_of(request).model = body.model
+        name = await self._answering(request, body)
+        model = await self._gateway.models.find(name)
+        report_of(request).model = name
         return WholeAnswer({"input_tokens": len(await model.prompt_ids(body.request()))})
 
-    async def _ask(self, request: Request, body: MessagesBody) -> Answer:
-        model = await self._gateway.models.find(body.model)
+    async def _answering(self, request: Request, body: CountTokensBody) -> str:
+        """The id that answers: of a canary the version that this session has."""
+        turns = [turn.model_dump() for turn in body.messages]
+        return await self._gateway.models.answering(body.model, session_key(request, turns, body.metadata))
+
+    async def _ask(self, request: Request, body: MessagesBody, name: str) -> Answer:
+        model = await self._gateway.models.find(name)
         report = report_of(request)
-        report.model, report.stream = body.model, body.stream
+        report.model, report.stream = name, body.stream
         answer = await self._gateway.ask(model, body.request(), body.drawing(), calls=body.offers_tools)
         report.answers.append(answer)
         return answer

@@ -13,6 +13,7 @@ from node0.finetune.serving.http.answer_responses import EventStream, WholeAnswe
 from node0.finetune.serving.http.error_responses import openai_event
 from node0.finetune.serving.http.json_body import read_json
 from node0.finetune.serving.http.request_report import report_of
+from node0.finetune.serving.http.session_key import session_key
 from node0.finetune.serving.protocols import openai_answer
 from node0.finetune.serving.protocols.openai_request import ChatBody, CompletionBody
 from node0.finetune.serving.served_models import ServedModel
@@ -31,7 +32,9 @@ class OpenAIRoutes:
         """`POST /v1/chat/completions`."""
         body = ChatBody.model_validate(await read_json(request, max_bytes=self._max_body))
         body.check()
-        model = await self._model(request, body.model, stream=body.stream)
+        turns = [turn.model_dump() for turn in body.messages]
+        name = await self._gateway.models.answering(body.model, session_key(request, turns))
+        model = await self._model(request, name, stream=body.stream)
         asked, drawing, calls = body.request(), body.drawing(), body.offers_tools
         answers = await unless_gone(
             request,
@@ -43,7 +46,7 @@ class OpenAIRoutes:
                 ),
             ),
         )
-        framing = openai_answer.Framing("chat", body.model)
+        framing = openai_answer.Framing("chat", name)
         if body.stream:
             chunks = openai_answer.chat_chunks(answers, framing, with_usage=body.reports_usage)
             return _stream(chunks, answers)
@@ -53,7 +56,8 @@ class OpenAIRoutes:
         """`POST /v1/completions`: a text as it is, or token ids, without a chat template."""
         body = CompletionBody.model_validate(await read_json(request, max_bytes=self._max_body))
         body.check()
-        model = await self._model(request, body.model, stream=body.stream)
+        name = await self._gateway.models.answering(body.model, session_key(request))
+        model = await self._model(request, name, stream=body.stream)
         drawing, n, with_ids = body.drawing(), body.n, body.return_token_ids
         prompts = [
             await model.text_ids(prompt) if isinstance(prompt, str) else prompt for prompt in body.prompts()
@@ -62,7 +66,7 @@ class OpenAIRoutes:
             self._gateway.open(model, ids, drawing, number=number) for ids in prompts for number in range(n)
         )
         answers = await unless_gone(request, _open_all(request, opening))
-        framing = openai_answer.Framing("text", body.model)
+        framing = openai_answer.Framing("text", name)
         if body.stream:
             usage = body.reports_usage
             chunks = openai_answer.text_chunks(answers, framing, n=n, with_ids=with_ids, with_usage=usage)

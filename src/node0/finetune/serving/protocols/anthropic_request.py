@@ -59,6 +59,7 @@ class CountTokensBody(_Body):
     system: str | list[dict[str, Any]] = ""
     tools: list[WireTool] = Field(default_factory=list)
     tool_choice: ToolChoice | None = None
+    metadata: dict[str, Any] | None = None
 
     @property
     def offers_tools(self) -> bool:

@@ -54,6 +54,7 @@ def reconstruct(
                     at=first.at,
                     answer_id=first.message_id,
                     lasting_id=lasting_id(first),
+                    model=first.model,
                 )
             )
         made.messages.append(merged_answer(loader, group.lines))

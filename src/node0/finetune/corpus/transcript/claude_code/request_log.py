@@ -65,6 +65,7 @@ class RequestLog:
                     at=call.at,
                     answer_id=answer.lines[0].message_id,
                     lasting_id=lasting_id(answer.lines[0]),
+                    model=answer.lines[0].model,
                 )
             )
         trajectory.messages.append(merged_answer(self._loader, answer.lines))

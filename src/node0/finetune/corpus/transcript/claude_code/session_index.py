@@ -55,6 +55,9 @@ class Line:
     stop: str = ""
     "Why the model stopped; empty where the line does not tell."
 
+    model: str = ""
+    "That answered, as its endpoint called itself; empty in lines that are no answer."
+
     harness: str = ""
     "What the harness says here and nobody else: `INTERRUPTED`, `WARM_UP` or `HARNESS`; else empty."
 
@@ -144,6 +147,7 @@ def _line(kind: str, place: ByteRange, line: dict[str, Any]) -> Line:
         request=str(line.get("requestRef", "")),
         tool_ids=_tool_ids(message),
         stop=str(message.get("stop_reason") or ""),
+        model=str(message.get("model") or "") if kind == "assistant" else "",
         harness=_harness(message),
     )
 

@@ -3,7 +3,8 @@
 
 Seen with opencode 1.18.33 (every other key and type is ignored):
 
-    message   id, role (user | assistant), time {created: ms}; of an assistant: error {name}, summary
+    message   id, role (user | assistant), time {created: ms}; of an assistant: error {name}, summary,
+              modelID (that was asked for)
     part      type text {text, ignored}, file {mime}, tool {callID, tool, state}, step-start, step-finish
               {reason}, compaction (of a user: the context begins anew here), subtask {prompt}
     state     status completed {input, output, attachments [{mime}]}, error {input, error}, pending or
@@ -101,7 +102,8 @@ def _answered(message: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) ->
         if said:
             name = f"{message.get('id', '')}:{number}" if number else str(message.get("id", ""))
             why = _why_unlearnt(message, step)
-            yield Turn("assistant", [_said(part) for part in said], _created(message), name, why)
+            model = str(message.get("modelID") or "")
+            yield Turn("assistant", [_said(part) for part in said], _created(message), name, why, model)
         if tools:
             yield Turn("user", [_result(part) for part in tools])
 
