@@ -2,7 +2,7 @@
 """Canaries: a share of a role's sessions is answered by a candidate, the others by the version at work.
 
 Agents that are started meanwhile ask for `NAME@canary-NUMBER`, which stands for one of two versions, by a
-hash of the session. So a session has one version from its first request to its last, on every server, and also
+hash of the session. So a session has one version from its first request to its last, on every server and
 after a restart; sessions that began before ask for a version by its name and have no part in it.
 
 starting     written down before anything changes; without a process that does it, it is undone

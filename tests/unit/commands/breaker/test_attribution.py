@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from node0.commands.breaker.attribution import attribute
+from node0.commands.breaker.attribution import answered, attribute
 from node0.finetune.corpus.store import EntryHeader
+from node0.finetune.registry.canaries import Canary, CanarySettings
 from node0.finetune.registry.deployments import Deployment, DeploymentState
 
 FIRST, SECOND = "2026-03-01T00:00:00+00:00", "2026-03-02T00:00:00+00:00"
@@ -72,6 +73,24 @@ def test_a_deployment_that_failed_never_worked() -> None:
     rows = [ROWS[0], _row(2, FIRST, SECOND, state=DeploymentState.REVERTED)]
 
     assert list(attribute([_header("2026-03-01T05:00:00Z")], rows)) == ["pc:1"]
+
+
+CANARY = Canary(
+    number=1, role="polecat", rigs=[], stable="pc:2", candidate="pc:3", settings=CanarySettings(share=0.5),
+    deployment=9,
+)  # fmt: skip
+
+
+def test_in_a_canary_the_version_that_answered_counts_and_what_is_not_known_is_left_out() -> None:
+    rows = [_row(2, FIRST, number=9)]
+    told = ["pc:2", "pc:3", "pc:2 pc:3", None, "claude-haiku", "pc@canary-1", "pc@canary-2"]
+    at = "2026-03-05T00:00:00Z"
+    headers = [_header(at, id=str(number), answered_by=one) for number, one in enumerate(told)]
+
+    found = {header.id: version for header, _, version in answered(headers, rows, [CANARY])}
+    assert found == {"0": "pc:2", "1": "pc:3", "5": CANARY.drawn("s")}
+    outside = {header.id: version for header, _, version in answered(headers, ROWS, [CANARY])}
+    assert set(outside.values()) == {"pc:2"} and len(outside) == len(told)
 
 
 def test_failures_and_successes_are_told_apart() -> None:

@@ -62,6 +62,35 @@ def test_each_bead_window_supervises_its_own_answers_in_full_context(
     assert first.id != second.id
 
 
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        (["deacon:2", "deacon:2"], "deacon:2"),
+        (["deacon:2", "deacon:3"], "deacon:2 deacon:3"),
+        ([None, None], None),
+        (["a", "b", "c", "d"], "a b c"),
+    ],
+)
+@pytest.mark.parametrize("log", [True, False])
+def test_an_entry_names_the_models_that_answered_it(
+    harness: Make,
+    blocks: dict[str, Make],
+    tmp_path: Path,
+    models: list[str | None],
+    told: str | None,
+    log: bool,
+) -> None:
+    session = harness(log=log)
+    for number, model in enumerate(models):
+        session.prompt(f"Go {number}.")
+        session.answer(blocks["text"](f"Done {number}."))
+        if model is not None:
+            session.lines[-1]["message"]["model"] = model
+
+    (entry,), _ = entries(session.write(tmp_path / "s.jsonl"), Window(moment(0), None, "patrol"))
+    assert entry.answered_by == told
+
+
 def test_ids_stay_when_a_transcript_grows(harness: Make, blocks: dict[str, Make], tmp_path: Path) -> None:
     session, window = harness(), Window(moment(0), None, "patrol")
     session.prompt("Go.")

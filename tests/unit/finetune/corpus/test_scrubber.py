@@ -101,6 +101,9 @@ def test_an_uncertain_entry_waits_in_quarantine() -> None:
         ("session_id", "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-426614174000"),
         ("session_id", "s1", "s1"),
         ("session_id", None, None),
+        ("answered_by", "deacon:2 deacon@canary-1", "deacon:2 deacon@canary-1"),
+        ("answered_by", "org/Model-7B_v1.2", "org/Model-7B_v1.2"),
+        ("answered_by", None, None),
     ],
 )
 def test_a_field_that_must_be_an_id_or_a_time_is_one(

@@ -36,6 +36,16 @@ def test_an_entry_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "polecat" / "a1.json").read_text())["id"] == "a1"
 
 
+def test_what_answered_is_in_the_header_and_a_file_that_does_not_tell_stays_as_it_was(tmp_path: Path) -> None:
+    store = CorpusStore(tmp_path)
+    store.add(an_entry())
+    store.add(an_entry(id="b2", answered_by="deacon:2"))
+
+    assert [header.answered_by for header in store.headers()] == [None, "deacon:2"]
+    assert store.get("b2").answered_by == "deacon:2"
+    assert "answered_by" not in (tmp_path / "polecat" / "a1.json").read_text()
+
+
 def test_adding_twice_changes_nothing_and_a_change_updates(tmp_path: Path) -> None:
     store = CorpusStore(tmp_path)
     store.add(an_entry())

@@ -9,6 +9,7 @@ from deploy_town import town as town
 from serving_parts import served
 
 from node0.errors import BadCheckpoint, EngineUnavailable, NotFound, StoreUnavailable
+from node0.finetune.registry.canaries import Canary, CanaryLog, CanarySettings, CanaryState
 from node0.finetune.registry.states import Alias
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.serving.registry_versions import RegistryVersions
@@ -53,6 +54,37 @@ def test_what_is_no_version_of_a_named_model_is_not_theirs(name: str, versions: 
 def test_a_version_that_there_is_not_is_not_found(name: str, versions: RegistryVersions) -> None:
     with pytest.raises(NotFound, match="deacon"):
         versions.version_of(name)
+
+
+@pytest.fixture
+def canary(registry: ModelRegistry) -> Canary:
+    log = CanaryLog(registry.store)
+    draft = Canary(
+        role="deacon", rigs=[], stable="deacon:1", candidate="deacon:2", settings=CanarySettings(share=0.5)
+    )
+    return log.change(log.begin(draft), CanaryState.RUNNING)
+
+
+def test_a_canary_stands_for_a_version_by_session_until_it_is_taken_back(
+    versions: RegistryVersions, registry: ModelRegistry, canary: Canary
+) -> None:
+    sessions = [str(number) for number in range(40)]
+    found = [versions.answering("deacon@canary-1", session) for session in sessions]
+
+    assert found == [canary.drawn(session) for session in sessions]
+    assert set(found) == {"deacon:1", "deacon:2"}
+    assert versions.version_of("deacon@canary-1") == "deacon:1"
+    assert "deacon@canary-1" in versions.names()
+    CanaryLog(registry.store).change(canary, CanaryState.TAKEN_BACK)
+    assert {versions.answering("deacon@canary-1", session) for session in sessions} == {"deacon:1"}
+    assert "deacon@canary-1" not in versions.names()
+
+
+@pytest.mark.parametrize("name", ["deacon@canary-2", "witness@canary-1", "deacon:1", "d", "deacon@canary-x"])
+def test_what_is_no_canary_of_theirs_splits_nothing(
+    name: str, versions: RegistryVersions, canary: Canary
+) -> None:
+    assert canary.number == 1 and versions.answering(name, "s") is None
 
 
 class Away(ModelRegistry):

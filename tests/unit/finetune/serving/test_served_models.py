@@ -29,6 +29,9 @@ class Moving:
             return None
         return f"deacon:{self.active}" if name == "deacon@active" else name
 
+    def answering(self, name: str, session: str) -> str | None:
+        return f"deacon:{session}" if name == "deacon@canary-1" else None
+
     def make(self, version: str) -> ServedModel:
         self.made.append(version)
         return served(version)
@@ -42,6 +45,15 @@ def test_a_model_answers_under_each_of_its_ids() -> None:
 
     assert asyncio.run(catalogue.find("deacon:3")).ids[0] == "deacon"
     assert ids_of(catalogue) == ["deacon", "deacon:3", "witness"]
+
+
+def test_the_id_that_answers_is_a_version_where_sessions_are_split_and_else_the_id() -> None:
+    catalogue = ModelCatalogue([served("deacon:3")], Moving())
+    names = ("deacon@canary-1", "deacon@active", "deacon:3", "witness")
+
+    found = [asyncio.run(catalogue.answering(name, "4")) for name in names]
+    assert found == ["deacon:4", *names[1:]]
+    assert asyncio.run(ModelCatalogue([served("a")]).answering("b", "4")) == "b"
 
 
 def test_an_alias_is_looked_up_at_each_request_and_a_version_is_made_once() -> None:

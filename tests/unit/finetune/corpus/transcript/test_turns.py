@@ -56,6 +56,13 @@ def test_each_answer_is_a_call_over_the_turns_before_it() -> None:
     assert (row.agent, row.calls[0].shape.system) == ("side", ("Card.",))
 
 
+def test_a_call_names_the_model_that_answered_it() -> None:
+    told = Turn("assistant", [{"type": "text", "text": "a"}], model="deacon:2")
+    (row,) = trajectories_of([ask(), told, ask(), say("b")], skipped=Counter())
+
+    assert [one.model for one in row.calls] == ["deacon:2", ""]
+
+
 def test_tools_are_those_that_were_called_with_the_inputs_that_they_got() -> None:
     turns = [ask(), call("a", command="ls"), result("a"), call("b", timeout=3), result("b"), say("Done.")]
 

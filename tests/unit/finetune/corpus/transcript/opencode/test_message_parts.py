@@ -43,6 +43,12 @@ def test_words_of_a_user_and_files_that_are_no_text() -> None:
     assert (turn.role, turn.at, turn.name) == ("user", "1970-01-01T00:00:01.000+00:00", "m1")
 
 
+def test_an_answer_names_the_model_that_was_asked() -> None:
+    (answer,) = turns(ANSWER | {"modelID": "deacon@canary-1"}, text("Done."), finish())
+
+    assert answer.model == "deacon@canary-1"
+
+
 def test_an_answer_and_the_results_of_its_calls() -> None:
     done = tool(status="completed", input={"command": "ls"}, output="a\n")
 
