@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from node0 import console
 from node0.commands.model.open_registry import open_registry
@@ -57,7 +58,10 @@ def nightly(root: Path | None, *, roles: Sequence[str], dry_run: bool, as_json: 
         steps = list(_night(town, own, chosen))
         report = NightReport(at=at, steps=steps, savings=_saved(town))
         path = keep_report(town, report)
-    console.emit([step.model_dump() for step in report.steps], as_json=as_json)
+    rows = [step.model_dump() for step in report.steps]
+    if as_json:
+        rows += [_savings_row(one) for one in report.savings]
+    console.emit(rows, as_json=as_json)
     for one in report.savings:
         console.note(f"{one}")
     console.note(f"kept in {path}")
@@ -199,6 +203,12 @@ def _done(town: Town, decision: Decision, words: Sequence[str]) -> NightStep:
 
 def _row(decision: Decision) -> NightStep:
     return NightStep(role=decision.role, step=decision.step, why=decision.why)
+
+
+def _savings_row(one: RoleSavings) -> dict[str, Any]:
+    """What was saved for a role, as a row among the steps with the figures as `savings`."""
+    row = NightStep(role=one.role, step="savings", why="every night", result=str(one))
+    return row.model_dump() | {"savings": one.model_dump()}
 
 
 def _files_of(town: Town, name: str) -> str:

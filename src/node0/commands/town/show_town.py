@@ -2,12 +2,13 @@
 """Show what was found of a town, and of the programs that it needs."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from node0 import console
-from node0.check_result import CheckResult, bad, note, ok
+from node0.check_result import CheckResult, bad
 from node0.commands.model.open_registry import open_deployer, open_registry
 from node0.commands.town.installed_places import places
 from node0.commands.town.town_savings import town_savings
@@ -23,6 +24,14 @@ from node0.finetune.gastown.programs import find_program
 from node0.finetune.gastown.town_checks import town_checks
 from node0.finetune.gastown.upkeep.night_report import night_check
 from node0.town import Town
+
+
+@dataclass(frozen=True, slots=True)
+class SavingsResult(CheckResult):
+    """What versions of ours did for a role, as a line and as figures."""
+
+    savings: dict[str, Any] = field(default_factory=dict)
+    "As `node0 town savings --json` gives them."
 
 
 def show_status(root: Path | None, *, as_json: bool) -> int:
@@ -60,10 +69,8 @@ def _savings(town: Town) -> Iterable[CheckResult]:
     with open_registry(town.root) as (registry, _):
         rows = town_savings(town, registry)
     for one in rows:
-        if one.price is None:
-            yield note("savings", str(one), f"set savings.rates in {town.model_settings_file} for a price")
-        else:
-            yield ok("savings", str(one))
+        do = f"set savings.rates in {town.model_settings_file} for a price" if one.price is None else ""
+        yield SavingsResult("savings", "note" if do else "ok", str(one), do, one.model_dump())
 
 
 def _guarded(check: str, results: Iterable[CheckResult]) -> Iterable[CheckResult]:
@@ -75,5 +82,8 @@ def _guarded(check: str, results: Iterable[CheckResult]) -> Iterable[CheckResult
 
 
 def _show(found: list[CheckResult], *, as_json: bool) -> int:
-    console.emit([asdict(result) for result in found], as_json=as_json)
+    rows = [asdict(result) for result in found]
+    if not as_json:
+        rows = [{name: row[name] for name in CheckResult.__slots__} for row in rows]
+    console.emit(rows, as_json=as_json)
     return console.FAILED if any(result.state == "bad" for result in found) else 0

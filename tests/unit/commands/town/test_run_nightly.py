@@ -14,6 +14,7 @@ from node0.commands.town.run_nightly import nightly
 from node0.errors import ConfigError, NotFound, RunInUse
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
+from node0.finetune.deploy.canary import CanaryKeeper
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.gastown.installation import Places
@@ -32,6 +33,7 @@ SETTINGS = """
 town: {base_model: /base, roles: [deacon, witness], timer: false}
 nightly: {first_sessions: 3, new_sessions: 3}
 """
+BEFORE = ["corpus collect --town", "breaker check --town", "town canary check"]
 DETAIL = EvaluationDetail(suite_digest="a", outcomes={"patrol": {"one": (9, 9)}})
 
 
@@ -87,12 +89,13 @@ def test_a_night_collects_first_then_trains_what_asks_for_it(asked: Path, town: 
 
     assert nightly(town.root, roles=(), dry_run=False, as_json=True) == 1
 
-    assert words(asked) == ["corpus collect --town", "breaker check --town", "finetune --role witness"]
-    assert rows(capsys)[2:] == [("deacon", "wait"), ("witness", "train")]
+    assert words(asked) == [*BEFORE, "finetune --role witness"]
+    assert rows(capsys)[3:] == [("deacon", "wait"), ("witness", "train")]
     report = json.loads(next(town.nightly_reports.iterdir()).read_text())
     assert [step["result"] for step in report["steps"]] == [
         "said of corpus",
         "said of breaker",
+        "said of town",
         "",
         "said of finetune",
     ]
@@ -106,7 +109,7 @@ def test_what_was_trained_is_evaluated_and_no_step_follows_one_that_failed(
 
     assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 1
 
-    assert words(asked)[2:] == ["eval run deacon:3"]
+    assert words(asked)[3:] == ["eval run deacon:3"]
 
 
 def test_an_error_of_a_role_is_kept_and_the_others_have_their_night(
@@ -119,9 +122,9 @@ def test_an_error_of_a_role_is_kept_and_the_others_have_their_night(
 
     assert nightly(town.root, roles=(), dry_run=False, as_json=True) == 1
 
-    assert rows(capsys)[2:4] == [("deacon", "decide"), ("witness", "train")]
+    assert rows(capsys)[3:5] == [("deacon", "decide"), ("witness", "train")]
     report = json.loads(next(town.nightly_reports.iterdir()).read_text())
-    assert "threshold" in report["steps"][2]["result"] and report["steps"][2]["code"] == 1
+    assert "threshold" in report["steps"][3]["result"] and report["steps"][3]["code"] == 1
 
 
 def test_nothing_is_put_to_work_where_no_server_answers(
@@ -135,10 +138,10 @@ def test_nothing_is_put_to_work_where_no_server_answers(
 
         assert nightly(town.root, roles=["deacon"], dry_run=False, as_json=True) == 0
 
-        (step,) = json.loads(capsys.readouterr().out)[2:]
+        (step,) = json.loads(capsys.readouterr().out)[3:]
         assert (step["step"], step["code"]) == ("wait", 0)
         assert "not put to work" in step["why"] and url in step["why"]
-        assert words(asked)[2:] == []
+        assert words(asked)[3:] == []
 
         collect(town, "deacon", 3)
         (asked.parent / "fails").write_text("finetune --role\n")
@@ -202,7 +205,38 @@ def test_a_night_keeps_what_ours_did_in_the_place_of_others(
     (row,) = json.loads(kept.read_text())["savings"]
     assert (row["role"], row["versions"], row["ours"]["sessions"]) == ("deacon", ["deacon:1"], 2)
     assert row["price"] is None
-    assert "deacon: deacon:1 did 2 sessions, 2 of 2 succeeded" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "deacon: deacon:1 did 2 sessions, 2 of 2 succeeded" in shown.err
+    last = json.loads(shown.out)[-1]
+    assert (last["role"], last["step"], last["savings"]) == ("deacon", "savings", row)
+    assert last["result"] in shown.err
+
+
+def test_while_a_canary_runs_no_other_version_of_its_role_is_put_to_work(
+    asked: Path, town: Town, registry: ModelRegistry, deployer: Deployer, capsys: Output
+) -> None:
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()))
+    keeper = CanaryKeeper(town, registry, deployer)
+    row = keeper.start("deacon:2")
+    registry.add_evaluation("deacon:3", Evaluation(suite="roles", items=9, score=1.0, low=0.9, detail=DETAIL))
+    nightly(town.root, roles=["deacon"], dry_run=True, as_json=True)
+
+    (step,) = json.loads(capsys.readouterr().out)
+    assert step["step"] == "wait" and "canary 1 of deacon:2 is running" in step["why"]
+    keeper.stop(row, reason="a test")
+    with open_registry(town.root) as (opened, _):
+        assert not role_state(town, opened, "deacon").was_taken_back
+
+
+def test_what_a_canary_took_back_is_not_put_to_work_at_night(
+    asked: Path, town: Town, registry: ModelRegistry, deployer: Deployer
+) -> None:
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()))
+    keeper = CanaryKeeper(town, registry, deployer)
+    keeper.stop(keeper.start("deacon:3"), reason="a test")
+
+    with open_registry(town.root) as (opened, _):
+        assert role_state(town, opened, "deacon").was_taken_back
 
 
 def test_rates_that_cannot_be_read_are_no_fault_of_a_night(asked: Path, town: Town, capsys: Output) -> None:

@@ -2,6 +2,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deploy_town import deployer, registry, town
@@ -44,7 +45,7 @@ def worked(town: Town, registry: ModelRegistry, deployer: Deployer) -> Town:
     return town
 
 
-def _status(town: Town, capsys: Output) -> list[dict[str, str]]:
+def _status(town: Town, capsys: Output) -> list[dict[str, Any]]:
     capsys.readouterr()
     show_status(town.root, as_json=True)
     return [row for row in json.loads(capsys.readouterr().out) if row["check"] == "savings"]
@@ -78,6 +79,15 @@ def test_with_rates_status_tells_the_price(worked: Town, capsys: Output) -> None
 
     assert line["state"] == "ok"
     assert "at your rates 56.00 USD" in line["found"]
+    main(["savings", "--town", str(worked.root), "--json"])
+    assert [line["savings"]] == json.loads(capsys.readouterr().out)
+
+
+def test_the_table_of_status_has_the_line_and_no_figures_beside_it(worked: Town, capsys: Output) -> None:
+    show_status(worked.root, as_json=False)
+
+    shown = capsys.readouterr().out
+    assert "savings" in shown and "cached_input" not in shown
     assert "other agents: 2 sessions, 2 of 2 succeeded" in line["found"]
 
 
