@@ -43,10 +43,12 @@ def endpoint(kind: str, url: str | None, model: str) -> Endpoint:
         raise ConfigError(f"--url {url!r} is no address such as http://127.0.0.1:8000") from None
 
 
-def show_plan(name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint) -> None:
+def show_plan(
+    name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint, harness: str | None = None
+) -> None:
     """Print what deploying would change, as a diff of each settings file's members."""
     with open_deployer(town) as (deployer, _, _):
-        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
+        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint, harness=harness)
     for edit in plan.edits:
         before, after = (text.splitlines() if text else [] for text in (edit.before, edit.after))
         where = f"{edit.file}: {'.'.join(edit.path)}"
@@ -58,11 +60,18 @@ def show_plan(name: str, town: Path | None, *, rigs: Sequence[str], endpoint: En
 
 
 def deploy(
-    name: str, town: Path | None, *, rigs: Sequence[str], endpoint: Endpoint, force: bool, reason: str
+    name: str,
+    town: Path | None,
+    *,
+    rigs: Sequence[str],
+    endpoint: Endpoint,
+    force: bool,
+    reason: str,
+    harness: str | None = None,
 ) -> None:
     """Put a version to work."""
     with open_deployer(town, probe=probing(town), create=True) as (deployer, _, _):
-        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint)
+        plan = deployer.plan(name, rigs=rigs, endpoint=endpoint, harness=harness)
         row = deployer.deploy(plan, force=force, reason=reason)
     if row.forced:
         console.note(f"warning: {row.spelled} went past the gate, by {row.actor}: {row.reason}")

@@ -117,6 +117,10 @@ def deploy(  # noqa: PLR0913  # options of one command
     served_as: Annotated[
         str, typer.Option("--model", help="The version's name there; default: NAME:VER.")
     ] = "",
+    harness: Annotated[
+        str | None,
+        typer.Option("--harness", help="What runs it: claude or opencode; default: what the role runs now."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force-deploy", help="Pass the gate; needs --reason.")] = False,
     reason: ReasonOption = "",
     dry_run: DryRunOption = False,
@@ -130,9 +134,11 @@ def deploy(  # noqa: PLR0913  # options of one command
     """
     chosen = deploy_models.endpoint(kind, url, served_as)
     if dry_run:
-        deploy_models.show_plan(name, town, rigs=rig or [], endpoint=chosen)
+        deploy_models.show_plan(name, town, rigs=rig or [], endpoint=chosen, harness=harness)
     else:
-        deploy_models.deploy(name, town, rigs=rig or [], endpoint=chosen, force=force, reason=reason)
+        deploy_models.deploy(
+            name, town, rigs=rig or [], endpoint=chosen, force=force, reason=reason, harness=harness
+        )
 
 
 @app.command()

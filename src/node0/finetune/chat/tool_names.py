@@ -2,14 +2,15 @@
 """The same tools under the names that other harnesses give them, and their inputs.
 
 A role's sessions may come from several harnesses, and its model is deployed behind one: what was recorded as
-`exec_command {cmd}` is trained as the profile's `Bash {command}`. Names are those of Claude Code 2.1.330,
-opencode 1.18.33, Codex 0.171.0, pi 0.73.1 and Gemini CLI 0.61.0.
+`exec_command {cmd}` is trained as the profile's `Bash {command}`. A harness that asks offers its tools under
+its own names: the model meets the profile's, and its calls go back under the harness's. Names are those of
+Claude Code 2.1.330, opencode 1.18.33, Codex 0.171.0, pi 0.73.1 and Gemini CLI 0.61.0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from node0.finetune.chat.messages import Block, Message, Tool, blocks
+from node0.finetune.chat.messages import Block, Message, Request, Tool, ToolUseBlock, blocks
 from node0.finetune.chat.profile import DeploymentProfile, ProfileTool
 
 
@@ -63,6 +64,63 @@ def named_calls(message: Message, profile: DeploymentProfile) -> Message:
     if all(new is old for new, old in zip(named, found, strict=True)):
         return message
     return {"role": message["role"], "content": named}
+
+
+def named_request(request: Request, profile: DeploymentProfile) -> Request:
+    """A request with its tools and calls under the profile's names."""
+    return {
+        "system": request["system"],
+        "tools": named_tools(request["tools"], profile),
+        "messages": [named_calls(message, profile) for message in request["messages"]],
+    }
+
+
+def offered_call(call: ToolUseBlock, tools: Iterable[Tool], profile: DeploymentProfile) -> ToolUseBlock:
+    """A call of a profile's tool as a call of the one that was offered in its place.
+
+    Inputs get the offered tool's names. A text that it asks for and that the profile's tool does not have is
+    empty: the model could not know of it.
+
+    Args:
+        call: As the model made it.
+        tools: As the harness offered them.
+        profile: Whose names the model knows.
+    """
+    offered = list(tools)
+    if any(tool["name"] == call["name"] for tool in offered):
+        return call
+    for tool in offered:
+        found = _same(tool["name"], profile)
+        if found is not None and found[0].name == call["name"]:
+            return {**call, "name": tool["name"], "input": _offered_inputs(call["input"], tool, *found)}
+    return call
+
+
+def _offered_inputs(
+    given: Mapping[str, Any], tool: Tool, named: ProfileTool, same: SameTool
+) -> dict[str, Any]:
+    schema = tool["input_schema"]
+    known = _as_object(schema.get("properties"))
+    inputs = {_name_among(known, name, same): value for name, value in given.items()}
+    taught = {_name_among(known, name, same) for name in named.input_schema.get("properties", {})}
+    required = schema.get("required")
+    for name in required if isinstance(required, list) else ():
+        if name not in taught and _as_object(known.get(str(name))).get("type") == "string":
+            inputs.setdefault(name, "")
+    return inputs
+
+
+def _as_object(value: object) -> Mapping[str, Any]:
+    """A part of a schema that a client wrote; whatever is no object has no members."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _name_among(known: Collection[str], name: str, same: SameTool) -> str:
+    """The name that an input has where these are known; its own where none of its other names is."""
+    if name in known:
+        return name
+    group = next((group for group in same.inputs if name in group), frozenset())
+    return next((one for one in sorted(group) if one in known), name)
 
 
 def _named_call(block: Block, profile: DeploymentProfile) -> Block:

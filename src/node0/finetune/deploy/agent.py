@@ -32,12 +32,15 @@ class Agent:
     files: dict[Path, str]
     "Its own files, whole."
 
+    programs: frozenset[Path] = frozenset()
+    "Those of them that are run."
+
     def write_files(self) -> None:
         """Write them, readable by their owner alone: they may hold a token."""
         for path, text in self.files.items():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(path, text)
-            path.chmod(0o600)
+            path.chmod(0o700 if path in self.programs else 0o600)
 
 
 def claude_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, town: Town) -> Agent:
@@ -49,13 +52,12 @@ def claude_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, t
         endpoint: names the model that it serves.
         town: whose sessions are collected when they end, once collecting is installed there.
     """
-    directory, model = town.models / "agents" / name, endpoint.model
     hooks = prime_command(town.prime_shim), session_end_command(town.collect_script)
-    text = _pretty(_settings(profile, endpoint, *hooks))
-    place = directory / _digest(text, profile.card or "")
+    text = pretty(_settings(profile, endpoint, *hooks))
+    place = place_of(name, town, text, profile.card or "")
     settings, card = place / "settings.json", place / "card.md"
     args = ["--dangerously-skip-permissions", "--setting-sources", "user", "--settings", str(settings)]
-    args += ["--model", model]
+    args += ["--model", endpoint.model]
     if profile.tools:
         args += ["--tools", ",".join(tool.name for tool in profile.tools)]
     files = {settings: text}
@@ -63,6 +65,17 @@ def claude_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, t
         args += ["--system-prompt-file", str(card)]
         files[card] = profile.card
     return Agent(name, {"provider": "claude", "command": "claude", "args": args}, files)
+
+
+def place_of(name: str, town: Town, *texts: str) -> Path:
+    """The directory of an agent's own files, in the town's for it; their content names it."""
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:DIGEST]
+    return town.models / "agents" / name / digest
+
+
+def pretty(content: dict[str, Any]) -> str:
+    """A settings file's text."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def session_end_command(script: Path) -> str:
@@ -100,11 +113,3 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_start: str, at_
         "skipDangerousModePermissionPrompt": True,
         "hooks": {"SessionStart": prime, "PreCompact": prime, "SessionEnd": collect},
     }
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:DIGEST]
-
-
-def _pretty(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from node0.errors import ConfigError, DeployInUse, GateRefused, Node0Error, NotFound
 from node0.finetune.chat.profile import DeploymentProfile, load_profile
 from node0.finetune.deploy import settings_edits
-from node0.finetune.deploy.agent import Agent, claude_agent
+from node0.finetune.deploy.agent import Agent
 from node0.finetune.deploy.at_work import at_work
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.gate import check_gate, gate_of
+from node0.finetune.deploy.harness_choice import harness_of, make_agent
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState, Edit
 from node0.finetune.registry.schema import ModelRegistryEntry, agent_name
@@ -44,6 +45,7 @@ class Plan(NamedTuple):
     agent: Agent
     rigs: list[str]
     edits: list[Edit]
+    harness: str
 
 
 class Deployer:
@@ -56,22 +58,31 @@ class Deployer:
         self._town, self._registry, self._probe, self._checks = town, registry, probe, checks
         self._log = DeploymentLog(registry.store)
 
-    def plan(self, name: str, *, rigs: Sequence[str] = (), endpoint: Endpoint) -> Plan:
+    def plan(
+        self, name: str, *, rigs: Sequence[str] = (), endpoint: Endpoint, harness: str | None = None
+    ) -> Plan:
         """Find out what deploying would change; nothing is written.
+
+        Args:
+            name: of the version.
+            rigs: to which it is deployed; none is the whole town.
+            endpoint: what answers for it.
+            harness: `claude` or `opencode`; None takes the one that the role runs now.
 
         Raises:
             NotFound: no such version, or no such rig.
-            ConfigError: a settings file cannot be read.
+            ConfigError: a settings file cannot be read, or there is no such harness.
         """
         entry = self._registry.require(name)
         profile = _profile_of(entry)
         served = endpoint.model_copy(update={"model": endpoint.model or entry.spelled})
-        agent = claude_agent(agent_name(entry), profile, served, town=self._town)
         files = settings_edits.settings_files(self._town, rigs)
+        chosen = harness or harness_of(self._town, entry.role, rig=next(iter(sorted(rigs)), ""))
+        agent = make_agent(chosen)(agent_name(entry), profile, served, town=self._town)
         edits = settings_edits.plan_edits(
             self._town.root, files, role=entry.role, agent=agent.name, entry=agent.entry
         )
-        return Plan(entry, profile, endpoint, agent, sorted(rigs), edits)
+        return Plan(entry, profile, endpoint, agent, sorted(rigs), edits, chosen)
 
     def deploy(self, plan: Plan, *, force: bool = False, reason: str = "") -> Deployment:
         """Make the plan real.
@@ -212,7 +223,7 @@ class Deployer:
     def _put_to_work(self, plan: Plan, *, forced: bool, reason: str) -> Deployment:
         with self._alone():
             self._repair()
-            plan = self.plan(plan.entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint)
+            plan = self.plan(plan.entry.spelled, rigs=plan.rigs, endpoint=plan.endpoint, harness=plan.harness)
             row = self._log.begin(_draft(plan).model_copy(update={"forced": forced, "reason": reason}))
             return self._carry_out(row, plan)
 

@@ -4,6 +4,8 @@
 What came piece by piece equals what `parse_answer` makes of the whole text.
 """
 
+from collections.abc import Callable
+
 from node0.finetune.chat.messages import ToolUseBlock
 from node0.finetune.chat.parse import parse_answer
 
@@ -18,9 +20,17 @@ Piece = str | ToolUseBlock
 class AnswerBlocks:
     """Text in, pieces out."""
 
-    def __init__(self, *, one_call: bool = False) -> None:
-        """Read calls out of an answer; all of them, or the first alone."""
+    def __init__(
+        self, *, one_call: bool = False, as_offered: Callable[[ToolUseBlock], ToolUseBlock] | None = None
+    ) -> None:
+        """Read calls out of an answer; all of them, or the first alone.
+
+        Args:
+            one_call: The first alone.
+            as_offered: Gives a call the names that the client has for its tool; None leaves it as it is.
+        """
         self._one_call = one_call
+        self._as_offered = as_offered
         self._waiting = ""
         "White space, and letters that may begin a call."
         self._spoken = False
@@ -63,7 +73,7 @@ class AnswerBlocks:
             if block["type"] == "text":
                 pieces.append(block["text"])
             elif block["type"] == "tool_use":
-                pieces.append(block)
+                pieces.append(self._as_offered(block) if self._as_offered else block)
                 if self._one_call:
                     break
         if pieces and isinstance(pieces[0], str) and self._spoken:

@@ -4,10 +4,12 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from node0.errors import ConfigError
 from node0.finetune.chat.messages import Request
+from node0.finetune.chat.tool_names import offered_call
 from node0.finetune.inference.generator import sampling_params
 from node0.finetune.inference.text import TextStream
 from node0.finetune.serving.answer_blocks import AnswerBlocks, Piece
@@ -129,8 +131,10 @@ class Gateway:
             EngineBusy: too many wait.
             EngineUnavailable: the engine does not answer.
         """
+        profile = model.renderer.profile
+        as_offered = partial(offered_call, tools=request["tools"], profile=profile) if profile else None
         ids = await model.prompt_ids(request)
-        blocks = AnswerBlocks(one_call=drawing.constraint.one_call) if calls else None
+        blocks = AnswerBlocks(one_call=drawing.constraint.one_call, as_offered=as_offered) if calls else None
         return await self.open(model, ids, drawing, blocks=blocks, number=number)
 
     async def open(

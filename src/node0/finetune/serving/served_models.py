@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from node0.errors import ConfigError, NotFound
 from node0.finetune.chat.messages import Request
 from node0.finetune.chat.render import Renderer
+from node0.finetune.chat.tool_names import named_request
 from node0.finetune.inference.text import Decode
 from node0.finetune.serving.constraint import MARKS, AnswerForm, Constraint, call_form, grammar
 from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks, check_grammar
@@ -64,6 +65,8 @@ class ServedModel:
         return await self._in_thread(lambda: list(self.renderer.tokenizer(text, verbose=False)["input_ids"]))
 
     def _rendered(self, request: Request) -> list[int]:
+        if self.renderer.profile is not None:
+            request = named_request(request, self.renderer.profile)
         context = self.context_of(request) if self.context_of else ""
         ids = self.renderer.prompt_ids(request, context=context)
         if context and len(ids) + self.default_max_tokens > self.context:

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from node0.finetune.chat.messages import Message, blocks
-from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.chat.tool_names import SAME_TOOLS, named_calls, named_tools
+from node0.finetune.chat.profile import DeploymentProfile, rewrite
+from node0.finetune.chat.tool_names import SAME_TOOLS, named_calls, named_request, named_tools, offered_call
 
 
 def profile(*tools: str | dict[str, Any]) -> DeploymentProfile:
@@ -54,6 +54,57 @@ def test_other_calls_stay_as_they_are(name: str, wanted: str) -> None:
     message = turn(name, cmd="ls")
 
     assert named_calls(message, profile(wanted)) is message
+
+
+OPENCODE_BASH: Any = {
+    "name": "bash",
+    "description": "Runs.",
+    "input_schema": {
+        "type": "object",
+        "properties": {"command": {"type": "string"}, "description": {"type": "string"}},
+        "required": ["command", "description"],
+    },
+}
+OPENCODE_EDIT: Any = {
+    "name": "edit",
+    "description": "Edits.",
+    "input_schema": {"type": "object", "properties": {"filePath": {}, "oldString": {}, "newString": {}}},
+}
+
+
+def made(name: str, **given: Any) -> Any:
+    return {"type": "tool_use", "id": "a", "name": name, "input": given}
+
+
+def test_a_call_goes_back_under_the_name_that_was_offered_and_recorded_it_is_the_same_again() -> None:
+    named = profile("Bash", "Edit")
+    bash = offered_call(made("Bash", command="ls"), [OPENCODE_EDIT, OPENCODE_BASH], named)
+    edit = offered_call(
+        made("Edit", file_path="a", old_string="x", new_string="y"), [OPENCODE_EDIT, OPENCODE_BASH], named
+    )
+
+    assert bash == made("bash", command="ls", description="")
+    assert edit == made("edit", filePath="a", oldString="x", newString="y")
+    for call, name in ((bash, "Bash"), (edit, "Edit")):
+        again = rewrite(named_calls({"role": "assistant", "content": [call]}, named), named)
+        assert again is not None and blocks(again)[0]["name"] == name  # type: ignore[typeddict-item]  # a call
+    request: Any = {"system": "", "tools": [OPENCODE_BASH], "messages": [turn("bash", command="ls")]}
+    assert named_request(request, named)["messages"] == [turn("Bash", command="ls")]
+    assert [one["name"] for one in named_request(request, named)["tools"]] == ["Bash"]
+
+
+@pytest.mark.parametrize("call", [made("bash", command="ls"), made("levitate"), made("Read", file_path="a")])
+def test_a_call_of_what_was_not_renamed_goes_as_it_is(call: Any) -> None:
+    assert offered_call(call, [OPENCODE_BASH], profile("Bash", "Read")) is call
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"properties": [], "required": 3}, {"properties": {"x": True}, "required": ["x", 4]}]
+)
+def test_a_schema_that_is_none_breaks_nothing(schema: Any) -> None:
+    offered: Any = {"name": "bash", "description": "", "input_schema": schema}
+
+    assert offered_call(made("Bash", command="ls"), [offered], profile("Bash"))["name"] == "bash"
 
 
 def test_words_stay_beside_a_call_that_is_renamed() -> None:
