@@ -65,7 +65,9 @@ class RoleTown:
 
 
 @contextmanager
-def role_town(town: RealTown, script: Mapping[str, Sequence[str]]) -> Iterator[RoleTown]:
+def role_town(
+    town: RealTown, script: Mapping[str, Sequence[str]], *, harness: str | None = None
+) -> Iterator[RoleTown]:
     """A town with a version at work for each role of the script, whose texts are its answers in turn."""
     place, base = Town(town.root), town.home / "base"
     _long_base(base)
@@ -77,7 +79,7 @@ def role_town(town: RealTown, script: Mapping[str, Sequence[str]]) -> Iterator[R
     command = [sys.executable, str(SERVE), str(town.home / "script.json"), str(told)]
     models = [word for model in scripted for word in ("--model", model)]
     with serving(*models, "--town", town.root, "--dtype", "float32", command=command) as served:
-        _deploy(place, script, Endpoint(url=served.url))
+        _deploy(place, script, Endpoint(url=served.url), harness)
         found = RoleTown(town, place, base, served.url, told)
         try:
             yield found
@@ -115,7 +117,7 @@ def _register(place: Town, base: Path, roles: Sequence[str]) -> None:
     registry.close()
 
 
-def _deploy(place: Town, roles: Iterable[str], endpoint: Endpoint) -> None:
+def _deploy(place: Town, roles: Iterable[str], endpoint: Endpoint, harness: str | None) -> None:
     """As `node0 model deploy` does, past the gate: these versions were never measured."""
     registry = ModelRegistry(place)
 
@@ -124,7 +126,8 @@ def _deploy(place: Town, roles: Iterable[str], endpoint: Endpoint) -> None:
 
     deployer = Deployer(place, registry, probe=ask)
     for role in roles:
-        deployer.deploy(deployer.plan(f"{role}:1", endpoint=endpoint), force=True, reason="a test")
+        plan = deployer.plan(f"{role}:1", endpoint=endpoint, harness=harness)
+        deployer.deploy(plan, force=True, reason="a test")
     registry.close()
 
 

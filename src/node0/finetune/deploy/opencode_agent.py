@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent of a version that opencode runs: an entry of known keys, a program, and opencode's configuration.
 
-opencode is told of a configuration by OPENCODE_CONFIG (seen with 1.18.33), and gt drops an agent's `env` when
-its daemon restarts a role. So the command is a program of ours that sets it. It is called `opencode`: gt 1.0.1
+opencode is told of a configuration by OPENCODE_CONFIG (seen with 1.18.33); gt drops an agent's `env` when its
+daemon restarts a role. So the command is a program of ours that sets it. It is called `opencode`: gt 1.0.1
 knows by that name how a prompt is given. And it becomes opencode, which gt looks for in the session.
 """
 

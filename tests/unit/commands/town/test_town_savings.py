@@ -79,6 +79,7 @@ def test_with_rates_status_tells_the_price(worked: Town, capsys: Output) -> None
 
     assert line["state"] == "ok"
     assert "at your rates 56.00 USD" in line["found"]
+    assert "other agents: 2 sessions, 2 of 2 succeeded" in line["found"]
     main(["savings", "--town", str(worked.root), "--json"])
     assert [line["savings"]] == json.loads(capsys.readouterr().out)
 
@@ -88,7 +89,6 @@ def test_the_table_of_status_has_the_line_and_no_figures_beside_it(worked: Town,
 
     shown = capsys.readouterr().out
     assert "savings" in shown and "cached_input" not in shown
-    assert "other agents: 2 sessions, 2 of 2 succeeded" in line["found"]
 
 
 def test_a_table_is_printed_for_people(worked: Town, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
