@@ -3,8 +3,9 @@
 
 The order is gt's (internal/config/loader.go): the rig's `role_agents`, the town's, the rig's `agent`, the
 town's `default_agent`, `claude`. A name that it does not know is passed over with a warning that nobody
-reads. Dogs run on Claude Haiku unless they are given another harness than Claude's. An agent given with
-`--agent`, and GT_COST_TIER in the environment of gt, win over all of it and are not seen here.
+reads. Dogs run on Claude Haiku unless they are given another harness than Claude's. A member of a crew may
+have an agent of its own: the rig's `worker_agents`, the town's `crew_agents`. An agent given with `--agent`,
+and GT_COST_TIER in the environment of gt, win over all of it and are not seen here.
 
 `session.start_command` of a role's own file wins over an agent of Claude's, like ours, where the daemon
 starts a role again and where `gt witness start` does (internal/{daemon/lifecycle,witness/manager}.go).
@@ -44,6 +45,12 @@ class RoleAgent(NamedTuple):
 
     passed_over: tuple[str, ...] = ()
     "Settings that name an agent which gt does not have, and so do not count."
+
+    not_followed: str = ""
+    "Setting that names an agent which gt has and does not start for this role; empty where there is none."
+
+    by_name: tuple[str, ...] = ()
+    "Settings that give single members of a crew an agent of their own."
 
     own_command: str = ""
     "The role's file whose command gt may start in the place of the agent; empty where there is none."
@@ -94,9 +101,19 @@ def _resolve(
     passed_over = tuple(f"{source} is {agent}" for source, agent in named if agent not in known)
     there = [(source, agent) for source, agent in named if agent in known]
     if role == Role.DOG and all(_is_claude(agent, entries) for _, agent in there):
-        return RoleAgent(role, rig, DOG_AGENT, "what gt gives dogs", passed_over)
+        instead = f"{there[0][0]} is {there[0][1]}" if there else ""
+        return RoleAgent(role, rig, DOG_AGENT, "what gt gives dogs", passed_over, instead)
     source, agent = there[0] if there else ("gt's default", "claude")
-    return RoleAgent(role, rig, agent, source, passed_over)
+    members = tuple(_members(rig, settings, own)) if role == Role.CREW else ()
+    return RoleAgent(role, rig, agent, source, passed_over, by_name=members)
+
+
+def _members(rig: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
+    """Settings for single members of a rig's crew, which gt asks before those of the role."""
+    of_rig, of_town = _table(own, "worker_agents"), _table(settings, "crew_agents")
+    for name, agent in sorted({**of_town, **of_rig}.items()):
+        where = f"worker_agents.{name} of {rig}" if name in of_rig else f"crew_agents.{name}"
+        yield f"{where} is {agent}"
 
 
 def _candidates(

@@ -61,11 +61,25 @@ def roles(found: Sequence[RoleAgent], *, tier: str = "") -> Iterator[CheckResult
             "roles", f"{said}, an agent that gt does not have", "gt config agent list shows those it has"
         )
     yield from own_commands(found)
+    yield from not_started(found)
     if tier:
         ours = [one for one in found if one.agent.startswith(OURS)]
         state = bad if ours else note
         told = f"GT_COST_TIER is {tier}: gt started from here gives roles the agents of that tier"
         yield state("roles", told, "unset GT_COST_TIER before gt starts the town")
+
+
+def not_started(found: Sequence[RoleAgent]) -> Iterator[CheckResult]:
+    """A line for each setting that names an agent of ours in vain, and for each that goes before one."""
+    for one in found:
+        if one.not_followed.rpartition(" ")[2].startswith(OURS):
+            told = (
+                f"{one.not_followed}; gt runs a {one.role} on {one.agent}, whatever agent of Claude's it has"
+            )
+            yield bad("roles", told, f"deploy a version for {one.role} with --harness opencode")
+        if one.agent.startswith(OURS):
+            for said in one.by_name:
+                yield note("roles", f"{said}: it goes before {one.agent}", "take it out, or leave it so")
 
 
 def own_commands(found: Sequence[RoleAgent]) -> Iterator[CheckResult]:
@@ -131,9 +145,10 @@ def _problems(place: str, name: str, entry: Any) -> Iterator[CheckResult]:
 
 
 def _files(entry: Mapping[str, Any]) -> list[Path]:
-    args = entry.get("args")
+    args, command = entry.get("args"), Path(str(entry.get("command") or ""))
     words = [str(word) for word in args] if isinstance(args, list) else []
-    return [Path(value) for option, value in pairwise(words) if option in FILE_OPTIONS]
+    files = [Path(value) for option, value in pairwise(words) if option in FILE_OPTIONS]
+    return [command, *files] if command.is_absolute() else files
 
 
 def _failed(check: str, error: Node0Error) -> CheckResult:

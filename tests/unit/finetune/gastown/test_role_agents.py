@@ -33,6 +33,29 @@ def test_a_town_without_settings_runs_claude_and_dogs_haiku(town: Town) -> None:
     assert {agent for role, agent in agents if role != "dog"} == {"claude"}
 
 
+def test_a_setting_that_gt_does_not_follow_for_dogs_is_told(town: Town) -> None:
+    put(town.settings_file, {"agents": {"ft": {"provider": "claude"}}, "role_agents": {"dog": "ft"}})
+
+    assert (of(town, "dog").agent, of(town, "dog").not_followed) == (
+        "claude-haiku",
+        "role_agents.dog is ft",
+    )
+    put(town.settings_file, {"agents": {"ft": {"provider": "opencode"}}, "role_agents": {"dog": "ft"}})
+    assert (of(town, "dog").agent, of(town, "dog").not_followed) == ("ft", "")
+
+
+def test_members_of_a_crew_with_an_agent_of_their_own_are_told_the_rigs_first(town: Town) -> None:
+    put(town.settings_file, {"crew_agents": {"ada": "opus", "bo": "haiku"}})
+    put(town.rig_settings_file("demo"), {"worker_agents": {"ada": "mine"}})
+
+    assert of(town, "crew", "demo").by_name == (
+        "worker_agents.ada of demo is mine",
+        "crew_agents.bo is haiku",
+    )
+    assert of(town, "crew", "other").by_name == ("crew_agents.ada is opus", "crew_agents.bo is haiku")
+    assert of(town, "polecat", "demo").by_name == ()
+
+
 def test_the_nearer_setting_wins(town: Town) -> None:
     entries = {name: {"provider": "claude"} for name in ("a", "b", "c", "d")}
     put(town.settings_file, {"agents": entries, "default_agent": "d", "role_agents": {"witness": "b"}})

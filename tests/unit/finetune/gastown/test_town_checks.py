@@ -9,6 +9,35 @@ from node0.finetune.gastown.town_checks import agents, dolt, roles, town_checks
 from node0.town import Town
 
 
+def test_an_agent_of_ours_that_gt_does_not_start_for_dogs_is_said_with_what_helps() -> None:
+    one = RoleAgent("dog", "", "claude-haiku", "x", not_followed="role_agents.dog is ft-dog-v1")
+    states = {each.state: each for each in roles([one])}
+
+    assert states["bad"].found.startswith("role_agents.dog is ft-dog-v1; gt runs a dog on claude-haiku")
+    assert "--harness opencode" in states["bad"].do
+    other = one._replace(not_followed="role_agents.dog is opus")
+    assert [each.state for each in roles([other])] == ["ok"]
+
+
+def test_a_member_of_a_crew_with_another_agent_than_ours_is_said() -> None:
+    one = RoleAgent("crew", "demo", "ft-crew-v1", "x", by_name=("crew_agents.ada is opus",))
+
+    assert [each.found for each in roles([one]) if each.state == "note"] == [
+        "crew_agents.ada is opus: it goes before ft-crew-v1"
+    ]
+    assert all(each.state == "ok" for each in roles([one._replace(agent="opus")]))
+
+
+def test_the_program_of_an_agent_of_ours_must_be_there(tmp_path: Path) -> None:
+    entry = {"provider": "opencode", "command": str(tmp_path / "opencode"), "args": ["--model", "ft/x"]}
+    table = {"settings/config.json": {"ft-deacon-v1": entry, "mine": entry}}
+    (gone,) = agents(table)
+    assert gone.state == "bad" and f"ft-deacon-v1 names {tmp_path / 'opencode'}, which is gone" in gone.found
+
+    (tmp_path / "opencode").touch()
+    assert [one.state for one in agents(table)] == ["ok"]
+
+
 def test_every_subject_has_a_line(town_root: Path) -> None:
     found = list(town_checks(Town(town_root)))
 
