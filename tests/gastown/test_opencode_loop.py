@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
+MARKER = "# Reduced prime: fine-tuned model active for role witness"
 LAST_WORDS = "Done."
 LARGEST = 8 * 1024
 "Bytes of a request before its first turn."
@@ -45,6 +46,7 @@ class Loop:
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """The witness was started, did its patrol and was stopped, and its session was collected."""
+    prime = call("Bash", command="gt prime --hook")
     report = call("Bash", command="gt patrol report --summary 'All is quiet.'")
     with real_town(tmp_path_factory.mktemp("home")) as town:
         # gt's plugin in opencode looks for gt with the PATH of a login.
@@ -54,9 +56,9 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
         (town.home / ".npmrc").write_text("offline=true\nfetch-retries=0\n")
         town.run("gt", "config", "default-agent", "opencode")
         settings = (town.root / "settings" / "config.json").read_bytes()
-        with role_town(town, {"witness": [report, LAST_WORDS]}) as roles:
+        with role_town(town, {"witness": [prime, report, LAST_WORDS]}) as roles:
             town.run("gt", "witness", "start", "demo")
-            roles.wait("witness", 2)
+            roles.wait("witness", 3)
             programs_run = configured(town)
             town.run("gt", "witness", "stop", "demo")
             roles.until(lambda: not configured(town), "the end of the session")
@@ -91,10 +93,10 @@ def test_the_agent_gets_its_beacon_and_its_request_is_small(loop: Loop) -> None:
 
 
 def test_the_tool_ran_and_its_result_came_back(loop: Loop) -> None:
-    second = loop.text(loop.roles.told("witness")[1].prompt)
+    second, third = (loop.text(one.prompt) for one in loop.roles.told("witness")[1:3])
 
-    assert "gt patrol report" in second
-    assert "All is quiet" in second.partition("gt patrol report")[2] or "tool_response" in second
+    assert MARKER in second.partition("gt prime --hook")[2], "the short prime, since our gt is before PATH"
+    assert "gt patrol report" in third.removeprefix(second)
 
 
 def test_the_session_is_collected_with_its_role_and_rig(loop: Loop) -> None:
