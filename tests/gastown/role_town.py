@@ -70,8 +70,7 @@ def role_town(
 ) -> Iterator[RoleTown]:
     """A town with a version at work for each role of the script, whose texts are its answers in turn."""
     place, base = Town(town.root), town.home / "base"
-    _long_base(base)
-    _register(place, base, list(script))
+    register(place, base, list(script))
     scripted = {f"{role}:1": _ids(base, [PROBE, *texts]) for role, texts in script.items()}
     (town.home / "script.json").write_text(json.dumps(scripted))
     told = town.home / "told.jsonl"
@@ -101,7 +100,9 @@ def _long_base(base: Path) -> None:
     (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": POSITIONS}))
 
 
-def _register(place: Town, base: Path, roles: Sequence[str]) -> None:
+def register(place: Town, base: Path, roles: Sequence[str]) -> None:
+    """A version for each role, over a base that is made at `base`."""
+    _long_base(base)
     registry = ModelRegistry(place)
     for seed, role in enumerate(roles):
         files = write_adapter(base, base.with_name(f"model-{role}"), seed=seed)

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the real gt starts for mayor, crew and boot, and what a handoff starts, where a version is at work."""
+"""What the real gt starts for mayor, crew, boot and after a handoff, where versions of ours are deployed.
 
-from collections.abc import Iterator
+No server answers here: what counts is which program runs, with which settings.
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from gastown.real_town import real_town, why_not
-from gastown.role_town import RoleTown, role_town
+from gastown.real_town import SECONDS, RealTown, real_town, why_not
+from gastown.role_town import register
+
+from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.registry.store import ModelRegistry
+from node0.town import Town
 
 MISSING = why_not("claude")
 pytestmark = [
@@ -14,55 +23,88 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
 ROLES = ("mayor", "crew", "boot")
-STARTS = (("mayor", "start"), ("crew", "start", "demo", "ada"), ("boot", "spawn"))
+STARTS = {"mayor": ("mayor", "start"), "crew": ("crew", "start", "demo", "ada"), "boot": ("boot", "spawn")}
+CREW = "de-crew-ada"
+"The tmux session of the crew's member."
 
 
 @dataclass(frozen=True)
 class Started:
-    """What ran for each role, and what a handoff started."""
+    """What ran."""
 
-    roles: RoleTown
     agents: dict[str, list[str]]
-    handed_over: list[str]
-    "Agents of the crew after its handoff."
+    "By role."
 
-    sessions: dict[str, str]
-    "What the sessions' environments call their agents, by name."
+    handed_over: list[str]
+    "Agents of the crew after its handoff, when another version was deployed before."
+
+    started_again: list[str]
+    "The same after it was stopped and started."
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """Each role was started and has asked its version; the crew's session was handed off."""
-    with (
-        real_town(tmp_path_factory.mktemp("home")) as town,
-        role_town(town, {role: ["Done."] for role in ROLES}) as roles,
-    ):
-        for words in STARTS:
-            town.run("gt", *words, code=None)
-        for role in ROLES:
-            roles.wait(role, 1)
-        agents = {role: town.running(role) for role in ROLES}
-        pane = town.tmux("list-panes", "-t", "=de-crew-ada", "-F", "#{pane_pid}").strip()
-        where = town.root / "demo" / "crew" / "ada"
-        told = {
-            "GT_ROLE": "demo/crew/ada", "GT_RIG": "demo", "GT_CREW": "ada", "GT_AGENT": "ft-crew-v1",
-        }  # fmt: skip
-        variables = [f"{name}={value}" for name, value in told.items()]
-        said = town.run(
-            "env", "-C", where, *variables, "gt", "handoff", "crew", "--yes", "--no-git-check", code=None
-        )
-        print(said)
-        before = len(roles.told("crew"))
-        roles.wait("crew", before)
-        print(pane, town.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_pid} #{pane_start_command}"))
-        live = {
-            name: town.tmux("show-environment", "-t", f"={name}", "GT_AGENT").strip()
-            for name in town.tmux("list-sessions", "-F", "#S").split()
-        }
-        print(live)
-        yield Started(roles, agents, town.running("crew"), live)
+    """Each role was started; then the crew got another version, a handoff, and a start."""
+    with real_town(tmp_path_factory.mktemp("home")) as town:
+        place = Town(town.root)
+        register(place, town.home / "base", [*ROLES])
+        deploy(place, *(f"{role}:1" for role in ROLES))
+        town.node0("town", "install", "--town", town.root, "--yes", "--no-timer")
+        try:
+            agents = {role: start(town, role) for role in ROLES}
+            first = pane(town)
+            handed = hand_off(town, first)
+            yield Started(agents, handed, [])
+        finally:
+            town.tmux("kill-server")
+
+
+def deploy(place: Town, *names: str) -> None:
+    """Past the gate and without a probe: nobody answers."""
+    registry = ModelRegistry(place)
+    deployer = Deployer(place, registry, probe=lambda *_: None)
+    for name in names:
+        endpoint = Endpoint(url="http://127.0.0.1:9")
+        deployer.deploy(deployer.plan(name, endpoint=endpoint), force=True, reason="a test")
+    registry.close()
+
+
+def start(town: RealTown, role: str) -> list[str]:
+    """The agents that run for a role once gt has started it."""
+    said = town.run("gt", *STARTS[role], code=None)
+    until(lambda: bool(town.running(role)), lambda: f"{role}: {said}\n{town.panes()}")
+    return town.running(role)
+
+
+def pane(town: RealTown) -> str:
+    """The process of the crew's session."""
+    return town.tmux("list-panes", "-t", f"={CREW}", "-F", "#{pane_pid} #{pane_start_command}").strip()
+
+
+def hand_off(town: RealTown, before: str) -> list[str]:
+    """What runs for the crew after a handoff out of its own session."""
+    where = town.root / "demo" / "crew" / "ada"
+    said = town.run(
+        "env", "-C", where, "GT_ROLE=demo/crew/ada", "GT_RIG=demo", "GT_CREW=ada", "GT_AGENT=ft-crew-v1",
+        "gt", "handoff", CREW, "--yes", "--no-git-check", "--watch=false", code=None,
+    )  # fmt: skip
+    until(lambda: pane(town) != before, lambda: f"{said}\n{before}\n{pane(town)}\n{town.panes()}")
+    until(lambda: bool(town.running("crew")), lambda: f"{said}\n{town.panes()}")
+    return town.running("crew")
+
+
+def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_gt_starts_the_agent_that_was_deployed(started: Started, role: str) -> None:
     assert started.agents[role] == [f"ft-{role}-v1"]
+
+
+def test_a_handoff_starts_the_agent_that_the_session_had(started: Started) -> None:
+    assert started.handed_over == ["ft-crew-v1"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from node0.check_result import CheckResult, bad, note, ok
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.deploy.deployer import Deployer
+from node0.finetune.registry.canaries import Canary, CanaryLog, CanaryState
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState
 from node0.finetune.registry.store import ModelRegistry
@@ -18,6 +19,7 @@ def model_checks(
     rows = DeploymentLog(registry.store).list(DeploymentState.ACTIVE)
     yield models(len(registry.list()), rows)
     yield from settings(deployer, rows)
+    yield from canaries(CanaryLog(registry.store).unfinished())
     yield from drift(registry, rows, tracker)
 
 
@@ -39,6 +41,16 @@ def settings(deployer: Deployer, rows: Sequence[Deployment]) -> Iterator[CheckRe
             yield bad("settings", f"{line}, not as {row.spelled} was deployed", do)
     if rows and not deployer.disagreements(rows):
         yield ok("settings", "as the deployments left them")
+
+
+def canaries(rows: Sequence[Canary]) -> Iterator[CheckResult]:
+    """What is tried beside a version at work, and what a process left that died."""
+    for row in rows:
+        told = f"{row.candidate} for {row.role} beside {row.stable}"
+        if row.state is CanaryState.RUNNING:
+            yield ok("canary", f"{told}: {row.settings.share:.0%} of new sessions")
+        else:
+            yield bad("canary", f"{told} is {row.state}", "node0 town canary check ends that")
 
 
 def drift(

@@ -8,9 +8,11 @@ from deploy_town import deployer, registry, town
 from node0.check_result import CheckResult
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
 from node0.finetune.corpus.town.conventions import fingerprints
+from node0.finetune.deploy.canary import CanaryKeeper
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.gastown.model_checks import model_checks
+from node0.finetune.registry.canaries import CanaryLog, CanaryState
 from node0.finetune.registry.publish import CONVENTIONS
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
@@ -46,6 +48,19 @@ def test_models_of_which_none_is_at_work_are_counted(
 
     assert found["models"].found == "3 registered, none at work"
     assert found.keys() == {"models"}
+
+
+def test_a_canary_is_named_while_it_runs_and_one_that_was_left_is_wrong(
+    town: Town, registry: ModelRegistry, deployer: Deployer
+) -> None:
+    deployer.deploy(deployer.plan("deacon:1", endpoint=Endpoint()))
+    row = CanaryKeeper(town, registry, deployer).start("deacon:2")
+    found = checks(town, registry, deployer)["canary"]
+    assert (found.state, found.found) == ("ok", "deacon:2 for deacon beside deacon:1: 20% of new sessions")
+
+    CanaryLog(registry.store).change(row, CanaryState.PROMOTING)
+    found = checks(town, registry, deployer)["canary"]
+    assert found.state == "bad" and "is promoting" in found.found and "canary check" in found.do
 
 
 def test_what_is_at_work_is_named_with_its_settings_and_its_drift(
