@@ -58,10 +58,8 @@ def nightly(root: Path | None, *, roles: Sequence[str], dry_run: bool, as_json: 
         steps = list(_night(town, own, chosen))
         report = NightReport(at=at, steps=steps, savings=_saved(town))
         path = keep_report(town, report)
-    rows = [step.model_dump() for step in report.steps]
-    if as_json:
-        rows += [_savings_row(one) for one in report.savings]
-    console.emit(rows, as_json=as_json)
+    saved = [_savings_row(one) for one in report.savings] if as_json else []
+    console.emit([*(step.model_dump() for step in report.steps), *saved], as_json=as_json)
     for one in report.savings:
         console.note(f"{one}")
     console.note(f"kept in {path}")

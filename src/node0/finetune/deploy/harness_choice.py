@@ -35,7 +35,7 @@ def make_agent(harness: str) -> MakeAgent:
     """
     if harness not in HARNESSES:
         known = ", ".join(HARNESSES)
-        raise ConfigError(f"no harness {harness!r}{nearest(harness, HARNESSES)}; there are: {known}")
+        raise ConfigError(f"no harness {harness!r}{nearest(harness, list(HARNESSES))}; there are: {known}")
     return HARNESSES[harness]
 
 
