@@ -17,6 +17,7 @@ from node0.finetune.data.tokenizer import load_tokenizer
 MISSING = why_not("opencode")
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
 MARKER = "# Reduced prime: fine-tuned model active for role witness"
@@ -61,7 +62,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
             roles.wait("witness", 3)
             programs_run = configured(town)
             town.run("gt", "witness", "stop", "demo")
-            roles.until(lambda: not configured(town), "the end of the session")
+            roles.until(lambda: not town.panes(), "the end of the session")
             town.node0("corpus", "collect", "--town", town.root)
             yield Loop(roles, settings, programs_run, list(CorpusStore(roles.place).list("witness")))
 
