@@ -57,8 +57,13 @@ def show(root: Path | None, *, as_json: bool) -> None:
 def check(root: Path | None, *, as_json: bool) -> int:
     """Decide every canary that runs by the sessions that are collected; 1 when one could not be."""
     with _keeper(root) as (keeper, registry, town):
-        rows = list(keeper.settle())
+        rows: list[Canary] = []
         failed = False
+        try:
+            rows += keeper.settle()
+        except Node0Error as error:
+            failed = True
+            console.note(f"what a process left could not be ended: {error}")
         for row in CanaryLog(registry.store).unfinished():
             try:
                 rows.append(keeper.decide(row, _outcomes(town, registry, row)))

@@ -75,7 +75,6 @@ class CanaryKeeper:
         """
         settings = self._settings(share)
         with self._alone():
-            self._settle()
             entry = self._registry.require(name)
             below = self._at_work(entry.role, rigs)
             self._refuse_second(below)
@@ -124,10 +123,9 @@ class CanaryKeeper:
             found = _weigh(row, outcomes)
             kept = {"evidence": seen(row, outcomes)}
             if why := self._why_back(row, outcomes, found, now or datetime.now(UTC)):
-                row = self._log.change(row, CanaryState.TAKING_BACK, reason=why, **kept)
                 if found.decision is Decision.TAKE_BACK:
-                    self._flag(row)
-                return self._back(row)
+                    self._flag(row, why)
+                return self._back(self._log.change(row, CanaryState.TAKING_BACK, reason=why, **kept))
             if found.decision is Decision.PROMOTE:
                 row = self._log.change(row, CanaryState.PROMOTING, reason=f"as good: {outcomes}", **kept)
                 return self._promoted(row)
@@ -142,7 +140,6 @@ class CanaryKeeper:
             DeployInUse: another process begins or ends a canary, or deploys.
         """
         with self._alone():
-            self._settle()
             row = self._current(row)
             if row.has_ended:
                 raise NotFound(f"canary {row.number} has ended: {row.reason}")
@@ -222,15 +219,14 @@ class CanaryKeeper:
             return now
         return self._log.change(now, CanaryState.TAKEN_BACK, reason="somebody changed what is at work")
 
-    def _flag(self, row: Canary) -> None:
-        """The gate refuses it from now on, whoever deploys."""
-        entry = self._registry.require(row.candidate)
-        self._registry.update_deployment_status(
-            row.candidate,
-            DeploymentStatus.FLAGGED,
-            entry.deployed_to,
-            reason=f"canary {row.number}: {row.reason}",
-        )
+    def _flag(self, row: Canary, why: str) -> None:
+        """The gate refuses it from now on; first of all, so that a crash does not lose it."""
+        entry = self._registry.get(row.candidate)
+        if entry is not None and entry.deployment_status not in STOPPED:
+            told, rigs = f"canary {row.number}: {why}", entry.deployed_to
+            self._registry.update_deployment_status(
+                row.candidate, DeploymentStatus.FLAGGED, rigs, reason=told
+            )
 
     def _at_work(self, role: str, rigs: Sequence[str]) -> Deployment:
         stack = self._deployments.stack(role, rigs)

@@ -99,6 +99,8 @@ def test_what_cannot_be_decided_now_is_told_and_stays(
     assert "could not be decided" in capsys.readouterr().err
     assert main(["canary", "status", "--json", *at]) == 0
     assert said(capsys)[0]["state"] == "taking back"
+    assert main(["canary", "check", *at]) == 1
+    assert "could not be ended" in capsys.readouterr().err
     town.settings_file.write_text(settings)
 
     assert main(["canary", "check", *at]) == 0
