@@ -84,8 +84,11 @@ def pane(town: RealTown) -> str:
 def hand_off(town: RealTown, before: str) -> list[str]:
     """What runs for the crew after a handoff out of its own session."""
     where = town.root / "demo" / "crew" / "ada"
+    inside = ["TMUX=#{socket_path},#{pid},0", "TMUX_PANE=#{pane_id}"]
+    told = [town.tmux("display-message", "-p", "-t", f"={CREW}:", one).strip() for one in inside]
+    told += ["GT_ROLE=demo/crew/ada", "GT_RIG=demo", "GT_CREW=ada", "GT_AGENT=ft-crew-v1"]
     said = town.run(
-        "env", "-C", where, "GT_ROLE=demo/crew/ada", "GT_RIG=demo", "GT_CREW=ada", "GT_AGENT=ft-crew-v1",
+        "env", "-C", where, *told,
         "gt", "handoff", CREW, "--yes", "--no-git-check", "--watch=false", code=None,
     )  # fmt: skip
     until(lambda: pane(town) != before, lambda: f"{said}\n{before}\n{pane(town)}\n{town.panes()}")
