@@ -11,7 +11,7 @@ from node0.town import Town
 
 __all__ = ["town"]
 
-MINE = {"mine": {"command": "/opt/opencode"}, "other": {"provider": "claude", "command": "/opt/opencode"}}
+MINE = {"mine": {"command": "/usr/bin/opencode"}, "other": {"provider": "claude", "command": "/usr/bin/opencode"}}
 
 
 @pytest.mark.parametrize(
