@@ -11,7 +11,8 @@ from node0.town import Town
 
 __all__ = ["town"]
 
-MINE = {"mine": {"command": "/usr/bin/opencode"}, "other": {"provider": "claude", "command": "/usr/bin/opencode"}}
+OPENCODE = {"command": "/usr/bin/opencode"}
+MINE = {"mine": OPENCODE, "other": {**OPENCODE, "provider": "claude"}}
 
 
 @pytest.mark.parametrize(
