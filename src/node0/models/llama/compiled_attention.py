@@ -63,7 +63,7 @@ def compiled_attention(args: LlamaArguments, device: str) -> "Attention | None":
         return None
     try:
         from node0.models.compiled.attention import attention_here  # llvmlite comes with the extra `serve`
-        from node0.models.compiled.attention_rows import Heads
+        from node0.models.compiled.attention_rows import Heads  # as above
     except (ImportError, OSError):
         return None
     kv_heads = args.n_kv_heads or args.n_heads
