@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's stages with its adapters inside their weights, and the bytes that they take."""
 
-import math
-
 import torch
 from torch import nn
 
@@ -13,13 +11,12 @@ from node0.lora.adapter import lora_layers
 from node0.models.base_model import BaseModelDir
 from node0.models.block_cache import block_bytes
 from node0.models.device import multiplies_bfloat16, pick_device
-from node0.models.digest import tensor_shapes
 from node0.models.factory import load_stages
 from node0.models.hf.hf_base import HFBase
 from node0.models.hf.hf_stage import HFStage, load_hf_stage
 from node0.models.llama.faster_type import faster_dtype
-from node0.models.llama.layers import LlamaStage, cache_dtype
-from node0.models.llama.packing import may_pack
+from node0.models.llama.layers import LlamaStage, SoloExpert, cache_dtype
+from node0.models.llama.packing import packed_size
 from node0.models.llama.rope import head_dim
 from node0.models.stage import Stage
 
@@ -70,14 +67,15 @@ def cache_block_bytes(source: ModelSource, *, device: str = "auto", dtype: str =
 
 
 def weight_bytes(source: ModelSource, *, device: str = "auto", dtype: str = "auto") -> int:
-    """Bytes that will be kept; a head that is also the embedding may be packed, as one more."""
+    """Bytes that will be kept, as the weights are laid out here."""
     base, place = source.base, pick_device(device)
     kind = _dtype(dtype, place, base)
     if isinstance(base, HFBase):
         return base.args.parameters * kind.itemsize
-    args = base.args
-    copied = args.tie_embeddings and may_pack(place, kind)
-    return (_parameters(base) + copied * args.vocab_size * args.hidden_dim) * kind.itemsize
+    with torch.device("meta"):
+        stage = SoloExpert(base.args)
+    stage.join_projections()
+    return packed_size(stage, place, kind) * kind.itemsize
 
 
 def _bake(stage: Stage) -> None:
@@ -101,7 +99,3 @@ def _dtype(wanted: str, device: str, base: BaseModelDir | HFBase) -> torch.dtype
         return torch.bfloat16
     # What is faster on a processor was measured with our own blocks alone.
     return faster_dtype(base.args) if isinstance(base, BaseModelDir) else torch.float32
-
-
-def _parameters(base: BaseModelDir) -> int:
-    return sum(math.prod(shape) for shape in tensor_shapes(base.args).values())

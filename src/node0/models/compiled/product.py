@@ -47,6 +47,10 @@ class Product:
         self._code = MachineCode(processor, code, entry=ENTRY, arguments=kinds)
         self._threads = torch_threads()
 
+    def numbers(self, outputs: int, inputs: int) -> int:
+        """Numbers of a matrix (out, in) as it is laid out, with the zeros that fill it up."""
+        return (outputs + -outputs % self._width) * (inputs + -inputs % self._in_a_word)
+
     def panels(self, weight: Tensor, bias: Tensor | None = None) -> Panels:
         """Lay out a matrix (out, in) and a bias (out,) of the product's type."""
         outputs, inputs = weight.shape

@@ -33,6 +33,18 @@ def pack_matrices(module: nn.Module) -> None:
         setattr(owner, child, _packed(cast(nn.Linear, getattr(owner, child))))
 
 
+def packed_size(module: nn.Module, device: str, dtype: torch.dtype) -> int:
+    """Parameters of `module` once its matrices are packed on a device; it may be one without memory (meta)."""
+    if not may_pack(device, dtype):
+        return sum(parameter.numel() for parameter in module.parameters())
+    product = compiled_product(device, dtype)
+    matrices = [layer.weight for layer in module.modules() if isinstance(layer, nn.Linear)]
+    packed = (product.numbers(*each.shape) if product is not None else each.numel() for each in matrices)
+    others = (owner for owner in module.modules() if not isinstance(owner, nn.Linear))
+    kept = {id(one): one.numel() for owner in others for one in owner.parameters(recurse=False)}
+    return sum(packed) + sum(kept.values())
+
+
 def row_multiple(module: nn.Module) -> int:
     """To which multiple rows are filled up, so that a row's bits do not depend on those beside it."""
     layers = list(module.modules())
