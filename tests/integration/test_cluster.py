@@ -99,8 +99,7 @@ def command(ranks: int, *arguments: str) -> list[str]:
 
 def scratch(name: str) -> Path:
     """A directory that goes with this test run."""
-    directory = Path.home() / "cluster" / name
-    directory.mkdir(parents=True, exist_ok=True)
+    (directory := Path.home() / "cluster" / name).mkdir(parents=True, exist_ok=True)
     return directory
 
 
