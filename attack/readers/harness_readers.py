@@ -41,7 +41,7 @@ _CODEX: Sequence[tuple[str, Mapping[str, Any]]] = (
                        "content": [{"type": "output_text", "text": "Done."}]}),
     ("event_msg", {"type": "turn_aborted"}),
 )  # fmt: skip
-_GEMINI_HEAD = {"sessionId": "s1", "projectHash": "00", "startTime": AT, "kind": "main"}
+_GEMINI_HEAD: Mapping[str, Any] = {"sessionId": "s1", "projectHash": "00", "startTime": AT, "kind": "main"}
 _GEMINI = [
     {"id": "u", "type": "user", "content": "Go.", "timestamp": AT},
     {"id": "g", "type": "gemini", "content": [{"text": "So."}], "timestamp": AT,
@@ -190,7 +190,9 @@ def opencode_files(place: Path) -> Reader:
 
 def opencode_export(place: Path) -> Reader:
     """What `opencode export` printed."""
-    messages = [{"info": {"id": name, **info}, "parts": _PARTS[name]} for name, info in _MESSAGES.items()]
+    messages: list[Any] = [
+        {"info": {**info, "id": name}, "parts": _PARTS[name]} for name, info in _MESSAGES.items()
+    ]
     read = _collected(place, "opencode", "export.json")
     return Reader(mutated_tree([{"info": _INFO, "messages": messages}], as_json), read)
 

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,10 +134,7 @@ def machine_stores(place: Path) -> Reader:
         if _KEPT not in machine.values:
             raise AssertionError("what another store holds is not known")
 
-    drawn = [
-        mutated_bytes([whole]).map(lambda data, name=name: _named(name, data))
-        for name, whole in _STORES.items()
-    ]  # type: ignore[misc]  # bound now
+    drawn = [mutated_bytes([whole]).map(partial(_named, name)) for name, whole in _STORES.items()]
     trees = mutated_tree([json.loads(_STORES[".docker/config.json"])], as_json)
     hostile = st.sampled_from([_named(name, data) for name, data in _HOSTILE])
     return Reader(

@@ -3,7 +3,7 @@
 
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from node0.errors import ConfigError
 
@@ -21,10 +21,13 @@ async def read_form(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != KIND:
         raise ConfigError(f"a form is sent as {KIND}; use the page's own")
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise ConfigError(f"the form has more than {MAX_BYTES} bytes; write less")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise ConfigError(f"the form has more than {MAX_BYTES} bytes; write less")
+    except ClientDisconnect:
+        raise ConfigError("the form ended in its middle; send it again") from None
     try:
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError as error:

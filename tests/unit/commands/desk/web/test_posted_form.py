@@ -33,3 +33,12 @@ def test_fields_are_read_by_name_and_the_last_one_of_a_name_counts() -> None:
 def test_what_is_no_form_of_ours_is_refused(body: bytes, kind: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         _read(body, kind)
+
+
+def test_a_form_whose_sender_hangs_up_in_its_middle_is_refused() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    headers = [(b"content-type", KIND.encode())]
+    with pytest.raises(ConfigError, match="ended in its middle"):
+        asyncio.run(read_form(Request({"type": "http", "headers": headers}, receive)))
