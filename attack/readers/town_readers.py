@@ -22,8 +22,8 @@ from node0.finetune.corpus.known.persons import persons_of
 from node0.finetune.corpus.quality.review_queue import DECISIONS, CurrentDecisions
 from node0.finetune.corpus.town.conventions import fingerprints
 from node0.finetune.inference.source import find_model
-from node0.finetune.registry.integrity import MOVES
 from node0.finetune.registry.publish import publish
+from node0.finetune.registry.signatures.integrity import MOVES
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 

@@ -14,8 +14,8 @@ from tiny_run import configure, make_base, make_corpus
 from node0.errors import BadCheckpoint, BadSignature, ConfigError, Node0Error, NotFound
 from node0.finetune.checkpoint.step_adapter import write_step_adapter
 from node0.finetune.inference.source import find_adapter, find_model
-from node0.finetune.registry.integrity import MOVES
 from node0.finetune.registry.publish import publish
+from node0.finetune.registry.signatures.integrity import MOVES
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
 from node0.finetune.training.run import train

@@ -16,7 +16,7 @@ from node0.finetune.registry.deployments import Deployment
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.pruning import prunable, prune
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.signing import Signer
+from node0.finetune.registry.signatures.signing import Signer
 from node0.finetune.registry.states import Alias
 from node0.finetune.registry.store import ModelRegistry
 from node0.store.copy_store import copy_store

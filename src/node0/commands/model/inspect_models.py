@@ -10,13 +10,13 @@ from node0.commands.model.cells import DIGEST, NOTHING, alias_names, base_name, 
 from node0.commands.model.model_page import ModelPage
 from node0.commands.model.open_registry import entries_of, open_deployer, open_registry
 from node0.finetune.corpus.staleness import ConventionStalenessTracker
-from node0.finetune.registry import integrity
 from node0.finetune.registry.comparison import differences
 from node0.finetune.registry.deployment_log import DeploymentLog
 from node0.finetune.registry.deployments import Deployment, DeploymentState
 from node0.finetune.registry.model_events import ModelEvent
 from node0.finetune.registry.publish import CONVENTIONS
 from node0.finetune.registry.schema import ModelRegistryEntry
+from node0.finetune.registry.signatures import integrity
 from node0.finetune.registry.states import Alias
 from node0.settings import leaves
 from node0.town import Town

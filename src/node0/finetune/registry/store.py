@@ -7,13 +7,14 @@ from functools import partial
 from typing import NamedTuple
 
 from node0.errors import BadCheckpoint, BadSignature, ConfigError, NotFound
-from node0.finetune.registry import aliases, evaluations, integrity, model_events, versions
+from node0.finetune.registry import aliases, evaluations, model_events, versions
 from node0.finetune.registry.evaluations import Evaluation
 from node0.finetune.registry.model_events import ModelEvent
 from node0.finetune.registry.schema import ModelName, ModelRegistryEntry
-from node0.finetune.registry.signing import Signer
+from node0.finetune.registry.signatures import integrity
+from node0.finetune.registry.signatures.signing import Signer
+from node0.finetune.registry.signatures.trust import town_signer, trusted_keys
 from node0.finetune.registry.states import Alias, DeploymentStatus, check_move
-from node0.finetune.registry.trust import town_signer, trusted_keys
 from node0.store.town_store import open_town_store
 from node0.store.transactions import Store, Transaction
 from node0.town import Town

@@ -34,7 +34,7 @@ def pack_matrices(module: nn.Module) -> None:
 
 
 def packed_size(module: nn.Module, device: str, dtype: torch.dtype) -> int:
-    """Parameters of `module` once its matrices are packed on a device; it may be one without memory (meta)."""
+    """Parameters of `module` once its matrices are packed on a device; it may lie on the meta device."""
     if not may_pack(device, dtype):
         return sum(parameter.numel() for parameter in module.parameters())
     product = compiled_product(device, dtype)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from node0.errors import ConfigError
-from node0.finetune.registry.signing import Signer, canonical, is_signed
+from node0.finetune.registry.signatures.signing import Signer, canonical, is_signed
 
 FACTS = {"name": "deacon", "version": 3, "files": [{"path": "a", "sha256": "00"}], "ü": 0.5}
 

@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from node0.errors import ConfigError
-from node0.finetune.registry.trust import town_signer, trusted_keys
+from node0.finetune.registry.signatures.trust import town_signer, trusted_keys
 from node0.town import Town
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from node0.errors import BadSignature
 from node0.finetune import manifest
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.signing import is_signed
+from node0.finetune.registry.signatures.signing import is_signed
 
 MOVES = {"eval_score", "eval_scores_by_category", "deployment_status", "deployed_to", "signer", "signature"}
 "Fields of a row that change, or that are the signature itself."

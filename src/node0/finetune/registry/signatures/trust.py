@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from node0.errors import ConfigError
 from node0.files import write_atomically
-from node0.finetune.registry.signing import Signer
+from node0.finetune.registry.signatures.signing import Signer
 from node0.settings import read_block
 from node0.town import Town
 

@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from node0.finetune.manifest import Artefact, artefacts_of
-from node0.finetune.registry.integrity import facts_of, file_problems, row_problems
 from node0.finetune.registry.schema import ModelRegistryEntry
-from node0.finetune.registry.signing import Signer
+from node0.finetune.registry.signatures.integrity import facts_of, file_problems, row_problems
+from node0.finetune.registry.signatures.signing import Signer
 from node0.finetune.registry.states import DeploymentStatus
 
 SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
