@@ -25,6 +25,7 @@ from node0.finetune.corpus.scrub.voters import Voter, confirmed
 
 Ours = Callable[[str], bool]
 DEEPEST = 3
+LONGEST_ESCAPE = len(r"\u0041")
 "Encodings around each other that are undone."
 
 
@@ -136,7 +137,7 @@ class Matcher:
 
     def _without_ours(self, text: str, found: Iterable[Finding], is_ours: Ours) -> Iterator[Finding]:
         for one in found:
-            ours = not one.name and is_ours(text[one.start : one.end])
+            ours = not one.name and any(map(is_ours, _readings(text, one)))
             kind = one.kind if one.kind == KIND else OURS
             yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
 
@@ -151,6 +152,14 @@ class Matcher:
             if inside:
                 worst = min(inside, key=lambda found: FIRMNESS[found.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
+
+
+def _readings(text: str, one: Finding) -> Iterator[str]:
+    """The value, and what it is where the backslash before it begins no escape."""
+    yield text[one.start : one.end]
+    backslash = text.rfind("\\", max(0, one.start - LONGEST_ESCAPE), one.start)
+    if backslash >= 0:
+        yield text[backslash + 1 : one.end]
 
 
 def _names(anchored: AnchoredText) -> list[str]:

@@ -133,6 +133,7 @@ PIECES = st.sampled_from(
         "\\n",
         "%3D",
         " ",
+        "\\",
         "/",
         "://a:",
         "@b.io",
@@ -155,6 +156,16 @@ def test_scrubbing_twice_is_scrubbing_once(text: str) -> None:
     assert all(0 <= one.start < one.end <= len(text) for one in found)
 
     once, _ = SCRUBBER.scrub(text)
+
+    assert SCRUBBER.scrub(once)[0] == once
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_stand_in_behind_a_backslash_is_known_again(seed: int) -> None:
+    rng = random.Random(seed)
+    alphabet = rng.choice([string.hexdigits[:16], string.ascii_letters + string.digits])
+    value = "".join(rng.choices(alphabet, k=rng.randint(16, 40)))
+    once, _ = SCRUBBER.scrub(f"in C:\\{value} now")
 
     assert SCRUBBER.scrub(once)[0] == once
 
