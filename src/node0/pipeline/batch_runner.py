@@ -14,7 +14,7 @@ from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
 from node0.models.llama.batch_attention import BatchAttention, Segment, positions_of
 from node0.models.llama.compiled_attention import CompiledAttention, compiled_attention
 from node0.models.llama.layers import LlamaStage, TailExpert
-from node0.models.llama.packing import multiplier, row_multiple
+from node0.models.llama.packed_layers import multiplier, row_multiple
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 "With a layer's number, queries, new keys and new values."

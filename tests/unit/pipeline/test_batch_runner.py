@@ -9,12 +9,12 @@ from batch_parts import ARGS, joined_stages, random_ids
 
 from node0.errors import ConfigError
 from node0.models.factory import build_stages
-from node0.models.llama import packing
+from node0.models.llama import packed_layers
 from node0.models.llama.adapter_rows import Products
 from node0.models.llama.batch_attention import Segment
 from node0.models.llama.compiled_linear import CompiledLinear
+from node0.models.llama.packed_layers import may_pack
 from node0.models.llama.packed_linear import PackedLinear
-from node0.models.llama.packing import may_pack
 from node0.pipeline.batch_runner import BatchRunner, blocks_for
 
 FAMILIES = pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_neither_chunks_nor_neighbours_nor_places_change_a_bit(
     changes: dict[str, object], compiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiles:
-        monkeypatch.setattr(packing, "compiled_product", lambda *_: None)
+        monkeypatch.setattr(packed_layers, "compiled_product", lambda *_: None)
     args, ids, dice = ARGS.model_copy(update=changes), random_ids(700), random.Random(1)
     runner = BatchRunner(joined_stages(args), 200)
     whole = runner.run([Segment(0, 700, range(22))], ids, range(700))

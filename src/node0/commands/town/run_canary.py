@@ -42,7 +42,7 @@ def start(
 
 
 def show(root: Path | None, *, as_json: bool) -> None:
-    """Print a row for each canary, with what its sessions say so far."""
+    """Print a row for each canary, with what its sessions say so far, and why those that ended did."""
     with open_registry(root) as (registry, town):
         rows = CanaryLog(registry.store).list()
         found = [(row, None if row.has_ended else _outcomes(town, registry, row)) for row in rows]
@@ -50,6 +50,8 @@ def show(root: Path | None, *, as_json: bool) -> None:
         console.emit([_record(*one) for one in found], as_json=True)
     elif found:
         console.emit([_cells(*one) for one in found], as_json=False)
+        for row in (row for row, _ in found if row.has_ended):
+            console.note(_told(row))
     else:
         console.note("no canary yet; begin one: node0 town canary start NAME:VER")
 
@@ -118,12 +120,10 @@ def _cells(row: Canary, outcomes: Outcomes | None) -> dict[str, Any]:
         for name in ("candidate", "stable")
     }
     return {
-        "NUMBER": row.number,
+        "CANARY": row.number,
         "ROLE": row.role,
         "VERSION": row.candidate,
-        "BESIDE": row.stable,
         "SHARE": f"{row.settings.share:.0%}",
         **shown,
         "STATE": row.state.value,
-        "WHY": row.reason,
     }

@@ -16,7 +16,7 @@ from node0.models.hf.hf_base import HFBase
 from node0.models.hf.hf_stage import HFStage, load_hf_stage
 from node0.models.llama.faster_type import faster_dtype
 from node0.models.llama.layers import LlamaStage, SoloExpert, cache_dtype
-from node0.models.llama.packing import packed_size
+from node0.models.llama.packed_layers import packed_size
 from node0.models.llama.rope import head_dim
 from node0.models.stage import Stage
 

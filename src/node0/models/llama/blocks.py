@@ -12,7 +12,7 @@ from torch.nn import functional
 from node0.models.kv_cache import KVCache
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.attention import Layout, attend, attend_cached
-from node0.models.llama.packing import Matrix
+from node0.models.llama.packed_layers import Matrix
 from node0.models.llama.rope import head_dim, rotate
 
 

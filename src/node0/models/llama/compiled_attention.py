@@ -16,7 +16,7 @@ from node0.models.llama.batch_attention import Segment, slots_of
 from node0.models.llama.rope import head_dim
 
 if TYPE_CHECKING:
-    from node0.models.compiled.attention import Attention
+    from node0.models.compiled.cached_attention import Attention
 
 _QUERIES = 128
 "Of a task at most: several threads share a long prompt."
@@ -29,7 +29,7 @@ class CompiledAttention:
     """How the new tokens of one step see what came before them; made once a step, used by all layers."""
 
     def __init__(self, attention: "Attention", segments: Sequence[Segment]) -> None:
-        from node0.models.compiled.attention import Tasks  # llvmlite comes with the extra `serve`
+        from node0.models.compiled.cached_attention import Tasks  # llvmlite comes with the extra `serve`
 
         self._attention = attention
         self.n_rows = sum(segment.count for segment in segments)
@@ -62,8 +62,10 @@ def compiled_attention(args: LlamaArguments, device: str) -> "Attention | None":
     if device != "cpu":
         return None
     try:
-        from node0.models.compiled.attention import attention_here  # llvmlite comes with the extra `serve`
         from node0.models.compiled.attention_rows import Heads  # as above
+        from node0.models.compiled.cached_attention import (
+            attention_here,  # llvmlite comes with the extra `serve`
+        )
     except (ImportError, OSError):
         return None
     kv_heads = args.n_kv_heads or args.n_heads

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from node0.models.llama.attention import attend_cached
 from node0.models.llama.blocks import Attention, Context, FeedForward, RMSNorm, TransformerBlock
-from node0.models.llama.packing import Matrix
+from node0.models.llama.packed_layers import Matrix
 
 
 @dataclass(frozen=True, slots=True)

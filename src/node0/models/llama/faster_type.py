@@ -12,7 +12,7 @@ from torch import nn
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.batch_attention import ROWS
 from node0.models.llama.blocks import ffn_dim
-from node0.models.llama.packing import pack_matrices
+from node0.models.llama.packed_layers import pack_matrices
 from node0.models.llama.rope import head_dim
 
 Shape = tuple[int, int]

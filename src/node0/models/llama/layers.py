@@ -24,7 +24,7 @@ from node0.models.llama.attention import training_layout
 from node0.models.llama.blocks import BatchStep, Context, RMSNorm, TransformerBlock
 from node0.models.llama.decode import DecodeLayer
 from node0.models.llama.head_loss import head_logps, head_loss
-from node0.models.llama.packing import pack_matrices
+from node0.models.llama.packed_layers import pack_matrices
 from node0.models.llama.rope import RotaryEmbedding, head_dim
 from node0.models.llama.varlen_attention import usable
 from node0.models.loss import IGNORE

@@ -48,7 +48,10 @@ def collected(town: Town, registry: ModelRegistry, *, candidate: bool, stable: b
         CorpusStore(town).add(entry)
 
 
-def test_a_canary_is_begun_shown_and_ended_by_a_person(at: list[str], capsys: Output) -> None:
+def test_a_canary_is_begun_shown_and_ended_by_a_person(
+    at: list[str], capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["canary", "status", *at]) == 0
     assert "no canary yet" in capsys.readouterr().err
     assert main(["canary", "start", "deacon:2", "--share", "0.25", *at, "--json"]) == 0
@@ -59,6 +62,9 @@ def test_a_canary_is_begun_shown_and_ended_by_a_person(at: list[str], capsys: Ou
     assert "deacon:2" in shown and "25%" in shown and "running" in shown
     assert main(["canary", "stop", "--role", "deacon", "--reason", "enough", *at]) == 0
     assert "canary 1 of deacon:2 for deacon is taken back: enough" in capsys.readouterr().err
+    assert main(["canary", "status", *at]) == 0
+    after = capsys.readouterr()
+    assert "taken back" in after.out and "taken back: enough" in after.err
     assert main(["canary", "stop", "--role", "deacon", "--reason", "again", *at]) == 1
     assert "no canary runs for deacon" in capsys.readouterr().err
 

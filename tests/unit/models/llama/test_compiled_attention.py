@@ -31,8 +31,8 @@ def test_it_is_what_stands_in_for_it_to_rounding(window: int | None) -> None:
 def test_it_is_not_for_a_gpu_or_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled_attention(ARGS, "cuda") is None
 
-    monkeypatch.delitem(sys.modules, "node0.models.compiled.attention", raising=False)
-    monkeypatch.setitem(sys.modules, "node0.models.compiled.attention", None)
+    monkeypatch.delitem(sys.modules, "node0.models.compiled.cached_attention", raising=False)
+    monkeypatch.setitem(sys.modules, "node0.models.compiled.cached_attention", None)
     assert compiled_attention(ARGS, "cpu") is None
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from node0.models.llama.compiled_linear import CompiledLinear
-from node0.models.llama.packing import compiled_product
+from node0.models.llama.packed_layers import compiled_product
 
 pytestmark = pytest.mark.skipif(
     compiled_product("cpu", torch.float32) is None, reason="nothing is compiled for this processor"

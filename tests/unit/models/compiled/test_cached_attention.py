@@ -10,9 +10,9 @@ from llvmlite import binding
 from torch import Tensor
 
 from node0.models.block_cache import BLOCK, PanelCache
-from node0.models.compiled.attention import Attention, attention_here
 from node0.models.compiled.attention_code import PIECE
 from node0.models.compiled.attention_rows import Heads
+from node0.models.compiled.cached_attention import Attention, attention_here
 from node0.models.compiled.processor import processor
 from node0.models.llama.batch_attention import Segment
 from node0.models.llama.compiled_attention import CompiledAttention

@@ -8,11 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from node0.models.device import packs_matrices
-from node0.models.llama import packing
+from node0.models.llama import packed_layers
 from node0.models.llama.batch_attention import ROWS
 from node0.models.llama.compiled_linear import CompiledLinear
+from node0.models.llama.packed_layers import (
+    compiled_product,
+    may_pack,
+    multiplier,
+    pack_matrices,
+    row_multiple,
+)
 from node0.models.llama.packed_linear import FEW_ROWS, PackedLinear
-from node0.models.llama.packing import compiled_product, may_pack, multiplier, pack_matrices, row_multiple
 
 needs_compiler = pytest.mark.skipif(
     compiled_product("cpu", torch.float32) is None, reason="nothing is compiled for this processor"
@@ -24,7 +30,7 @@ needs_packing = pytest.mark.skipif(
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "compiled_product", lambda *_: None)
+    monkeypatch.setattr(packed_layers, "compiled_product", lambda *_: None)
 
 
 def random(*shape: int) -> Tensor:
@@ -72,7 +78,7 @@ def test_a_matrix_that_is_also_an_embedding_stays_one(
     compiles: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiles:
-        monkeypatch.setattr(packing, "compiled_product", lambda *_: None)
+        monkeypatch.setattr(packed_layers, "compiled_product", lambda *_: None)
     embedding, head = nn.Embedding(1024, 512), nn.Linear(512, 1024, bias=False)
     head.weight = embedding.weight
     module = nn.ModuleDict({"embedding": embedding, "head": head})
@@ -87,7 +93,8 @@ def test_nothing_is_compiled_for_a_gpu_or_without_the_compiler(monkeypatch: pyte
     assert compiled_product("cuda", torch.float32) is None
     assert not may_pack("cuda", torch.float32)
 
-    monkeypatch.delitem(sys.modules, "node0.models.compiled.product", raising=False)
+    for name in [name for name in sys.modules if name.startswith("node0.models.compiled")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     assert compiled_product("cpu", torch.float32) is None
     assert may_pack("cpu", torch.float32) == packs_matrices("cpu", torch.float32)
