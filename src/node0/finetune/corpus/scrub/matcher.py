@@ -125,7 +125,7 @@ class Matcher:
         text = joined.view.text
         found = (
             one._replace(start=start + one.start, end=start + one.end)
-            for start, end in (word_around(text, at) for at in sorted(joined.wide))
+            for start, end in (_without_words(joined, *word_around(text, at)) for at in sorted(joined.wide))
             for word in (text[start:end],)
             for one in lookalikes(word, [word], [blob.span for blob in encoded_words(word, [word])])
         )
@@ -174,6 +174,16 @@ def _not_whole(
     """What detectors find that is not over before a break."""
     for detect, found in found_by:
         yield from (one for one in found if not is_whole_before_break(detect, one, joined))
+
+
+def _without_words(joined: JoinedLines, start: int, end: int) -> tuple[int, int]:
+    """A place less the ordinary words that its first line ends with and its last begins with."""
+    text, breaks = joined.view.text, joined.inside(start, end)
+    if breaks and is_plain(text[start : breaks[0]]):
+        start = breaks[0]
+    if breaks and is_plain(text[breaks[-1] : end]):
+        end = breaks[-1]
+    return start, end
 
 
 def _outside(blobs: Sequence[Blob], found: Iterable[Finding]) -> Iterator[Finding]:

@@ -22,9 +22,15 @@ GAP = "\n\0\n"
 "Between stretches that do not follow each other."
 
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-PERCENT_OR_PLUS = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
-PLUS = re.compile(r"\+")
-PLUS_SITE = re.compile(r"(?<![^\s\"'=&?])[A-Za-z0-9]{1,12}\+(?=[^\s+\"'<>(){}\[\]]{1,64}\+[^\s+\"'])")
+SPACE_OF_A_FORM = r"\+(?![^\s/?&=\"']{0,64}@)"
+"A login of a URL holds a plus as itself; a form would write its @ by number."
+
+PERCENT_OR_PLUS = re.compile(rf"(?:%[0-9A-Fa-f]{{2}})+|{SPACE_OF_A_FORM}")
+PLUS = re.compile(SPACE_OF_A_FORM)
+PLUS_SITE = re.compile(
+    r"(?<![^\s\"'=&?])[A-Za-z0-9]{1,12}\+(?![a-z0-9]{1,16}://)"
+    r"(?=[^\s+\"'<>(){}\[\]]{1,64}\+[^\s+\"'])"
+)
 "A form without a percent sign: three words or more, glued by what stands for a space."
 
 PERCENT_SITE = re.compile(r"%[0-9A-Fa-f]{2}")

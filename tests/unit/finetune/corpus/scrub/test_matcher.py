@@ -10,6 +10,7 @@ from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.matcher import Matcher
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+PASSWORD = "zI4X8id8xq2"
 MATCHER = Matcher()
 
 
@@ -42,6 +43,34 @@ def test_an_encoding_inside_an_encoding_is_undone() -> None:
     outer = base64.b64encode(f"see {inner} for it".encode()).decode()
 
     assert [one.kind for one in MATCHER.findings(f"x {outer} y")] == ["github-token"]
+
+
+@pytest.mark.parametrize("password", ["zI4X8id8xq+2", "vi3etg+qvyNDXa9+6", "9+qTxw4Lm"])
+@pytest.mark.parametrize(
+    "url", ["mysql+pymysql://app:{}@db.harbor.dev/app", "a=b%20c&d=redis://u1:{}@h.io/0"]
+)
+def test_a_plus_in_a_login_is_no_space_before_a_mail_address(url: str, password: str) -> None:
+    text = url.format(password)
+
+    (found,) = MATCHER.findings(text)
+
+    assert (found.kind, text[found.start : found.end].partition(":")[2]) == ("url-credentials", password)
+
+
+def test_a_form_without_a_percent_sign_is_still_read() -> None:
+    text = f"note=the+password+is+{PASSWORD}+until+noon&to=mara.stone@harbor.dev"
+
+    assert {one.kind for one in MATCHER.findings(text)} == {"assigned-secret", "email"}
+
+
+@pytest.mark.parametrize(
+    "token", ["BIUQF6LSVEFXU7GC3XX2RTZ5", "q8Wn3RtY6uI1oP4aS7dF0gHj", "e3b0c44298fc1c149afbf4c8"]
+)
+def test_words_around_a_token_of_their_lines_width_are_no_part_of_it(token: str) -> None:
+    text = f"first we look at the log\n{token}\nand then we go on with it"
+    found = Matcher(ours=lambda value: False).findings(text)
+
+    assert [text[one.start : one.end] for one in found] == [token]
 
 
 def test_a_detector_stands_beside_the_shipped_rules() -> None:
