@@ -58,7 +58,7 @@ class CompiledAttention:
 
 
 def compiled_attention(args: LlamaArguments, device: str) -> "Attention | None":
-    """Attention that is compiled for this processor; None where `packing.compiled_product` is."""
+    """Attention that is compiled for this processor; None where `packed_layers.compiled_product` is."""
     if device != "cpu":
         return None
     try:
