@@ -62,10 +62,8 @@ def compiled_attention(args: LlamaArguments, device: str) -> "Attention | None":
     if device != "cpu":
         return None
     try:
-        from node0.models.compiled.attention_rows import Heads  # as above
-        from node0.models.compiled.cached_attention import (
-            attention_here,  # llvmlite comes with the extra `serve`
-        )
+        from node0.models.compiled.attention_rows import Heads  # llvmlite comes with the extra `serve`
+        from node0.models.compiled.cached_attention import attention_here  # as above
     except (ImportError, OSError):
         return None
     kv_heads = args.n_kv_heads or args.n_heads

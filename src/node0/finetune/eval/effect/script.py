@@ -89,7 +89,9 @@ _QUOTED_OR_END = re.compile(rf"{_QUOTED.pattern}|\n", re.DOTALL)
 _EXPANDED = re.compile(r"[$`*?\[\]{}()<>!#\\'\"]|(?<!\S)~|(?<!&)&(?!&)|(?<!\|)\|(?!\|)|&&&|\|\|\|")
 "Outside quotes: what a shell takes for more than a word, or than one command after another."
 
-_EXPANDED_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*[$`!]|(['\"])[;&|]+\1", re.DOTALL)
+_EXPANDED_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*(?:[$`!]|\\\n)|(['\"])[;&|]+\1", re.DOTALL)
+"Inside double quotes a shell also drops the end of a line behind a backslash."
+
 _LINE = " & "
 _SIGNS = frozenset(";&|")
 _JOINS = frozenset({"&&", "||", ";", _LINE.strip()})

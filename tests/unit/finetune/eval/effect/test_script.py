@@ -51,7 +51,7 @@ def test_commands_of_bd_and_git_are_a_script(text: str, commands: list[list[str]
         "bd frobnicate gt-1", "FOO=1 bd list", "(bd list)", "bd list <<< x", "if true; then bd list; fi",
         "bd list # all", "git push ';' x", "git commit -m \"$(cat <<EOF\n$(rm x)\nEOF\n)\"", "bd list \0",
         "bd close " + "gt-1 " * 2000, "bd list ;; bd list", "; bd list", "bd list && && bd list",
-        "bd list &&", 'git commit -m "!!"', "bd lis\\t",
+        "bd list &&", 'git commit -m "!!"', "bd lis\\t", 'bd show "one\\\ntwo"',
     ],
 )  # fmt: skip
 def test_what_is_not_known_for_sure_is_none(text: str) -> None:
