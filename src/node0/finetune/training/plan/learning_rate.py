@@ -19,11 +19,11 @@ ADAPTER_WIDTH = 2000
 WIDTH_POWER = 0.78
 "How the rate falls with the width, from the same fit."
 
-SHORT_RUN = 100
-"Steps up to which a run wants the whole of `SHORT_RUN_GAIN` more; from there on it falls with the steps."
-
-SHORT_RUN_GAIN = 0.5
+SHORT_RUN, SHORT_RUN_GAIN = 100, 0.5
 "From the same source: 15 times the rate of all weights in runs of a hundred steps, 10 in long ones."
+
+LARGEST_GAIN = 1.0
+"Of runs of a quarter as many steps and less, as measured: twice the rate of long ones."
 
 HIGHEST_RATE = 1e-2
 "Beyond it AdamW's steps are larger than the weights that they change."
@@ -68,8 +68,13 @@ def adapter_rate(width: int, mode: str = "sft", *, total_steps: int | None = Non
     rate = ADAPTER_RATE * (ADAPTER_WIDTH / width) ** WIDTH_POWER
     if mode == "dpo":
         return float(f"{PREFERENCE_SHARE * min(HIGHEST_RATE, rate):.1e}")
-    gain = 0.0 if total_steps is None else SHORT_RUN_GAIN * min(1.0, SHORT_RUN / total_steps)
-    return float(f"{min(HIGHEST_RATE, rate * (1 + gain)):.1e}")
+    return float(f"{min(HIGHEST_RATE, rate * (1 + _gain(total_steps))):.1e}")
+
+
+def _gain(total_steps: int | None) -> float:
+    """What a run of so many steps wants more: with their inverse from a hundred on, below with its root."""
+    shortness = 0.0 if total_steps is None else SHORT_RUN / total_steps
+    return min(LARGEST_GAIN, SHORT_RUN_GAIN * min(shortness, math.sqrt(shortness)))
 
 
 def _warmup_steps(share: float, total_steps: int) -> int:
