@@ -56,7 +56,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            found = re.search(r"http\S+", process.stderr.readline())
+            found = next((url for line in process.stderr if (url := re.search(r"http\S+", line))), None)
             assert found is not None
             with browsing(place / "browser") as tab:
                 tab.open(found[0])
