@@ -137,7 +137,7 @@ def test_without_the_token_the_desk_tells_nothing(opened: Opened) -> None:
 
 
 def _waiting(town: Town) -> list[dict[str, Any]]:
-    """What `node0 corpus review list` shows."""
-    command = [*NODE0, "corpus", "review", "list", "--json", "--town", str(town.root)]
+    """What `node0 corpus review list --reveal` shows."""
+    command = [*NODE0, "corpus", "review", "list", "--reveal", "--json", "--town", str(town.root)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return list(json.loads(done.stdout))
