@@ -70,7 +70,7 @@ def test_a_reader_that_never_comes_back_is_seen(tmp_path: Path) -> None:
         while True:
             pass
 
-    outcome = fuzz(lambda place: Reader(st.just(b"x"), read), Chance(seed=1, seconds=5, place=tmp_path))
+    outcome = fuzz(lambda place: Reader(st.just(b"x"), read), Chance(seed=1, seconds=20, place=tmp_path))
 
     assert [(fall.what, fall.data) for fall in outcome.falls] == [("it takes more than 2 s", b"x")]
 

@@ -22,7 +22,9 @@ from node0.town import Town
 
 pytestmark = pytest.mark.integration
 
-COUNT = 60
+COUNT = 120
+"However their hashes part them, each version has enough to tell."
+
 Answered = Mapping[str, list[str]]
 "By session, the models that its answers came from, in turn."
 

@@ -74,6 +74,8 @@ def check(root: Path | None, *, as_json: bool) -> int:
                 console.note(f"canary {row.number} of {row.candidate} could not be decided: {error}")
     for row in rows:
         console.note(_told(row))
+    if not rows and not failed:
+        console.note("no canary runs")
     if as_json:
         console.emit([_record(row, None) for row in rows], as_json=True)
     return console.FAILED if failed else 0
