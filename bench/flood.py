@@ -8,9 +8,8 @@ over, and opens streams. Quiet times and floods take turns in one run. Memory is
 and its daemon take more than before, without what others share, at the worst moment and after the end.
 
 What the stranger itself computes takes cores from the run where both are on one machine, as here. So the
-same floods also go to as many peers beside the run that refuse it as members do: members are slower by the
-flood as much as they are slower than then. That ratio is what the limit is for; the one to quiet times stands
-beside it.
+same floods also go to as many peers beside the run that refuse it as members do. The limit is for both
+ratios: to quiet times, and to those floods.
 """
 
 import argparse
@@ -296,7 +295,7 @@ def measure(found: Scene, flood: Flood, *, turns: int, quiet: float, slower: flo
     )
     print(f"flooded: {busy / calm:.2f}x of quiet, {busy / beside:.2f}x of a flood beside the run")
     grown = max(found.most[member] - before[member] for member in MEMBERS)
-    return grown > LIMIT_MIB or busy / beside < 1 - slower
+    return grown > LIMIT_MIB or min(busy / calm, busy / beside) < 1 - slower
 
 
 def _be_stranger(root: Path, asked: int, answers: int) -> int:

@@ -79,4 +79,4 @@ def test_words_that_are_forgotten_are_learned_anew(monkeypatch: pytest.MonkeyPat
         words = [f"w{rng.randrange(100)}" for _ in range(5)]
         assert standing(search, " ".join(words)) == []
         assert standing(search, " ".join([*words, "aPASSb"])) == [("one", "PASS"), ("three", "pass")]
-        assert len(search._plain) + len(search._telling) <= 3 + 2 * 6
+        assert len(search._plain) + len(search._telling) <= 3 + 2 * 5
