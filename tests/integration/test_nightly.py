@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real night: a version is trained and replayed on what its run held out; without a server none works."""
+"""A real night: a version is trained and replayed; without a server it waits, with one the gate decides."""
 
 import json
 from pathlib import Path
 
 import pytest
 import yaml
+from integration.served_process import serving
 from tiny_run import make_base, make_corpus, settings
 
+from node0.commands.town import run_nightly
 from node0.commands.town.town_options import main
+from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.store import ModelRegistry
 from node0.finetune.run_dir import RunDirectory
 from node0.town import Town
@@ -41,8 +44,8 @@ def night(town: Town, capsys: pytest.CaptureFixture[str], *more: str) -> list[di
     return [row for row in json.loads(capsys.readouterr().out) if row["role"] == "deacon"]
 
 
-def test_a_night_trains_and_evaluates_and_the_next_one_has_nothing_to_do(
-    town: Town, capsys: pytest.CaptureFixture[str]
+def test_a_night_trains_and_evaluates_and_puts_nothing_before_the_gate_without_a_server(
+    town: Town, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [row["step"] for row in night(town, capsys, "--dry-run")] == ["train"]
 
@@ -57,3 +60,12 @@ def test_a_night_trains_and_evaluates_and_the_next_one_has_nothing_to_do(
     registry.close()
     assert town.read_settings().get("role_agents", {}).get("deacon") is None
     assert [row["step"] for row in night(town, capsys, "--dry-run")] == ["wait"]
+
+    with serving("--model", "deacon:1", "--town", town.root) as served:
+        # A server of ours has its usual port, where another one may be at work here.
+        monkeypatch.setattr(run_nightly, "_serving", lambda *_: (Endpoint(url=served.url), ()))
+        rows = night(town, capsys)
+        assert [(row["step"], row["code"]) for row in rows] == [("deploy", 3)]
+        assert "null model" in str(rows[0]["result"]) and "--force-deploy" in str(rows[0]["result"])
+        assert town.read_settings().get("role_agents", {}).get("deacon") is None
+        assert "the gate refused deacon:1" in str(night(town, capsys, "--dry-run")[0]["why"])
