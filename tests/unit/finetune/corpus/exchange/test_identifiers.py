@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
-import time
 
 import pytest
+from thread_time import least_seconds
 
 from node0.finetune.corpus.exchange.identifiers import Identifiers
 from node0.finetune.corpus.scrubber import CorpusScrubber
@@ -117,9 +117,6 @@ def test_the_version_of_a_scrubber_tells_no_name() -> None:
     "piece", ["/", "/a", "/a/", "a.", "a@", "-home-a", "://a", "harbor ", "hy-", "~/a/", "C:\\a", "a b/"]
 )
 def test_time_is_linear_in_hostile_text(piece: str) -> None:
-    begin = time.process_time()
+    text = piece * (200_000 // len(piece))
 
-    for _ in IDENTIFIERS.findings(piece * (200_000 // len(piece))):
-        pass
-
-    assert time.process_time() - begin < 3
+    assert least_seconds(lambda: list(IDENTIFIERS.findings(text)), below=3) < 3

@@ -2,13 +2,13 @@
 import base64
 import json
 import textwrap
-import time
 import urllib.parse
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thread_time import least_seconds
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.text_scrubber import TextScrubber, _neighbourhoods
@@ -286,11 +286,8 @@ def test_any_text_can_be_scrubbed_and_twice_is_once(text: str) -> None:
 def test_time_is_linear_in_hostile_text(piece: str) -> None:
     """Each piece repeated to 100 kB: a quadratic rule would take minutes."""
     text = piece * (100_000 // len(piece))
-    start = time.process_time()
 
-    SCRUBBER.findings(text)
-
-    assert time.process_time() - start < 2.0
+    assert least_seconds(lambda: SCRUBBER.findings(text), below=2.0) < 2.0
 
 
 @given(st.lists(st.integers(0, 400_000), max_size=60).map(sorted), st.integers(1, 400))
