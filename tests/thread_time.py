@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long this thread computes on something, whatever else the machine and the process do."""
 
 import time
