@@ -96,20 +96,36 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_start: str, at_
         [{"matcher": "", "hooks": [{"type": "command", "command": one}]}] for one in (at_start, at_end)
     )
     return {
-        "env": {
-            "ANTHROPIC_BASE_URL": endpoint.url,
-            "ANTHROPIC_AUTH_TOKEN": "local",
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL": endpoint.model,
-            "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(profile.context_window),
-            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(profile.max_output_tokens),
-            "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
-            "CLAUDE_CODE_DISABLE_THINKING": "1",
-            "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
-            "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "ENABLE_TOOL_SEARCH": "false",
-        },
+        "env": _environment(profile, endpoint) | _own_tools(profile),
         # gt starts it with --dangerously-skip-permissions; of that it would ask once in each home.
         "skipDangerousModePermissionPrompt": True,
         "hooks": {"SessionStart": prime, "PreCompact": prime, "SessionEnd": collect},
     }
+
+
+def _environment(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": endpoint.url,
+        "ANTHROPIC_AUTH_TOKEN": "local",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": endpoint.model,
+        "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(profile.context_window),
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(profile.max_output_tokens),
+        "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
+        "CLAUDE_CODE_DISABLE_THINKING": "1",
+        "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+        "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "ENABLE_TOOL_SEARCH": "false",
+    }
+
+
+def _own_tools(profile: DeploymentProfile) -> dict[str, str]:
+    """What puts the profile's tools into a request's body, in the place of the harness's words on them.
+
+    Those are up to 10 KB for several tools. For one they fit, and the harness's own log of its requests,
+    which it does not keep of a body that it was given tools for, is worth more.
+    """
+    if len(profile.tools) < 2:
+        return {}
+    body = {"tools": profile.tool_list()}
+    return {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body, ensure_ascii=False, separators=(",", ":"))}

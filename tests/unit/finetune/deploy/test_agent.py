@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.finetune.chat.profile import load_profile
+from node0.finetune.chat.profile import DeploymentProfile, ProfileTool, load_profile
 from node0.finetune.deploy.agent import claude_agent, session_end_command
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.town import Town
@@ -19,6 +19,13 @@ PROFILE = load_profile("deacon")
 @pytest.fixture
 def town(tmp_path: Path) -> Town:
     return Town(tmp_path / "a town")
+
+
+def environment_of(profile: DeploymentProfile, town: Town) -> dict[str, str]:
+    """What an agent's settings put into the harness's environment."""
+    agent = claude_agent(NAME, profile, OWN, town=town)
+    found: dict[str, str] = json.loads(next(iter(agent.files.values())))["env"]
+    return found
 
 
 def test_an_entry_has_only_keys_that_gt_knows(town: Town) -> None:
@@ -71,6 +78,37 @@ def test_the_harness_is_told_endpoint_and_window(town: Town) -> None:
     assert environment["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == str(PROFILE.max_output_tokens)
     assert environment["CLAUDE_CODE_ATTRIBUTION_HEADER"] == "0"
     assert agent.entry["args"][agent.entry["args"].index("--model") + 1] == "lora-3"
+
+
+@pytest.mark.parametrize("role", ["refinery", "polecat", "crew"])
+def test_several_tools_are_sent_in_the_profiles_words(town: Town, role: str) -> None:
+    profile = load_profile(role)
+
+    sent = json.loads(environment_of(profile, town)["CLAUDE_CODE_EXTRA_BODY"])
+
+    assert len(profile.tools) > 1
+    assert sent == {"tools": profile.tool_list()}
+
+
+@pytest.mark.parametrize("tools", [0, 1])
+def test_fewer_tools_leave_the_body_to_the_harness(town: Town, tools: int) -> None:
+    profile = PROFILE.model_copy(update={"tools": PROFILE.tools[:tools]})
+
+    assert len(profile.tools) == tools
+    assert "CLAUDE_CODE_EXTRA_BODY" not in environment_of(profile, town)
+
+
+def test_a_tool_of_a_persons_own_profile_is_sent_whole(town: Town) -> None:
+    shout = ProfileTool(name="Größe", description='Say "❯".', input_schema={"type": "object"})
+    profile = PROFILE.model_copy(update={"tools": (*PROFILE.tools, shout)})
+
+    sent = json.loads(environment_of(profile, town)["CLAUDE_CODE_EXTRA_BODY"])
+
+    assert sent["tools"][-1] == {
+        "name": "Größe",
+        "description": 'Say "❯".',
+        "input_schema": {"type": "object"},
+    }
 
 
 def test_its_files_are_whole_and_private(town: Town) -> None:
