@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from node0.finetune.chat.profile import DeploymentProfile, rewrite_tools
 from node0.finetune.corpus.transcript.claude_code.session_file import SessionFile
 
 BILLING = "x-anthropic-billing-header:"
@@ -35,8 +36,19 @@ class Comparison:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def compare(requests: Sequence[tuple[dict[str, Any], str]], transcripts: Iterable[Path]) -> Comparison:
-    """Rebuild every call of the files; requests are (body, id of the message that answered it)."""
+def compare(
+    requests: Sequence[tuple[dict[str, Any], str]],
+    transcripts: Iterable[Path],
+    *,
+    profile: DeploymentProfile | None = None,
+) -> Comparison:
+    """Rebuild every call of the files.
+
+    Args:
+        requests: (body, id of the message that answered it).
+        transcripts: Session files.
+        profile: Has the words in which tools are compared; without one they are compared as they are.
+    """
     result = Comparison()
     rebuilt: dict[str, list[tuple[Any, bool]]] = {}
     for path in transcripts:
@@ -45,16 +57,15 @@ def compare(requests: Sequence[tuple[dict[str, Any], str]], transcripts: Iterabl
             for call in row.calls:
                 shape = {"system": list(call.shape.system), "tools": list(call.shape.tools)}
                 request = shape | {"messages": row.messages[: call.n_messages]}
-                rebuilt.setdefault(call.answer_id, []).append((plain(request), call.exact))
+                rebuilt.setdefault(call.answer_id, []).append((plain(request, profile), call.exact))
         result.skipped.update(transcript.skipped)
     for body, answer_id in requests:
         copies = rebuilt.get(answer_id, [])
         result.unanswered += not answer_id
         result.unlogged += [answer_id] if answer_id and not copies else []
         for content, exact in copies:
-            _judge(
-                result, plain(body), content, f"{answer_id} {'exact' if exact else 'reconstructed'}", exact
-            )
+            name = f"{answer_id} {'exact' if exact else 'reconstructed'}"
+            _judge(result, plain(body, profile), content, name, exact)
     return result
 
 
@@ -72,12 +83,13 @@ def _judge(result: Comparison, sent: Any, rebuilt: Any, name: str, exact: bool) 
         result.reconstructed += 1
 
 
-def plain(body: dict[str, Any]) -> dict[str, Any]:
+def plain(body: dict[str, Any], profile: DeploymentProfile | None = None) -> dict[str, Any]:
     """System, tools and messages without cache marks, each content as blocks."""
+    tools = body.get("tools", [])
     system = [block["text"] if isinstance(block, dict) else block for block in body.get("system", [])]
     return {
         "system": [words for words in system if not words.startswith(BILLING)],
-        "tools": _unmarked(body.get("tools", [])),
+        "tools": _unmarked(tools if profile is None else rewrite_tools(tools, profile)),
         "messages": [
             {"role": message["role"], "content": _unmarked(_blocks(message["content"]))}
             for message in body["messages"]
