@@ -58,7 +58,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     prime = longest_prime(profile)
     answers: list[Answer] = [[call] for call in calls(profile, home.project)]
     with ModelServer({"": [*answers, [text("Done.")]]}) as server:
-        run_agent(home, profile, server.url, prime)
+        assert run_agent(home, profile, server.url, prime) == "Done."
         yield Session(role, profile, prime, server.requests, home.transcripts())
 
 
@@ -88,8 +88,8 @@ def calls(profile: DeploymentProfile, project: Path) -> list[Block]:
     return [tool(name, **given[name]) for name in ordered]
 
 
-def run_agent(home: Home, profile: DeploymentProfile, url: str, prime: str) -> None:
-    """Run what a deployment starts, with a `gt` that gives this prime, and with nothing of our environment."""
+def run_agent(home: Home, profile: DeploymentProfile, url: str, prime: str) -> str:
+    """What a deployment's agent prints, with a `gt` that gives this prime and nothing of our environment."""
     town = Town(home.path / "town")
     town.prime_shim.parent.mkdir(parents=True)
     (home.path / "prime").write_text(prime)
@@ -109,7 +109,8 @@ def run_agent(home: Home, profile: DeploymentProfile, url: str, prime: str) -> N
         text=True,
         timeout=120,
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "Done."), done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
 
 
 def test_a_request_is_small_before_its_first_turn(session: Session) -> None:
@@ -155,3 +156,23 @@ def test_what_is_kept_rebuilds_what_was_sent(session: Session) -> None:
 
     assert (found.differing, found.unlogged) == ([], [])
     assert (found.exact, found.reconstructed) == ((len(requests), 0) if logged else (0, len(requests)))
+
+
+@pytest.mark.parametrize("role", ["witness", "polecat"])
+def test_a_session_is_summed_up_when_the_profiles_window_is_nearly_full(role: str, tmp_path: Path) -> None:
+    profile = load_profile(role)
+    room = profile.context_window - profile.max_output_tokens
+    summary = 2_000  # that the words asking for it may take
+
+    assert summaries(tmp_path / "roomy", profile, tokens=room - summary - 500) == 0
+    assert summaries(tmp_path / "full", profile, tokens=room - summary + 500) == 1
+
+
+def summaries(folder: Path, profile: DeploymentProfile, *, tokens: int) -> int:
+    """How often a session was summed up whose second request is said to have so many tokens."""
+    home, call = Home(folder), tool("Bash", command="echo ready")
+    answers: list[Answer] = [[call], [call], [text("<summary>\nAll was well.\n</summary>")], [text("Done.")]]
+    with ModelServer({"": answers}, tokens={2: tokens}) as server:
+        run_agent(home, profile, server.url, longest_prime(profile))
+    lines = [json.loads(line) for path in home.transcripts() for line in path.read_text("utf-8").splitlines()]
+    return sum(line.get("subtype") == "compact_boundary" for line in lines)

@@ -20,6 +20,12 @@ from node0.town import Town
 DIGEST = 12
 "Characters of a digest in a path."
 
+KEPT_FREE = 13_000
+"Tokens that Claude Code 2.1.330 keeps free beside an answer: it sums a session up before it gets there."
+
+SUMMARY_REQUEST = 2_000
+"Tokens, with some to spare, of what it says when it asks for that."
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -104,11 +110,13 @@ def _settings(profile: DeploymentProfile, endpoint: Endpoint, at_start: str, at_
 
 
 def _environment(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, str]:
+    """Of the harness; its window is the one of which it uses as much as the profile's holds."""
+    window = profile.context_window - SUMMARY_REQUEST + KEPT_FREE
     return {
         "ANTHROPIC_BASE_URL": endpoint.url,
         "ANTHROPIC_AUTH_TOKEN": "local",
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": endpoint.model,
-        "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(profile.context_window),
+        "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(window),
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(profile.max_output_tokens),
         "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
         "CLAUDE_CODE_DISABLE_THINKING": "1",

@@ -74,7 +74,8 @@ def test_the_harness_is_told_endpoint_and_window(town: Town) -> None:
 
     environment = json.loads(next(iter(agent.files)).read_text())["env"]
     assert environment["ANTHROPIC_BASE_URL"] == "http://gpu:8000"
-    assert environment["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == str(PROFILE.context_window)
+    summed_up_at = int(environment["CLAUDE_CODE_MAX_CONTEXT_TOKENS"]) - 13_000
+    assert summed_up_at == PROFILE.context_window - 2_000
     assert environment["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == str(PROFILE.max_output_tokens)
     assert environment["CLAUDE_CODE_ATTRIBUTION_HEADER"] == "0"
     assert agent.entry["args"][agent.entry["args"].index("--model") + 1] == "lora-3"
