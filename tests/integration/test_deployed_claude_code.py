@@ -48,7 +48,8 @@ class Session:
     @property
     def first(self) -> dict[str, Any]:
         """The body of the first request."""
-        return self.requests[0].body
+        body: dict[str, Any] = self.requests[0].body
+        return body
 
 
 @pytest.fixture(scope="module", params=[role.value for role in Role])
