@@ -175,5 +175,8 @@ def summaries(folder: Path, profile: DeploymentProfile, *, tokens: int) -> int:
     answers: list[Answer] = [[call], [call], [text("<summary>\nAll was well.\n</summary>")], [text("Done.")]]
     with ModelServer({"": answers}, tokens={2: tokens}) as server:
         run_agent(home, profile, server.url, longest_prime(profile))
+    requests = [(received.body, received.answer_id) for received in server.requests]
+    found = compare([requests[0], requests[1], requests[-1]], home.transcripts(), profile=profile)
+    assert (found.differing, found.unlogged) == ([], [])
     lines = [json.loads(line) for path in home.transcripts() for line in path.read_text("utf-8").splitlines()]
     return sum(line.get("subtype") == "compact_boundary" for line in lines)

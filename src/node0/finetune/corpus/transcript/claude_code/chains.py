@@ -9,7 +9,7 @@ order of its lines.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node0.documents.json_document import MAX_DEPTH
@@ -18,6 +18,7 @@ from node0.finetune.corpus.transcript.claude_code.conversations import Conversat
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
 
 TURNS = ("user", "assistant", "deep")
+KEPT = "answer that a compaction kept beside its summary, and that is learnt before it"
 MISSING_CALL = "answer behind the result of a call that is not in the file"
 TOO_DEEP = f"answer at or behind a line nested over {MAX_DEPTH} deep"
 
@@ -86,7 +87,7 @@ def _chain_name(line: Line, names: dict[str, str]) -> str:
 def _contexts(told: Conversation, rank: Mapping[str, int], skipped: Counter[str]) -> list[Context]:
     contexts: list[list[LineGroup]] = [[]]
     lost: set[str] | None = None
-    for line in sorted(told.lines, key=lambda line: rank[line.uuid]):
+    for line, again in _as_sent(sorted(told.lines, key=lambda line: rank[line.uuid])):
         if line.kind == "boundary":
             contexts.append([])
             _count_lost(lost, skipped)
@@ -97,7 +98,9 @@ def _contexts(told: Conversation, rank: Mapping[str, int], skipped: Counter[str]
         elif lost is not None:
             lost |= {line.message_id} - {""}
         elif line.kind == "assistant":
-            _answer_group(contexts[-1], line).lines.append(line)
+            group = _answer_group(contexts[-1], line)
+            group.lines.append(line)
+            group.unlearnt = KEPT if again else group.unlearnt
         elif line.kind in ("user", "attachment", "snapshot"):
             if not contexts[-1] or contexts[-1][-1].answer:
                 contexts[-1].append(LineGroup(answer=False))
@@ -110,6 +113,17 @@ def _contexts(told: Conversation, rank: Mapping[str, int], skipped: Counter[str]
         for number, groups in enumerate(contexts)
         if groups
     ]
+
+
+def _as_sent(lines: Sequence[Line]) -> Iterator[tuple[Line, bool]]:
+    """Lines in their order, and again, marked, where a compaction kept them behind its summary."""
+    by_uuid = {line.uuid: line for line in lines}
+    kept: dict[str, list[Line]] = {}
+    for line in lines:
+        yield line, False
+        yield from ((one, True) for one in kept.pop(line.uuid, ()))
+        if line.kind == "boundary":
+            kept[line.anchor] = [by_uuid[uuid] for uuid in line.kept if uuid in by_uuid]
 
 
 def _count_lost(lost: set[str] | None, skipped: Counter[str]) -> None:
@@ -129,7 +143,7 @@ def _mark(groups: Sequence[LineGroup], skipped: Counter[str]) -> None:
             continue
         before = groups[number - 1].lines if number and not groups[number - 1].answer else ()
         behind = groups[number + 1].lines if number + 1 < len(groups) else ()
-        group.unlearnt = unlearnt(group.lines, before, behind) or torn
+        group.unlearnt = group.unlearnt or unlearnt(group.lines, before, behind) or torn
         calls |= names
         if group.unlearnt:
             skipped[group.unlearnt] += 1

@@ -8,7 +8,7 @@ the conversation at hand needs it.
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from node0.documents.json_document import depth_exceeds
 from node0.finetune.corpus.transcript.claude_code.log_hash import log_hash, message_hash, without_cache_marks
@@ -60,6 +60,16 @@ class Line:
 
     harness: str = ""
     "What the harness says here and nobody else: `INTERRUPTED`, `WARM_UP` or `HARNESS`; else empty."
+
+    kept: tuple[str, ...] = ()
+    "Of a boundary: uuids of the lines before it that stand again behind its anchor."
+
+    anchor: str = ""
+
+
+class _Kept(TypedDict, total=False):
+    kept: tuple[str, ...]
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +159,17 @@ def _line(kind: str, place: ByteRange, line: dict[str, Any]) -> Line:
         stop=str(message.get("stop_reason") or ""),
         model=str(message.get("model") or "") if kind == "assistant" else "",
         harness=_harness(message),
+        **_kept(line.get("compactMetadata")),
     )
+
+
+def _kept(compaction: object) -> _Kept:
+    """What a compaction left of the last rounds as it was, beside its summary."""
+    told = compaction.get("preservedMessages") if isinstance(compaction, dict) else None
+    uuids = told.get("uuids") if isinstance(told, dict) else None
+    if not isinstance(told, dict) or not isinstance(uuids, list):
+        return {}
+    return {"kept": tuple(map(str, uuids)), "anchor": str(told.get("anchorUuid"))}
 
 
 def _kind(kind: str, line: dict[str, Any]) -> str:

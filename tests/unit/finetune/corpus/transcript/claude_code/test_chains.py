@@ -7,7 +7,7 @@ from typing import Any
 
 from session_reading import read
 
-from node0.finetune.corpus.transcript.claude_code.chains import chains
+from node0.finetune.corpus.transcript.claude_code.chains import KEPT, chains
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
 from node0.finetune.corpus.transcript.session_lines import ByteRange
 
@@ -97,6 +97,31 @@ def test_a_compaction_begins_a_context() -> None:
     (main,) = chains(lines, Counter())
 
     assert [[one.uuid for one in context.groups[0].lines] for context in main.contexts] == [["a"], ["b"]]
+
+
+def test_what_a_compaction_kept_stands_behind_its_summary_and_is_learnt_once() -> None:
+    lines = [
+        line("a", None),
+        line("b", "a", "assistant", message_id="m"),
+        line("r", "b"),
+        line("x", "r", "boundary", kept=("b", "r", "lost"), anchor="s"),
+        line("s", "x"),
+        line("t", "s", "attachment"),
+        line("c", "t", "assistant", message_id="n"),
+    ]
+    skipped: Counter[str] = Counter()
+
+    (main,) = chains(lines, skipped)
+
+    first, second = main.contexts
+    assert [[one.uuid for one in group.lines] for group in first.groups] == [["a"], ["b"], ["r"]]
+    assert [[one.uuid for one in group.lines] for group in second.groups] == [["s"], ["b"], ["r", "t"], ["c"]]
+    assert [group.unlearnt for group in (first.groups[1], second.groups[1], second.groups[3])] == [
+        "",
+        KEPT,
+        "",
+    ]
+    assert skipped[KEPT] == 1
 
 
 def test_a_parent_that_is_not_in_the_file_is_counted_and_the_line_before_stands_for_it() -> None:
