@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -12,9 +12,13 @@ from node0.errors import ConfigError
 from node0.models.block_cache import BLOCK, BlockCache, PanelCache
 from node0.models.llama.adapter_rows import AdapterRows, Products, adapter_rows
 from node0.models.llama.batch_attention import BatchAttention, Segment, positions_of
-from node0.models.llama.compiled_attention import CompiledAttention, compiled_attention
-from node0.models.llama.layers import LlamaStage, TailExpert
+from node0.models.llama.compiled_attention import compiled_attention, tasks_of
+from node0.models.llama.layers import BatchLayers, LlamaStage, TailExpert
 from node0.models.llama.packed_layers import multiplier, row_multiple
+
+if TYPE_CHECKING:
+    from node0.models.compiled.cached_attention import Attention, Tasks
+    from node0.models.llama.compiled_layers import CompiledLayers
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 "With a layer's number, queries, new keys and new values."
@@ -42,8 +46,9 @@ class BatchRunner:
         "What multiplies by the matrices, for people."
 
         first = stages[0]
-        self._compiled = compiled_attention(first.args, first.device.type) if self._multiple == 1 else None
-        self._caches = [self._new_cache(stage, n_blocks) for stage in stages]
+        attention = compiled_attention(first.args, first.device.type) if self._multiple == 1 else None
+        self._compiled: list[CompiledLayers] = []
+        self._caches = [self._new_cache(stage, n_blocks, attention) for stage in stages]
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]
         self.n_blocks = n_blocks
@@ -85,8 +90,7 @@ class BatchRunner:
         names = [segment.adapter for segment in segments for _ in range(segment.count)]
         for index, stage in enumerate(self._stages):
             adapters = adapter_rows(self._banks[index], names, device)
-            step = _Step(attention, self._caches[index], adapters)
-            x = stage.forward_batch(x, positions, step)
+            x = stage.forward_batch(x, positions, self._layers(index, attention, adapters))
         return self._logits(x[0], wanted)
 
     def copy_block(self, source: int, target: int) -> None:
@@ -96,16 +100,34 @@ class BatchRunner:
 
     def close(self) -> None:
         """Free weights and caches."""
-        self._stages, self._caches, self._banks = [], [], []
+        self._stages, self._caches, self._banks, self._compiled = [], [], [], []
         self._load_adapter = None
 
-    def _new_cache(self, stage: LlamaStage, n_blocks: int) -> BlockCache | PanelCache:
-        return stage.new_block_cache(n_blocks) if self._compiled is None else stage.new_panel_cache(n_blocks)
+    def _new_cache(
+        self, stage: LlamaStage, n_blocks: int, attention: "Attention | None"
+    ) -> BlockCache | PanelCache:
+        """A stage's cache, and what runs its layers over it where all is compiled."""
+        if attention is None:
+            return stage.new_block_cache(n_blocks)
+        from node0.models.llama.compiled_layers import CompiledLayers  # llvmlite comes with the extra `serve`
 
-    def _attention(self, segments: Sequence[Segment]) -> BatchAttention | CompiledAttention:
+        cache = stage.new_panel_cache(n_blocks)
+        self._compiled.append(CompiledLayers(stage.blocks(), cache, attention))
+        return cache
+
+    def _layers(
+        self, index: int, attention: "BatchAttention | Tasks", adapters: AdapterRows | None
+    ) -> BatchLayers:
+        """What a stage's layers do in one step."""
+        if self._compiled:
+            return partial(self._compiled[index], tasks=cast("Tasks", attention), adapters=adapters)
+        step = _Step(cast(BatchAttention, attention), cast(BlockCache, self._caches[index]), adapters)
+        return partial(self._stages[index].run_layers, batch=step)
+
+    def _attention(self, segments: Sequence[Segment]) -> "BatchAttention | Tasks":
         """How new tokens see what came before, in one step."""
-        if self._compiled is not None:
-            return CompiledAttention(self._compiled, segments)
+        if self._compiled:
+            return tasks_of(segments)
         args = self._stages[0].args
         return BatchAttention(
             segments,
@@ -126,13 +148,8 @@ class BatchRunner:
 class _Step:
     """One stage's part of a step, as its layers ask for it."""
 
-    def __init__(
-        self,
-        attention: BatchAttention | CompiledAttention,
-        cache: BlockCache | PanelCache,
-        adapters: AdapterRows | None,
-    ) -> None:
-        self._attend: Attend = partial(attention.attend, cache)  # type: ignore[arg-type]  # they are made for each other
+    def __init__(self, attention: BatchAttention, cache: BlockCache, adapters: AdapterRows | None) -> None:
+        self._attend: Attend = partial(attention.attend, cache)
         self._adapters = adapters
 
     def attend(self, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

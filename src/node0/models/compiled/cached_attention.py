@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention compiled for this processor, on torch's tensors and in torch's own threads."""
 
-import ctypes
 from dataclasses import dataclass
 from functools import cache
 
-import torch
 from torch import Tensor
 
 from node0.models.compiled.attention_code import ENTRY, attention_code
 from node0.models.compiled.attention_rows import Heads, notes_of
-from node0.models.compiled.machine_code import MachineCode, torch_threads
+from node0.models.compiled.call_list import Call
+from node0.models.compiled.machine_code import machine_code, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Which new tokens see which blocks."""
+    """Which new tokens see which blocks, in one step."""
 
     tasks: Tensor
     "int64 (tasks, 4): first new token, how many, keys before them, place in the table."
@@ -29,6 +28,16 @@ class Tasks:
 
     threads: int
 
+    @property
+    def n_rows(self) -> int:
+        """New tokens."""
+        return len(self.slots)
+
+    @property
+    def arguments(self) -> tuple[int, ...]:
+        """What a step fills into the calls of attention."""
+        return (len(self.tasks), self.tasks.data_ptr(), self.table.data_ptr(), self.slots.data_ptr())
+
 
 class Attention:
     """Causal attention of one shape of heads over blocks of a cache.
@@ -37,26 +46,27 @@ class Attention:
     """
 
     def __init__(self, processor: Processor, heads: Heads) -> None:
-        kinds = [*[ctypes.c_void_p] * 11, *[ctypes.c_int64] * 5, ctypes.c_int32]
-        self._code = MachineCode(processor, attention_code(processor, heads), entry=ENTRY, arguments=kinds)
-        self._threads, self._notes = torch_threads(), notes_of(processor.lanes, heads)
+        self.heads, self.notes = heads, notes_of(processor.lanes, heads)
+        (self.function,) = machine_code(processor, attention_code(processor, heads), ENTRY)
 
-    def __call__(
-        self, query: Tensor, key: Tensor, value: Tensor, *, cache: tuple[Tensor, Tensor], tasks: Tasks
-    ) -> Tensor:
-        """Append keys and values to a layer of a `PanelCache`, and attend.
+    def call(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cache: tuple[Tensor, Tensor],
+        *,
+        out: Tensor,
+        notes: Tensor,
+    ) -> Call:
+        """Append keys and values to a layer of a `PanelCache`, and attend; float32 all.
 
-        query (tokens, heads, dim), key and value (tokens, kv heads, dim), the heads of a token side by side;
-        returns query's shape in float32.
+        query and out (tokens, heads, dim), key and value (tokens, kv heads, dim), the heads of a token side
+        by side; notes (tokens, heads, `notes`). The step's `Tasks.arguments` are filled in.
         """
-        query, key, value = query.float(), key.float(), value.float()
-        out, notes = torch.empty(query.shape), torch.empty((*query.shape[:2], self._notes))
-        tensors = (query, key, value, *cache, out, notes, tasks.tasks, tasks.table, tasks.slots)
-        steps = (tensor.stride(0) for tensor in (query, key, value))
-        addresses = (tensor.data_ptr() for tensor in tensors)
-        counts = (query.shape[0], len(tasks.tasks), tasks.threads)
-        self._code(self._threads, *addresses, *steps, *counts)
-        return out
+        addresses = (each.data_ptr() for each in (query, key, value, *cache, out, notes))
+        steps = (each.stride(0) for each in (query, key, value))
+        return Call(self.function, (0, 0, 0, 0, *addresses, *steps), work=0)
 
 
 @cache

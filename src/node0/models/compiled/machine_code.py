@@ -5,7 +5,6 @@ Threads are those of the OpenMP runtime that torch itself brings: a second pool 
 """
 
 import ctypes
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,16 +14,24 @@ from llvmlite import binding
 from node0.models.compiled.processor import Processor
 
 
-class MachineCode:
-    """One function of a module; the code lives as long as this."""
+class Function:
+    """An entry of a module (see `vector_code.entry`); the code lives as long as this."""
 
-    def __init__(self, processor: Processor, code: str, *, entry: str, arguments: Sequence[type]) -> None:
-        self._engine = _compiled(processor, code)
-        self._call = ctypes.CFUNCTYPE(None, *arguments)(self._engine.get_function_address(entry))
+    def __init__(self, engine: Any, name: str) -> None:
+        self._engine = engine
+        self.address: int = engine.get_function_address(name)
+        self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)
 
-    def __call__(self, *arguments: int | None) -> None:
+    def __call__(self, *arguments: int) -> None:
         """Run it, without the interpreter's lock; addresses must stay good meanwhile."""
-        self._call(*arguments)
+        block = (ctypes.c_int64 * len(arguments))(*arguments)
+        self._call(ctypes.addressof(block))
+
+
+def machine_code(processor: Processor, code: str, *entries: str) -> list[Function]:
+    """The entries of a module."""
+    engine = _compiled(processor, code)
+    return [Function(engine, name) for name in entries]
 
 
 @cache

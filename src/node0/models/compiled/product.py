@@ -4,7 +4,6 @@
 The code is made by llvmlite in a fraction of a second when it is first needed, and kept in this process.
 """
 
-import ctypes
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,14 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from node0.models.compiled.machine_code import MachineCode, torch_threads
+from node0.models.compiled.call_list import ALONE, Call
+from node0.models.compiled.machine_code import machine_code, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 from node0.models.compiled.product_code import ENTRY, panel_width, product_code
 
 TYPES = (torch.float32, torch.bfloat16)
-
-_ALONE = 1 << 16
-"Multiplications up to which one thread is faster than waking others."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,8 @@ class Product:
         self._width, self._dtype = panel_width(processor), dtype
         self._in_a_word = 4 // dtype.itemsize
         code = product_code(processor, narrow=dtype == torch.bfloat16)
-        kinds = [*[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 3, ctypes.c_int32]
-        self._code = MachineCode(processor, code, entry=ENTRY, arguments=kinds)
-        self._threads = torch_threads()
+        (self._multiply,) = machine_code(processor, code, ENTRY)
+        self._threads = torch_threads() or 0
 
     def numbers(self, outputs: int, inputs: int) -> int:
         """Numbers of a matrix (out, in) as it is laid out, with the zeros that fill it up."""
@@ -69,11 +65,19 @@ class Product:
             x = functional.pad(x, (0, 1))
         x, words = x.contiguous(), x.shape[-1] // self._in_a_word
         y = x.new_empty((*x.shape[:-1], outputs))
-        rows = y.numel() // outputs
-        threads = torch.get_num_threads() if rows * words * outputs > _ALONE else 1
-        addresses = (x.data_ptr(), panels.weight.data_ptr(), panels.bias.data_ptr(), y.data_ptr())
-        self._code(self._threads, *addresses, rows, words, outputs, threads)
+        call, rows = self.call(x.data_ptr(), panels, y.data_ptr(), words, outputs), y.numel() // outputs
+        threads = torch.get_num_threads() if rows * call.work > ALONE else 1
+        self._multiply(self._threads, rows, threads, *call.arguments)
         return y
+
+    def words(self, inputs: int) -> int:
+        """Words of a row of inputs, the last one filled up."""
+        return -(-inputs // self._in_a_word)
+
+    def call(self, x: int, panels: Panels, y: int, words: int, outputs: int) -> Call:
+        """The product of rows at an address, `words` each, to rows (outputs,) at another."""
+        addresses = (x, panels.weight.data_ptr(), panels.bias.data_ptr(), y)
+        return Call(self._multiply, (*addresses, words, outputs), work=words * outputs)
 
 
 @cache

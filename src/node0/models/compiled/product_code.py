@@ -15,16 +15,17 @@ from llvmlite import ir
 
 from node0.models.compiled.processor import Processor
 from node0.models.compiled.vector_code import (
+    BY_THREADS,
     FLOAT,
     I16,
     I32,
     I64,
-    PARALLEL,
     VECTORS,
     VOID,
     Vectors,
     count,
     do_by_threads,
+    entry,
     in_tiles,
     loop,
     shared_work,
@@ -35,9 +36,6 @@ BLOCK = 128
 
 ENTRY = "product"
 
-_NAN = 0x7FC0
-"Of bfloat16."
-
 
 def panel_width(processor: Processor) -> int:
     """Outputs of a panel."""
@@ -45,7 +43,7 @@ def panel_width(processor: Processor) -> int:
 
 
 def product_code(processor: Processor, *, narrow: bool) -> str:
-    """A module with ENTRY(GOMP_parallel, x, W, b, y, rows, words, outputs, threads).
+    """A module with ENTRY(GOMP_parallel, rows, threads, x, W, b, y, words, outputs).
 
     x (rows, words), W (panels, words, panel), b float32 (panels * panel) and y (rows, outputs) are addresses.
     `narrow`: x, W and y are bfloat16 and two inputs are a word; sums are float32.
@@ -64,8 +62,8 @@ class _Kind(Vectors):
         self.narrow, self._in_pairs = narrow, processor.pairs_bfloat16
         word, output = (I32, I16) if narrow else (FLOAT, FLOAT)
         addresses = [kind.as_pointer() for kind in (word, word, FLOAT, output)]
-        self.arguments = [*addresses, I64, I64, I64]
-        "x, W, b, y; rows, words, outputs."
+        self.arguments = [*addresses, I64, I64]
+        "x, W, b, y; words, outputs."
 
     def add_product(self, build: ir.IRBuilder, total: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """total + x w, by lane; of words that are pairs, the sum of two products."""
@@ -78,16 +76,8 @@ class _Kind(Vectors):
         return total
 
     def output(self, build: ir.IRBuilder, sums: ir.Value) -> ir.Value:
-        """A vector of sums in the type of y: the nearest bfloat16, the even one of two, or as they are."""
-        if not self.narrow:
-            return sums
-        bits = build.bitcast(sums, self.words)
-        odd = build.and_(build.lshr(bits, self.constant(I32, 16)), self.constant(I32, 1))
-        carried = build.add(build.add(bits, self.constant(I32, 0x7FFF)), odd)
-        nearest = build.lshr(carried, self.constant(I32, 16))
-        is_nan = build.fcmp_unordered("uno", sums, sums)
-        chosen = build.select(is_nan, self.constant(I32, _NAN), nearest)
-        return build.trunc(chosen, ir.VectorType(I16, self.lanes))
+        """A vector of sums in the type of y."""
+        return self.bfloat16(build, sums) if self.narrow else sums
 
     def _low(self, build: ir.IRBuilder, words: ir.Value) -> ir.Value:
         return build.bitcast(build.shl(words, self.constant(I32, 16)), self.floats)
@@ -147,7 +137,7 @@ def _entry(kind: _Kind, tiles: dict[int, ir.Function]) -> None:
         return build.sdiv(more, count(kind.width))
 
     def one_panel(build: ir.IRBuilder, arguments: Sequence[ir.Value], panel: ir.Value) -> None:
-        x, w, bias, y, rows, words, outputs = arguments
+        rows, x, w, bias, y, words, outputs = arguments
         first = build.mul(panel, count(kind.width))
         weights, biases = build.gep(w, [build.mul(first, words)]), build.gep(bias, [first])
         left = build.sub(outputs, first)
@@ -159,10 +149,7 @@ def _entry(kind: _Kind, tiles: dict[int, ir.Function]) -> None:
 
         in_tiles(build, rows, tiles, call)
 
-    shared = shared_work(kind.module, kind.arguments, items=panels, item=one_panel)
-    signature = ir.FunctionType(VOID, [PARALLEL.as_pointer(), *kind.arguments, I32])
-    function = ir.Function(kind.module, signature, ENTRY)
-    parallel, *arguments, threads = function.args
-    build = ir.IRBuilder(function.append_basic_block())
-    do_by_threads(build, shared, arguments, by=(parallel, threads))
+    shared = shared_work(kind.module, [I64, *kind.arguments], items=panels, item=one_panel)
+    build, (parallel, rows, threads, *arguments) = entry(kind.module, ENTRY, [*BY_THREADS, *kind.arguments])
+    do_by_threads(build, shared, [rows, *arguments], by=(parallel, threads))
     build.ret_void()

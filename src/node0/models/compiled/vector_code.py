@@ -16,6 +16,12 @@ BODY = ir.FunctionType(VOID, [BYTES])
 PARALLEL = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
 "GOMP_parallel of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
 
+BY_THREADS = (PARALLEL.as_pointer(), I64, I32)
+"How the arguments of every entry that works on rows begin: GOMP_parallel, rows and threads."
+
+_NAN = 0x7FC0
+"Of bfloat16."
+
 _SMALLEST = -87.0
 "Below this, exp is 0: it would be less than the smallest normal number."
 
@@ -52,7 +58,26 @@ class Vectors:
     def load(self, build: ir.IRBuilder, pointer: ir.Value, first: int = 0) -> ir.Value:
         """The numbers at an address, from the one of a number on."""
         kind = ir.VectorType(pointer.type.pointee, self.lanes)
-        return build.load(build.bitcast(build.gep(pointer, [count(first)]), kind.as_pointer()), align=4)
+        align = 2 if pointer.type.pointee == I16 else 4
+        return build.load(build.bitcast(build.gep(pointer, [count(first)]), kind.as_pointer()), align=align)
+
+    def load_wide(self, build: ir.IRBuilder, pointer: ir.Value, first: int = 0) -> ir.Value:
+        """As `load`; bfloat16 numbers, which are int16 here, become float32."""
+        found = self.load(build, pointer, first)
+        if pointer.type.pointee == FLOAT:
+            return found
+        bits = build.shl(build.zext(found, self.words), self.constant(I32, 16))
+        return build.bitcast(bits, self.floats)
+
+    def bfloat16(self, build: ir.IRBuilder, numbers: ir.Value) -> ir.Value:
+        """The nearest bfloat16 of each float32, the even one of two, as int16."""
+        bits = build.bitcast(numbers, self.words)
+        odd = build.and_(build.lshr(bits, self.constant(I32, 16)), self.constant(I32, 1))
+        carried = build.add(build.add(bits, self.constant(I32, 0x7FFF)), odd)
+        nearest = build.lshr(carried, self.constant(I32, 16))
+        is_nan = build.fcmp_unordered("uno", numbers, numbers)
+        chosen = build.select(is_nan, self.constant(I32, _NAN), nearest)
+        return build.trunc(chosen, ir.VectorType(I16, self.lanes))
 
     def save(self, build: ir.IRBuilder, value: ir.Value, pointer: ir.Value, first: int = 0) -> None:
         """Write all lanes behind an address."""
@@ -62,11 +87,15 @@ class Vectors:
 
     def save_some(self, build: ir.IRBuilder, value: ir.Value, pointer: ir.Value, left: ir.Value) -> None:
         """Write the first `left` lanes, an int32, to an address."""
-        wanted = build.icmp_signed("<", self.constant(I32, range(self.lanes)), self.everywhere(build, left))
+        wanted = self.first(build, left)
         kind = "i16" if value.type.element == I16 else "f32"
         place = build.bitcast(pointer, value.type.as_pointer())
         arguments = [value, place, ir.Constant(I32, 2), wanted]
         self.call(build, f"llvm.masked.store.v{self.lanes}{kind}.p0", VOID, arguments)
+
+    def first(self, build: ir.IRBuilder, left: ir.Value) -> ir.Value:
+        """Which lanes are the first `left`, an int32."""
+        return build.icmp_signed("<", self.constant(I32, range(self.lanes)), self.everywhere(build, left))
 
     def fma(self, build: ir.IRBuilder, x: ir.Value, y: ir.Value, more: ir.Value) -> ir.Value:
         """x y + more by lane, rounded once."""
@@ -107,6 +136,25 @@ class Vectors:
         if known is None:
             known = ir.Function(self.module, ir.FunctionType(result, [each.type for each in arguments]), name)
         return build.call(known, arguments)
+
+
+def entry(module: ir.Module, name: str, kinds: Sequence[ir.Type]) -> tuple[ir.IRBuilder, list[ir.Value]]:
+    """A function that is called from outside: its arguments are int64 numbers, one behind the other.
+
+    It takes their address. Addresses, int64 and int32 are read out of them, a float32 out of the low bits.
+    """
+    function = ir.Function(module, ir.FunctionType(VOID, [COUNTS]), name)
+    build = ir.IRBuilder(function.append_basic_block())
+    given = [build.load(build.gep(function.args[0], [count(number)])) for number in range(len(kinds))]
+    return build, [_as(build, value, kind) for value, kind in zip(given, kinds, strict=True)]
+
+
+def _as(build: ir.IRBuilder, value: ir.Value, kind: ir.Type) -> ir.Value:
+    if isinstance(kind, ir.PointerType):
+        return build.inttoptr(value, kind)
+    if kind == FLOAT:
+        return build.bitcast(build.trunc(value, I32), FLOAT)
+    return value if kind == I64 else build.trunc(value, kind)
 
 
 def count(value: int) -> ir.Constant:
@@ -164,13 +212,14 @@ def shared_work(
     *,
     items: Callable[[ir.IRBuilder, Sequence[ir.Value]], ir.Value],
     item: Callable[[ir.IRBuilder, Sequence[ir.Value], ir.Value], None],
+    name: str = "share",
 ) -> tuple[ir.Type, ir.Function]:
     """The type of a piece of work, a counter and arguments, and what each thread does with it.
 
     `items` tells how many there are by the arguments; threads take the next one until none is left.
     """
     kind = ir.LiteralStructType([I64, *arguments])
-    function = ir.Function(module, BODY, "share")
+    function = ir.Function(module, BODY, name)
     function.linkage = "internal"
     build = ir.IRBuilder(function.append_basic_block())
     work = build.bitcast(function.args[0], kind.as_pointer())

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from node0.models.block_cache import BLOCK, PanelCache
+from node0.models.block_cache import BLOCK
 from node0.models.llama.arguments import LlamaArguments
 from node0.models.llama.batch_attention import Segment, slots_of
 from node0.models.llama.rope import head_dim
 
 if TYPE_CHECKING:
-    from node0.models.compiled.cached_attention import Attention
+    from node0.models.compiled.cached_attention import Attention, Tasks
 
 _QUERIES = 128
 "Of a task at most: several threads share a long prompt."
@@ -25,36 +24,24 @@ _ALONE = 1 << 10
 "Pairs of queries and keys up to which one thread is faster than waking others."
 
 
-class CompiledAttention:
-    """How the new tokens of one step see what came before them; made once a step, used by all layers."""
+def tasks_of(segments: Sequence[Segment]) -> "Tasks":
+    """How the new tokens of one step see what came before them; used by all layers."""
+    from node0.models.compiled.cached_attention import Tasks  # llvmlite comes with the extra `serve`
 
-    def __init__(self, attention: "Attention", segments: Sequence[Segment]) -> None:
-        from node0.models.compiled.cached_attention import Tasks  # llvmlite comes with the extra `serve`
-
-        self._attention = attention
-        self.n_rows = sum(segment.count for segment in segments)
-        tasks, table, first, pairs = list[list[int]](), list[int](), 0, 0
-        for segment in segments:
-            end = segment.start + segment.count
-            for at in range(0, segment.count, _QUERIES):
-                queries = min(_QUERIES, segment.count - at)
-                tasks.append([first + at, queries, segment.start + at, len(table)])
-            first, pairs = first + segment.count, pairs + segment.count * end
-            table += segment.blocks[: -(-end // BLOCK)]
-        self._tasks = Tasks(
-            tasks=torch.tensor(tasks, dtype=torch.int64),
-            table=torch.tensor(table, dtype=torch.int64),
-            slots=torch.tensor([slot for each in segments for slot in slots_of(each)], dtype=torch.int64),
-            threads=1 if pairs <= _ALONE else torch.get_num_threads(),
-        )
-
-    def attend(self, cache: PanelCache, layer_idx: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Append keys and values, and attend.
-
-        query (rows, heads, dim), key and value (rows, kv heads, dim), the heads of a row side by side;
-        returns query's shape in float32.
-        """
-        return self._attention(query, key, value, cache=cache.layer(layer_idx), tasks=self._tasks)
+    tasks, table, first, pairs = list[list[int]](), list[int](), 0, 0
+    for segment in segments:
+        end = segment.start + segment.count
+        for at in range(0, segment.count, _QUERIES):
+            queries = min(_QUERIES, segment.count - at)
+            tasks.append([first + at, queries, segment.start + at, len(table)])
+        first, pairs = first + segment.count, pairs + segment.count * end
+        table += segment.blocks[: -(-end // BLOCK)]
+    return Tasks(
+        tasks=torch.tensor(tasks, dtype=torch.int64),
+        table=torch.tensor(table, dtype=torch.int64),
+        slots=torch.tensor([slot for each in segments for slot in slots_of(each)], dtype=torch.int64),
+        threads=1 if pairs <= _ALONE else torch.get_num_threads(),
+    )
 
 
 def compiled_attention(args: LlamaArguments, device: str) -> "Attention | None":

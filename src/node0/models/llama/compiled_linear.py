@@ -18,10 +18,9 @@ class CompiledLinear(nn.Module):
     def __init__(self, plain: nn.Linear, product: "Product") -> None:
         super().__init__()
         self.in_features, self.out_features = plain.in_features, plain.out_features
-        self._product = product
-        self._panels = panels = product.panels(plain.weight, plain.bias)
-        self.weight = nn.Parameter(panels.weight, requires_grad=False)
+        self.product, self.panels = product, product.panels(plain.weight, plain.bias)
+        self.weight = nn.Parameter(self.panels.weight, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out), in the type of the matrix."""
-        return self._product(x, self._panels, self.out_features)
+        return self.product(x, self.panels, self.out_features)

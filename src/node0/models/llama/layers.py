@@ -5,6 +5,7 @@ Layers and tensors carry their names in the whole model, so that a tensor is the
 the split. Between stages goes the residual stream; the final norm belongs to the tail.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -29,6 +30,9 @@ from node0.models.llama.rope import RotaryEmbedding, head_dim
 from node0.models.llama.varlen_attention import usable
 from node0.models.loss import IGNORE
 from node0.models.stage import Recompute, Stage
+
+BatchLayers = Callable[[Tensor, Tensor, Tensor], Tensor]
+"Rows of the stream, float32, with cos and sin of their positions, through a stage's layers."
 
 
 class LlamaStage(Stage):
@@ -119,8 +123,7 @@ class LlamaStage(Stage):
         """
         if next(lora_layers(self), None) is not None:
             raise ConfigError("adapted layers cannot be joined; put the adapter inside the weights first")
-        blocks = [cast(TransformerBlock, layer) for layer in self.layers.values()]
-        for block in blocks:
+        for block in self.blocks():
             block.attention.join_projections()
             block.feed_forward.join_projections()
         self._read_layers()
@@ -151,19 +154,26 @@ class LlamaStage(Stage):
                 hidden = layer(hidden, context)
         return hidden
 
-    def forward_batch(self, x: Tensor, positions: Tensor, batch: BatchStep) -> Tensor:
+    def forward_batch(self, x: Tensor, positions: Tensor, layers: BatchLayers) -> Tensor:
         """The residual stream of new tokens of several sequences, whose projections are joined.
 
         x: int64 ids (1, rows) where the stage embeds, else the stream (1, rows, hidden) of the stage before.
-        positions: int64 (1, rows), below `max_seq_len`.
+        positions: int64 (1, rows), below `max_seq_len`. layers: `run_layers`, or what is compiled for it.
         """
         hidden = self.tok_embeddings(x) if self.has_embedding else x
         cos, sin = self.rope(positions, self.args.max_seq_len)
+        return layers(hidden.float(), cos, sin).to(self.dtype)
+
+    def run_layers(self, hidden: Tensor, cos: Tensor, sin: Tensor, *, batch: BatchStep) -> Tensor:
+        """Rows of the stream (1, rows, hidden), float32, through all layers by torch's own products."""
         return self._decode(hidden, Context(cos, sin, batch=batch))
 
+    def blocks(self) -> list[TransformerBlock]:
+        """The layers in their order."""
+        return [cast(TransformerBlock, layer) for layer in self.layers.values()]
+
     def _read_layers(self) -> None:
-        blocks = [cast(TransformerBlock, layer) for layer in self.layers.values()]
-        self._decode_layers = [DecodeLayer(block) for block in blocks]
+        self._decode_layers = [DecodeLayer(block) for block in self.blocks()]
 
     def _decode(self, hidden: Tensor, context: Context) -> Tensor:
         wide = hidden.float()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from compiled_parts import attended
 from llvmlite import binding
 from torch import Tensor
 
@@ -15,7 +16,6 @@ from node0.models.compiled.attention_rows import Heads
 from node0.models.compiled.cached_attention import Attention, attention_here
 from node0.models.compiled.processor import processor
 from node0.models.llama.batch_attention import Segment
-from node0.models.llama.compiled_attention import CompiledAttention
 
 SHAPES = [Heads(2, 2, 64), Heads(1, 7, 8), Heads(2, 1, 80, window=40), Heads(3, 1, 20, window=1)]
 TOKENS = PIECE + 100
@@ -71,9 +71,8 @@ def exact(query: Tensor, key: Tensor, value: Tensor, heads: Heads) -> Tensor:
 def test_it_is_causal_attention(shape: tuple[Attention, Heads], threads: int) -> None:
     attention, heads = shape
     query, key, value = drawn(heads)
-    step = CompiledAttention(attention, [Segment(0, TOKENS, range(20))])
 
-    found = step.attend(cache_of(heads), 0, query, key, value)
+    found = attended(attention, [Segment(0, TOKENS, range(20))], cache_of(heads), query, key, value)
 
     torch.testing.assert_close(found.double(), exact(query, key, value, heads), rtol=1e-5, atol=1e-5)
 
@@ -83,7 +82,7 @@ def test_neither_pieces_nor_neighbours_nor_places_change_a_bit(
 ) -> None:
     attention, heads = shape
     new, dice = drawn(heads), random.Random(1)
-    whole = CompiledAttention(attention, [Segment(0, TOKENS, range(20))]).attend(cache_of(heads), 0, *new)
+    whole = attended(attention, [Segment(0, TOKENS, range(20))], cache_of(heads), *new)
     other, cache, blocks = drawn(heads, 30), cache_of(heads), dice.sample(range(1, 60), 20)
 
     pieces, at = [], 0
@@ -95,7 +94,7 @@ def test_neither_pieces_nor_neighbours_nor_places_change_a_bit(
             torch.cat([each[beside : beside + 1], mine[at : at + count]])
             for each, mine in zip(other, new, strict=True)
         ]
-        pieces.append(CompiledAttention(attention, segments).attend(cache, 0, *given)[1:])
+        pieces.append(attended(attention, segments, cache, *given)[1:])
         at += count
 
     assert torch.equal(torch.cat(pieces), whole)
@@ -107,9 +106,7 @@ def test_scores_far_apart_neither_overflow_nor_lose_the_largest() -> None:
     assert attention is not None
     query, key, value = drawn(heads, 40)
 
-    found = CompiledAttention(attention, [Segment(0, 40, [0, 1])]).attend(
-        cache_of(heads), 0, query * 1e3, key * 1e3, value
-    )
+    found = attended(attention, [Segment(0, 40, [0, 1])], cache_of(heads), query * 1e3, key * 1e3, value)
 
     torch.testing.assert_close(
         found.double(), exact(query * 1e3, key * 1e3, value, heads), rtol=1e-4, atol=1e-4
@@ -125,7 +122,7 @@ def test_what_other_sequences_left_in_a_block_is_not_seen() -> None:
     for each in cache.layer(0):
         each.fill_(torch.nan)
 
-    found = CompiledAttention(attention, [Segment(0, 5, [3])]).attend(cache, 0, query[:5], key[:5], value[:5])
+    found = attended(attention, [Segment(0, 5, [3])], cache, query[:5], key[:5], value[:5])
 
     torch.testing.assert_close(
         found.double(), exact(query[:5], key[:5], value[:5], heads), rtol=1e-5, atol=1e-5

@@ -6,12 +6,14 @@ import torch
 from llvmlite import binding
 
 from node0.models.compiled import machine_code
-from node0.models.compiled.machine_code import MachineCode, torch_threads
+from node0.models.compiled.machine_code import machine_code as compiled
+from node0.models.compiled.machine_code import torch_threads
 from node0.models.compiled.processor import Processor
 
 HERE = Processor(binding.get_host_cpu_name(), "", 8, (1,), pairs_bfloat16=False)
 TWICE = """
-define void @twice(ptr %at) {
+define void @twice(ptr %arguments) {
+  %at = load ptr, ptr %arguments
   %one = load i64, ptr %at
   %two = add i64 %one, %one
   store i64 %two, ptr %at
@@ -21,7 +23,7 @@ define void @twice(ptr %at) {
 
 
 def test_code_is_called_as_long_as_it_is_held() -> None:
-    code, number = MachineCode(HERE, TWICE, entry="twice", arguments=[ctypes.c_void_p]), ctypes.c_int64(21)
+    (code,), number = compiled(HERE, TWICE, "twice"), ctypes.c_int64(21)
 
     code(ctypes.addressof(number))
 
@@ -30,7 +32,7 @@ def test_code_is_called_as_long_as_it_is_held() -> None:
 
 def test_code_that_is_none_is_refused_before_it_runs() -> None:
     with pytest.raises(RuntimeError, match="expected"):
-        MachineCode(HERE, "define nonsense", entry="f", arguments=[])
+        compiled(HERE, "define nonsense", "f")
 
 
 @pytest.mark.skipif(torch_threads() is None, reason="torch has no GNU OpenMP here")

@@ -4,10 +4,11 @@ import sys
 import pytest
 import torch
 from batch_parts import ARGS
+from compiled_parts import attended
 
 from node0.models.block_cache import PanelCache
 from node0.models.llama.batch_attention import BatchAttention, Segment
-from node0.models.llama.compiled_attention import CompiledAttention, compiled_attention
+from node0.models.llama.compiled_attention import compiled_attention
 from node0.models.llama.layers import BodyExpert
 
 
@@ -21,7 +22,7 @@ def test_it_is_what_stands_in_for_it_to_rounding(window: int | None) -> None:
     segments = [Segment(0, 70, [5, 0, 2]), Segment(0, 1, [1]), Segment(0, 33, [3, 4])]
     query, key, value = (torch.randn(104, heads, 8, generator=generator) for heads in (4, 2, 2))
 
-    found = CompiledAttention(attention, segments).attend(stage.new_panel_cache(6), 0, query, key, value)
+    found = attended(attention, segments, stage.new_panel_cache(6), query, key, value)
 
     plain = stage.new_block_cache(6)
     other = BatchAttention(segments, n_blocks=6, per_key=2, window=window, cache=plain)
