@@ -10,10 +10,11 @@ from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.deploy.agent import Agent, claude_agent
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.deploy.opencode_agent import opencode_agent
+from node0.finetune.deploy.pi_agent import pi_agent
 from node0.settings import nearest
 from node0.town import Town
 
-CLAUDE, OPENCODE = "claude", "opencode"
+CLAUDE, OPENCODE, PI = "claude", "opencode", "pi"
 
 
 class MakeAgent(Protocol):
@@ -24,7 +25,7 @@ class MakeAgent(Protocol):
         ...
 
 
-HARNESSES: Mapping[str, MakeAgent] = {CLAUDE: claude_agent, OPENCODE: opencode_agent}
+HARNESSES: Mapping[str, MakeAgent] = {CLAUDE: claude_agent, OPENCODE: opencode_agent, PI: pi_agent}
 
 
 def make_agent(harness: str) -> MakeAgent:
@@ -56,7 +57,8 @@ def harness_of(town: Town, role: str, *, rig: str = "") -> str:
     asked = [_table(one, "role_agents").get(role) for one in settings]
     asked += [settings[0].get("agent") if rig else None, settings[-1].get("default_agent")]
     name = next((one for one in asked if isinstance(one, str) and one), CLAUDE)
-    return OPENCODE if _program(name, entries.get(name)) == OPENCODE else CLAUDE
+    program = _program(name, entries.get(name))
+    return program if program in HARNESSES else CLAUDE
 
 
 def _program(name: str, entry: object) -> str:

@@ -2,7 +2,7 @@
 """Turn the entries of a pi session into turns, as pi sends them.
 
 Seen with pi 0.73.1: a message's role is user {content}, assistant {content [text | thinking | toolCall {id,
-name, arguments}], stopReason} or toolResult {toolCallId, content, isError}; content is a text, or parts
+name, arguments}], stopReason, model (that was asked for)} or toolResult {toolCallId, content, isError}; content is a text, or parts
 {type: text | image}; an entry compaction has a summary. By their published form: the roles custom {content}
 and bashExecution {command, output, excludeFromContext}, and the entries custom_message {content} and
 branch_summary {summary}. pi's own sentence before a summary is not kept. An answer that failed or was stopped
@@ -97,7 +97,7 @@ def _answer(entry: Mapping[str, Any], message: Mapping[str, Any], why: str) -> T
     if stop in LEFT_OUT or not content:
         return None
     cut = "" if stop in COMPLETE else f"answer that was cut: {stop}"
-    return _turn(entry, "assistant", content, why or cut)
+    return _turn(entry, "assistant", content, why or cut, str(message.get("model") or ""))
 
 
 def _said(part: Mapping[str, Any]) -> WireMessage | None:
@@ -128,7 +128,9 @@ def _parts(content: Any) -> list[WireMessage]:
     ]
 
 
-def _turn(entry: Mapping[str, Any], role: str, content: list[WireMessage], why: str = "") -> Turn | None:
+def _turn(
+    entry: Mapping[str, Any], role: str, content: list[WireMessage], why: str = "", model: str = ""
+) -> Turn | None:
     if not content:
         return None
-    return Turn(role, content, str(entry.get("timestamp", "")), str(entry.get("id", "")), why)
+    return Turn(role, content, str(entry.get("timestamp", "")), str(entry.get("id", "")), why, model)
