@@ -103,18 +103,23 @@ def _long_base(base: Path) -> None:
 def register(place: Town, base: Path, roles: Sequence[str]) -> None:
     """A version for each role, over a base that is made at `base`."""
     _long_base(base)
-    registry = ModelRegistry(place)
     for seed, role in enumerate(roles):
-        files = write_adapter(base, base.with_name(f"model-{role}"), seed=seed)
-        entry = ModelRegistryEntry(
-            name=role,
-            role=role,
-            base_model=str(base),
-            artifact_path=str(files),
-            artefacts=artefacts_of(files),
-            lora_adapters=["."],
-        )
-        registry.register(entry)
+        register_next(place, base, role, seed=seed)
+
+
+def register_next(place: Town, base: Path, role: str, *, seed: int) -> None:
+    """Another version for a role; another seed makes other weights."""
+    registry = ModelRegistry(place)
+    files = write_adapter(base, base.with_name(f"model-{role}-{seed}"), seed=seed)
+    entry = ModelRegistryEntry(
+        name=role,
+        role=role,
+        base_model=str(base),
+        artifact_path=str(files),
+        artefacts=artefacts_of(files),
+        lora_adapters=["."],
+    )
+    registry.register(entry)
     registry.close()
 
 

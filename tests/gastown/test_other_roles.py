@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the real gt starts for mayor, crew and boot, where versions of ours are deployed.
+"""What the real gt starts for mayor, crew, boot and dogs, and after a handoff, where versions of ours are deployed.
 
 No server answers here: what counts is which program runs, with which settings.
 """
 
+import json
+import re
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from gastown.real_town import SECONDS, RealTown, real_town, why_not
-from gastown.role_town import register
+from gastown.real_town import SECONDS, RealTown, read, real_town, why_not
+from gastown.role_town import register, register_next
 
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 
-MISSING = why_not("claude")
+MISSING = why_not("claude", "opencode")
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(900),
@@ -27,28 +32,47 @@ STARTS = {"mayor": ("mayor", "start"), "crew": ("crew", "start", "demo", "ada"),
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
-    """Agents that ran for each role once it was started."""
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealTown]:
+    """A town with a version of ours for each role, and two for the witness, of which the first is at work."""
     with real_town(tmp_path_factory.mktemp("home")) as town:
         place = Town(town.root)
         # Its clone is a repository of its own, and trusted where it is there when we install.
         town.run("gt", "crew", "add", "ada", "--rig", "demo")
-        register(place, town.home / "base", [*ROLES])
-        deploy(place, *(f"{role}:1" for role in ROLES))
+        # opencode would fetch what plugins may import.
+        (town.home / ".npmrc").write_text("offline=true\nfetch-retries=0\n")
+        register(place, town.home / "base", [*ROLES, "dog", "witness"])
+        register_next(place, town.home / "base", "witness", seed=9)
+        deploy(place, *(f"{role}:1" for role in (*ROLES, "witness")))
         town.node0("town", "install", "--town", town.root, "--yes", "--no-timer")
         try:
-            yield {role: start(town, role) for role in ROLES}
+            yield town
         finally:
             town.tmux("kill-server")
 
 
-def deploy(place: Town, *names: str) -> None:
+@pytest.fixture(scope="module")
+def started(town: RealTown) -> dict[str, list[str]]:
+    """Agents that ran for each role once it was started."""
+    return {role: start(town, role) for role in ROLES}
+
+
+@pytest.fixture
+def dog(town: RealTown) -> Iterator[Callable[[str], None]]:
+    """Deploys the dogs' version behind a harness; it is taken back, and every dog's session ends."""
+    yield lambda harness: deploy(Town(town.root), "dog:1", harness=harness)
+    for name in commands(town, "hq-dog-"):
+        town.tmux("kill-session", "-t", f"={name}")
+    town.node0("model", "rollback", "--role", "dog", "--town", town.root)
+
+
+def deploy(place: Town, *names: str, harness: str | None = None) -> None:
     """Past the gate and without a probe: nobody answers."""
     registry = ModelRegistry(place)
     deployer = Deployer(place, registry, probe=lambda *_: None)
     for name in names:
         endpoint = Endpoint(url="http://127.0.0.1:9")
-        deployer.deploy(deployer.plan(name, endpoint=endpoint), force=True, reason="a test")
+        plan = deployer.plan(name, endpoint=endpoint, harness=harness)
+        deployer.deploy(plan, force=True, reason="a test")
     registry.close()
 
 
@@ -67,6 +91,104 @@ def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(0.2)
 
 
+def sling(town: RealTown, dog: str, *more: str) -> str:
+    """The command of a dog's session once gt has slung a bead to it."""
+    made = town.run("env", "-C", town.root / "demo", "bd", "create", f"Tidy for {dog}", "--json")
+    (bead,) = re.findall(r'"id": "([^"]+)"', made)
+    town.run("gt", "dog", "add", dog)
+    town.run("gt", "sling", bead, f"deacon/dogs/{dog}", "--no-convoy", *more)
+    return commands(town, "hq-dog-")[f"hq-dog-{dog}"]
+
+
+def commands(town: RealTown, beginning: str) -> dict[str, str]:
+    """By the names of the sessions that begin so, what gt started in them."""
+    lines = town.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_start_command}").splitlines()
+    parts = (line.partition(" ") for line in lines if line.startswith(beginning))
+    return {name: command for name, _, command in parts}
+
+
+def told(town: RealTown, check: str) -> list[dict[str, str]]:
+    """What the status of the town says of one thing."""
+    rows = json.loads(town.node0("town", "status", "--town", town.root, "--json", code=None))
+    return [row for row in rows if row["check"] == check]
+
+
+def handoff(town: RealTown, session: str) -> subprocess.CompletedProcess[str]:
+    """What `gt handoff` does where the agent of a session runs it."""
+    pane = Path("/proc", process(town, session))
+    lines = (line.partition("=") for line in read(pane / "environ").decode().split("\0"))
+    given: Mapping[str, str] = {name: value for name, sign, value in lines if sign}
+    return subprocess.run(
+        ["gt", "handoff", "--yes", "--subject", "Go on"],
+        cwd=(pane / "cwd").resolve(),
+        env=given,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+def process(town: RealTown, session: str) -> str:
+    """The id of the process that a session's pane runs."""
+    return town.tmux("display-message", "-p", "-t", f"={session}:", "#{pane_pid}").strip()
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_gt_starts_the_agent_that_was_deployed(started: dict[str, list[str]], role: str) -> None:
     assert started[role] == [f"ft-{role}-v1"]
+
+
+def test_a_dog_runs_an_agent_of_claude_code_only_where_it_is_slung_with_it(
+    town: RealTown, dog: Callable[[str], None]
+) -> None:
+    dog("claude")
+
+    with ThreadPoolExecutor() as beside:
+        by_hand = beside.submit(sling, town, "beta", "--agent", "ft-dog-v1")
+        by_settings = sling(town, "alpha")
+
+    assert "--model haiku" in by_settings and "ft-dog" not in by_settings
+    assert "agents/ft-dog-v1/" in by_hand.result() and "--model dog:1" in by_hand.result()
+    (said,) = (row for row in told(town, "roles") if row["state"] == "bad")
+    assert said["found"].startswith("role_agents.dog is ft-dog-v1; gt runs a dog on claude-haiku")
+    assert not [row for row in told(town, "sessions") if row["found"].startswith("hq-dog-")]
+
+
+def test_a_dog_runs_an_agent_of_opencode_by_the_settings(town: RealTown, dog: Callable[[str], None]) -> None:
+    dog("opencode")
+
+    command = sling(town, "gamma")
+
+    assert re.search(r"agents/ft-dog-v1/\w+/opencode --model ft/dog:1 --prompt ", command)
+    (said,) = told(town, "harness")
+    assert said["found"].startswith("opencode for dog: gt cannot resume")
+
+
+def test_a_handoff_starts_what_ran_and_a_restart_what_is_deployed(town: RealTown) -> None:
+    town.run("gt", "witness", "start", "demo")
+    town.node0("model", "rollback", "--role", "witness", "--town", town.root)
+    assert [row["do"] for row in stale(town)] == ["gt witness restart demo"]
+    refused = handoff(town, "de-witness")
+    assert refused.returncode != 0 and "agent 'ft-witness-v1' not found" in refused.stderr
+
+    deploy(Town(town.root), "witness:1")
+    assert not stale(town)
+    deploy(Town(town.root), "witness:2")
+    before = process(town, "de-witness")
+    assert handoff(town, "de-witness").returncode == 0
+    until(lambda: process(town, "de-witness") != before, town.panes)
+    until(lambda: town.running("witness") == ["ft-witness-v1"], town.panes)
+    (said,) = stale(town)
+    assert "runs ft-witness-v1 (a handoff keeps it); started anew it runs ft-witness-v2" in said["found"]
+
+    town.run(*said["do"].split())
+    until(lambda: town.running("witness") == ["ft-witness-v2"], town.panes)
+    assert not stale(town)
+
+
+def stale(town: RealTown) -> list[dict[str, str]]:
+    """What is said of the witness's session where it runs something else than a start would."""
+    found = [row for row in told(town, "sessions") if row["found"].startswith("de-witness")]
+    assert all(row["state"] == "bad" for row in found)
+    return found

@@ -28,7 +28,9 @@ LAST_WORDS = "Done."
 LARGEST = 8 * 1024
 "Bytes of a request before its first turn."
 
-MODELS = '{"providers": {"mine": {"baseUrl": "http://127.0.0.1:9", "api": "openai-completions",\t"models": []}}}'
+MODELS = (
+    '{"providers": {"mine": {"baseUrl": "http://127.0.0.1:9", "api": "openai-completions",\t"models": []}}}'
+)
 "What its user wrote for pi, in a spacing of its own."
 
 
@@ -111,10 +113,7 @@ def test_what_the_server_rendered_begins_a_row_of_the_dataset(loop: Loop) -> Non
     renderer = Renderer(load_tokenizer(loop.roles.base), load_profile("witness"))
     maker = RowMaker(renderer, mode="sft", max_length=1 << 14, over_length="refuse")
     rows = [
-        row.ids.tolist()
-        for entry in loop.found
-        for row in maker.rows(entry).rows
-        if isinstance(row, Row)
+        row.ids.tolist() for entry in loop.found for row in maker.rows(entry).rows if isinstance(row, Row)
     ]
 
     for one in loop.roles.told("witness")[:2]:

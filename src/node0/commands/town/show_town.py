@@ -21,6 +21,7 @@ from node0.finetune.gastown.model_checks import model_checks
 from node0.finetune.gastown.own_settings import read_own_settings
 from node0.finetune.gastown.program_checks import fits, program_checks
 from node0.finetune.gastown.programs import find_program
+from node0.finetune.gastown.stale_sessions import session_checks
 from node0.finetune.gastown.town_checks import town_checks
 from node0.finetune.gastown.upkeep.night_report import night_check
 from node0.town import Town
@@ -39,6 +40,7 @@ def show_status(root: Path | None, *, as_json: bool) -> int:
     town = Town.locate(root)
     found = [*town_checks(town), *fits({name: find_program(name) for name in ("gt", "bd")})]
     if town.is_gas_town:
+        found += _guarded("sessions", session_checks(town))
         found += _guarded("installed", _collecting(town))
     found += _guarded("models", _models(town))
     found += _guarded("savings", _savings(town))

@@ -21,6 +21,9 @@ class SameTool(NamedTuple):
     inputs: Sequence[frozenset[str]]
     "Names of one input each; an input that is not here has one name everywhere."
 
+    several: str = ""
+    "Input of a harness that holds the others in a list, to do it several times at once; empty where none does."
+
 
 _FILE = frozenset({"file_path", "filePath", "path", "absolute_path"})
 _FOLDER = frozenset({"path", "dir_path"})
@@ -38,12 +41,13 @@ SAME_TOOLS = (
             *(_FILE, frozenset({"old_string", "oldString", "oldText"})),
             *(frozenset({"new_string", "newString", "newText"}), frozenset({"replace_all", "replaceAll"})),
         ],
+        several="edits",
     ),
     SameTool(
         frozenset({"Grep", "grep", "grep_search", "search_file_content"}),
         [_FOLDER, frozenset({"glob", "include"})],
     ),
-    SameTool(frozenset({"Glob", "glob"}), [_FOLDER]),
+    SameTool(frozenset({"Glob", "glob", "find"}), [_FOLDER]),
 )
 
 
@@ -101,6 +105,8 @@ def _offered_inputs(
 ) -> dict[str, Any]:
     schema = tool["input_schema"]
     known = _as_object(schema.get("properties"))
+    if same.several and same.several in known:
+        return _in_a_list(given, known, same)
     inputs = {_name_among(known, name, same): value for name, value in given.items()}
     taught = {_name_among(known, name, same) for name in named.input_schema.get("properties", {})}
     required = schema.get("required")
@@ -108,6 +114,21 @@ def _offered_inputs(
         if name not in taught and _as_object(known.get(str(name))).get("type") == "string":
             inputs.setdefault(name, "")
     return inputs
+
+
+def _in_a_list(given: Mapping[str, Any], known: Mapping[str, Any], same: SameTool) -> dict[str, Any]:
+    """The inputs of a tool that takes some of them in a list; one that it has nowhere is left out if false."""
+    items = _as_object(_as_object(known[same.several]).get("items"))
+    within = _as_object(items.get("properties"))
+    inputs: dict[str, Any] = {}
+    once: dict[str, Any] = {}
+    for name, value in given.items():
+        inside = _name_among(within, name, same)
+        if inside in within:
+            once[inside] = value
+        elif (outside := _name_among(known, name, same)) in known or value:
+            inputs[outside] = value
+    return {**inputs, same.several: [once]} if once else inputs
 
 
 def _as_object(value: object) -> Mapping[str, Any]:
@@ -133,10 +154,20 @@ def _named_call(block: Block, profile: DeploymentProfile) -> Block:
 
 def _named_inputs(given: Mapping[str, Any], tool: ProfileTool, same: SameTool) -> dict[str, Any]:
     known = tool.input_schema.get("properties", {})
+    if same.several not in known:
+        given = _out_of_a_list(given, same)
     names = {
         name: next((one for one in group if one in known), name) for group in same.inputs for name in group
     }
     return {names.get(name, name): value for name, value in given.items()}
+
+
+def _out_of_a_list(given: Mapping[str, Any], same: SameTool) -> Mapping[str, Any]:
+    """The inputs with those of a list of one among them; others as they are."""
+    match given.get(same.several) if same.several else None:
+        case [dict() as once]:
+            return {**{name: value for name, value in given.items() if name != same.several}, **once}
+    return given
 
 
 def _same(name: str, profile: DeploymentProfile) -> tuple[ProfileTool, SameTool] | None:

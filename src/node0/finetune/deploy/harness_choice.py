@@ -57,12 +57,12 @@ def harness_of(town: Town, role: str, *, rig: str = "") -> str:
     asked = [_table(one, "role_agents").get(role) for one in settings]
     asked += [settings[0].get("agent") if rig else None, settings[-1].get("default_agent")]
     name = next((one for one in asked if isinstance(one, str) and one), CLAUDE)
-    program = _program(name, entries.get(name))
+    program = program_of(name, entries.get(name))
     return program if program in HARNESSES else CLAUDE
 
 
-def _program(name: str, entry: object) -> str:
-    """The preset that an agent is, by its provider, else by its command; a name without an entry is one."""
+def program_of(name: str, entry: object) -> str:
+    """The preset of gt that an agent is, by its provider, else its command; a name without an entry is one."""
     if not isinstance(entry, Mapping):
         return name
     return str(entry.get("provider") or Path(str(entry.get("command") or CLAUDE)).name)

@@ -2,9 +2,11 @@
 """The tmux sessions of a town that live now: whose each is, and which agent runs in it.
 
 gt puts an agent into a session of the town's own tmux server and says in the session's environment who it
-is: GT_ROLE (`deacon`, `demo/polecats/onyx`) and GT_AGENT, the agent's name in the town's settings.
+is: GT_ROLE (`deacon`, `demo/polecats/onyx`) and GT_AGENT, the agent's name in the town's settings. Its command,
+which tmux remembers, says GT_AGENT too, also where the session's environment does not (`gt deacon start`).
 """
 
+import shlex
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from node0.errors import NotFound, RetriableError
 from node0.finetune.corpus.town.actors import role_and_rig
 
 SECONDS = 10
+START = "#{pane_start_command}"
 
 
 class LiveSession(NamedTuple):
@@ -27,6 +30,12 @@ class LiveSession(NamedTuple):
 
     since: str
     "ISO 8601, UTC, to the second."
+
+    actor: str = ""
+    "As gt names it: `demo/crew/ada`."
+
+    command: tuple[str, ...] = ()
+    "The words by which the program of its pane was started, or started again; empty where tmux has none."
 
 
 def live_sessions(socket: str) -> list[LiveSession]:
@@ -44,10 +53,26 @@ def live_sessions(socket: str) -> list[LiveSession]:
     for line in sorted(lines, key=lambda line: line.partition(" ")[2]):
         created, _, name = line.partition(" ")
         told = _environment(socket, name)
-        if role := told.get("GT_ROLE"):
+        if actor := told.get("GT_ROLE"):
             since = datetime.fromtimestamp(int(created), UTC).isoformat(timespec="seconds")
-            found.append(LiveSession(name, *role_and_rig(role), told.get("GT_AGENT", ""), since))
+            command = words_of(_tmux(socket, "display-message", "-p", "-t", f"={name}:", START))
+            agent = told.get("GT_AGENT") or _agent_in(command)
+            found.append(LiveSession(name, *role_and_rig(actor), agent, since, actor, command))
     return found
+
+
+def words_of(shown: str) -> tuple[str, ...]:
+    """The words of a command as tmux shows it: quoted as one (3.3), or as it was given (older)."""
+    try:
+        words = shlex.split(shown)
+        return tuple(shlex.split(words[0]) if len(words) == 1 else words)
+    except ValueError:
+        return ()
+
+
+def _agent_in(command: Sequence[str]) -> str:
+    mark = "GT_AGENT="
+    return next((word.removeprefix(mark) for word in command if word.startswith(mark)), "")
 
 
 def _environment(socket: str, name: str) -> dict[str, str]:

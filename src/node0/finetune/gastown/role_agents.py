@@ -27,9 +27,24 @@ BUILT_IN = frozenset(
 
 OF_TOWN = (Role.MAYOR, Role.DEACON, Role.BOOT, Role.DOG)
 OF_RIG = (Role.WITNESS, Role.REFINERY, Role.POLECAT, Role.CREW)
+OURS = "ft-"
+"How the names of our agents begin."
+
 DOG_AGENT = "claude-haiku"
 USUAL_COMMAND = "claude --dangerously-skip-permissions"
 "What gt's own role files say; it counts as none."
+
+
+class Member(NamedTuple):
+    """A member of a crew that has an agent of its own."""
+
+    name: str
+    agent: str
+    source: str
+    "The setting that says so."
+
+    def __str__(self) -> str:
+        return f"{self.source} is {self.agent}"
 
 
 class RoleAgent(NamedTuple):
@@ -49,8 +64,8 @@ class RoleAgent(NamedTuple):
     not_followed: str = ""
     "Setting that names an agent which gt has and does not start for this role; empty where there is none."
 
-    by_name: tuple[str, ...] = ()
-    "Settings that give single members of a crew an agent of their own."
+    members: tuple[Member, ...] = ()
+    "Of a crew, those that have an agent of their own."
 
     own_command: str = ""
     "The role's file whose command gt may start in the place of the agent; empty where there is none."
@@ -105,15 +120,15 @@ def _resolve(
         return RoleAgent(role, rig, DOG_AGENT, "what gt gives dogs", passed_over, instead)
     source, agent = there[0] if there else ("gt's default", "claude")
     members = tuple(_members(rig, settings, own)) if role == Role.CREW else ()
-    return RoleAgent(role, rig, agent, source, passed_over, by_name=members)
+    return RoleAgent(role, rig, agent, source, passed_over, members=members)
 
 
-def _members(rig: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
-    """Settings for single members of a rig's crew, which gt asks before those of the role."""
+def _members(rig: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Member]:
+    """Single members of a rig's crew whose settings gt asks before those of the role."""
     of_rig, of_town = _table(own, "worker_agents"), _table(settings, "crew_agents")
     for name, agent in sorted({**of_town, **of_rig}.items()):
         where = f"worker_agents.{name} of {rig}" if name in of_rig else f"crew_agents.{name}"
-        yield f"{where} is {agent}"
+        yield Member(name, str(agent), where)
 
 
 def _candidates(

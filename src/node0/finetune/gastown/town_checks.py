@@ -8,7 +8,8 @@ from typing import Any
 
 from node0.check_result import CheckResult, bad, note, ok
 from node0.errors import Node0Error
-from node0.finetune.gastown.role_agents import RoleAgent, role_agents
+from node0.finetune.gastown.harness_limits import harness_limits
+from node0.finetune.gastown.role_agents import OURS, RoleAgent, role_agents
 from node0.store.bead_queries import bead_databases
 from node0.town import Town
 
@@ -20,9 +21,7 @@ AGENT_KEYS = frozenset(
 )
 "Keys of an agent that gt 1.0 knows (internal/config/types.go); it drops the others when it next writes."
 
-FILE_OPTIONS = ("--settings", "--system-prompt-file")
-OURS = "ft-"
-"How the names of our agents begin."
+FILE_OPTIONS = ("--settings", "--system-prompt-file", "--system-prompt", "-e")
 
 
 def town_checks(town: Town) -> Iterator[CheckResult]:
@@ -37,8 +36,10 @@ def town_checks(town: Town) -> Iterator[CheckResult]:
     except Node0Error as error:
         yield _failed("roles", error)
     else:
+        tables = _tables(town, settings)
         yield from roles(found, tier=town.cost_tier)
-        yield from agents(_tables(town, settings))
+        yield from agents(tables)
+        yield from harness_limits(found, tables.values())
     yield dolt(town)
 
 
@@ -76,10 +77,11 @@ def not_started(found: Sequence[RoleAgent]) -> Iterator[CheckResult]:
             told = (
                 f"{one.not_followed}; gt runs a {one.role} on {one.agent}, whatever agent of Claude's it has"
             )
-            yield bad("roles", told, f"deploy a version for {one.role} with --harness opencode")
+            do = f"deploy a version for {one.role} with --harness opencode or pi, or sling with --agent"
+            yield bad("roles", told, do)
         if one.agent.startswith(OURS):
-            for said in one.by_name:
-                yield note("roles", f"{said}: it goes before {one.agent}", "take it out, or leave it so")
+            for member in one.members:
+                yield note("roles", f"{member}: it goes before {one.agent}", "take it out, or leave it so")
 
 
 def own_commands(found: Sequence[RoleAgent]) -> Iterator[CheckResult]:

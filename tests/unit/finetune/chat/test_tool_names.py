@@ -32,6 +32,13 @@ def tool(name: str) -> Any:
             *("edit", {"path": "a", "oldText": "x", "newText": "y"}),
             *("Edit", {"file_path": "a", "old_string": "x", "new_string": "y"}),
         ),
+        (
+            *("edit", {"path": "a", "edits": [{"oldText": "x", "newText": "y"}]}),
+            *("Edit", {"file_path": "a", "old_string": "x", "new_string": "y"}),
+        ),
+        ("edit", {"path": "a", "edits": [{}, {}]}, "Edit", {"file_path": "a", "edits": [{}, {}]}),
+        ("edit", {"path": "a", "edits": [3]}, "Edit", {"file_path": "a", "edits": [3]}),
+        ("find", {"pattern": "x", "path": "a"}, "Glob", {"pattern": "x", "path": "a"}),
         ("grep", {"pattern": "x", "include": "*.py"}, "Grep", {"pattern": "x", "glob": "*.py"}),
         ("glob", {"pattern": "x", "dir_path": "a"}, "Glob", {"pattern": "x", "path": "a"}),
     ],
@@ -72,6 +79,23 @@ OPENCODE_EDIT: Any = {
 }
 
 
+PI_EDIT: Any = {
+    "name": "edit",
+    "description": "Edits.",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "path": {"type": "string"},
+            "edits": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"oldText": {}, "newText": {}}},
+            },
+        },
+        "required": ["path", "edits"],
+    },
+}
+
+
 def made(name: str, **given: Any) -> Any:
     return {"type": "tool_use", "id": "a", "name": name, "input": given}
 
@@ -91,6 +115,23 @@ def test_a_call_goes_back_under_the_name_that_was_offered_and_recorded_it_is_the
     request: Any = {"system": "", "tools": [OPENCODE_BASH], "messages": [turn("bash", command="ls")]}
     assert named_request(request, named)["messages"] == [turn("Bash", command="ls")]
     assert [one["name"] for one in named_request(request, named)["tools"]] == ["Bash"]
+
+
+@pytest.mark.parametrize(
+    ("every", "more"), [({}, {}), ({"replace_all": False}, {}), ({"replace_all": True},) * 2]
+)
+def test_a_harness_that_edits_several_times_at_once_gets_a_list_of_one(
+    every: dict[str, Any], more: dict[str, Any]
+) -> None:
+    named = profile("Edit")
+    given = {"file_path": "a", "old_string": "x", "new_string": "y"}
+
+    edit = offered_call(made("Edit", **given, **every), [PI_EDIT], named)
+
+    assert edit == made("edit", path="a", edits=[{"oldText": "x", "newText": "y"}], **more)
+    again = named_calls({"role": "assistant", "content": [edit]}, named)
+    assert blocks(again) == [made("Edit", **given, **more)]
+    assert offered_call(made("Edit", file_path="a"), [PI_EDIT], named) == made("edit", path="a")
 
 
 @pytest.mark.parametrize("call", [made("bash", command="ls"), made("levitate"), made("Read", file_path="a")])

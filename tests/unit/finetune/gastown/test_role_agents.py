@@ -48,12 +48,12 @@ def test_members_of_a_crew_with_an_agent_of_their_own_are_told_the_rigs_first(to
     put(town.settings_file, {"crew_agents": {"ada": "opus", "bo": "haiku"}})
     put(town.rig_settings_file("demo"), {"worker_agents": {"ada": "mine"}})
 
-    assert of(town, "crew", "demo").by_name == (
+    assert [str(one) for one in of(town, "crew", "demo").members] == [
         "worker_agents.ada of demo is mine",
         "crew_agents.bo is haiku",
-    )
-    assert of(town, "crew", "other").by_name == ("crew_agents.ada is opus", "crew_agents.bo is haiku")
-    assert of(town, "polecat", "demo").by_name == ()
+    ]
+    assert [one.agent for one in of(town, "crew", "other").members] == ["opus", "haiku"]
+    assert of(town, "polecat", "demo").members == ()
 
 
 def test_the_nearer_setting_wins(town: Town) -> None:

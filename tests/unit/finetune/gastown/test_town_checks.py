@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node0.finetune.gastown.role_agents import RoleAgent
+from node0.finetune.gastown.role_agents import Member, RoleAgent
 from node0.finetune.gastown.town_checks import agents, dolt, roles, town_checks
 from node0.town import Town
 
@@ -20,7 +20,7 @@ def test_an_agent_of_ours_that_gt_does_not_start_for_dogs_is_said_with_what_help
 
 
 def test_a_member_of_a_crew_with_another_agent_than_ours_is_said() -> None:
-    one = RoleAgent("crew", "demo", "ft-crew-v1", "x", by_name=("crew_agents.ada is opus",))
+    one = RoleAgent("crew", "demo", "ft-crew-v1", "x", members=(Member("ada", "opus", "crew_agents.ada"),))
 
     assert [each.found for each in roles([one]) if each.state == "note"] == [
         "crew_agents.ada is opus: it goes before ft-crew-v1"
