@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the real gt starts for mayor, crew, boot and dogs, and after a handoff, where versions of ours are deployed.
+"""What the real gt starts for mayor, crew, boot and dogs, and after a handoff, where ours is deployed.
 
 No server answers here: what counts is which program runs, with which settings.
 """
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from gastown.real_town import SECONDS, RealTown, read, real_town, why_not
+from gastown.real_town import SECONDS, RealTown, environment, read, real_town, why_not
 from gastown.role_town import register, register_next
 
+from node0.check_result import CheckResult
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
+from node0.finetune.gastown.stale_sessions import session_checks
+from node0.finetune.gastown.town_checks import town_checks
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 
@@ -56,11 +60,47 @@ def started(town: RealTown) -> dict[str, list[str]]:
     return {role: start(town, role) for role in ROLES}
 
 
+@dataclass(frozen=True)
+class Kennel:
+    """Where dogs are sent to work; gt goes on beside the test, which looks at what it has begun."""
+
+    town: RealTown
+    begun: list[subprocess.Popen[bytes]]
+
+    def deploy(self, harness: str) -> None:
+        """Put the dogs' version to work behind a harness."""
+        deploy(Town(self.town.root), "dog:1", harness=harness)
+
+    def sling(self, dog: str, *more: str) -> str:
+        """The command of a dog's session, once gt has begun it for a bead."""
+        made = self.town.run("env", "-C", self.town.root / "demo", "bd", "create", f"For {dog}", "--json")
+        (bead,) = re.findall(r'"id": "([^"]+)"', made)
+        self.town.run("gt", "dog", "add", dog)
+        words = ("sling", bead, f"deacon/dogs/{dog}", "--no-convoy", *more)
+        given, gt = environment(self.town.home), str(shutil.which("gt"))
+        self.begun.append(
+            subprocess.Popen([gt, *words], cwd=self.town.root, env=given, stdout=subprocess.DEVNULL)
+        )
+        session = f"hq-dog-{dog}"
+        until(lambda: session in self.commands(), self.town.panes)
+        return self.commands()[session]
+
+    def commands(self) -> dict[str, str]:
+        """By the names of dogs' sessions, what gt started in them."""
+        lines = self.town.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_start_command}").splitlines()
+        parts = (line.partition(" ") for line in lines if line.startswith("hq-dog-"))
+        return {name: command for name, _, command in parts}
+
+
 @pytest.fixture
-def dog(town: RealTown) -> Iterator[Callable[[str], None]]:
-    """Deploys the dogs' version behind a harness; it is taken back, and every dog's session ends."""
-    yield lambda harness: deploy(Town(town.root), "dog:1", harness=harness)
-    for name in commands(town, "hq-dog-"):
+def kennel(town: RealTown) -> Iterator[Kennel]:
+    """A kennel whose dogs are sent home and whose version is taken back."""
+    kennel = Kennel(town, [])
+    yield kennel
+    for gt in kennel.begun:
+        gt.terminate()
+        gt.wait(timeout=SECONDS)
+    for name in kennel.commands():
         town.tmux("kill-session", "-t", f"={name}")
     town.node0("model", "rollback", "--role", "dog", "--town", town.root)
 
@@ -91,26 +131,11 @@ def until(holds: Callable[[], bool], what: Callable[[], str]) -> None:
         time.sleep(0.2)
 
 
-def sling(town: RealTown, dog: str, *more: str) -> str:
-    """The command of a dog's session once gt has slung a bead to it."""
-    made = town.run("env", "-C", town.root / "demo", "bd", "create", f"Tidy for {dog}", "--json")
-    (bead,) = re.findall(r'"id": "([^"]+)"', made)
-    town.run("gt", "dog", "add", dog)
-    town.run("gt", "sling", bead, f"deacon/dogs/{dog}", "--no-convoy", *more)
-    return commands(town, "hq-dog-")[f"hq-dog-{dog}"]
-
-
-def commands(town: RealTown, beginning: str) -> dict[str, str]:
-    """By the names of the sessions that begin so, what gt started in them."""
-    lines = town.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_start_command}").splitlines()
-    parts = (line.partition(" ") for line in lines if line.startswith(beginning))
-    return {name: command for name, _, command in parts}
-
-
-def told(town: RealTown, check: str) -> list[dict[str, str]]:
-    """What the status of the town says of one thing."""
-    rows = json.loads(town.node0("town", "status", "--town", town.root, "--json", code=None))
-    return [row for row in rows if row["check"] == check]
+def stale(town: RealTown) -> list[CheckResult]:
+    """What is said of the witness's session where it runs something else than a start would."""
+    found = [one for one in session_checks(Town(town.root)) if one.found.startswith("de-witness")]
+    assert all(one.state == "bad" for one in found)
+    return found
 
 
 def handoff(town: RealTown, session: str) -> subprocess.CompletedProcess[str]:
@@ -139,36 +164,36 @@ def test_gt_starts_the_agent_that_was_deployed(started: dict[str, list[str]], ro
     assert started[role] == [f"ft-{role}-v1"]
 
 
-def test_a_dog_runs_an_agent_of_claude_code_only_where_it_is_slung_with_it(
-    town: RealTown, dog: Callable[[str], None]
-) -> None:
-    dog("claude")
+def test_a_dog_runs_an_agent_of_claude_code_only_where_it_is_slung_with_it(kennel: Kennel) -> None:
+    kennel.deploy("claude")
 
-    with ThreadPoolExecutor() as beside:
-        by_hand = beside.submit(sling, town, "beta", "--agent", "ft-dog-v1")
-        by_settings = sling(town, "alpha")
+    by_settings, by_hand = kennel.sling("alpha"), kennel.sling("beta", "--agent", "ft-dog-v1")
 
     assert "--model haiku" in by_settings and "ft-dog" not in by_settings
-    assert "agents/ft-dog-v1/" in by_hand.result() and "--model dog:1" in by_hand.result()
-    (said,) = (row for row in told(town, "roles") if row["state"] == "bad")
+    assert "agents/ft-dog-v1/" in by_hand and "--model dog:1" in by_hand
+    until(lambda: kennel.town.running("dog") == ["ft-dog-v1"], kennel.town.panes)
+    rows = json.loads(kennel.town.node0("town", "status", "--town", kennel.town.root, "--json", code=1))
+    (said,) = (row for row in rows if row["state"] == "bad")
     assert said["found"].startswith("role_agents.dog is ft-dog-v1; gt runs a dog on claude-haiku")
-    assert not [row for row in told(town, "sessions") if row["found"].startswith("hq-dog-")]
 
 
-def test_a_dog_runs_an_agent_of_opencode_by_the_settings(town: RealTown, dog: Callable[[str], None]) -> None:
-    dog("opencode")
+def test_a_dog_runs_an_agent_of_opencode_by_the_settings(kennel: Kennel) -> None:
+    kennel.deploy("opencode")
 
-    command = sling(town, "gamma")
+    command = kennel.sling("gamma")
 
     assert re.search(r"agents/ft-dog-v1/\w+/opencode --model ft/dog:1 --prompt ", command)
-    (said,) = told(town, "harness")
-    assert said["found"].startswith("opencode for dog: gt cannot resume")
+    (said,) = (one for one in town_checks(Town(kennel.town.root)) if one.check == "harness")
+    assert said.found.startswith("opencode for dog: gt cannot resume")
 
 
-def test_a_handoff_starts_what_ran_and_a_restart_what_is_deployed(town: RealTown) -> None:
+def test_a_handoff_starts_what_ran_and_a_restart_what_is_deployed(
+    town: RealTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMUX_TMPDIR", raising=False)
     town.run("gt", "witness", "start", "demo")
     town.node0("model", "rollback", "--role", "witness", "--town", town.root)
-    assert [row["do"] for row in stale(town)] == ["gt witness restart demo"]
+    assert [one.do for one in stale(town)] == ["gt witness restart demo"]
     refused = handoff(town, "de-witness")
     assert refused.returncode != 0 and "agent 'ft-witness-v1' not found" in refused.stderr
 
@@ -180,15 +205,8 @@ def test_a_handoff_starts_what_ran_and_a_restart_what_is_deployed(town: RealTown
     until(lambda: process(town, "de-witness") != before, town.panes)
     until(lambda: town.running("witness") == ["ft-witness-v1"], town.panes)
     (said,) = stale(town)
-    assert "runs ft-witness-v1 (a handoff keeps it); started anew it runs ft-witness-v2" in said["found"]
+    assert "runs ft-witness-v1 (a handoff keeps it); started anew it runs ft-witness-v2" in said.found
 
-    town.run(*said["do"].split())
+    town.run(*said.do.split())
     until(lambda: town.running("witness") == ["ft-witness-v2"], town.panes)
     assert not stale(town)
-
-
-def stale(town: RealTown) -> list[dict[str, str]]:
-    """What is said of the witness's session where it runs something else than a start would."""
-    found = [row for row in told(town, "sessions") if row["found"].startswith("de-witness")]
-    assert all(row["state"] == "bad" for row in found)
-    return found

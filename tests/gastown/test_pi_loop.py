@@ -4,7 +4,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from gastown.real_town import real_town, why_not

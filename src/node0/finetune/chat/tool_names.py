@@ -22,7 +22,7 @@ class SameTool(NamedTuple):
     "Names of one input each; an input that is not here has one name everywhere."
 
     several: str = ""
-    "Input of a harness that holds the others in a list, to do it several times at once; empty where none does."
+    "Input that holds others in a list, where a harness does it several times at once; empty for none."
 
 
 _FILE = frozenset({"file_path", "filePath", "path", "absolute_path"})
@@ -117,7 +117,7 @@ def _offered_inputs(
 
 
 def _in_a_list(given: Mapping[str, Any], known: Mapping[str, Any], same: SameTool) -> dict[str, Any]:
-    """The inputs of a tool that takes some of them in a list; one that it has nowhere is left out if false."""
+    """The inputs of a tool that takes some of them in a list; a false one that it lacks is left out."""
     items = _as_object(_as_object(known[same.several]).get("items"))
     within = _as_object(items.get("properties"))
     inputs: dict[str, Any] = {}

@@ -62,7 +62,7 @@ def harness_of(town: Town, role: str, *, rig: str = "") -> str:
 
 
 def program_of(name: str, entry: object) -> str:
-    """The preset of gt that an agent is, by its provider, else its command; a name without an entry is one."""
+    """The preset of gt that an agent is: its provider, else its command; a name without an entry is one."""
     if not isinstance(entry, Mapping):
         return name
     return str(entry.get("provider") or Path(str(entry.get("command") or CLAUDE)).name)

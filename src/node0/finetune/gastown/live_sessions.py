@@ -2,8 +2,8 @@
 """The tmux sessions of a town that live now: whose each is, and which agent runs in it.
 
 gt puts an agent into a session of the town's own tmux server and says in the session's environment who it
-is: GT_ROLE (`deacon`, `demo/polecats/onyx`) and GT_AGENT, the agent's name in the town's settings. Its command,
-which tmux remembers, says GT_AGENT too, also where the session's environment does not (`gt deacon start`).
+is: GT_ROLE (`deacon`, `demo/polecats/onyx`) and GT_AGENT, the agent's name in the town's settings. tmux keeps
+the session's command, which says GT_AGENT also where its environment does not (`gt deacon start`).
 """
 
 import shlex

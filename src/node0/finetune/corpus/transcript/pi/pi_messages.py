@@ -2,11 +2,11 @@
 """Turn the entries of a pi session into turns, as pi sends them.
 
 Seen with pi 0.73.1: a message's role is user {content}, assistant {content [text | thinking | toolCall {id,
-name, arguments}], stopReason, model (that was asked for)} or toolResult {toolCallId, content, isError}; content is a text, or parts
-{type: text | image}; an entry compaction has a summary. By their published form: the roles custom {content}
-and bashExecution {command, output, excludeFromContext}, and the entries custom_message {content} and
-branch_summary {summary}. pi's own sentence before a summary is not kept. An answer that failed or was stopped
-is not sent again.
+name, arguments}], stopReason, model (that was asked for)} or toolResult {toolCallId, content, isError};
+content is a text, or parts {type: text | image}; an entry custom_message has content, an entry compaction a
+summary. By their published form: the roles custom {content} and bashExecution {command, output,
+excludeFromContext}, and the entry branch_summary {summary}. pi's own sentence before a summary is not kept.
+An answer that failed or was stopped is not sent again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
