@@ -81,7 +81,7 @@ docs: setup  ## Write what docs generate: file tree, index of decisions, referen
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/schema_ddl.py
 
-town-tools:  ## Install Claude Code, opencode and Dolt into .town-tools for the tests that drive them
+town-tools:  ## Install Claude Code, opencode, pi and Dolt into .town-tools for the tests that drive them
 	@$(PYTHON) tools/town_tools.py
 
 engines:  ## Install llama.cpp (and vLLM with ENGINES=vllm) into .engines for the tests that ask them

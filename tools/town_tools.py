@@ -3,7 +3,7 @@
 
     python tools/town_tools.py [NAME ...]
 
-opencode and Claude Code come through npm, Dolt through Go. What is there in the wanted version is
+opencode, pi and Claude Code come through npm, Dolt through Go. What is there in the wanted version is
 skipped; what cannot be had is named, and the tests that need it are skipped with that reason. gt and bd
 are a user's own: they are looked for on PATH.
 """
@@ -127,11 +127,16 @@ def reason(error: Exception) -> str:
     return said[-1] if said else str(error)
 
 
-PACKAGES = {"claude": "@anthropic-ai/claude-code", "opencode": "opencode-ai"}
+PACKAGES = {
+    "claude": "@anthropic-ai/claude-code",
+    "opencode": "opencode-ai",
+    "pi": "@mariozechner/pi-coding-agent",
+}
 NPM_BIN = NPM / "node_modules" / ".bin"
 TOOLS = (
     Tool("claude", "2.1.330", ("npm",), NPM_BIN / "claude", from_npm),
     Tool("opencode", "1.18.33", ("npm",), NPM_BIN / "opencode", from_npm),
+    Tool("pi", "0.73.1", ("npm",), NPM_BIN / "pi", from_npm),
     Tool("dolt", "2.0.0", ("go", "cc"), BIN / "dolt", from_go),
 )
 

@@ -119,7 +119,7 @@ def deploy(  # noqa: PLR0913  # options of one command
     ] = "",
     harness: Annotated[
         str | None,
-        typer.Option("--harness", help="What runs it: claude or opencode; default: what the role runs now."),
+        typer.Option("--harness", help="What runs it: claude, opencode or pi; default: what the role runs."),
     ] = None,
     force: Annotated[bool, typer.Option("--force-deploy", help="Pass the gate; needs --reason.")] = False,
     reason: ReasonOption = "",

@@ -67,7 +67,7 @@ class Deployer:
             name: of the version.
             rigs: to which it is deployed; none is the whole town.
             endpoint: what answers for it.
-            harness: `claude` or `opencode`; None takes the one that the role runs now.
+            harness: `claude`, `opencode` or `pi`; None takes the one that the role runs now.
 
         Raises:
             NotFound: no such version, or no such rig.

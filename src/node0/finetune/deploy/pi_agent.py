@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent of a version that pi runs: an entry of known keys, and an extension that pi is given.
+"""The agent of a version that pi runs: an entry of known keys, a program, an extension and pi's settings.
 
-pi 0.73.1 takes an extension by `-e`, and an extension may register a provider: so nothing is written into
-`~/.pi/agent`, whose `models.json` is its user's. With `--no-extensions` gt's own extension is left out, which
-puts the whole prime twice into a request; ours calls `gt` in its place, and tells it the session's real id.
+pi 0.73.1 takes an extension by `-e`, which may register a provider. Its settings it takes from its agent
+directory alone, and they matter: by default it keeps 16,384 tokens free, so a smaller window is summed up
+after every turn. So the command is a program of ours called `pi`, which gives it a directory of its own and
+leaves its sessions in the usual place. Nothing is written into `~/.pi`, which is its user's. With
+`--no-extensions` gt's own extension is left out, which puts the prime twice into a request; ours calls `gt`
+in its place, and tells it the session's real id.
 """
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 from node0.finetune.chat.profile import DeploymentProfile
 from node0.finetune.chat.tool_names import SAME_TOOLS
-from node0.finetune.deploy.agent import Agent, place_of
+from node0.finetune.deploy.agent import Agent, place_of, pretty
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.town import Town
 
@@ -27,12 +32,21 @@ _ALONE = (
 )
 "What a home or a directory adds is left out, and nothing is fetched at the start."
 
+_PROGRAM = """\
+#!/bin/sh
+# pi for agent {name}; written by node0.
+[ ! -x {shim} ] || PATH={shim_directory}:$PATH
+sessions=${{PI_CODING_AGENT_DIR:-$HOME/.pi/agent}}/sessions/--$(pwd | sed 's,^/,,; s,[/:],-,g')--
+PI_CODING_AGENT_SESSION_DIR=$sessions
+PI_CODING_AGENT_DIR={directory}
+export PATH PI_CODING_AGENT_SESSION_DIR PI_CODING_AGENT_DIR
+exec pi "$@"
+"""
+
 _EXTENSION = """\
 // pi for agent {name}; written by node0.
 import {{ existsSync }} from "node:fs";
-import {{ delimiter }} from "node:path";
 
-const shim = {shim};
 const collect = {collect};
 const provider = {provider};
 
@@ -47,7 +61,6 @@ export default (pi) => {{
     return done.code === 0 ? done.stdout.trim() : "";
   }};
 
-  if (existsSync(shim.program)) process.env.PATH = shim.directory + delimiter + process.env.PATH;
   pi.registerProvider({provider_name}, provider);
 
   pi.on("session_start", async (event, context) => {{
@@ -80,32 +93,49 @@ def pi_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, town:
         town: whose `gt` for short primes is before PATH, and whose sessions are collected when they end, once
             these are installed there.
     """
-    text, card = _extension(name, profile, endpoint, town), profile.card
-    place = place_of(name, town, "pi", text, card or "")
-    extension = place / "gastown.js"
+    text, settings = _extension(name, profile, endpoint, town), pretty(_settings(profile))
+    place = place_of(name, town, "pi", text, settings, profile.card or "")
+    program, extension, card = place / "pi", place / "gastown.js", place / "card.md"
     args = ["-e", str(extension), *_ALONE, "--provider", PROVIDER, "--model", endpoint.model]
-    files = {extension: text}
+    own = place / "agent"
+    files = {extension: text, own / "settings.json": settings, program: _program(name, own, town)}
     if profile.tools:
         args += ["--tools", ",".join(_tools(profile))]
-    if card is not None:
-        files[place / "card.md"] = card
-        args += ["--system-prompt", str(place / "card.md")]
-    return Agent(name, {"provider": "pi", "command": "pi", "args": args}, files)
+    if profile.card is not None:
+        files[card] = profile.card
+        args += ["--system-prompt", str(card)]
+    return Agent(name, {"provider": "pi", "command": str(program), "args": args}, files, frozenset({program}))
+
+
+def _program(name: str, directory: Path, town: Town) -> str:
+    shim = town.prime_shim
+    return _PROGRAM.format(
+        name=name,
+        shim=shlex.quote(str(shim)),
+        shim_directory=shlex.quote(str(shim.parent)),
+        directory=shlex.quote(str(directory)),
+    )
 
 
 def _extension(name: str, profile: DeploymentProfile, endpoint: Endpoint, town: Town) -> str:
-    shim = {"program": str(town.prime_shim), "directory": str(town.prime_shim.parent)}
     return _EXTENSION.format(
         name=name,
-        shim=json.dumps(shim),
         collect=json.dumps(str(town.collect_script)),
         provider=json.dumps(_provider(profile, endpoint), indent=2),
         provider_name=json.dumps(PROVIDER),
     )
 
 
+def _settings(profile: DeploymentProfile) -> dict[str, Any]:
+    """A window is summed up when an answer might not fit any more, and half of the rest is kept then."""
+    free = profile.max_output_tokens
+    kept = max(0, profile.context_window - free) // 2
+    compaction = {"enabled": True, "reserveTokens": free, "keepRecentTokens": kept}
+    return {"compaction": compaction, "enableInstallTelemetry": False, "quietStartup": True}
+
+
 def _provider(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, Any]:
-    """Keys that were seen to work; the last three of `compat` are said of no server that we know."""
+    """Keys that were seen to work, with any server that speaks OpenAI's protocol."""
     free = dict.fromkeys(("input", "output", "cacheRead", "cacheWrite"), 0)
     model = {
         "id": endpoint.model,

@@ -20,6 +20,7 @@ MINE = {"mine": OPENCODE, "other": {**OPENCODE, "provider": "claude"}}
     [
         ({}, "claude"),
         ({"default_agent": "opencode"}, "opencode"),
+        ({"default_agent": "pi"}, "pi"),
         ({"default_agent": "gemini"}, "claude"),
         ({"default_agent": "opencode", "role_agents": {"deacon": "claude"}}, "claude"),
         ({"role_agents": {"deacon": "opencode"}}, "opencode"),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the recordings of a town's sessions, whatever harness wrote them.
 
-A session's event names the harness's own id where a hook told it (Claude Code, Codex, Gemini CLI). Behind
-opencode, pi and omp gt makes an id up: their recordings are known by their place, which is their actor's
-directory, and by their time, which is the session's begin.
+A session's event names the harness's own id where a hook told it (Claude Code, Codex, Gemini CLI, and pi
+where an agent of ours runs it). Behind opencode, omp and pi by itself gt makes an id up: their recordings are
+known by their place, which is their actor's directory, and by their time, which is the session's begin.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -33,11 +33,11 @@ def test_what_a_user_says_is_text_or_parts() -> None:
 def test_an_answer_holds_words_and_calls_but_no_thoughts() -> None:
     thought = {"type": "thinking", "thinking": "Hm."}
 
-    turn = entry_turn(entry("assistant", (thought, TEXT, CALL), stopReason="toolUse"))
+    turn = entry_turn(entry("assistant", (thought, TEXT, CALL), stopReason="toolUse", model="deacon:1"))
 
     assert turn is not None
     call = {"type": "tool_use", "id": "a", "name": "bash", "input": {"command": "ls"}}
-    assert (turn.content, turn.unlearnt) == ([TEXT, call], "")
+    assert (turn.content, turn.unlearnt, turn.model) == ([TEXT, call], "", "deacon:1")
 
 
 @pytest.mark.parametrize(
