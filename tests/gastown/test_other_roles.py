@@ -20,8 +20,8 @@ from gastown.role_town import register, register_next
 from node0.check_result import CheckResult
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
-from node0.finetune.gastown.stale_sessions import session_checks
 from node0.finetune.gastown.town_checks import town_checks
+from node0.finetune.gastown.upkeep.stale_sessions import session_checks
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
 

@@ -21,9 +21,9 @@ from node0.finetune.gastown.model_checks import model_checks
 from node0.finetune.gastown.own_settings import read_own_settings
 from node0.finetune.gastown.program_checks import fits, program_checks
 from node0.finetune.gastown.programs import find_program
-from node0.finetune.gastown.stale_sessions import session_checks
 from node0.finetune.gastown.town_checks import town_checks
 from node0.finetune.gastown.upkeep.night_report import night_check
+from node0.finetune.gastown.upkeep.stale_sessions import session_checks
 from node0.town import Town
 
 

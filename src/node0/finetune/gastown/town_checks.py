@@ -8,8 +8,8 @@ from typing import Any
 
 from node0.check_result import CheckResult, bad, note, ok
 from node0.errors import Node0Error
-from node0.finetune.gastown.harness_limits import harness_limits
 from node0.finetune.gastown.role_agents import OURS, RoleAgent, role_agents
+from node0.finetune.gastown.upkeep.harness_limits import harness_limits
 from node0.store.bead_queries import bead_databases
 from node0.town import Town
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-from node0.finetune.gastown.harness_limits import harness_limits
 from node0.finetune.gastown.role_agents import RoleAgent
+from node0.finetune.gastown.upkeep.harness_limits import harness_limits
 
 ROLES = [
     RoleAgent("deacon", "", "ft-deacon-v1", "x"),

@@ -5,7 +5,7 @@ import pytest
 
 from node0.finetune.gastown.live_sessions import LiveSession
 from node0.finetune.gastown.role_agents import Member, RoleAgent
-from node0.finetune.gastown.stale_sessions import runs, stale_sessions
+from node0.finetune.gastown.upkeep.stale_sessions import runs, stale_sessions
 
 ENTRIES = {
     f"ft-witness-v{number}": {"command": "claude", "args": ["--settings", f"/x/{number}", "--model", "w"]}
