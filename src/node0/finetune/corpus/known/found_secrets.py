@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,9 @@ ENDS = ".!"
 "What may end a sentence behind a word."
 
 SHORTEST = 6
+REMEMBERED = 65_536
+"Words of which the digests are remembered: they are looked up again whenever something is learned."
+
 DIGEST_BYTES = 12
 
 
@@ -64,6 +67,7 @@ class FoundSecrets:
         self.learned = 0
         "Values so far."
 
+        self._digests = lru_cache(maxsize=REMEMBERED)(self._digests_of)
         self._unsaved: dict[str, Record] = {}
         for record in _read(file) if file else ():
             self._add(record)
@@ -72,8 +76,7 @@ class FoundSecrets:
         """Whether a word of a text may be one of them, or a part of one."""
         if not self._records or len(word) < SHORTEST:
             return False
-        records, digest = self._records, self._digest
-        return any(digest(part.rstrip(ENDS)) in records for part in WORD.findall(word))
+        return not self._records.keys().isdisjoint(self._digests(word))
 
     def findings(self, text: str, words: Collection[str]) -> Iterator[Finding]:
         """Every place.
@@ -82,9 +85,10 @@ class FoundSecrets:
             text: Is looked through.
             words: Those of it in which something shows.
         """
-        if not any(map(self.shows_in, words)):
-            return
-        for found in WORD.finditer(text):
+        telling = {part for word in words if self.shows_in(word) for part in WORD.findall(word)}
+        for found in WORD.finditer(text) if telling else ():
+            if found.group() not in telling:
+                continue
             for record in self._records.get(self._digest(_word(found)), ()):
                 start = found.start() - record.at
                 end = start + record.length
@@ -157,6 +161,10 @@ class FoundSecrets:
     def _add(self, record: Record) -> None:
         if record.word:
             self._records.setdefault(record.word, []).append(record)
+
+    def _digests_of(self, word: str) -> list[str]:
+        """Of the stretches of a word that may be the longest of a value."""
+        return [self._digest(part.rstrip(ENDS)) for part in WORD.findall(word)]
 
     def _digest(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")

@@ -36,6 +36,32 @@ class _Part(Protocol):
         """Every place in a text, in some words of which one shows."""
 
 
+class _WordMemory:
+    """Tells in which words something shows that one part knows, and remembers in which nothing does."""
+
+    def __init__(self, part: _Part) -> None:
+        self.part = part
+        self._plain: set[str] = set()
+        self._telling: set[str] = set()
+
+    def telling(self, words: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of some words in which something shows."""
+        unknown = words - self._plain
+        if not unknown:
+            return unknown
+        new = unknown - self._telling
+        telling = {word for word in new if self.part.shows_in(word)}
+        for memory, found in ((self._telling, telling), (self._plain, new - telling)):
+            if len(memory) > MOST_WORDS:
+                memory.clear()
+            memory.update(word for word in found if len(word) <= LONGEST_WORD)
+        return unknown - new | telling
+
+    def learn(self) -> None:
+        """The part knows more: something may show in other words too."""
+        self._plain.clear()
+
+
 class KnownSecrets:
     """Finds what is known, and learns more.
 
@@ -50,9 +76,7 @@ class KnownSecrets:
     def __init__(self, machine: MachineSecrets, found: FoundSecrets | None = None) -> None:
         self._machine = machine
         self._found = found
-        self._parts: list[_Part] = [machine, *([found] if found else [])]
-        self._plain: set[str] = set()
-        self._telling: set[str] = set()
+        self._memories = [_WordMemory(part) for part in (machine, found) if part]
 
     @property
     def learned(self) -> int:
@@ -65,11 +89,11 @@ class KnownSecrets:
         Args:
             words: All of the text, where they are known already.
         """
-        new = (set(text.split()) if words is None else words) - self._plain
-        telling = self._telling_of(new) if new else set()
+        some = set(text.split()) if words is None else words
+        telling = set().union(*(memory.telling(some) for memory in self._memories))
         if telling or self._machine.always(text):
-            for part in self._parts:
-                yield from part.findings(text, telling)
+            for memory in self._memories:
+                yield from memory.part.findings(text, telling)
 
     def learn(self, values: Iterable[tuple[str, str]]) -> None:
         """Look for values, each with its kind, that rules have taken out of an entry."""
@@ -78,7 +102,7 @@ class KnownSecrets:
             if self._found.learn(
                 value for value in signs if len(value) <= LONGEST and is_unlike_words(value)
             ):
-                self._plain.clear()
+                self._memories[-1].learn()
 
     def take_news(self) -> "KnownSecrets | None":
         """What finds only values that are new since the last time it was taken; None where none is."""
@@ -94,16 +118,6 @@ class KnownSecrets:
         """Remember, as digests, all news that were taken: the town was looked through for them."""
         if self._found:
             self._found.save()
-
-    def _telling_of(self, words: AbstractSet[str]) -> AbstractSet[str]:
-        """Those in which something shows; the others are remembered."""
-        new = words - self._telling
-        telling = {word for word in new if any(part.shows_in(word) for part in self._parts)}
-        for memory, found in ((self._telling, telling), (self._plain, new - telling)):
-            if len(memory) > MOST_WORDS:
-                memory.clear()
-            memory.update(word for word in found if len(word) <= LONGEST_WORD)
-        return words - new | telling
 
 
 def known_secrets(town: Town | None) -> KnownSecrets:

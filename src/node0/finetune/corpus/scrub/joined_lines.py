@@ -9,10 +9,11 @@ more of the same token.
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
+from operator import and_
 from typing import NamedTuple
 
 from node0.finetune.corpus.scrub.views import GAP, View, ViewBuilder
@@ -113,7 +114,7 @@ class _LineBreak(NamedTuple):
 
 
 def joined_lines(
-    text: str, names: Sequence[str] | None = None, *, is_told: Callable[[str], bool] = lambda joined: False
+    text: str, names: Collection[str] | None = None, *, is_told: Callable[[str], bool] = lambda joined: False
 ) -> JoinedLines | None:
     """The lines that may hold a broken token, put together; None where there are none.
 
@@ -184,7 +185,7 @@ def _line_breaks(
     return line_breaks, repeated
 
 
-def _is_near(text: str, one: _LineBreak, names: Sequence[str]) -> bool:
+def _is_near(text: str, one: _LineBreak, names: Collection[str]) -> bool:
     """Whether a name stands in the lines around a break, or just before them."""
     line = text[max(0, one.line_start - LOOK) : _line_end(text, one.word_end)]
     around = f"{line}\n{text[one.next_start : _line_end(text, one.next_start)]}".lower()
@@ -200,17 +201,19 @@ def _glued(text: str, one: _LineBreak) -> str:
 def _candidates(lines: Sequence[str], widths: Sequence[int], full: int) -> Iterator[int]:
     """The lines that have the full width, or at whose end there may be no ordinary word on some side."""
     last_words = [line[-LOOK:].rpartition(" ")[2] for line in lines[:-1]]
-    heads = [line[:LOOK] for line in lines[1:]]
-    for number, (last, head, width) in enumerate(zip(last_words, heads, widths, strict=True)):
-        if width == full or (width and not _joins_nothing(last, head)):
+    first_words = [line[:LOOK].lstrip().partition(" ")[0] for line in lines[1:]]
+    whole = map(and_, map(_is_whole_end, last_words), map(_is_whole_start, first_words))
+    for number, (between_words, width) in enumerate(zip(whole, widths, strict=True)):
+        if width == full:
             yield number
+        elif width and not between_words:
+            head = lines[number + 1][:LOOK]
+            if not _joins_nothing(last_words[number], first_words[number], head):
+                yield number
 
 
-def _joins_nothing(last: str, head: str) -> bool:
-    """Whether no token can go over a break between the last word of a line and the beginning of the next."""
-    first = head.lstrip().partition(" ")[0]
-    if _is_whole_end(last) and _is_whole_start(first):
-        return True
+def _joins_nothing(last: str, first: str, head: str) -> bool:
+    """Whether no token can go over a break between two words, of which `first` begins the next line's head."""
     before = _before_break(last)
     behind = _behind_break(first) if before != NOTHING else NOTHING
     return behind == NOTHING or (before == behind == ORDINARY and _is_behind_blanks(first, head))

@@ -3,6 +3,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
 from node0.finetune.corpus.scrub.broken_tokens import (
@@ -162,10 +163,10 @@ def _readings(text: str, one: Finding) -> Iterator[str]:
         yield text[backslash + 1 : one.end]
 
 
-def _names(anchored: AnchoredText) -> list[str]:
+def _names(anchored: AnchoredText) -> AbstractSet[str]:
     """The anchors in a text of rules that also look over breaks."""
     anchors = (*anchored.exact, *anchored.either_case)
-    return [anchor.lower() for anchor, rule in anchors if not rule.in_line]
+    return {anchor.lower() for anchor, rule in anchors if not rule.in_line}
 
 
 def _not_whole(

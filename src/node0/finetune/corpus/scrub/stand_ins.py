@@ -2,6 +2,7 @@
 """The surrogates of one entry: one for one value, in whatever encoding and wherever it stands."""
 
 import re
+import sys
 from collections.abc import Callable
 
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
@@ -33,6 +34,9 @@ FEW_ASKED = 8
 
 AROUND = re.compile(r"^[=.,:;!*&/-]+|[=.,:;!*&/-]+$")
 HASH = re.compile(r"[0-9a-f]{16,128}")
+HASH_START = re.compile(f"[0-9a-f]{{{SHORTEST_PREFIX}}}")
+"Of each stretch of digits of hex, among others the first ones."
+
 SHORT_HASH = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{7,39}(?![0-9A-Za-z])")
 PARTS = re.compile(r"[\s:/@=,;|\"'<>()\[\]{}]+")
 
@@ -56,6 +60,9 @@ class StandIns:
         self._scrub = scrub
         self._looks_random = looks_random
         self._given: dict[str, str] = {}
+        self._shortest = sys.maxsize
+        "Signs of the shortest value."
+
         self._hashes: dict[str, list[str]] = {}
         self._texts: list[str] = []
         self._real: set[str] = set()
@@ -79,14 +86,13 @@ class StandIns:
         """Look for a value that was found once in the rest of the entry too."""
         value = read(written)
         if len(value) >= SHORTEST_KNOWN and re.search(r"\d", value) and value not in self._given:
-            self._given[value] = replacement
+            self._give(value, replacement)
 
     def again(self, text: str) -> str:
         """The text with what was found elsewhere in the entry replaced here too, also a hash cut short."""
         if self._may_hold_given(text):
             text = TOKEN.sub(self._known, text)
-        shortest = self._hashes if len(self._hashes) <= FEW else ()
-        if self._hashes and (not shortest or any(start in text for start in shortest)):
+        if self._may_hold_hash(text):
             text = SHORT_HASH.sub(self._shortened, text)
         return text
 
@@ -94,10 +100,17 @@ class StandIns:
         given = self._given
         if len(given) <= FEW:
             return any(value in text for value in given)
-        tokens = set(TOKEN.findall(text))
+        long = [word for word in text.split() if len(word) >= self._shortest]
+        tokens = set(TOKEN.findall(" ".join(long)))
         return not given.keys().isdisjoint(tokens) or any(
             AROUND.sub("", token) in given for token in tokens if AROUND.search(token)
         )
+
+    def _may_hold_hash(self, text: str) -> bool:
+        hashes = self._hashes
+        if len(hashes) <= FEW:
+            return any(start in text for start in hashes)
+        return not hashes.keys().isdisjoint(HASH_START.findall(text))
 
     def _of(self, value: str, kind: str) -> str:
         if value not in self._given:
@@ -109,10 +122,14 @@ class StandIns:
             ):
                 salt += 1
                 surrogate = self._surrogates.of(value, salt)
-            self._given[value] = surrogate
+            self._give(value, surrogate)
             if HASH.fullmatch(value):
                 self._hashes.setdefault(value[:SHORTEST_PREFIX], []).append(value)
         return self._given[value]
+
+    def _give(self, value: str, replacement: str) -> None:
+        self._given[value] = replacement
+        self._shortest = min(self._shortest, len(value))
 
     def _is_taken(self, surrogate: str, value: str) -> bool:
         return surrogate == value or self._stands_somewhere(surrogate)

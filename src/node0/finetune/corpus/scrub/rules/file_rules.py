@@ -29,8 +29,8 @@ LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}
 
 def directive(match: re.Match[str]) -> Tier | None:
     """The value at the end of a line that begins with the name of a setting."""
-    setting = SETTING.match(match["secret"])
-    return odd(match) if directive_start(match) and not setting else None
+    tier = None if SETTING.match(match["secret"]) else odd(match)
+    return tier if tier and directive_start(match) else None
 
 
 def open_phrase(match: re.Match[str]) -> Tier | None:

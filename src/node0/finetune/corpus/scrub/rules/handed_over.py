@@ -83,11 +83,15 @@ def handed(match: re.Match[str]) -> Tier | None:
 
 def odd(match: re.Match[str]) -> Tier | None:
     """A value where a word may stand as well: only what is no word, no figure and no name of a thing."""
-    value = match.group("secret")
+    return _odd(match["secret"], quoted=bool(match.groupdict().get("quote")))
+
+
+@lru_cache(maxsize=16384)
+def _odd(value: str, *, quoted: bool) -> Tier | None:
     if stands_for_a_value(value) or REFERENCE_VALUE.match(value):
         return None
-    if match.groupdict().get("quote") and " " in value.strip():
-        return phrase(match)
+    if quoted and " " in value.strip():
+        return _phrase(value)
     return Tier.REDACT if is_odd(value) else None
 
 
