@@ -126,3 +126,25 @@ HARMLESS = [
     "the key point is v2.0 support",
     "session key is rotated every 24h",
 ]
+
+TEST_OUTPUT = [
+    "PASS: secret-harbor-7",
+    "XPASS: token-willow-31",
+    "FAIL: login-password-12",
+    "PASS key-lantern-4",
+    "PASS\tsession-token-8",
+    "  PASSED: reset_password_3",
+    "PASS: rotate-secret.5.sh 7 - rotates the secret",
+    "PASS src/auth/password.test.ts (5.2 s)",
+    "--- PASS: TestOAuthTokenReset4 (0.02s)",
+    "    --- PASS: TestLogin/wrong_password_2 (0.00s)",
+    "test token_store::password_reset_4 ... ok",
+    "test vault_secret::rotates_7 ... ok",
+    "tests/test_login.py::test_password_reset[harbor-willow-3] PASSED",
+    "PASSED tests/test_token.py::test_secret[lantern-2]",
+    "ok 12 - password reset link expires",
+    "not ok 3 - token-rotation-5 # TODO secret",
+    " \u2713 token of session-4 is refreshed",
+    "  \u2713 PASS: merge-token-9",
+]
+"What test runners print: automake, go test, cargo, pytest, TAP, bats and jest."

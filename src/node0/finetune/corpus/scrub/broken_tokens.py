@@ -2,6 +2,7 @@
 """Find tokens that a line break cut in two, and say how far over the break each one reaches."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
@@ -17,7 +18,9 @@ from node0.finetune.corpus.scrub.anchors import (
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain
 from node0.finetune.corpus.scrub.line_starts import begins_anew
+from node0.finetune.corpus.scrub.rules.judges import ENDED, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
+from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 
 HEADER = 60
 "Longest first line of a key block."
@@ -28,6 +31,9 @@ HANDED_OVER = ("assigned-secret", "cli-password", "sql-password")
 LONGEST_LINE = 400
 LOOK = 64
 OPEN_QUOTE = re.compile(r"[\"'`][^\"'`\n]{0,64}$")
+RESULT = re.compile(ENDED)
+"How a test ended, at the beginning of a line."
+
 CLOSING_QUOTE = re.compile(r"[^\"'`\s]{1,64}[\"'`]")
 
 Detect = Callable[[str], Iterator[Finding]]
@@ -46,7 +52,7 @@ def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Findi
     text = joined.view.text
     for rule, found, start in rule_matches(anchors_of_joined(anchored, joined)):
         breaks = joined.inside(start, found.end)
-        if not breaks or _below_its_name(rule, found, text, breaks[-1]):
+        if not breaks or _below_its_name(rule, found, text, breaks[-1]) or _names_a_test(found, joined):
             continue
         if rule.kind == "url-credentials" and ":" not in text[start : breaks[0]]:
             continue  # no login begins with the last word of the line before
@@ -86,6 +92,14 @@ def _below_its_name(rule: SecretRule, found: Finding, text: str, last_break: int
     return not re.search("[:=]", text[last_break : found.start])
 
 
+def _names_a_test(found: Finding, joined: JoinedLines) -> bool:
+    """Whether the line of a value begins with how a test ended, and words follow: they end where it does."""
+    text, first = joined.view.text, bisect_right(joined.breaks, found.start)
+    if not first or not RESULT.fullmatch(text, joined.breaks[first - 1], found.start):
+        return False
+    return reads_as_words(text[found.start : min([found.end, *joined.breaks[first : first + 1]])])
+
+
 def _end_of_key(found: Finding, breaks: Sequence[int], text: str) -> int:
     """Where a key ends that goes over breaks: before a word of the next line."""
     if not any(at < found.start + HEADER for at in breaks):
@@ -117,6 +131,8 @@ def _believed(rule: SecretRule, found: Finding, context: int, joined: JoinedLine
             more = number <= max(odd, default=-1) or joined.cut_by_width(at, end)
         so_far = rule.pattern.match(text, context, at)
         tier = rule.judge(so_far) if so_far else None
+        if so_far and rule.kind in HANDED_OVER and names_a_test(so_far):
+            return found.start
         # Only a rule with a prefix and a length knows where its token ends.
         ends = not rule.compact if rule.length else so_far or rule.kind == "assigned-secret"
         wrapped = joined.is_wrapped_at(at)

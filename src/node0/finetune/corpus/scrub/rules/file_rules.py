@@ -17,6 +17,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     odd,
     phrase,
 )
+from node0.finetune.corpus.scrub.rules.judges import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"
@@ -30,7 +31,7 @@ LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}
 def directive(match: re.Match[str]) -> Tier | None:
     """The value at the end of a line that begins with the name of a setting."""
     tier = None if SETTING.match(match["secret"]) else odd(match)
-    return tier if tier and directive_start(match) else None
+    return tier if tier and directive_start(match) and not names_a_test(match, RESULT_ALONE) else None
 
 
 def open_phrase(match: re.Match[str]) -> Tier | None:

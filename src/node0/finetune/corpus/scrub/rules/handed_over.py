@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE
+from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE, names_a_test, stands_in_code
 from node0.finetune.corpus.scrub.rules.secret_values import (
     DIGEST,
     FIGURES,
@@ -101,7 +101,8 @@ def told(match: re.Match[str]) -> Tier | None:
     if not link and match["secret"].startswith("-"):
         return None  # an option of a command of that name
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
-    return _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
+    tier = _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
+    return None if tier and names_a_test(match) else tier
 
 
 def chosen(match: re.Match[str]) -> Tier | None:
@@ -123,7 +124,7 @@ def has_odd_letters(value: str) -> bool:
 def _told(name: str, value: str, *, quoted: bool, joined: bool) -> Tier | None:
     """As `told`; `joined` by a word."""
     nothing = stands_for_a_value(value) or REFERENCE_VALUE.match(value) or NO_VALUE.search(value)
-    if nothing or RESULT.fullmatch(name):
+    if nothing or stands_in_code(value) or RESULT.fullmatch(name):
         return None
     name = name.lower()
     if value.isdigit() and not BYTES.fullmatch(value):

@@ -27,6 +27,10 @@ GAP = r"(?:\s|\\{1,4}[nrt])"
 "White space, also written out as an escape."
 
 INVITE_SIGNS = 5
+LINE = 200
+BEFORE_RESULT = 32
+"Characters before a value that are looked at for a login, and for how a test ended."
+
 SCHEME = re.compile(r"^(?:bearer|basic|token)(?=\W)", re.IGNORECASE)
 TEST_NAME = re.compile(
     r"(?i:test|benchmark|example|fuzz|spec)(?=[A-Z_./:]|s/|[a-z]\d)|[\w./-]+(?:::|\.(?:py|go|js|ts|rs|java|rb)\b)"
@@ -48,8 +52,18 @@ SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
 "Of openssl: what follows is where the password is, or the password, for another rule."
 
 TEST_STATUS = re.compile(r"(?:---|===|\u2713|\u2714)\s*$")
-RESULT = re.compile(r"(?:^|[\s|:\]])PASS$")
-"How a test ended."
+ENDED = r"X?(?:PASS|FAIL)(?:ED)?(?:[\s:|]|\\t){1,4}\\{0,7}[\"'`]?$"
+RESULT = re.compile(r"(?:^|[\s|:\]]|\\[nrt])" + ENDED)
+"How a test ended, before its name."
+
+RESULT_ALONE = re.compile(r"(?:^|[\n\r]|\\[nr])[ \t]{0,12}(?:[|\u2713\u2714] )?" + ENDED)
+"The same at the beginning of a line."
+
+LOGIN = re.compile(r"\bUSER ")
+"Of FTP, POP3 and IRC (RFC 959, RFC 1939, RFC 2812): a password follows it."
+
+CODE_PATH = re.compile(r":[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*")
+"What stands behind the first colon of `module::name`."
 
 MACHINE = re.compile(rf"(?:machine\s{{1,4}}(?:localhost|[\w-]+\.[\w.-]+)|default){GAP}{{1,12}}$")
 EXAMPLE_HOST = re.compile(
@@ -127,7 +141,14 @@ def _is_reference(match: re.Match[str]) -> bool:
     """Whether the value says where something is; or is what follows a scheme that was read as a name."""
     value = match.group("secret")
     after_scheme = value.startswith("//") and (match.group("sep") or "").endswith(":")
-    return after_scheme or bool(REFERENCE_VALUE.match(value) or RESOURCE.search(_word_before(match)))
+    if after_scheme or stands_in_code(value):
+        return True
+    return bool(REFERENCE_VALUE.match(value) or RESOURCE.search(_word_before(match)))
+
+
+def stands_in_code(value: str) -> bool:
+    """Whether this is the rest of `module::name`, read as a value behind the first colon."""
+    return bool(CODE_PATH.fullmatch(value)) and reads_as_words(value)
 
 
 def _word_before(match: re.Match[str]) -> str:
@@ -145,10 +166,18 @@ def assigned_pass(match: re.Match[str]) -> Tier | None:
         TEST_STATUS.search(before) or TEST_NAME.match(match.group("secret"))
     ):
         return None
-    if RESULT.search(before + match.group("name")) and reads_as_words(match.group("secret")):
+    if names_a_test(match):
         return None
     glued = re.search(r"\w$", match.string[max(0, match.start() - 1) : match.start()])
     return assigned(match) if glued or match.group("quote") else _unlike_words(match)
+
+
+def names_a_test(match: re.Match[str], result: re.Pattern[str] = RESULT) -> bool:
+    """Whether words stand behind how a test ended: they say which test that was."""
+    start = match.start("secret")
+    before = match.string[max(0, start - LINE) : start]
+    ended = result.search(before[-BEFORE_RESULT:])
+    return bool(ended) and reads_as_words(match.group("secret")) and not LOGIN.search(before)
 
 
 def assigned_key(match: re.Match[str]) -> Tier | None:

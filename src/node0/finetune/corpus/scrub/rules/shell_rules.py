@@ -15,7 +15,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     line_before,
     odd,
 )
-from node0.finetune.corpus.scrub.rules.judges import SOURCE
+from node0.finetune.corpus.scrub.rules.judges import RESULT_ALONE, SOURCE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
 ATTACHED = {"p": r"sshpass|mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
@@ -86,6 +86,12 @@ def long_option(match: re.Match[str]) -> Tier | None:
     if re.search(r"pass|pw", name, re.IGNORECASE):
         return handed(match) if match.group("quote") or is_odd(value) or "--" in match.group() else None
     return odd(match)
+
+
+def operand(match: re.Match[str]) -> Tier | None:
+    """What a command or a protocol takes as a password; a test that passed is named in the same way."""
+    tier = odd(match)
+    return None if tier and names_a_test(match, RESULT_ALONE) else tier
 
 
 def of_store(match: re.Match[str]) -> Tier | None:
@@ -177,7 +183,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         rf"[= ]{VALUE}",
         odd,
     ),
-    make_rule("cli-password", POSITIONAL_ANCHORS, rf"(?:{POSITIONAL})[ \t]{{1,2}}{VALUE}", odd),
+    make_rule("cli-password", POSITIONAL_ANCHORS, rf"(?:{POSITIONAL})[ \t]{{1,2}}{VALUE}", operand),
     make_rule("cli-password", "pass", rf"pass:{VALUE}", handed, fold=True, needs=("openssl", "-pass")),
     make_rule(
         "cli-password",

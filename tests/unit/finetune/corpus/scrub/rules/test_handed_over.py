@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from harmless_lines import HARMLESS
+from harmless_lines import HARMLESS, TEST_OUTPUT
 
 from node0.finetune.corpus.scrub.rules.handed_over import is_odd
 from node0.finetune.corpus.scrub.surrogates import Surrogates
@@ -12,6 +12,38 @@ SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_talks_about_a_secret_stays(text: str) -> None:
     assert SCRUBBER.scrub(f"before\n{text}\nafter")[0] == f"before\n{text}\nafter"
+
+
+@pytest.mark.parametrize("text", TEST_OUTPUT)
+@pytest.mark.parametrize(
+    "following",
+    [
+        "drwxr-xr-x 4 root root 414 Jan  5 06:17 sparrow-beacon",
+        "x86_64-unknown-linux-gnu",
+        "a1b2c3d..e5f6a7b  main -> main",
+        "PASS: password-hollow-22",
+    ],
+)
+def test_names_of_tests_stay_and_end_with_their_line(text: str, following: str) -> None:
+    for line_break in ("\n", "\\n"):
+        output = line_break.join(["ok", text, text.replace("-", "-x-"), following])
+
+        assert SCRUBBER.scrub(output)[0] == output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "USER bob\nPASS {}",
+        "ftp> quote PASS {}",
+        "DB_PASS: {}",
+        "pass: {}",
+        "ADMIN_PASS={}",
+        "secret: {}",
+    ],
+)
+def test_words_with_a_figure_go_where_no_test_passed(text: str) -> None:
+    assert "meadow-walnut-22" not in SCRUBBER.scrub(f"before\n{text.format('meadow-walnut-22')}\nafter")[0]
 
 
 @pytest.mark.parametrize(
