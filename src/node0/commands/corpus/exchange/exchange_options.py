@@ -2,7 +2,7 @@
 """`node0-corpus export`, `import` and `artifacts`: what goes out, and what comes from outside sessions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,13 +22,17 @@ app = command_app()
 
 
 @app.command("export")
-def export(
+def export(  # noqa: PLR0913  # each is a choice of the person who exports
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Default: every entry.")] = None,
     *,
     form: Annotated[Format, typer.Option("--format", help="Of the lines.")] = Format.TRL,
     facts: Annotated[
         bool, typer.Option("--facts", help="Add role, outcome, bead and the like under `node0`.")
     ] = False,
+    copied: Annotated[
+        Literal["once", "every"],
+        typer.Option(help="Learn answers that a resume or a fork copied once, or in every session."),
+    ] = "once",
     output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     role: OfRoleOption = None,
     town: TownOption = None,
@@ -44,7 +48,7 @@ def export(
     """
     if as_json and output is None:
         raise typer.BadParameter("--json needs --output: the entries themselves are JSON lines")
-    choice = export_entries.Export(tuple(ids or ()), role=role, form=form, facts=facts)
+    choice = export_entries.Export(tuple(ids or ()), role=role, form=form, facts=facts, copied=copied)
     if output is None:
         export_entries.print_entries(choice, town)
     else:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from node0 import console
 from node0.commands.corpus.open_corpus import open_store
 from node0.files import whole_file
 from node0.finetune.corpus.exchange.interchange import export_lines
 from node0.finetune.corpus.exchange.interchange_turns import Format
+from node0.finetune.corpus.quality.copied_answers import copied_answers
+from node0.finetune.corpus.schema import CorpusEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class Export:
     form: Format
     facts: bool
     "Also role, outcome, bead and the like."
+
+    copied: Literal["once", "every"] = "once"
+    "Whether what a resume or a fork copied is learnt in one of these entries, or in each."
 
 
 def print_entries(choice: Export, town: Path | None) -> None:
@@ -52,12 +58,17 @@ def write_entries(choice: Export, town: Path | None, output: Path, *, as_json: b
 def _lines(choice: Export, town: Path | None, skipped: Counter[str]) -> Iterator[str]:
     """The lines, one by one; what is left out is counted by reason in `skipped`."""
     _, store = open_store(town, choice.role)
-    entries = (store.get(name) for name in choice.ids) if choice.ids else store.entries(choice.role)
     retracted = store.retracted().holds
-    return (
-        json.dumps(line, ensure_ascii=False) + "\n"
-        for line in export_lines(entries, choice.form, skipped, facts=choice.facts, retracted=retracted)
+
+    def chosen() -> Iterator[CorpusEntry]:
+        return (store.get(name) for name in choice.ids) if choice.ids else store.entries(choice.role)
+
+    leaving = (entry for entry in chosen() if not entry.quarantined and not retracted(entry))
+    copied = copied_answers(leaving) if choice.copied == "once" else {}
+    lines = export_lines(
+        chosen(), choice.form, skipped, facts=choice.facts, retracted=retracted, copied=copied
     )
+    return (json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
 def _note_skipped(skipped: Counter[str]) -> None:

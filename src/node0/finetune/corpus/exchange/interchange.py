@@ -4,8 +4,9 @@
 - `openai`: https://platform.openai.com/docs/guides/supervised-fine-tuning, `messages` with `tool_calls`
   whose arguments are a string, `tools`; answers that another entry trains on have `weight` 0. A pair is
   `input`, `preferred_output`, `non_preferred_output`.
-- `trl`: https://huggingface.co/docs/trl/dataset_formats, the same with arguments as objects; a pair is
-  `prompt`, `chosen`, `rejected`, the prompt never implicit.
+- `trl`: https://huggingface.co/docs/trl/dataset_formats, the same with arguments as objects; what begins with
+  answers that a resume or a fork copied is `prompt` and `completion`. A pair is `prompt`, `chosen`,
+  `rejected`, the prompt never implicit.
 - `sharegpt`: `conversations` of `from` and `value`, `tools` as a string; no call ids and no pairs.
 
 A row holds the system prompt and the tools of the entry's last call. That a tool result was an error is
@@ -15,6 +16,8 @@ lost. What is ours (role, outcome, bead) travels under `node0` where asked for.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from node0.finetune.corpus.exchange.interchange_turns import (
@@ -27,6 +30,7 @@ from node0.finetune.corpus.exchange.interchange_turns import (
     to_sharegpt,
     tool_of,
 )
+from node0.finetune.corpus.quality.copied_answers import Copied
 from node0.finetune.corpus.schema import CorpusEntry
 
 Line = dict[str, Any]
@@ -42,19 +46,20 @@ def export_lines(
     *,
     facts: bool = False,
     retracted: Callable[[CorpusEntry], bool] = lambda entry: False,
+    copied: Copied = MappingProxyType({}),
 ) -> Iterator[Line]:
     """One object for each entry that the format can hold; quarantined and retracted ones never leave.
 
     Args:
         skipped: Takes the count of entries left out, by reason.
         facts: Add what only this project knows, under `node0`.
+        copied: Answers that are learnt in another entry, and are only read in this one.
     """
     for entry in entries:
         reason = "quarantined" if entry.quarantined else "retracted" if retracted(entry) else ""
-        line = None if reason else _line(entry, form)
-        reason = reason or "pair that the format cannot hold"
-        if line is None:
-            skipped[reason] += 1
+        line = "" if reason else _line(entry, form, copied.get(entry.id, frozenset()))
+        if isinstance(line, str):
+            skipped[reason or line] += 1
         else:
             known = {"node0": entry.model_dump(include=set(FACTS), mode="json")} if facts else {}
             yield {**line, **known}
@@ -75,7 +80,8 @@ def entry_fields(line: Any) -> Line:
         raise ValueError(f"its turns cannot be read ({type(error).__name__}: {error})") from error
 
 
-def _line(entry: CorpusEntry, form: Format) -> Line | None:
+def _line(entry: CorpusEntry, form: Format, copied: AbstractSet[int]) -> Line | str:
+    """The object, or why there is none."""
     last = entry.requests[-1] if entry.requests else None
     system = entry.systems[last.system] if last else ""
     tools = [function_of(tool) for tool in (entry.toolsets[last.tools] if last else entry.tools)]
@@ -83,23 +89,47 @@ def _line(entry: CorpusEntry, form: Format) -> Line | None:
     if entry.chosen is not None and entry.rejected is not None:
         prompt, chosen, rejected = _parted(entry)
         if form is Format.SHAREGPT or not chosen or not rejected:
-            return None
+            return "pair that the format cannot hold"
         return _pair(
             *(to_openai(turns, compact=form is Format.OPENAI) for turns in (head + prompt, chosen, rejected)),
             tools=tools,
             form=form,
         )
+    reason = _unmarkable(entry, form, copied)
+    return reason or _conversation(entry, form, copied, head=head, tools=tools)
+
+
+def _unmarkable(entry: CorpusEntry, form: Format, copied: AbstractSet[int]) -> str:
+    """Why the format cannot say which answers are learnt; empty where it can."""
+    own = _own(entry, copied)
+    if not copied or (own and form is Format.OPENAI):
+        return ""
+    if not own:
+        return "every answer is learnt in another entry"
+    parted = form is Format.TRL and max(copied) < min(own)
+    return "" if parted else "some answers are learnt in another entry, and the format cannot say which"
+
+
+def _own(entry: CorpusEntry, copied: AbstractSet[int]) -> AbstractSet[int]:
+    """The recorded answers that are learnt in this entry."""
+    return {call.n_messages for call in entry.requests} - copied
+
+
+def _conversation(
+    entry: CorpusEntry, form: Format, copied: AbstractSet[int], *, head: list[Turn], tools: list[Line]
+) -> Line:
     if form is Format.SHAREGPT:
-        return {
-            "conversations": to_sharegpt(head + entry.messages),
-            **({"tools": _compact(tools)} if tools else {}),
-        }
+        offered: Line = {"tools": _compact(tools)} if tools else {}
+        return {"conversations": to_sharegpt(head + entry.messages), **offered}
+    own = _own(entry, copied)
+    offered = {"tools": tools} if tools else {}
     if form is Format.OPENAI:
-        answers = {call.n_messages + len(head) for call in entry.requests} or None
-        turns = to_openai(head + entry.messages, compact=True, answers=answers)
-    else:
-        turns = to_openai(head + entry.messages)
-    return {"messages": turns, **({"tools": tools} if tools else {})}
+        answers = {place + len(head) for place in own} or None
+        return {"messages": to_openai(head + entry.messages, compact=True, answers=answers), **offered}
+    if not copied:
+        return {"messages": to_openai(head + entry.messages), **offered}
+    read, learnt = entry.messages[: min(own)], entry.messages[min(own) :]
+    return {"prompt": to_openai(head + read), "completion": to_openai(learnt), **offered}
 
 
 def _parted(entry: CorpusEntry) -> tuple[list[Turn], list[Turn], list[Turn]]:
@@ -137,6 +167,8 @@ def _content(line: Mapping[str, Any]) -> Line:
         return _preference(
             asked["messages"], line["preferred_output"], line["non_preferred_output"], asked.get("tools")
         )
+    if "completion" in line:
+        return _completed(line["prompt"], line["completion"], line.get("tools"))
     if "chosen" in line:
         return _preference(line.get("prompt"), line["chosen"], line["rejected"], line.get("tools"))
     if "messages" in line:
@@ -146,8 +178,8 @@ def _content(line: Mapping[str, Any]) -> Line:
         answer = {"role": "assistant", "content": line["output"]}
         return _entry([{"role": "user", "content": asked}, answer], None, system=line.get("system"))
     raise ValueError(
-        "it has none of messages (OpenAI, TRL), conversations (ShareGPT), chosen and rejected, "
-        "instruction (Alpaca)"
+        "it has none of messages (OpenAI, TRL), prompt and completion, conversations (ShareGPT), "
+        "chosen and rejected, instruction (Alpaca)"
     )
 
 
@@ -174,6 +206,20 @@ def _entry(turns: list[Turn], tools: Any, *, system: Any = None, trained: Sequen
         "toolsets": {TOOLS_KEY: offered},
         "requests": [{"n_messages": number, **call} for number in kept],
     }
+
+
+def _completed(prompt: Any, completion: Any, tools: Any) -> Line:
+    """Answers of the prompt are only read."""
+    read, learnt = (
+        from_openai([{"role": role, "content": side}] if isinstance(side, str) else side)
+        for role, side in (("user", prompt), ("assistant", completion))
+    )
+    trained = [False] * _answers(read) + [True] * _answers(learnt)
+    return _entry([*read, *learnt], tools, trained=trained)
+
+
+def _answers(turns: Sequence[Turn]) -> int:
+    return sum(turn["role"] == "assistant" for turn in turns)
 
 
 def _preference(prompt: Any, chosen: Any, rejected: Any, tools: Any) -> Line:

@@ -213,7 +213,7 @@ def _candidates(lines: Sequence[str], widths: Sequence[int], full: int) -> Itera
 
 
 def _joins_nothing(last: str, first: str, head: str) -> bool:
-    """Whether no token can go over a break between two words, of which `first` begins the next line's head."""
+    """Whether no token can go over a break between two words, where the next line begins with `head`."""
     before = _before_break(last)
     behind = _behind_break(first) if before != NOTHING else NOTHING
     return behind == NOTHING or (before == behind == ORDINARY and _is_behind_blanks(first, head))

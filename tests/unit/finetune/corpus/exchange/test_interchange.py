@@ -140,6 +140,43 @@ def test_an_answer_that_another_entry_trains_on_has_no_weight_and_stays_so() -> 
     assert [call.n_messages for call in imported(line).requests] == [3]
 
 
+def copied_once(form: Format, copied: set[int], *, trained: tuple[int, ...] = (1, 3)) -> Any:
+    skipped: Counter[str] = Counter()
+    lines = list(export_lines([recorded(trained=trained)], form, skipped, copied={"a1": frozenset(copied)}))
+    return json.loads(json.dumps(lines[0])) if lines else list(skipped)
+
+
+def test_a_copied_answer_is_context_in_each_format_that_can_say_so() -> None:
+    openai, trl = copied_once(Format.OPENAI, {1}), copied_once(Format.TRL, {1})
+
+    assert [turn.get("weight") for turn in openai["messages"] if turn["role"] == "assistant"] == [0, None]
+    assert [turn["role"] for turn in trl["prompt"]][-1] == "user"
+    assert trl["completion"] == [{"role": "assistant", "content": "Hearth.\n"}]
+    for line in (openai, trl):
+        assert [call.n_messages for call in imported(line).requests] == [3]
+        assert imported(line).messages == PARALLEL
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_an_entry_of_copied_answers_only_is_left_out(form: Format) -> None:
+    assert copied_once(form, {1, 3}) == ["every answer is learnt in another entry"]
+
+
+@pytest.mark.parametrize(("form", "copied"), [(Format.SHAREGPT, {1}), (Format.TRL, {3})])
+def test_a_format_that_cannot_mark_a_copied_answer_does_not_teach_it_twice(
+    form: Format, copied: set[int]
+) -> None:
+    assert copied_once(form, copied) == [
+        "some answers are learnt in another entry, and the format cannot say which"
+    ]
+
+
+def test_prompt_and_completion_in_words_are_read() -> None:
+    entry = imported({"prompt": "Which town?", "completion": "Hearth."})
+
+    assert [turn["content"] for turn in entry.messages] == ["Which town?", "Hearth."]
+
+
 @pytest.mark.parametrize("form", [Format.OPENAI, Format.TRL])
 def test_a_pair_has_an_explicit_prompt_however_it_was_stored(form: Format) -> None:
     good, bad = ({"role": "assistant", "content": word} for word in ("Hearth.", "No idea."))
