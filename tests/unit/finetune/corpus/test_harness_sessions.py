@@ -64,6 +64,23 @@ def test_every_request_that_was_sent_is_rebuilt(harness: Source, session: str, t
         assert skipped[reason] == list(unlearnt.values()).count(reason)
 
 
+@pytest.mark.parametrize("harness", sorted({harness for harness, _ in RECORDED}))
+def test_a_recorded_session_has_parallel_tools_a_failing_one_an_interrupt_and_a_resume(
+    harness: Source,
+) -> None:
+    """A run of its own asks each of what a person says; the answer to the second is interrupted."""
+    records = recorded(FIXTURES / harness / "works.requests.json")[-1].records
+
+    kinds = [record[0] for record in records]
+    first = kinds.index("call")
+    assert kinds[first : first + 4] == ["call", "call", "result", "result"]
+    failing = next(one for one in records if one[0] == "call" and "exit 3" in str(one[3]))
+    assert any(one[:2] == ["result", failing[1]] for one in records)
+    said = [one[1].strip('"') for one in records if one[0] == "user"]
+    asked = [said.index(words) for words in ("Run both.", "Cut this.", "Go on.")]
+    assert asked == sorted(asked)
+
+
 @pytest.mark.parametrize(("harness", "session"), LEARNT)
 def test_what_is_stored_holds_no_secret_and_previews_what_the_model_said(
     harness: Source, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

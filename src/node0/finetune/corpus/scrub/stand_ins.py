@@ -4,6 +4,8 @@
 import re
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.placeholders import without_placeholders
@@ -25,7 +27,9 @@ SHORTEST_PREFIX = 7
 "Signs of a hash that git shows of it."
 
 TOKEN = re.compile(r"[A-Za-z0-9_+/=.~!@#$%^&*-]{7,512}")
-MARKS = ".,:;!?\"'`()[]{}<>|="
+RUN = re.compile(rf"(?:\\[nrt])?([A-Za-z0-9]{{{FEWEST},}})")
+"Of a surrogate, some of its signs; also behind an escape."
+
 FEW = 64
 "Values that are looked for one by one, before every word is looked up."
 
@@ -65,11 +69,10 @@ class StandIns:
 
         self._hashes: dict[str, list[str]] = {}
         self._texts: list[str] = []
-        self._real: set[str] = set()
         self._asked = 0
 
     def reserve(self, text: str) -> None:
-        """No surrogate may be a value that the entry holds."""
+        """No surrogate may be a value that the entry holds; all of it is reserved before one is given."""
         self._texts.append(text)
 
     def text(self, kind: str, written: str) -> str | None:
@@ -135,17 +138,17 @@ class StandIns:
         return surrogate == value or self._stands_somewhere(surrogate)
 
     def _stands_somewhere(self, surrogate: str) -> bool:
-        """Whether it is a word of what was reserved; the first few are looked for without reading that."""
+        """Whether it is part of what was reserved; the first few are looked for in all of it."""
         self._asked += 1
-        if self._asked > FEW_ASKED or any(surrogate in text for text in self._texts):
-            self._read_texts()
-        return surrogate in self._real
+        run = RUN.search(surrogate) if self._asked > FEW_ASKED else None
+        if run and run[1] not in self._runs:
+            return False
+        return any(surrogate in text for text in self._texts)
 
-    def _read_texts(self) -> None:
-        """Note the long words of what was reserved."""
-        for text in self._texts:
-            self._real.update([word.strip(MARKS) for word in text.split() if len(word) >= FEWEST])
-        self._texts.clear()
+    @cached_property
+    def _runs(self) -> AbstractSet[str]:
+        """Long stretches of letters and digits of what was reserved."""
+        return {run for text in self._texts for run in RUN.findall(text)}
 
     def _known(self, match: re.Match[str]) -> str:
         word = match.group()

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
+import random
 import re
+import string
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.matcher import Matcher
@@ -36,6 +40,39 @@ def test_however_a_token_is_written_its_place_is_that_of_the_original(written: s
     found = MATCHER.findings(text)
 
     assert [(one.kind, text[one.start : one.end]) for one in found] == [("github-token", written)]
+
+
+WRITINGS: dict[str, Callable[[str], str]] = {
+    "plain": lambda token: token,
+    "percent": lambda token: "".join(f"%{ord(sign):02x}" for sign in token),
+    "unicode": lambda token: "".join(f"\\u{ord(sign):04x}" for sign in token),
+    "entities": lambda token: "".join(f"&#x{ord(sign):x};" for sign in token),
+    "base64": lambda token: base64.b64encode(f"token {token} of".encode()).decode(),
+    "hex": lambda token: f"token {token}".encode().hex(),
+    "full width": lambda token: "".join(chr(ord(sign) + 0xFEE0) for sign in token),
+    "coloured": lambda token: f"{token[:9]}\x1b[0m{token[9:]}",
+    "no width": lambda token: "\u200b".join(token),
+    "bytes": lambda token: ", ".join(str(byte) for byte in f"token {token}".encode()),
+}
+PROSE = st.lists(
+    st.sampled_from(["the", "queue", "merges", "a harbor", "ok.", "1 of 2", "\n", "\t", "- done", "caf\u00e9", "\U0001f6a2"]),
+    max_size=30,
+).map(" ".join)  # fmt: skip
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@settings(max_examples=25, deadline=None)
+@given(before=PROSE, behind=PROSE, seed=st.integers(0, 2**32))
+def test_every_place_in_every_reading_is_that_of_what_is_written_there(
+    writing: str, before: str, behind: str, seed: int
+) -> None:
+    rng = random.Random(seed)
+    written = WRITINGS[writing]("ghp_" + "".join(rng.choices(string.ascii_letters + string.digits, k=36)))
+    text = f"{before} {written} {behind}"
+
+    found = [one for one in MATCHER.findings(text) if one.kind == "github-token"]
+
+    assert [text[one.start : one.end] for one in found] == [written]
 
 
 def test_an_encoding_inside_an_encoding_is_undone() -> None:

@@ -208,15 +208,24 @@ def test_a_surrogate_in_pieces_is_still_one_when_it_is_seen_again() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 20, 100])
-def test_of_few_or_many_values_none_gets_one_that_the_entry_holds(count: int) -> None:
+@pytest.mark.parametrize(
+    "written", ["{}", "sum={};", '"sum":"{}",', "seen:\\n{}\\n", "/objects/{}?page=2", "<{}>"]
+)
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_of_few_or_many_values_none_gets_one_that_the_entry_holds(
+    count: int, written: str, in_pieces: bool
+) -> None:
     values = [f"{number:04x}{random.Random(number).getrandbits(144):036x}" for number in range(count)]
+    if in_pieces:
+        values = ["-".join((one[:8], one[8:16], one[16:24], one[24:32], one[32:])) for one in values]
     first_choice = [SURROGATES.of(value) for value in values]
     text = "\n".join(f"commit {value}" for value in values)
+    others = " ".join(written.format(value) for value in first_choice)
 
-    alone, beside = contents(SCRUBBER.scrub_entry(an_entry(text, " ".join(first_choice))).entry)
+    alone, beside = contents(SCRUBBER.scrub_entry(an_entry(text, others)).entry)
 
     assert not set(alone.split()) & {*values, *first_choice}
-    assert beside == " ".join(first_choice)
+    assert beside == others
 
 
 @pytest.mark.parametrize("count", [3, 100])
