@@ -183,12 +183,12 @@ def _lines(name: str, outputs: list[str], number: int) -> list[dict[str, object]
     add("user", "Look at what the harbor has to say, and tell me whether all is well. " * 12)
     for at, output in enumerate(outputs):
         call = {"type": "tool_use", "id": f"t{at}", "name": "Bash", "input": {"command": f"look --at {at}"}}
-        add("assistant", [call], id=f"msg_{at}", stop_reason="tool_use")
+        add("assistant", [call], id=f"msg_{number}_{at}", stop_reason="tool_use")
         add("user", [{"type": "tool_result", "tool_use_id": f"t{at}", "content": output}])
     words = (
         f"All is well, says {PERSON['name']} ({PERSON['username']}, {PERSON['email']}). I saw {outputs[0]}"
     )
-    add("assistant", [{"type": "text", "text": words}], id="msg_end", stop_reason="end_turn")
+    add("assistant", [{"type": "text", "text": words}], id=f"msg_{number}_end", stop_reason="end_turn")
     return lines
 
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,18 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 TOOL = "import sys; from node0.{} import main; sys.exit(main())"
 SEPARATOR = "\n\0\n"
+DOUBTFUL = 'password: "dolphinswim"'
+PLACES = {
+    "/.corpus/deacon/": 500_000,
+    "/out/entries.jsonl": 300_000,
+    "/out/deacon.jsonl": 300_000,
+    "/.models/dm/": 10_000,
+    "README.md": 1_000,
+    "metrics.jsonl": 100,
+    "what commands said": 20_000,
+}
+"Parts of the names of files, and the characters that are looked at there at least."
+
 OURS = (".corpus", ".models", ".checkpoints", "out")
 
 
@@ -27,7 +40,7 @@ class Canaries:
 
     def __init__(self, root: Path) -> None:
         self.machine: Machine = build(root / "home", root / "gt")
-        self.town, self.said = root / "gt", ""
+        self.town, self.said, self.waiting = root / "gt", "", ""
         (self.town / "mayor" / "town.json").write_text('{"type": "town", "version": 2, "name": "gt"}')
         (self.town / "mayor" / "rigs.json").write_text('{"rigs": {"harbor": {}}}')
         write_sessions(self.machine)
@@ -51,6 +64,12 @@ class Canaries:
         self.said += done.stdout + done.stderr
         return done.stdout
 
+    def one_of_each_source(self) -> dict[str, str]:
+        """The name of an entry by where entries come from."""
+        places = sorted((self.town / ".corpus").rglob("*.json"))
+        found = ((re.search(r'"source":"([^"]+)"', place.read_text()), place.stem) for place in places)
+        return {source[1]: name for source, name in found if source}
+
     def corpus(self, *argv: str, code: int = 0) -> str:
         return self.run("run_corpus", *argv, "--town", str(self.town), code=code)
 
@@ -64,19 +83,26 @@ def canaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaries]:
     (town / "CLAUDE.md").write_text("# How this town works\n\n" + "\n\n".join(writings))
     beads = [bead(f"hq-{n}", description=text, close_reason=text) for n, text in enumerate(writings)]
     beads += [closed(f"hq-{n}", n, "deacon", text) for n, text in enumerate(writings)]
+    doubt = f"# Of the harbor\n\n{it.machine.secrets[0]}\n\n{DOUBTFUL}\n\n{it.machine.secrets[1]} and more\n"
+    (town / "harbor" / "mayor" / "rig" / "CLAUDE.md").write_text(doubt)
     backup = write_backup(root / "beads", beads)
     (town / ".models").mkdir()
     (town / ".models" / "settings.yaml").write_text("corpus_sharing: {enabled: true}\n")
     it.corpus("collect", "--documents", "--beads", str(backup), "--min-tokens", "0")
     it.corpus("operational", "--beads", str(backup))
     it.corpus("stats")
-    it.corpus("review", "list", "--json")
+    it.waiting = it.corpus("review", "list", "--json")
+    it.corpus("review", "list")
+    it.corpus("list")
+    for name in it.one_of_each_source().values():
+        it.corpus("show", name)
     it.corpus("audit", "--json")
     out.mkdir()
     it.corpus("export", "--output", str(out / "entries.jsonl"))
     it.corpus("share", "--role", "deacon", "--output", str(out))
     it.corpus("share", "approve", str(out / "deacon.jsonl"), "--reviewer", "ada")
-    make_base(root)
+    base = make_base(root)
+    it.corpus("preview", it.one_of_each_source()["claude-code"], "--tokenizer", str(base))
     plan = settings(
         root,
         corpus_path=str(town / ".corpus"),
@@ -117,6 +143,19 @@ def test_every_store_was_planted_and_every_session_collected(canaries: Canaries)
     assert len(canaries.machine.secrets) == len(set(canaries.machine.secrets)) == 200
     assert len([path for path in entries if '"source":"claude-code"' in path.read_text()]) == 40
     assert list((canaries.town / ".models" / "dm").rglob("README.md"))
+
+
+def test_every_place_that_is_looked_at_has_something_in_it(canaries: Canaries, texts: dict[str, str]) -> None:
+    """Entries, documents, beads, exports, shares, logs, reports, model cards and the quarantine's view."""
+    sources = canaries.one_of_each_source()
+    assert sources.keys() == {"claude-code", "document", "operational"}
+    assert all(name in canaries.said for name in sources.values())
+    for place, least in PLACES.items():
+        sizes = [len(text) for name, text in texts.items() if place in name]
+        assert sum(sizes) >= least, place
+    assert [(one["kind"], one["value"]) for one in json.loads(canaries.waiting)] == [
+        ("assigned-secret", "*" * len("dolphinswim"))
+    ]
 
 
 @pytest.mark.parametrize("reading", READINGS)

@@ -101,6 +101,8 @@ class StandIns:
 
     def _may_hold_given(self, text: str) -> bool:
         given = self._given
+        if len(text) < self._shortest:
+            return False
         if len(given) <= FEW:
             return any(value in text for value in given)
         long = [word for word in text.split() if len(word) >= self._shortest]
@@ -111,6 +113,8 @@ class StandIns:
 
     def _may_hold_hash(self, text: str) -> bool:
         hashes = self._hashes
+        if len(text) < SHORTEST_PREFIX:
+            return False
         if len(hashes) <= FEW:
             return any(start in text for start in hashes)
         return not hashes.keys().isdisjoint(HASH_START.findall(text))

@@ -55,9 +55,11 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "bytes": lambda token: ", ".join(str(byte) for byte in f"token {token}".encode()),
 }
 PROSE = st.lists(
-    st.sampled_from(["the", "queue", "merges", "a harbor", "ok.", "1 of 2", "\n", "\t", "- done", "caf\u00e9", "\U0001f6a2"]),
+    st.sampled_from(
+        ["the", "queue", "a harbor", "ok.", "1 of 2", "\n", "\t", "- done", "caf\u00e9", "\U0001f6a2"]
+    ),
     max_size=30,
-).map(" ".join)  # fmt: skip
+).map(" ".join)
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
