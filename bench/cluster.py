@@ -13,7 +13,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 
 import torch
 import torch.distributed as dist
@@ -32,6 +31,7 @@ from swarm_bench import (
     steps_of,
     tokens_per_second,
 )
+from temporary import temporary_place
 
 ALONE, SHARED = "one process", "torchrun"
 
@@ -61,8 +61,8 @@ def main() -> int:
 
 def _under_torchrun(ranks: int) -> int:
     """Run this file again, by so many ranks; the logs' directory, which torchrun leaves, goes."""
-    with tempfile.TemporaryDirectory() as logs:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--log-dir", logs]
+    with temporary_place("cluster") as logs:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--log-dir", str(logs)]
         return subprocess.call([*command, f"--nproc-per-node={ranks}", __file__, *sys.argv[1:]])
 
 

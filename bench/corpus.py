@@ -12,12 +12,12 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from node0.finetune.corpus.schema import CorpusEntry
 from node0.finetune.corpus.store import CorpusStore
+from temporary import temporary_place
 
 ROLES = ("polecat", "witness", "deacon", "refinery")
 OUTCOMES = ("success", "failure", "unknown")
@@ -94,25 +94,24 @@ def main() -> None:
     """Fill a town, run each command, print its times; then measure a large session."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     megabytes = int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    with tempfile.TemporaryDirectory() as directory:
-        town = Path(directory)
+    with temporary_place("corpus") as town:
         fill(town / ".corpus", count, random.Random(0))
         size = sum(path.stat().st_size for path in (town / ".corpus").glob("*/*.json"))
         print(f"{count} entries, {size / 1e6:.0f} MB")
         commands = {
-            "list": [*TOOL, "list", "--town", directory],
-            "list --json": [*TOOL, "list", "--json", "--town", directory],
-            "stats": [*TOOL, "stats", "--town", directory],
+            "list": [*TOOL, "list", "--town", str(town)],
+            "list --json": [*TOOL, "list", "--json", "--town", str(town)],
+            "stats": [*TOOL, "stats", "--town", str(town)],
             "corpus_hash": [sys.executable, "-c", HASH, str(town / ".corpus")],
-            "validate": [*TOOL, "validate", "--town", directory],
-            "duplicates": [*TOOL, "duplicates", "--town", directory],
+            "validate": [*TOOL, "validate", "--town", str(town)],
+            "duplicates": [*TOOL, "duplicates", "--town", str(town)],
         }
         for name, command in commands.items():
             wall, used = seconds(command, times=1 if name == "duplicates" else 3)
             limit = f", limit {LIMITS[name]:.0f} s" if name in LIMITS and count == 10_000 else ""
             print(f"{name:12s} {wall:6.2f} s wall, {used:6.2f} s processor{limit}")
-    with tempfile.TemporaryDirectory() as scratch:
-        measure_session(Path(scratch), megabytes)
+    with temporary_place("session") as scratch:
+        measure_session(scratch, megabytes)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ this runs no thread before.
 """
 
 import os
+import signal
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,6 +77,17 @@ def spawn(command: Main, arguments: Sequence[str], log: Path) -> int:
     return pid
 
 
+def stand_back(nice: int) -> None:
+    """Let others compute before this process and what it starts; with 19 it has what they leave.
+
+    Where Linux groups processes by session, niceness counts within a session alone, and the session has one
+    of its own.
+    """
+    os.nice(nice)
+    with suppress(FileNotFoundError):
+        Path("/proc/self/autogroup").write_text(str(nice))
+
+
 def call(command: Main, arguments: Sequence[str], log: Path) -> None:
     """Run a command in a process of its own, to its end."""
     code = os.waitstatus_to_exitcode(os.waitpid(spawn(command, arguments, log), 0)[1])
@@ -94,6 +107,7 @@ def ended(pid: int) -> int | None:
 def _become(command: Main, arguments: Sequence[str], log: Path) -> NoReturn:
     """Be the command, with its output in `log`, and end with its code."""
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the bench hears it
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

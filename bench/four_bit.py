@@ -13,7 +13,6 @@ import argparse
 import json
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from child_process import in_child
 from model_sizes import SIZES, arguments
+from temporary import temporary_place
 
 MIB = 1 << 20
 PEER = "peft + bitsandbytes"
@@ -43,10 +43,10 @@ def main() -> int:
     if options["one"]:
         print(json.dumps(_measure(json.loads(options["one"]))))
         return 0
-    with tempfile.TemporaryDirectory(prefix="four-bit-") as place:
-        _write_base(Path(place), options)
+    with temporary_place("four-bit") as place:
+        _write_base(place, options)
         found = {
-            kind: in_child(__file__, {**options, "kind": kind, "place": place}, seconds=1800)
+            kind: in_child(__file__, {**options, "kind": kind, "place": str(place)}, seconds=1800)
             for kind in KINDS
         }
     print(f"{options['size']}, {options['steps']} steps of {options['tokens']} tokens, {options['device']}")

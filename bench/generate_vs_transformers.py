@@ -16,13 +16,13 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from model_sizes import SIZES, write_model
+from temporary import temporary_place
 
 SIDES = ("transformers float32", "ours float32", "transformers bfloat16", "ours bfloat16", "ours auto")
 HANDED_ON = ("tokens", "threads", "device")
@@ -47,14 +47,14 @@ def main() -> int:
     if options.side:
         print(json.dumps([_measure(options, streams) for streams in options.streams]))
         return 0
-    with tempfile.TemporaryDirectory() as directory:
+    with temporary_place("generate") as directory:
         write_model(
             options.size,
-            directory,
+            str(directory),
             dtype="float32" if options.device == "cpu" else "bfloat16",
             device=options.device,
         )
-        speeds = _all_sides(Path(directory), options)
+        speeds = _all_sides(directory, options)
     for streams, found in zip(options.streams, zip(*speeds.values(), strict=True), strict=True):
         _report(
             {side: statistics.median(all_) for side, all_ in zip(speeds, found, strict=True)},

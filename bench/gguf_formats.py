@@ -13,7 +13,6 @@ import io
 import json
 import math
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from node0.finetune.data.rows import Row, RowMaker
 from node0.finetune.export.export import Options, export
 from node0.finetune.export.parts import ModelParts
 from node0.finetune.inference.source import find_model
+from temporary import temporary_place
 from town.generator.build import TownPlan, build_town
 
 ROOT = Path(__file__).parents[1]
@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument("model", nargs="?", default=str(ROOT / "examples" / "base"))
     parser.add_argument("--role", default="witness")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        _measure(options.model, options.role, Path(folder))
+    with temporary_place("gguf") as folder:
+        _measure(options.model, options.role, folder)
     return 0
 
 

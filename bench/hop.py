@@ -13,7 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from functools import partial
@@ -26,6 +25,7 @@ from node0.server.host.links import PUSH, Links
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.transport.frames import Frame, encode
 from node0.swarm.transport.stream import Stream
+from temporary import temporary_place
 
 RAW = "node0.bench-raw/1"
 TRIPS = 2000
@@ -125,9 +125,9 @@ def main() -> int:
         answer(Path(sys.argv[2]), sys.argv[3:])
         return 0
     count = int(sys.argv[1]) if len(sys.argv) > 1 else TRIPS
-    with tempfile.TemporaryDirectory(prefix="n-") as root:
-        timer = Timer(Path(root) / "a")
-        command = [sys.executable, __file__, "answer", str(Path(root) / "b"), *timer.peer.addresses]
+    with temporary_place("hop") as root:
+        timer = Timer(root / "a")
+        command = [sys.executable, __file__, "answer", str(root / "b"), *timer.peer.addresses]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout is not None
             remote = other.stdout.readline().strip()

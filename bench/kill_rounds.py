@@ -13,10 +13,8 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +27,7 @@ import forked
 from forked import ADAPTER, STAGES, TRAINER
 from node0 import run_finetune
 from node0.swarm.transport.sockets import socket_directory
+from temporary import temporary_place
 
 STEPS = 14
 BLOWS = 2
@@ -179,9 +178,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="begin no round after so many")
     options = parser.parse_args()
     until, fell, made = time.monotonic() + 60 * options.minutes, 0, 0
-    # Not a TemporaryDirectory: a process that is forked here would remove it at its end.
-    root = Path(tempfile.mkdtemp(prefix="n0-", dir="/tmp"))
-    try:
+    with temporary_place("kills") as root:
         undisturbed = prepare(root)
         for number in range(options.rounds):
             if time.monotonic() > until:
@@ -194,8 +191,6 @@ def main() -> None:
             said = "; ".join(wrong) or "as undisturbed"
             print(f"round {number}: {', '.join(map(str, blows))}: {time.monotonic() - started:.0f} s, {said}")
             sys.stdout.flush()
-    finally:
-        shutil.rmtree(root)
     print(f"{made - fell} of {made} rounds ended as undisturbed")
     sys.exit(1 if fell or not made else 0)
 

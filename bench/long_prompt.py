@@ -15,7 +15,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from node0.finetune.data.tokenizer import load_tokenizer
 from node0.models.base_model import export_base
 from node0.models.factory import build_stages
 from node0.models.llama.arguments import LlamaArguments
+from temporary import temporary_place
 from town.generator.long_request import long_request, turn
 
 DEMO = Path(__file__).parents[1] / "examples" / "base"
@@ -63,8 +63,8 @@ def main() -> int:
     request = long_request(
         lambda text: len(tokenizer(text, verbose=False)["input_ids"]), tokens=options.tokens
     )
-    with tempfile.TemporaryDirectory() as folder:
-        base = _base(Path(folder), layers=options.layers, context=2 * options.tokens + 8192)
+    with temporary_place("long-prompt") as folder:
+        base = _base(folder, layers=options.layers, context=2 * options.tokens + 8192)
         with _serving(base, threads=options.threads) as url:
             first, *again = (_ask(url, turn(request, number)) for number in range(1 + AGAIN))
     _report(first, again)

@@ -12,13 +12,13 @@ import random
 import re
 import sqlite3
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from node0.finetune.rag.indexer import BEADS, RAGIndexer, Source
 from node0.finetune.rag.retriever import By, RAGRetriever
+from temporary import temporary_place
 
 RECORDS, ASKED, DEPTH = 12_000, 250, 10
 WAYS: dict[str, By] = {"words": "words", "meaning": "meaning", "fused": "both"}
@@ -134,9 +134,9 @@ class Question(NamedTuple):
 def main() -> None:
     """Index, ask, and print."""
     records, questions = _made(random.Random(20261126))
-    with tempfile.TemporaryDirectory() as place:
-        _index(place, records)
-        retriever = RAGRetriever(place)
+    with temporary_place("rag") as place:
+        _index(str(place), records)
+        retriever = RAGRetriever(str(place))
         print(f"ranked by {retriever.how}")
         for title, asked in _by_kind(questions):
             _compare(title, asked, retriever)

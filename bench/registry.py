@@ -7,23 +7,22 @@ Prints the median of both, their ratio, and what a version costs.
 import contextlib
 import io
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 from node0.commands.model.model_options import main as model
 from node0.finetune.manifest import Artefact
 from node0.finetune.registry.schema import ModelRegistryEntry
 from node0.finetune.registry.store import ModelRegistry
 from node0.town import Town
+from temporary import temporary_place
 
 VERSIONS, FILES, ROUNDS = 1000, 6, 7
 
 
 def main() -> None:
     """Fill a registry and list it."""
-    with tempfile.TemporaryDirectory() as place:
-        empty, full = (Town(Path(place) / name) for name in ("empty", "full"))
+    with temporary_place("registry") as place:
+        empty, full = (Town(place / name) for name in ("empty", "full"))
         for town in (empty, full):
             town.root.mkdir()
         registry = ModelRegistry(full)

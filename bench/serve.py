@@ -15,7 +15,6 @@ import asyncio
 import os
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from node0.models.llama.arguments import LlamaArguments
 from node0.pipeline.batch_runner import BatchRunner
 from node0.pipeline.protocol import SamplingParams
 from serve_peers import GGUF, MODEL, running, servers
+from temporary import temporary_place
 
 T = TypeVar("T")
 DEMO = Path(__file__).parents[1] / "examples" / "base"
@@ -132,10 +132,10 @@ async def _all(options: argparse.Namespace) -> None:
 
 async def beside(dtype: str, threads: int) -> None:
     """The same streams at every server that is here, in turn, and how ours compares."""
-    with tempfile.TemporaryDirectory() as folder:
-        export_base(build_stages(FRESH, 1, seed=1), Path(folder) / MODEL, DEMO)
-        found = servers(Path(folder) / MODEL, dtype, threads)
-        with running(found, threads, Path(folder)) as engines:
+    with temporary_place("serve") as folder:
+        export_base(build_stages(FRESH, 1, seed=1), folder / MODEL, DEMO)
+        found = servers(folder / MODEL, dtype, threads)
+        with running(found, threads, folder) as engines:
             benches = {name: Bench(engine, MODEL, FRESH.vocab_size) for name, engine in engines.items()}
             rates = await _in_turn(benches)
             for engine in engines.values():

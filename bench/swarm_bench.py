@@ -8,7 +8,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -41,6 +40,7 @@ from node0.swarm.run.run_file import key_file, write_run
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 from node0.swarm.transport.codec import Codec
 from node0.swarm.transport.sockets import socket_directory
+from temporary import temporary_place
 
 MEDIUM = LlamaArguments(
     hidden_dim=512,
@@ -166,8 +166,8 @@ def swarm(  # a bench says everything
     announced: Announced | None = None,
 ) -> Iterator[SwarmPipeline]:
     """Stages of the model as processes of `node0 server`, and a trainer here."""
-    with tempfile.TemporaryDirectory(prefix="node0-bench-") as folder:
-        directory = Path(folder) / "run"
+    with temporary_place("swarm") as folder:
+        directory = folder / "run"
         run = _make_run(directory, num_stages, wire=wire, announced=announced)
         members = [member for member in run.members if member.name != TRAINER]
         with (directory / "stages.log").open("wb") as log:

@@ -20,7 +20,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -52,6 +51,7 @@ from swarm_bench import (
     stage_threads,
     swarm,
 )
+from temporary import temporary_place
 
 STAGES = ("head", "tail")
 TRIES = 3
@@ -98,8 +98,8 @@ def main() -> int:
     names = [*WAYS, "ours"]
     speeds: dict[str, list[float]] = {name: [] for name in names}
     with (
-        tempfile.TemporaryDirectory(prefix="node0-star-") as folder,
-        _star(Path(folder), options) as star,
+        temporary_place("star") as folder,
+        _star(folder, options) as star,
         swarm(MEDIUM, len(STAGES), dtype=best_dtype(), threads=stage_threads(len(STAGES))) as ours,
     ):
         for number in range(options.rounds + 1):

@@ -21,13 +21,13 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model_sizes import SIZES, write_model
+from temporary import temporary_place
 
 SIDES = {
     "trl": "TRL, its defaults",
@@ -93,12 +93,12 @@ def main() -> int:
     if options.prepared:
         prepare(options.prepared, options)
         return 0
-    with tempfile.TemporaryDirectory() as directory:
-        _child("prepare", Path(directory), options)
+    with temporary_place("train") as directory:
+        _child("prepare", directory, options)
         found: dict[str, list[Figures]] = {side: [] for side in options.sides}
         for number in range(options.rounds):
             for side in options.sides if number % 2 == 0 else reversed(options.sides):
-                found[side].append(Figures(**_child(side, Path(directory), options)))
+                found[side].append(Figures(**_child(side, directory, options)))
     _report(found, options)
     return 0
 

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A peer on no allow-list that floods whom it is told to, and peers beside a run that it may flood too."""
+
+import asyncio
+import json
+import os
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from hivemind.dht.routing import DHTID
+from hivemind.p2p import PeerID
+from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonError
+from hivemind.utils.multiaddr import Multiaddr
+from integration.swarm.processes import daemons
+
+from node0.errors import SwarmTimeout
+from node0.server.host.stage_host import CONTROL
+from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import members_key
+from node0.swarm.records.own_keys import run_validators
+from node0.swarm.run.run_file import read_run
+from node0.swarm.transport.stream import Stream
+
+AT_MEMBERS, BESIDE = "members", "beside"
+"Whom a flood is for: the run's members, or peers that have no part in it."
+
+VALUE = 1 << 18
+"Bytes of a record."
+
+CALLS = (3, 12)
+"Records of a call: as many as members take, and as many as a call may bring where nobody bounds it."
+
+TRIES = 20
+"Of a stream, until it is open."
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """How much comes in one flood."""
+
+    megabytes: float
+    connects: int
+    streams: int
+
+
+@dataclass(slots=True)
+class Target:
+    """A member, as a stranger knows it."""
+
+    peer_id: PeerID
+    address: Multiaddr
+    full: str
+    streams: list[Stream] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of a flood."""
+
+    calls: int
+    "Answered calls to store records; a call that is refused has no answer."
+
+    connects: int
+    streams: int
+    sent: int
+    "Bytes that the stranger's daemon wrote, until each call was refused."
+
+
+class Stranger:
+    """A peer that no run knows. It floods from its own loop."""
+
+    def __init__(self, directory: Path, run_id: str, addresses: Mapping[str, Sequence[str]]) -> None:
+        self.peer, self._sockets = Peer(PeerSettings(directory)), directory
+        self.run_id = run_id
+        self._known = {whom: [_target(full) for full in there] for whom, there in addresses.items()}
+        self.targets: Sequence[Target] = ()
+
+    async def flood(self, whom: str, flood: Flood) -> Done:
+        """Do it all at once, until all of it was tried."""
+        self.targets = self._known[whom]
+        before = self._written()
+        calls = round(flood.megabytes * (1 << 20) / (VALUE * statistics.mean(CALLS)))
+        done = await asyncio.gather(
+            self._store(calls), self._connect(flood.connects), self._open(flood.streams)
+        )
+        for target in self.targets:
+            for stream in target.streams:
+                stream.close()
+            target.streams.clear()
+        return Done(*done, sent=self._written() - before)
+
+    async def _store(self, calls: int) -> int:
+        lane = asyncio.Semaphore(2 * len(self.targets))
+
+        async def store(number: int) -> bool:
+            async with lane:
+                target = self.targets[number % len(self.targets)]
+                await self._reach(target)
+                return await self._call(target, number) is not None
+
+        return sum(await asyncio.gather(*map(store, range(calls))))
+
+    async def _call(self, target: Target, number: int) -> object:
+        """Ask a member to keep records: some of keys that the run has, most of others."""
+        size = CALLS[number // len(self.targets) % len(CALLS)]
+        own = [DHTID.generate(source=members_key(self.run_id))]
+        keys = own + [DHTID.generate(source=f"{number} {each}") for each in range(size - 1)]
+        values = [os.urandom(VALUE) for _ in keys]
+        subkeys = [f"{number} {each}" if each % 2 else None for each in range(size)]
+        protocol = self.peer._dht.node.protocol
+        return await protocol.call_store(target.peer_id, keys, values, time.time() + 86400, subkeys=subkeys)
+
+    async def _connect(self, times: int) -> int:
+        done = 0
+        for number in range(times):
+            target = self.targets[number % len(self.targets)]
+            with suppress(ControlFailure, P2PDaemonError, OSError):
+                await self.peer._p2p._client.disconnect(target.peer_id)
+            done += await self._reach(target)
+        return done
+
+    async def _open(self, streams: int) -> int:
+        done = 0
+        for number in range(streams):
+            target = self.targets[number % len(self.targets)]
+            done += await self._open_one(target)
+        return done
+
+    async def _open_one(self, target: Target) -> bool:
+        """Open a stream; the member may hang up in the middle of it, so it is tried again."""
+        for _ in range(TRIES):
+            with suppress(SwarmTimeout):
+                whom = target.peer_id.to_base58()
+                target.streams.append(await self.peer.open(whom, CONTROL, [target.full]))
+                return True
+        return False
+
+    async def _reach(self, target: Target) -> bool:
+        try:
+            await self.peer._p2p._client.connect(target.peer_id, [target.address])
+        except (ControlFailure, P2PDaemonError, OSError, asyncio.IncompleteReadError):
+            return False
+        return True
+
+    def _written(self) -> int:
+        """Bytes that the daemon has written to anybody so far."""
+        files = [Path(f"/proc/{daemon}/io") for daemon in daemons(self._sockets)]
+        lines = [line.split() for file in files for line in file.read_text().splitlines()]
+        return sum(int(number) for name, number in lines if name == "wchar:")
+
+
+def be_stranger(root: Path, asked: int, answers: int) -> int:
+    """Flood what is asked for, and hold the peers beside the run that are flooded too."""
+    run = read_run(root / "swarm")
+    members = [str(member.full_addresses[0]) for member in run.members]
+    nobody = PeerSettings(root / "x", allowed=frozenset())
+    beside = [
+        Peer(replace(nobody, socket_dir=root / f"b{number}"), validators=run_validators(run.run_id))
+        for number in range(len(members))
+    ]
+    addresses = {AT_MEMBERS: members, BESIDE: [peer.addresses[0] for peer in beside]}
+    stranger = Stranger(root / "x", run.run_id, addresses)
+    with os.fdopen(asked) as ask, os.fdopen(answers, "w") as tell:
+        tell.write("ready\n")
+        tell.flush()
+        for line in ask:
+            whom, *sizes = json.loads(line)
+            done = stranger.peer.run(stranger.flood(whom, Flood(*sizes)), timeout=None)
+            tell.write(json.dumps(asdict(done)) + "\n")
+            tell.flush()
+    for peer in (stranger.peer, *beside):
+        peer.close()
+    return 0
+
+
+def _target(full: str) -> Target:
+    address, _, name = full.partition("/p2p/")
+    return Target(PeerID.from_base58(name), Multiaddr(address), full)
