@@ -161,7 +161,7 @@ def measure(found: Scene, ask: Ask, flood: Flood, *, turns: int, quiet: float) -
         pace, came = ask(found, whom, flood)
         paces[whom].append(pace)
         done += [came] if whom == AT_MEMBERS else []
-    print(_arrived(done, paces[AT_MEMBERS], turns * flood.megabytes))
+    print(_arrived(done, paces[AT_MEMBERS]))
     after = found.look()
     for member in MEMBERS:
         most, end = found.most[member] - before[member], after[member] - before[member]
@@ -191,20 +191,24 @@ def flooding(root: Path, nice: int) -> Iterator[Ask]:
             return pace, Done(**json.loads(heard.readline()))
 
         try:
-            heard.readline()
+            if not heard.readline():
+                raise SystemExit(
+                    "the stranger did not start; where the machine has other work it needs --nice 0"
+                )
             yield flooded
         except BaseException:
             os.kill(process, signal.SIGTERM)
+            print((root / "s.log").read_text(errors="replace")[-3000:], file=sys.stderr)
             raise
     os.waitpid(process, 0)
 
 
-def _arrived(done: Sequence[Done], paces: Sequence[Pace], megabytes: float) -> str:
+def _arrived(done: Sequence[Done], paces: Sequence[Pace]) -> str:
     """What reached the members while they trained."""
     calls, connects, streams, sent = (sum(each) for each in zip(*map(astuple, done), strict=True))
     seconds, steps = sum(pace.seconds for pace in paces), sum(pace.steps for pace in paces)
     return (
-        f"a stranger: {megabytes:.0f} MB of records, {sent / 1e6:.0f} MB sent until they were refused, "
+        f"a stranger: {sent / 1e6:.0f} MB of records, "
         f"{connects} connects, {streams} streams, {calls} calls answered\n"
         f"in {seconds:.0f} s of flood, in which the run made {steps} steps"
     )

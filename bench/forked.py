@@ -89,8 +89,14 @@ def stand_back(nice: int) -> None:
 
 
 def call(command: Main, arguments: Sequence[str], log: Path) -> None:
-    """Run a command in a process of its own, to its end."""
-    code = os.waitstatus_to_exitcode(os.waitpid(spawn(command, arguments, log), 0)[1])
+    """Run a command in a process of its own, to its end; it ends too where this one is told to."""
+    pid = spawn(command, arguments, log)
+    try:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     if code:
         raise SystemExit(f"{' '.join(arguments)} ended with code {code}: {log.read_text()[-2000:]}")
 

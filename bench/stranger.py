@@ -2,13 +2,13 @@
 """A peer on no allow-list that floods whom it is told to, and peers beside a run that it may flood too."""
 
 import asyncio
+import itertools
 import json
 import os
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hivemind.dht.routing import DHTID
@@ -17,12 +17,14 @@ from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, P2PDaemonErro
 from hivemind.utils.multiaddr import Multiaddr
 from integration.swarm.processes import daemons
 
+from forked import TRAINER
 from node0.errors import SwarmTimeout
 from node0.server.host.stage_host import CONTROL
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.records.members import members_key
 from node0.swarm.records.own_keys import run_validators
 from node0.swarm.run.run_file import read_run
+from node0.swarm.transport import daemon
 from node0.swarm.transport.stream import Stream
 
 AT_MEMBERS, BESIDE = "members", "beside"
@@ -31,8 +33,11 @@ AT_MEMBERS, BESIDE = "members", "beside"
 VALUE = 1 << 18
 "Bytes of a record."
 
-CALLS = (3, 12)
-"Records of a call: as many as members take, and as many as a call may bring where nobody bounds it."
+RECORDS, TOO_MANY = 3, 12
+"Records of a call: as many as a member's daemon hands on, and more than it reads."
+
+EVERY = 8
+"Of so many calls one is too long."
 
 TRIES = 20
 "Of a stream, until it is open."
@@ -54,6 +59,9 @@ class Target:
     peer_id: PeerID
     address: Multiaddr
     full: str
+    is_stage: bool
+    "A trainer serves no streams."
+
     streams: list[Stream] = field(default_factory=list)
 
 
@@ -67,25 +75,24 @@ class Done:
     connects: int
     streams: int
     sent: int
-    "Bytes that the stranger's daemon wrote, until each call was refused."
+    "Bytes that the stranger's daemon wrote."
 
 
 class Stranger:
     """A peer that no run knows. It floods from its own loop."""
 
-    def __init__(self, directory: Path, run_id: str, addresses: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, directory: Path, run_id: str, known: Mapping[str, Sequence[Target]]) -> None:
         self.peer, self._sockets = Peer(PeerSettings(directory)), directory
         self.run_id = run_id
-        self._known = {whom: [_target(full) for full in there] for whom, there in addresses.items()}
+        self._known = known
         self.targets: Sequence[Target] = ()
 
     async def flood(self, whom: str, flood: Flood) -> Done:
         """Do it all at once, until all of it was tried."""
         self.targets = self._known[whom]
         before = self._written()
-        calls = round(flood.megabytes * (1 << 20) / (VALUE * statistics.mean(CALLS)))
         done = await asyncio.gather(
-            self._store(calls), self._connect(flood.connects), self._open(flood.streams)
+            self._store(flood.megabytes * 1e6), self._connect(flood.connects), self._open(flood.streams)
         )
         for target in self.targets:
             for stream in target.streams:
@@ -93,20 +100,24 @@ class Stranger:
             target.streams.clear()
         return Done(*done, sent=self._written() - before)
 
-    async def _store(self, calls: int) -> int:
-        lane = asyncio.Semaphore(2 * len(self.targets))
+    async def _store(self, nbytes: float) -> int:
+        """Make calls until so many bytes have left; how many had an answer."""
+        until, numbers = self._written() + nbytes, itertools.count()
 
-        async def store(number: int) -> bool:
-            async with lane:
+        async def lane() -> int:
+            answered = 0
+            while self._written() < until:
+                number = next(numbers)
                 target = self.targets[number % len(self.targets)]
                 await self._reach(target)
-                return await self._call(target, number) is not None
+                answered += await self._call(target, number) is not None
+            return answered
 
-        return sum(await asyncio.gather(*map(store, range(calls))))
+        return sum(await asyncio.gather(*(lane() for _ in range(2 * len(self.targets)))))
 
     async def _call(self, target: Target, number: int) -> object:
         """Ask a member to keep records: some of keys that the run has, most of others."""
-        size = CALLS[number // len(self.targets) % len(CALLS)]
+        size = TOO_MANY if number % EVERY == 0 else RECORDS
         own = [DHTID.generate(source=members_key(self.run_id))]
         keys = own + [DHTID.generate(source=f"{number} {each}") for each in range(size - 1)]
         values = [os.urandom(VALUE) for _ in keys]
@@ -124,9 +135,9 @@ class Stranger:
         return done
 
     async def _open(self, streams: int) -> int:
-        done = 0
+        stages, done = [target for target in self.targets if target.is_stage], 0
         for number in range(streams):
-            target = self.targets[number % len(self.targets)]
+            target = stages[number % len(stages)]
             done += await self._open_one(target)
         return done
 
@@ -148,7 +159,7 @@ class Stranger:
 
     def _written(self) -> int:
         """Bytes that the daemon has written to anybody so far."""
-        files = [Path(f"/proc/{daemon}/io") for daemon in daemons(self._sockets)]
+        files = [Path(f"/proc/{pid}/io") for pid in daemons(self._sockets)]
         lines = [line.split() for file in files for line in file.read_text().splitlines()]
         return sum(int(number) for name, number in lines if name == "wchar:")
 
@@ -156,14 +167,16 @@ class Stranger:
 def be_stranger(root: Path, asked: int, answers: int) -> int:
     """Flood what is asked for, and hold the peers beside the run that are flooded too."""
     run = read_run(root / "swarm")
+    are_stages = [member.name != TRAINER for member in run.members]
     members = [str(member.full_addresses[0]) for member in run.members]
-    nobody = PeerSettings(root / "x", allowed=frozenset())
-    beside = [
-        Peer(replace(nobody, socket_dir=root / f"b{number}"), validators=run_validators(run.run_id))
-        for number in range(len(members))
-    ]
-    addresses = {AT_MEMBERS: members, BESIDE: [peer.addresses[0] for peer in beside]}
-    stranger = Stranger(root / "x", run.run_id, addresses)
+    beside = [_beside(root / f"b{number}", run.run_id, each) for number, each in enumerate(are_stages)]
+    others = [peer.addresses[0] for peer in beside]
+    known = {
+        AT_MEMBERS: list(map(_target, members, are_stages)),
+        BESIDE: list(map(_target, others, are_stages)),
+    }
+    daemon.LARGEST_CALL = 1 << 30  # of the stranger's own: what is too long is the members' to refuse
+    stranger = Stranger(root / "x", run.run_id, known)
     with os.fdopen(asked) as ask, os.fdopen(answers, "w") as tell:
         tell.write("ready\n")
         tell.flush()
@@ -177,6 +190,18 @@ def be_stranger(root: Path, asked: int, answers: int) -> int:
     return 0
 
 
-def _target(full: str) -> Target:
+def _target(full: str, is_stage: bool) -> Target:
     address, _, name = full.partition("/p2p/")
-    return Target(PeerID.from_base58(name), Multiaddr(address), full)
+    return Target(PeerID.from_base58(name), Multiaddr(address), full, is_stage)
+
+
+def _beside(socket_dir: Path, run_id: str, is_stage: bool) -> Peer:
+    """A peer that has no part in the run, and refuses strangers as its members do."""
+    peer = Peer(PeerSettings(socket_dir, allowed=frozenset()), validators=run_validators(run_id))
+    if is_stage:
+        peer.serve(CONTROL, _never)
+    return peer
+
+
+async def _never(stream: Stream) -> None:
+    raise AssertionError(f"{stream.remote} was let in")

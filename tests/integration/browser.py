@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from node0.usage.scratch import scratch_directory
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WHY_NOT = "no chromium, chromium-browser or google-chrome on PATH"
 SECONDS = 120
@@ -105,6 +107,16 @@ class Tab:
 
 
 @contextmanager
+def environment() -> Iterator[dict[str, str]]:
+    """Variables under which what a browser leaves in the temporary directory is gone with the block.
+
+    Its sockets are there, so that the path must be short.
+    """
+    with scratch_directory("n0-browser-") as temporary:
+        yield {**os.environ, "TMPDIR": str(temporary)}
+
+
+@contextmanager
 def browsing(profile: Path, flags: Sequence[str] = FLAGS) -> Iterator[Tab]:
     """A browser with a profile of its own; it is ended at the end."""
     to_read, to_browser = os.pipe()
@@ -116,20 +128,22 @@ def browsing(profile: Path, flags: Sequence[str] = FLAGS) -> Iterator[Tab]:
         for number, fd in zip((3, 4), ours, strict=True):
             os.dup2(fd, number)
 
-    process = subprocess.Popen(
-        [str(BROWSER), *flags, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
-        preexec_fn=give_pipes,
-        close_fds=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(to_read)
-    os.close(to_write)
-    try:
-        yield Tab(from_browser, to_browser)
-    finally:
-        os.close(to_browser)
-        os.close(from_browser)
-        process.terminate()
-        process.wait(60)
+    with environment() as variables:
+        process = subprocess.Popen(
+            [str(BROWSER), *flags, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
+            env=variables,
+            preexec_fn=give_pipes,
+            close_fds=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_read)
+        os.close(to_write)
+        try:
+            yield Tab(from_browser, to_browser)
+        finally:
+            os.close(to_browser)
+            os.close(from_browser)
+            process.terminate()
+            process.wait(60)

@@ -2,13 +2,13 @@
 """The page of an evaluation as a browser shows it, at two widths."""
 
 import json
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from eval_fakes import Guesser, words
+from integration.browser import BROWSER, FLAGS, SECONDS, WHY_NOT, environment
 from replayed_sessions import Ruled, session
 
 from node0.finetune.eval.replay import commonest_answer, replay_tasks
@@ -20,7 +20,6 @@ from node0.finetune.eval.running.null_outcomes import null_outcomes
 
 pytestmark = pytest.mark.integration
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TASKS = [*words(count=12), *words("a_category_with_a_rather_long_name", count=8)]
 TRYING = Trying(epochs=3)
 PROBE = """
@@ -74,7 +73,7 @@ def _report(model: Guesser) -> Report:
     return build_report(TRYING.plan("words", TASKS, model), TASKS, results, nulls=nulls, bars=Bars(0.8, 0.6))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+@pytest.mark.skipif(BROWSER is None, reason=WHY_NOT)
 @pytest.mark.parametrize(("width", "columns"), [(1280, 3), (600, 1)])
 def test_the_page_fits_its_window_and_opens_what_it_hides(width: int, columns: int, tmp_path: Path) -> None:
     old = _report(Guesser(chance=lambda category: 0.9, name="deacon:1"))
@@ -97,7 +96,7 @@ def test_the_page_fits_its_window_and_opens_what_it_hides(width: int, columns: i
     assert found["columns"] == columns
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+@pytest.mark.skipif(BROWSER is None, reason=WHY_NOT)
 @pytest.mark.parametrize("width", [1280, 600])
 def test_a_page_of_replayed_sessions_fits_too(width: int, tmp_path: Path) -> None:
     tasks = replay_tasks([session(f"gt-{number}") for number in range(6)])
@@ -118,22 +117,16 @@ def test_a_page_of_replayed_sessions_fits_too(width: int, tmp_path: Path) -> Non
 
 
 def _shown(place: Path, width: int) -> dict[str, object]:
-    done = subprocess.run(
-        [
-            str(BROWSER),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            f"--user-data-dir={place / 'browser'}",
-            f"--window-size={width},900",
-            "--dump-dom",
-            (place / "page.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    profile, window = f"--user-data-dir={place / 'browser'}", f"--window-size={width},900"
+    page = (place / "page.html").as_uri()
+    with environment() as variables:
+        done = subprocess.run(
+            [str(BROWSER), *FLAGS, profile, window, "--dump-dom", page],
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
     read: dict[str, object] = json.loads(_Found(done.stdout).text)
     return read
