@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -86,10 +86,17 @@ def test_a_file_that_is_no_entry_hangs_no_reader_of_the_corpus_and_hides_no_entr
         bad.rmdir() if bad.is_dir() else bad.unlink()
 
     is_file = name not in {"a pipe", "a device", "a link to itself", "a directory"}
-    for reader in READERS.keys() - {"validate"}:
+    for reader in READERS.keys() - {"validate", "train"}:
         assert found[reader][:2] == undisturbed[reader][:2], (reader, found[reader])
+    assert found["validate"][0] == int(is_file), found["validate"]
+    assert _figures(found["train"]) == _figures(undisturbed["train"]) != []
     assert f"{BAD}.json" in str(found["train"][2]) or not is_file
-    assert found["validate"][0] == int(is_file)
+
+
+def _figures(told: Sequence[object]) -> list[str]:
+    """Lines of a plan about entries and their tokens; others tell of the machine's room."""
+    assert told[0] == 0, told
+    return [line for line in str(told[1]).splitlines() if "entries" in line or "tokens" in line]
 
 
 def _told(town: Path, told: Path) -> dict[str, list[object]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 from sqlalchemy.engine import URL
 
+from node0.documents.json_document import value_of
 from node0.errors import ConfigError, NotFound, StoreUnavailable
 from node0.files import locked, private_directory, whole_file, write_atomically
 from node0.store.dolt_store import DRIVER, answers
@@ -174,7 +175,7 @@ class OwnDolt:
 
     def _known(self) -> Running | None:
         try:
-            found = json.loads((self.directory / "server.json").read_text(encoding="utf-8"))
+            found = value_of((self.directory / "server.json").read_text(encoding="utf-8"))
             return Running(**found) if isinstance(found, dict) else None
         except (OSError, ValueError, TypeError):
             return None

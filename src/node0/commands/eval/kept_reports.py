@@ -9,6 +9,7 @@ from typing import Any
 
 from node0.commands.measure.keep_measured import registered_as
 from node0.commands.model.open_registry import open_registry
+from node0.documents.json_document import value_of
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import make_directory, write_atomically
 from node0.finetune.deploy.gate import GateSettings
@@ -108,7 +109,7 @@ def _of_version(name: str, town: Path | None, suite_digest: str | None) -> Path:
 
 def _parse(file: Path) -> Report:
     try:
-        found: Report = json.loads(file.read_text("utf-8"))
+        found: Report = value_of(file.read_text("utf-8"))
     except (OSError, ValueError):
         raise BadCheckpoint(f"{file} is no report; make it again with node0 eval run") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:

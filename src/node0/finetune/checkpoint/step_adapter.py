@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adapter of one step of a run that may still be training, as PEFT reads it."""
 
-import json
 from pathlib import Path
 
 from torch import Tensor
 
+from node0.documents.json_document import value_of
 from node0.errors import BadCheckpoint, ConfigError, NotFound
 from node0.files import copy_file, make_directory
 from node0.finetune.checkpoint.peft import write_peft
@@ -73,7 +73,7 @@ def _weights(run: RunDirectory, step: int) -> dict[str, Tensor]:
 def _base_digest(run: RunDirectory, step: int) -> str | None:
     """The digest of the base that the run is of, as its trainer remembers it."""
     try:
-        remembered = json.loads((run.state(step) / TRAINER).read_text(encoding="utf-8"))
+        remembered = value_of((run.state(step) / TRAINER).read_text(encoding="utf-8"))
         return str(remembered["fingerprint"]["base_digest"])
     except FileNotFoundError:
         raise _gone(step) from None

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from node0.documents.json_document import value_of
 from node0.errors import BadCorpus, NotFound
 from node0.files import private_directory, write_atomically
 from node0.finetune.corpus.retract_list import RetractList
@@ -300,7 +301,7 @@ def read_header(path: Path) -> EntryHeader:
         with path.open(encoding="utf-8") as file:
             line = file.readline().rstrip().removesuffix(",")
             size = path.stat().st_size
-        return EntryHeader.model_validate({**json.loads(line + "}"), "bytes": size})
+        return EntryHeader.model_validate({**value_of(line + "}"), "bytes": size})
     except (ValueError, OSError):
         return _slow_header(path)
 

@@ -7,7 +7,6 @@ they are put before the texts. Nothing is fetched, no code of it runs, only safe
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer
 
+from node0.documents.json_document import value_of
 from node0.errors import ConfigError, NotFound
 from node0.files import sha256_of
 from node0.finetune.rag.latent import Matrix
@@ -102,7 +102,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = value_of(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ConfigError(f"{path} is not JSON ({error}): repair it, or name another model") from None
+        raise ConfigError(f"{path} cannot be read ({error}): repair it, or name another model") from None
     return content if isinstance(content, dict) else {}

@@ -74,7 +74,7 @@ def test_a_directory_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path
         SentenceEmbedder(make_embedder(tmp_path / "odd", pooling="weightedmean_tokens"))
     model = make_embedder(tmp_path / "torn")
     (model / "sentence_bert_config.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"sentence_bert_config\.json is not JSON"):
+    with pytest.raises(ConfigError, match=r"sentence_bert_config\.json cannot be read \(it is not JSON"):
         SentenceEmbedder(model)
 
 

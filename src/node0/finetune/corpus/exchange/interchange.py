@@ -20,6 +20,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any
 
+from node0.documents.json_document import value_of
 from node0.finetune.corpus.exchange.interchange_turns import (
     Format,
     Turn,
@@ -242,7 +243,7 @@ def _trained(turns: Sequence[Turn]) -> list[bool]:
 
 
 def _list(value: Any) -> list[Any]:
-    loaded = json.loads(value) if isinstance(value, str) and value.strip() else value
+    loaded = value_of(value) if isinstance(value, str) and value.strip() else value
     return list(loaded or [])
 
 

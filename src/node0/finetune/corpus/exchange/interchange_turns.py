@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
+from node0.documents.json_document import value_of
+
 Turn = dict[str, Any]
 Block = dict[str, Any]
 
@@ -110,7 +112,7 @@ def from_sharegpt(items: Iterable[Turn]) -> list[Turn]:
         if role is None:
             raise ValueError(f"a turn is from {item['from']!r}")
         if role == "call":
-            loaded = json.loads(value)
+            loaded = value_of(value)
             calls = []
             for function in loaded if isinstance(loaded, list) else [loaded]:
                 made += 1
@@ -173,7 +175,7 @@ def _answer_blocks(turn: Turn) -> str | list[Block]:
 
 
 def _arguments(value: Any) -> dict[str, Any]:
-    loaded = json.loads(value or "{}") if isinstance(value, str) else value or {}
+    loaded = value_of(value or "{}") if isinstance(value, str) else value or {}
     if not isinstance(loaded, dict):
         raise ValueError("the arguments of a call are no JSON object")
     return loaded

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gather the names that identify a town and its operator, from its files and this machine."""
 
-import json
 import pwd
 import re
 import socket
@@ -10,6 +9,7 @@ from os import getuid
 from pathlib import Path
 from typing import Any
 
+from node0.documents.json_document import value_of
 from node0.finetune.corpus.exchange.identifiers import ROLES, Identifiers
 from node0.finetune.corpus.known.persons import overseer_names
 from node0.finetune.corpus.store import EntryHeader
@@ -106,7 +106,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _loads(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = value_of(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -4,13 +4,13 @@
 The length is that of Brown et al., 2020 (https://arxiv.org/abs/2005.14165, appendix C).
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node0.documents.json_document import value_of
 from node0.errors import BadCorpus, NotFound
 from node0.finetune.corpus.schema import CorpusEntry
 
@@ -92,9 +92,9 @@ def grams(text: str, size: int = SIZE) -> Iterator[str]:
 
 def _prompt(path: Path, number: int, line: str) -> tuple[str, Iterator[str]]:
     try:
-        value = json.loads(line)
+        value = value_of(line)
     except ValueError as error:
-        raise BadCorpus(f"{path}, line {number} is not JSON ({error}): repair or remove it") from error
+        raise BadCorpus(f"{path}, line {number} cannot be read ({error}): repair or remove it") from error
     named = value.get("id") if isinstance(value, dict) else None
     return (f"line {number}" if named is None else str(named)), _texts(value)
 

@@ -8,6 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from node0.documents.json_document import value_of
 from node0.errors import EndpointUnfit, EndpointUnreachable
 from node0.finetune.chat.messages import Block, Request
 from node0.finetune.eval.running.answerer import Sampling
@@ -73,7 +74,7 @@ class EndpointAnswerer:
         asked = urllib.request.Request(where, data=json.dumps(body).encode(), headers=headers)
         try:
             with opener.open(asked, timeout=self.seconds) as response:
-                found = json.loads(response.read(LARGEST))
+                found = value_of(response.read(LARGEST))
         except urllib.error.HTTPError as error:
             return self._refused(error, where)
         except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from node0.documents.json_document import value_of
 from node0.documents.json_lines import require_json_lines
 from node0.errors import BadCheckpoint, ConfigError, RunInUse
 from node0.files import make_directory, open_to_append, try_locked, write_atomically
@@ -95,7 +96,7 @@ class EvalDirectory:
 def _difference(held: str, plan: EvalPlan) -> str:
     """The first thing that differs, in words."""
     try:
-        before = json.loads(held)
+        before = value_of(held)
     except ValueError:
         return f"{PLAN} is no JSON"
     now = asdict(plan)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import httpx
 
+from node0.documents.json_document import value_of
 from node0.errors import ConfigError, EngineBusy, EngineUnavailable, Node0Error, NotFound
 from node0.finetune.chat.messages import Request, Tool, ToolUseBlock
 from node0.finetune.corpus.exchange.interchange_turns import to_openai
@@ -179,7 +180,7 @@ def _collect(part: dict[str, Any], calls: dict[int, dict[str, str]]) -> None:
 def _block(call: dict[str, str]) -> str | ToolUseBlock:
     given: Any = None
     with suppress(ValueError):
-        given = json.loads(call["arguments"] or "{}")
+        given = value_of(call["arguments"] or "{}")
     if not isinstance(given, dict):
         return _as_text(call)
     return {"type": "tool_use", "id": call["id"], "name": call["name"], "input": given}
