@@ -3,6 +3,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,19 @@ import pytest
 from integration.swarm.processes import descendants, is_alive, wait_until
 
 pytestmark = pytest.mark.integration
+
+BEREAVED = """
+import os, signal
+from pathlib import Path
+from integration.swarm.processes import descendants
+from swarm_bench import THIN, batch, best_dtype, swarm, tokens_per_second
+
+with swarm(THIN, 2, dtype=best_dtype(), threads=1) as pipeline:
+    stages = [Path(f"/proc/{pid}/cmdline") for pid in descendants(os.getpid())]
+    victim = next(int(path.parent.name) for path in stages if b"run_server" in path.read_bytes())
+    os.kill(victim, signal.SIGKILL)
+    tokens_per_second(pipeline, [batch(THIN, microbatches=1, rows=1, length=8, seed=1)])
+"""
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "bench"
@@ -42,6 +56,25 @@ def test_sigterm_in_the_middle_of_a_bench_leaves_neither_files_nor_processes(
     assert bench.returncode == 143, said
     assert wait_until(lambda: not any(map(is_alive, below)), 30.0)
     assert list(temporary.rglob("*")) == []
+
+
+def test_a_bench_whose_stage_is_killed_says_so_and_waits_for_it_no_longer() -> None:
+    path = os.pathsep.join([str(ROOT / "src"), str(BENCH), str(ROOT / "tests")])
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", BEREAVED],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as bench:
+        try:
+            # Without a word it waits for as long as a run would: ten minutes.
+            _, said = bench.communicate(timeout=240)
+        finally:
+            bench.kill()
+
+    assert bench.returncode == 1
+    assert re.search(r"ConfigError: stage \S+ ended with code -9", said), said
 
 
 @pytest.mark.parametrize("module", sorted(BENCH.glob("*.py")), ids=lambda path: path.stem)

@@ -146,13 +146,16 @@ def test_a_bit_that_flips_in_a_row_of_the_registry_is_refused_by_every_loader(
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("use", ["answer", "start from", "register", "go on"])
+@pytest.mark.parametrize(
+    "among", [["MANIFEST.json"], [ADAPTER, "adapter_config.json"]], ids=["manifest", "files"]
+)
 def test_a_bit_that_flips_in_a_finished_run_is_refused_by_whoever_uses_it(
-    place: Path, tmp_path: Path, number: int, use: str
+    place: Path, tmp_path: Path, number: int, use: str, among: list[str]
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(place / "straight", run)
     draw = random.Random(SEED + number)
-    _flip(run / draw.choice(["MANIFEST.json", ADAPTER, "adapter_config.json"]), draw)
+    _flip(run / draw.choice(among), draw)
     uses: dict[str, Callable[[], object]] = {
         "answer": lambda: find_model(str(run)),
         "start from": lambda: train(

@@ -23,12 +23,16 @@ ATTACKS = {
     "overwrite": "rm -rf /\rls       \x08\x7f",
     "reorder": "\u202etxt.exe\u202c",
 }
+NAME = "\x1b]52;c;cm0=\x07\x1b[8m.json"
 TEXT = " ".join(f"{name} {attack}" for name, attack in ATTACKS.items())
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A town with one entry, `one`, whose words steer a terminal; it waits in quarantine, and is staged."""
+    """A town with one entry, `one`, whose words steer a terminal; it waits in quarantine, and is staged.
+
+    Beside it lies a file that is no entry, of such a name: readers say in their log that they pass over it.
+    """
     root = tmp_path_factory.mktemp("town")
     (root / ".models").mkdir()
     (root / ".models" / "settings.yaml").write_text("corpus_sharing: {enabled: true}\n")
@@ -48,6 +52,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(run, check=True, capture_output=True)
     run = [*TOOL, "share", "--role", "mayor", "--output", str(root / "out"), "--town", str(root)]
     subprocess.run(run, check=True, capture_output=True)
+    (root / ".corpus" / "mayor" / NAME).write_text("{")
     return root
 
 
@@ -84,6 +89,8 @@ def on_terminal(arguments: list[str]) -> str:
         "share review {town}/out/mayor.jsonl",
         "audit",
         "duplicates",
+        "stats",
+        "validate",
         "show \x1b[2J\x07",
     ],
 )
@@ -94,5 +101,6 @@ def test_nothing_that_a_session_said_steers_the_terminal(town: Path, command: st
     sent = on_terminal([*arguments, *place])
 
     assert sent.strip()
+    assert ".json" in sent or arguments[0] not in {"list", "stats", "validate", "audit"}
     steering = {one for one in sent if unicodedata.category(one) in {"Cc", "Cf"}}
     assert steering <= {"\n", "\t"}

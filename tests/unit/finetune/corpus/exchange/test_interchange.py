@@ -71,6 +71,7 @@ TURNS = st.lists(
     min_size=1,
     max_size=6,
 )
+DEEP = '{"a": ' * 100_000 + "1" + "}" * 100_000
 
 
 def an_entry(**changes: Any) -> CorpusEntry:
@@ -240,4 +241,17 @@ def test_a_document_stays_a_system_turn_and_alpaca_is_read() -> None:
 )
 def test_a_line_that_cannot_be_read_is_a_value_error(line: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
+        entry_fields(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"conversations": [{"from": "function_call", "value": DEEP}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "x", "arguments": DEEP}}]}]},
+        {"messages": [{"role": "user", "content": "x"}], "tools": DEEP},
+    ],
+)
+def test_json_that_nests_without_end_inside_a_lines_text_is_a_value_error(line: Any) -> None:
+    with pytest.raises(ValueError, match="nests more than"):
         entry_fields(line)

@@ -70,9 +70,10 @@ def test_prompts_with_the_same_id_are_counted_apart(tmp_path: Path) -> None:
     assert [(found.grams, found.of) for found in known.overlaps(entry(ASKED))] == [(4, 4), (4, 4)]
 
 
-def test_a_missing_or_broken_file_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["{", '{"id": ' * 100_000 + "1" + "}" * 100_000])
+def test_a_missing_a_broken_and_an_endlessly_nested_file_are_errors(tmp_path: Path, line: str) -> None:
     with pytest.raises(NotFound):
         Prompts(tmp_path / "none")
-    (tmp_path / "broken").write_text("{\n")
+    (tmp_path / "broken").write_text(f"{line}\n")
     with pytest.raises(BadCorpus, match="line 1"):
         Prompts(tmp_path / "broken")
