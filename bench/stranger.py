@@ -36,11 +36,11 @@ VALUE = 1 << 18
 RECORDS, TOO_MANY = 3, 12
 "Records of a call: as many as a member's daemon hands on, and more than it reads."
 
-EVERY = 8
-"Of so many calls one is too long."
+EVERY = 9
+"Of so many calls one is too long; no multiple of how many are flooded, or one would get them all."
 
 TRIES = 20
-"Of a stream, until it is open."
+"Of a connect or a stream, until it is there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Stranger:
             target = self.targets[number % len(self.targets)]
             with suppress(ControlFailure, P2PDaemonError, OSError):
                 await self.peer._p2p._client.disconnect(target.peer_id)
-            done += await self._reach(target)
+            done += await self._reach_again(target)
         return done
 
     async def _open(self, streams: int) -> int:
@@ -142,11 +142,18 @@ class Stranger:
         return done
 
     async def _open_one(self, target: Target) -> bool:
-        """Open a stream; the member may hang up in the middle of it, so it is tried again."""
+        """Open a stream, in as many tries as a connect has."""
         for _ in range(TRIES):
             with suppress(SwarmTimeout):
                 whom = target.peer_id.to_base58()
                 target.streams.append(await self.peer.open(whom, CONTROL, [target.full]))
+                return True
+        return False
+
+    async def _reach_again(self, target: Target) -> bool:
+        """Connect; the member may hang up in the middle of it, so it is tried again."""
+        for _ in range(TRIES):
+            if await self._reach(target):
                 return True
         return False
 
