@@ -51,6 +51,9 @@ FRESH = LlamaArguments(
     vocab_size=16000,
     max_seq_len=2048,
 )
+REST = 3.0
+"Seconds before a server's turn: the threads of the one before wait for more, and keep the cores busy."
+
 TINY = LlamaArguments(
     hidden_dim=16, n_heads=2, n_kv_heads=1, num_hidden_layers=1, ffn_dim=32, vocab_size=64, max_seq_len=512
 )
@@ -159,6 +162,7 @@ async def _in_turn(benches: dict[str, Bench]) -> dict[str, tuple[float, float]]:
         await bench.speed(8, answer=8)
     for _ in range(3):
         for name, bench in benches.items():
+            await asyncio.sleep(REST)
             rounds[name].append((await bench.speed(1), await bench.speed(8)))
     return {
         name: (statistics.median(one for one, _ in pairs), statistics.median(eight for _, eight in pairs))

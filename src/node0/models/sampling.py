@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sample the next token: temperature, top-k, top-p."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ def sample_token(
     """
     flat = logits.reshape(-1)
     best = flat.argmax()  # NaN counts as the largest
-    if not flat[best].isfinite():
+    if not math.isfinite(flat[best].item()):
         raise BadCheckpoint(
             f"the model's scores are {flat[best].item()}, not numbers: its weights are damaged, or "
             "bfloat16 is too narrow for them; verify the model, or ask with --dtype float32"

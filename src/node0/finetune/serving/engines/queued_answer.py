@@ -3,10 +3,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
+
+Items = tuple[GeneratedToken | Exception | None, ...]
+"Ids, then perhaps an error, or None for the end."
 
 
 class QueuedAnswer:
@@ -44,6 +47,21 @@ class QueuedAnswer:
         with suppress(RuntimeError):  # the loop that asked is gone
             self._loop.call_soon_threadsafe(self._put, items)
 
-    def _put(self, items: tuple[GeneratedToken | Exception | None, ...]) -> None:
+    def _put(self, items: Items) -> None:
         for item in items:
             self._ids.put_nowait(item)
+
+
+def hand_over_together(brought: Iterable[tuple[QueuedAnswer, Items]]) -> None:
+    """What a step brought to several requests, each event loop woken once; from any thread."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[QueuedAnswer, Items]]] = {}
+    for place, items in brought:
+        loops.setdefault(place._loop, []).append((place, items))
+    for loop, pairs in loops.items():
+        with suppress(RuntimeError):  # the loop that asked is gone
+            loop.call_soon_threadsafe(_put_all, pairs)
+
+
+def _put_all(pairs: Iterable[tuple[QueuedAnswer, Items]]) -> None:
+    for place, items in pairs:
+        place._put(items)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+from contextlib import closing
+from typing import Any
 
 import pytest
 
-from node0.finetune.serving.engines.queued_answer import QueuedAnswer
+from node0.finetune.serving.engines.queued_answer import QueuedAnswer, hand_over_together
 from node0.finetune.serving.engines.token_engine import GeneratedToken, GenerationRequest
 
 REQUEST = GenerationRequest("m", (1,), 3)
@@ -50,3 +52,36 @@ def test_ids_for_a_loop_that_is_gone_are_dropped() -> None:
         return QueuedAnswer(REQUEST, lambda place: None)
 
     asyncio.run(run()).hand_over(ONE)
+
+
+def test_what_a_step_brought_reaches_every_request_and_wakes_a_loop_once() -> None:
+    class Counting(asyncio.SelectorEventLoop):
+        woken = 0
+
+        def call_soon_threadsafe(self, *given: Any, **named: Any) -> asyncio.Handle:
+            self.woken += 1
+            return super().call_soon_threadsafe(*given, **named)
+
+    async def run() -> list[list[GeneratedToken]]:
+        places = [QueuedAnswer(REQUEST, lambda place: None) for _ in range(3)]
+        hand_over_together([(place, (ONE, None)) for place in places])
+        return [[token async for token in place] for place in places]
+
+    loop = Counting()
+    with closing(loop):
+        assert loop.run_until_complete(run()) == [[ONE]] * 3
+    assert loop.woken == 1
+
+
+def test_a_loop_that_is_gone_takes_nothing_from_the_others() -> None:
+    async def made() -> QueuedAnswer:
+        return QueuedAnswer(REQUEST, lambda place: None)
+
+    gone = asyncio.run(made())
+
+    async def run() -> list[GeneratedToken]:
+        place = await made()
+        hand_over_together([(gone, (ONE,)), (place, (TWO, None))])
+        return [token async for token in place]
+
+    assert asyncio.run(run()) == [TWO]

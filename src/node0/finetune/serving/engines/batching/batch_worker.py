@@ -11,7 +11,7 @@ from typing import Protocol
 from node0.errors import EngineBusy, EngineUnavailable, Node0Error
 from node0.finetune.serving.engines.batching.batch_engine import Progress
 from node0.finetune.serving.engines.batching.sequence import Sequence
-from node0.finetune.serving.engines.queued_answer import QueuedAnswer
+from node0.finetune.serving.engines.queued_answer import Items, QueuedAnswer, hand_over_together
 from node0.finetune.serving.engines.token_engine import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ class BatchWorker:
                 if not engine.busy:
                     return
                 begun = True
-                for progress in engine.step():
-                    self._hand_over(progress)
+                brought = map(self._brought, engine.step())
+                hand_over_together(pair for pair in brought if pair[1])
         finally:
             for sequence in list(self._open):
                 engine.abort(sequence)
@@ -161,14 +161,16 @@ class BatchWorker:
                 engine.abort(sequence)
                 self._end(sequence, place, None)
 
-    def _hand_over(self, progress: Progress) -> None:
+    def _brought(self, progress: Progress) -> tuple[QueuedAnswer, Items]:
+        """What a step brought to whom; nobody waits for it any more where that is the end."""
         sequence = progress.sequence
         place = self._open[sequence]
         place.reused = sequence.reused
-        if sequence.done or progress.error is not None:
-            self._end(sequence, place, *progress.tokens, progress.error)
-        elif progress.tokens:
-            place.hand_over(*progress.tokens)
+        if not sequence.done and progress.error is None:
+            return place, tuple(progress.tokens)
+        with self._changed:
+            del self._open[sequence]
+        return place, (*progress.tokens, progress.error)
 
     def _end(self, sequence: Sequence, place: QueuedAnswer, *items: object) -> None:
         with self._changed:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the next id of a sequence: mask, sampling, and how likely the id was."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,7 +24,7 @@ def draw(sequence: Sequence, logits: Tensor, likeliest: int) -> GeneratedToken:
         EngineUnavailable: the mask allows no id, or the likeliest id's logit is no finite number.
     """
     request = sequence.request
-    if not logits[likeliest].isfinite():
+    if not math.isfinite(logits[likeliest].item()):
         raise EngineUnavailable(f"the scores of model {request.model} are not numbers; verify its weights")
     allowed = request.mask.allowed() if request.mask is not None else None
     if request.sampling.temperature == 0 and allowed is None:
