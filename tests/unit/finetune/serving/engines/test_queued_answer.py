@@ -58,9 +58,9 @@ def test_what_a_step_brought_reaches_every_request_and_wakes_a_loop_once() -> No
     class Counting(asyncio.SelectorEventLoop):
         woken = 0
 
-        def call_soon_threadsafe(self, *given: Any, **named: Any) -> asyncio.Handle:
+        def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
             self.woken += 1
-            return super().call_soon_threadsafe(*given, **named)
+            return super().call_soon_threadsafe(callback, *args, context=context)
 
     async def run() -> list[list[GeneratedToken]]:
         places = [QueuedAnswer(REQUEST, lambda place: None) for _ in range(3)]
