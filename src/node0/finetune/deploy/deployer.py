@@ -82,7 +82,9 @@ class Deployer:
         edits = settings_edits.plan_edits(
             self._town.root, files, role=entry.role, agent=agent.name, entry=agent.entry
         )
-        return Plan(entry, profile, endpoint, agent, sorted(rigs), edits, chosen)
+        standing = [edit for row in self._log.list(DeploymentState.ACTIVE) for edit in row.edits]
+        cleared = settings_edits.clearing(edits, standing)
+        return Plan(entry, profile, endpoint, agent, sorted(rigs), cleared, chosen)
 
     def deploy(self, plan: Plan, *, force: bool = False, reason: str = "") -> Deployment:
         """Make the plan real.

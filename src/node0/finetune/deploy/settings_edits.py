@@ -61,6 +61,24 @@ def plan_edits(
     return [_edit(root, file, path, after) for file in files for path, after in wanted.items()]
 
 
+def clearing(edits: Sequence[Edit], standing: Sequence[Edit]) -> list[Edit]:
+    """The edits, which also clear away files and tables that were made for those that stand.
+
+    Whichever is undone last finds them empty.
+    """
+    files = {edit.file for edit in standing if edit.made_file}
+    tables = {(edit.file, edit.path[:-1]) for edit in standing if edit.made_table}
+    return [
+        edit.model_copy(
+            update={
+                "made_file": edit.made_file or edit.file in files,
+                "made_table": edit.made_table or (edit.file, edit.path[:-1]) in tables,
+            }
+        )
+        for edit in edits
+    ]
+
+
 def make(root: Path, edits: Sequence[Edit]) -> None:
     """Make the changes, each file whole.
 

@@ -37,10 +37,10 @@ class Edit(BaseModel):
     before: str | None
     after: str | None
     made_file: bool = False
-    "Whether the file itself was not there before."
+    "Whether the file itself was not there before, but for deployments."
 
     made_table: bool = False
-    "Whether the table that holds the member was not there before."
+    "Whether the table that holds the member was not there before, but for deployments."
 
 
 class Deployment(BaseModel):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from node0.finetune.registry.versions import change
 from node0.town import Town
 
 ENDPOINT = Endpoint()
+GOOD = Evaluation(suite="held-out", items=100, score=0.95, low=0.9)
 
 
 class Killed(BaseException):
@@ -297,6 +299,31 @@ def test_a_town_without_settings_gets_them_and_loses_them_again(town: Town, depl
 
     assert made["type"] == "town-settings"
     assert not town.settings_file.exists()
+
+
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(["deacon", "witness", "polecat"])), ids=" ".join
+)
+@pytest.mark.parametrize(
+    "bare", ['{"type": "town-settings"}\n', '{"agents": {},\n "type": "town-settings"}', None]
+)
+def test_roles_that_are_rolled_back_in_any_order_leave_the_file_as_it_was(
+    town: Town, deployer: Deployer, registry: ModelRegistry, bare: str | None, order: tuple[str, ...]
+) -> None:
+    if bare is None:
+        town.settings_file.unlink()
+    else:
+        town.settings_file.write_text(bare)
+    for role in ("witness", "polecat"):
+        like = registry.require("deacon:1").model_copy(update={"name": role, "role": role})
+        registry.add_evaluation(registry.register(like).spelled, GOOD)
+    for role in ("deacon", "witness", "polecat"):
+        _deploy(deployer, f"{role}:1")
+
+    for role in order:
+        deployer.rollback(role)
+
+    assert (town.settings_file.read_text() if town.settings_file.exists() else None) == bare
 
 
 def test_what_a_dead_process_left_is_undone_by_the_next(
