@@ -19,6 +19,9 @@ from node0.finetune.corpus.town.timestamps import timestamp_of
 from node0.finetune.role import EVERY_ROLE
 from node0.town import Town
 
+_LEFT_OUT = ("entry under ", "answer ")
+"How reasons begin for which something of a session is left out."
+
 
 @dataclass(frozen=True, slots=True)
 class CollectRequest:
@@ -117,7 +120,7 @@ def _collect_files(collector: CorpusCollector, request: CollectRequest, town: To
             bead_id=request.bead_id,
             outcome=request.outcome,
         )
-        if not report.entries and not report.exact_calls + report.reconstructed_calls + _short(report):
+        if not report.entries and not report.exact_calls + report.reconstructed_calls + _left_out(report):
             raise BadCorpus(
                 f"{request.transcript} holds no session: name a file that a harness wrote, "
                 "such as ~/.claude/projects/*/*.jsonl"
@@ -129,9 +132,9 @@ def _collect_files(collector: CorpusCollector, request: CollectRequest, town: To
     return report
 
 
-def _short(report: CollectionReport) -> int:
-    """Entries that were left out because they are too short."""
-    return sum(count for reason, count in report.skipped.items() if reason.startswith("entry under "))
+def _left_out(report: CollectionReport) -> int:
+    """Entries that are too short, and answers that nobody should learn."""
+    return sum(count for reason, count in report.skipped.items() if reason.startswith(_LEFT_OUT))
 
 
 def _collect_town(collector: CorpusCollector, request: CollectRequest, town: Town) -> CollectionReport:

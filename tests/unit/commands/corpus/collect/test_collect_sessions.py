@@ -100,6 +100,29 @@ def test_a_file_that_is_no_session_is_an_error(request_of: CollectRequest, tmp_p
         collect(replace(request_of, transcript=tmp_path / "notes.jsonl", role="mayor"), as_json=True)
 
 
+def test_a_session_of_which_nothing_can_be_learnt_is_counted_and_no_error(
+    request_of: CollectRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [("user", "u1", "gone", "Sum it up."), ("assistant", "u2", "u1", "It was so.")]
+    lines = [
+        {
+            "type": role,
+            "uuid": uuid,
+            "parentUuid": parent,
+            "sessionId": "s",
+            "timestamp": "2026-01-05T06:00:00Z",
+        }
+        | {"message": {"id": uuid, "role": role, "content": [{"type": "text", "text": text}]}}
+        for role, uuid, parent, text in turns
+    ]
+    (tmp_path / "fork.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    collect(replace(request_of, transcript=tmp_path / "fork.jsonl", role="mayor"), as_json=True)
+
+    rows = json.loads(capsys.readouterr().out)
+    assert "answer whose beginning is not in the file" in json.dumps(rows)
+
+
 @pytest.mark.parametrize("made", [None, "else"])
 def test_a_configuration_directory_of_nothing_is_an_error(
     request_of: CollectRequest, tmp_path: Path, made: str | None

@@ -18,7 +18,7 @@ from node0.finetune.corpus.transcript.claude_code.conversations import Conversat
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
 
 TURNS = ("user", "assistant", "deep")
-KEPT = "answer that a compaction kept beside its summary, and that is learnt before it"
+REPEATED = "answer that a compaction or a resume repeats"
 MISSING_CALL = "answer behind the result of a call that is not in the file"
 TOO_DEEP = f"answer at or behind a line nested over {MAX_DEPTH} deep"
 
@@ -100,7 +100,7 @@ def _contexts(told: Conversation, rank: Mapping[str, int], skipped: Counter[str]
         elif line.kind == "assistant":
             group = _answer_group(contexts[-1], line)
             group.lines.append(line)
-            group.unlearnt = KEPT if again else group.unlearnt
+            group.unlearnt = REPEATED if again else group.unlearnt
         elif line.kind in ("user", "attachment", "snapshot"):
             if not contexts[-1] or contexts[-1][-1].answer:
                 contexts[-1].append(LineGroup(answer=False))

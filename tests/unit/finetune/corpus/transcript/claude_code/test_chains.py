@@ -7,7 +7,7 @@ from typing import Any
 
 from session_reading import read
 
-from node0.finetune.corpus.transcript.claude_code.chains import KEPT, chains
+from node0.finetune.corpus.transcript.claude_code.chains import REPEATED, chains
 from node0.finetune.corpus.transcript.claude_code.session_index import Line
 from node0.finetune.corpus.transcript.session_lines import ByteRange
 
@@ -118,10 +118,10 @@ def test_what_a_compaction_kept_stands_behind_its_summary_and_is_learnt_once() -
     assert [[one.uuid for one in group.lines] for group in second.groups] == [["s"], ["b"], ["r", "t"], ["c"]]
     assert [group.unlearnt for group in (first.groups[1], second.groups[1], second.groups[3])] == [
         "",
-        KEPT,
+        REPEATED,
         "",
     ]
-    assert skipped[KEPT] == 1
+    assert skipped[REPEATED] == 1
 
 
 def test_a_parent_that_is_not_in_the_file_is_counted_and_the_line_before_stands_for_it() -> None:
