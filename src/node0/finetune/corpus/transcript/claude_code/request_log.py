@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from node0.finetune.corpus.transcript.claude_code.answers import lasting_id, merged_answer
-from node0.finetune.corpus.transcript.claude_code.chains import Chain, LineGroup
+from node0.finetune.corpus.transcript.claude_code.chains import REPEATED, Chain, LineGroup
 from node0.finetune.corpus.transcript.claude_code.log_hash import message_hash
 from node0.finetune.corpus.transcript.claude_code.session_index import Line, LoggedCall, SessionIndex
 from node0.finetune.corpus.transcript.session_lines import LineLoader
@@ -85,7 +85,7 @@ class RequestLog:
         return bool(known) and list(names[: len(known)]) == known
 
     def _answered(self) -> Iterator[tuple[LoggedCall, LineGroup]]:
-        answers = [group for group in self._groups if group.answer]
+        answers = [group for group in self._groups if group.answer and group.unlearnt != REPEATED]
         by_request = {group.lines[0].request: group for group in answers if group.lines[0].request}
         order = {uuid: number for number, uuid in enumerate(self._index.lines)}
         free = [group for group in answers if not group.lines[0].request]

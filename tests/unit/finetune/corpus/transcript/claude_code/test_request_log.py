@@ -142,3 +142,21 @@ def test_an_answer_is_repeated_whatever_became_of_its_calls_inputs() -> None:
     assert same_answer({"role": "assistant", "content": [said, {**call, "input": {}}]}, answer)
     assert not same_answer({"role": "assistant", "content": [said, other]}, answer)
     assert not same_answer({"role": "user", "content": [said, call]}, answer)
+
+
+def test_an_answer_that_a_compaction_kept_stays_proven(busy: Any, tmp_path: Path) -> None:
+    answers = [line for line in busy.lines if line["type"] == "assistant"]
+    kept = [line["uuid"] for line in answers if line["message"]["id"] == answers[-1]["message"]["id"]]
+    summary = {"role": "user", "content": "This is what happened."}
+    preserved = {"preservedMessages": {"anchorUuid": "s", "uuids": kept}}
+    busy.lines += [
+        {"type": "system", "subtype": "compact_boundary", "uuid": "x", "parentUuid": None}
+        | {"logicalParentUuid": kept[-1], "compactMetadata": preserved},
+        {"type": "user", "uuid": "s", "parentUuid": "x", "message": summary},
+    ]
+
+    rows, skipped = read(busy.write(tmp_path / "s.jsonl"))
+
+    assert requests(rows) == busy.sent
+    assert all(call.exact for row in rows for call in row.calls)
+    assert skipped["answer that a compaction or a resume repeats"] == 1
