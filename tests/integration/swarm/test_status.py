@@ -7,7 +7,7 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from node0.pipeline.protocol import TrainStep
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.swarm.peer.dht_node import DhtNode
 from node0.swarm.peer.peer import Peer, PeerSettings
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import first_port, lay_out
@@ -153,3 +154,24 @@ def test_without_the_observers_key_it_is_refused_in_one_line(
     assert main(["status", str(run_dir)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "observer.key" in line
+
+
+def test_an_observer_that_met_nobody_when_it_came_asks_again(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greet, came = DhtNode.greet, list[DhtNode]()
+
+    async def busy_at_first(node: DhtNode, addresses: Sequence[str]) -> int:
+        if node in came:
+            return await greet(node, addresses)
+        came.append(node)
+        return 0
+
+    with member(run_dir, "head-0"):
+        with member(run_dir, "tail-1"):
+            status(run_dir, capsys)
+        monkeypatch.setattr(DhtNode, "greet", busy_at_first)
+        found = status(run_dir, capsys)
+
+    assert found["tail-1"]["last_seen"] is not None
+    assert found["spare-0"]["last_seen"] is None

@@ -11,6 +11,7 @@ from node0.models.stage_name import stage_names
 from node0.pipeline.swarm.observe import Answer, ask, observing
 from node0.swarm.peer.membership import find_records
 from node0.swarm.peer.peer import Peer
+from node0.swarm.records.members import MemberRecord
 from node0.swarm.run.swarm_run import TRAINER, SwarmRun
 
 SOON = 5.0
@@ -81,15 +82,24 @@ class Watch:
         answers = ask(self._peer, self._members, deadline=min(SOON, self._run.deadlines.call))
         now = time.time()
         self._seen |= {answer.member.peer_id: now for answer in answers if answer.told is not None}
-        if any(answer.told is None for answer in answers):
-            self._remember_announced(now)
+        present = [answer.told is not None for answer in answers]
+        if not all(present):
+            self._remember_announced(now, somebody=any(present))
         return [self._status(answer) for answer in answers]
 
-    def _remember_announced(self, now: float) -> None:
-        """Of those who are missing the DHT may know more."""
-        finding = find_records(self._peer, run_id=self._run.run_id, allowed=self._run.allowed)
-        for record in self._peer.run(finding, timeout=None):
+    def _remember_announced(self, now: float, *, somebody: bool) -> None:
+        """Of those who are missing the DHT may know more; `somebody`: whether any member answers."""
+        records = self._announced()
+        if somebody and not records:
+            # Whoever answers is in the DHT: it was not met when this peer came, by a busy machine.
+            self._peer.join()
+            records = self._announced()
+        for record in records:
             self._seen[record.peer_id] = max(self._seen.get(record.peer_id, 0.0), min(now, record.at))
+
+    def _announced(self) -> Sequence[MemberRecord]:
+        finding = find_records(self._peer, run_id=self._run.run_id, allowed=self._run.allowed)
+        return self._peer.run(finding, timeout=None)
 
     def _status(self, answer: Answer) -> MemberStatus:
         told, member = answer.told or {}, answer.member
