@@ -61,6 +61,15 @@ def named_tools(tools: Iterable[Tool], profile: DeploymentProfile) -> list[Tool]
     return list(named.values())
 
 
+def names_among(offered: Collection[str], tools: Iterable[ProfileTool]) -> list[str]:
+    """A harness's own names of a profile's tools, given what it offers; one that it lacks keeps its name."""
+    names = list[str]()
+    for tool in tools:
+        same = next((one.names.intersection(offered) for one in SAME_TOOLS if tool.name in one.names), ())
+        names += sorted(same) or [tool.name]
+    return names
+
+
 def named_calls(message: Message, profile: DeploymentProfile) -> Message:
     """The turn with its calls under the profile's names; a turn without others is the same object."""
     found = blocks(message)

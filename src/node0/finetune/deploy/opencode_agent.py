@@ -10,7 +10,7 @@ import shlex
 from typing import Any
 
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.chat.tool_names import SAME_TOOLS
+from node0.finetune.chat.tool_names import names_among
 from node0.finetune.deploy.agent import Agent, place_of, pretty
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.town import Town
@@ -68,7 +68,7 @@ def _configuration(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, 
     }
     build: dict[str, Any] = {} if profile.card is None else {"prompt": "{file:./card.md}"}
     if profile.tools:
-        build["tools"] = {"*": False, **dict.fromkeys(_tools(profile), True)}
+        build["tools"] = {"*": False, **dict.fromkeys(names_among(TOOLS, profile.tools), True)}
     return {
         "provider": {PROVIDER: provider},
         "enabled_providers": [PROVIDER],
@@ -81,12 +81,3 @@ def _configuration(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, 
         "lsp": False,
         "formatter": False,
     }
-
-
-def _tools(profile: DeploymentProfile) -> list[str]:
-    """opencode's names of the profile's tools; a tool that it does not have keeps its own."""
-    names = []
-    for tool in profile.tools:
-        same = next((one.names & TOOLS for one in SAME_TOOLS if tool.name in one.names), frozenset())
-        names += sorted(same) or [tool.name]
-    return names

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from node0.finetune.chat.profile import DeploymentProfile
-from node0.finetune.chat.tool_names import SAME_TOOLS
+from node0.finetune.chat.tool_names import names_among
 from node0.finetune.deploy.agent import Agent, place_of, pretty
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.town import Town
@@ -100,7 +100,7 @@ def pi_agent(name: str, profile: DeploymentProfile, endpoint: Endpoint, *, town:
     own = place / "agent"
     files = {extension: text, own / "settings.json": settings, program: _program(name, own, town)}
     if profile.tools:
-        args += ["--tools", ",".join(_tools(profile))]
+        args += ["--tools", ",".join(names_among(TOOLS, profile.tools))]
     if profile.card is not None:
         files[card] = profile.card
         args += ["--system-prompt", str(card)]
@@ -159,12 +159,3 @@ def _provider(profile: DeploymentProfile, endpoint: Endpoint) -> dict[str, Any]:
         "api": "openai-completions",
         "models": [model],
     }
-
-
-def _tools(profile: DeploymentProfile) -> list[str]:
-    """pi's names of the profile's tools; a tool that it does not have keeps its own."""
-    names = []
-    for tool in profile.tools:
-        same = next((one.names & TOOLS for one in SAME_TOOLS if tool.name in one.names), frozenset())
-        names += sorted(same) or [tool.name]
-    return names

@@ -4,8 +4,15 @@ from typing import Any
 import pytest
 
 from node0.finetune.chat.messages import Message, blocks
-from node0.finetune.chat.profile import DeploymentProfile, rewrite
-from node0.finetune.chat.tool_names import SAME_TOOLS, named_calls, named_request, named_tools, offered_call
+from node0.finetune.chat.profile import DeploymentProfile, ProfileTool, rewrite
+from node0.finetune.chat.tool_names import (
+    SAME_TOOLS,
+    named_calls,
+    named_request,
+    named_tools,
+    names_among,
+    offered_call,
+)
 
 
 def profile(*tools: str | dict[str, Any]) -> DeploymentProfile:
@@ -177,3 +184,10 @@ def test_no_name_stands_for_two_things() -> None:
     names = [name for same in SAME_TOOLS for name in same.names]
 
     assert len(names) == len(set(names))
+
+
+def test_a_harness_names_a_profiles_tools_in_its_own_way_and_keeps_what_it_lacks() -> None:
+    tools = [ProfileTool(name=name, description="", input_schema={}) for name in ("Bash", "Glob", "Signal")]
+
+    assert names_among({"bash", "find", "read"}, tools) == ["bash", "find", "Signal"]
+    assert names_among((), tools) == ["Bash", "Glob", "Signal"]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 import torch
 from compiled_parts import attended
-from llvmlite import binding
 from torch import Tensor
 
 from node0.models.block_cache import BLOCK, PanelCache
@@ -24,14 +23,6 @@ pytestmark = pytest.mark.skipif(
     attention_here(SHAPES[1]) is None,
     reason="no x86 processor with fused vectors, or torch without GNU OpenMP",
 )
-
-
-@pytest.fixture(scope="module", params=["host", "without avx512"])
-def features(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    host = dict(binding.get_host_cpu_features())
-    if request.param == "host":
-        return binding.get_host_cpu_name(), host
-    return "x86-64-v3", {name: known and not name.startswith("avx512") for name, known in host.items()}
 
 
 @pytest.fixture(scope="module", params=SHAPES, ids=str)

@@ -5,7 +5,6 @@ import struct
 
 import pytest
 import torch
-from llvmlite import binding
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,14 +22,6 @@ pytestmark = pytest.mark.skipif(
     this_processor() is None or torch_threads() is None,
     reason="no x86 processor with fused vectors, or torch without GNU OpenMP",
 )
-
-
-@pytest.fixture(scope="module", params=["host", "without avx512"])
-def features(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    host = dict(binding.get_host_cpu_features())
-    if request.param == "host":
-        return binding.get_host_cpu_name(), host
-    return "x86-64-v3", {name: known and not name.startswith("avx512") for name, known in host.items()}
 
 
 @pytest.fixture(scope="module", params=list(TYPES), ids=str)

@@ -44,8 +44,7 @@ class QueuedAnswer:
 
     def hand_over(self, *items: GeneratedToken | Exception | None) -> None:
         """Pass on ids, an error, or None for the end; from any thread."""
-        with suppress(RuntimeError):  # the loop that asked is gone
-            self._loop.call_soon_threadsafe(self._put, items)
+        hand_over_together([(self, items)])
 
     def _put(self, items: Items) -> None:
         for item in items:
