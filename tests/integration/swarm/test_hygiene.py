@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A peer leaves no process, socket, file or thread, however it ends."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -115,6 +116,24 @@ def test_initial_peers_that_are_not_there_do_not_stop_a_peer(run_dir: Path) -> N
         with pytest.raises(SwarmTimeout, match="cannot be reached for x"):
             peer.run(peer.open(gone.peer_id, "x", addresses), timeout=20.0)
     finally:
+        peer.close()
+
+
+@pytest.mark.parametrize("addresses", [True, False])
+def test_a_dial_that_fails_leaves_no_connection_to_the_daemon(run_dir: Path, *, addresses: bool) -> None:
+    gone, peer = Peer(PeerSettings(run_dir / "a")), Peer(PeerSettings(run_dir / "b"))
+    at = gone.addresses if addresses else ()
+    gone.close()
+    gc.collect()
+    gc.disable()
+    try:
+        handles = _handles()
+        for _ in range(5):
+            with pytest.raises(SwarmTimeout, match="cannot be reached for x"):
+                peer.run(peer.open(gone.peer_id, "x", at), timeout=20.0)
+        _wait_until(lambda: _handles() <= handles)
+    finally:
+        gc.enable()
         peer.close()
 
 

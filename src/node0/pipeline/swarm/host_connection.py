@@ -120,6 +120,8 @@ class HostConnection:
         """
         number = next(self._numbers)
         future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        # Where sending fails nobody waits for the future any more, and its error is the same.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._replies[number] = frame.kind, future
         numbered = Frame(frame.kind, {**frame.fields, "id": number}, frame.tensors, frame.blob)
         try:

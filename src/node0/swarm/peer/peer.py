@@ -27,6 +27,7 @@ from node0.swarm.peer.dht_node import GREET_SECONDS, DhtNode
 from node0.swarm.peer.restart_limit import RestartLimit
 from node0.swarm.peer.stream_gate import Handler, StreamGate
 from node0.swarm.run.address import same_port
+from node0.swarm.transport.connector import closed_on_failure
 from node0.swarm.transport.daemon import START_SECONDS, daemon_end, start_daemon
 from node0.swarm.transport.sockets import Claim
 from node0.swarm.transport.stream import Stream
@@ -153,9 +154,10 @@ class Peer:
         """
         try:
             peer = PeerID.from_base58(remote)
-            if addresses:
-                await self._p2p._client.connect(peer, [_without_peer(address) for address in addresses])
-            _, reader, writer = await self._p2p.call_binary_stream_handler(peer, name)
+            with closed_on_failure():
+                if addresses:
+                    await self._p2p._client.connect(peer, [_without_peer(address) for address in addresses])
+                _, reader, writer = await self._p2p.call_binary_stream_handler(peer, name)
         except (ControlFailure, P2PDaemonError, OSError, asyncio.IncompleteReadError, ValueError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise SwarmTimeout(f"peer {remote} cannot be reached for {name}: {reason}") from None

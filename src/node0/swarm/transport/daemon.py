@@ -12,6 +12,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import P2PDaemonError
 
 from node0.errors import ConfigError
 from node0.swarm.transport import guard
+from node0.swarm.transport.connector import Connector
 
 LARGEST_CALL = 1 << 20
 "Bytes of a call of the DHT or its answer; a daemon refuses longer ones before it has read them."
@@ -38,7 +39,7 @@ async def start_daemon(
     daemon = _guarded(socket_dir)
     try:
         # Initial peers are greeted later: the daemon gives up when none of its own is there.
-        return await daemon.create(
+        started = await daemon.create(
             announce_maddrs=list(announce_maddrs) or None,
             host_maddrs=list(host_maddrs),
             identity_path=str(identity_path) if identity_path else None,
@@ -50,14 +51,17 @@ async def start_daemon(
             use_relay=False,
             check_if_identity_free=False,
         )
+        control = started._client.control
+        control.daemon_connector = Connector(control.daemon_connector.control_maddr)
+        return started
     except (P2PDaemonError, ValueError) as error:
-        for started in daemon.started:
-            await started.shutdown()
+        for each in daemon.started:
+            await each.shutdown()
         reason = " ".join(str(error).split())
         raise ConfigError(f"cannot listen on {', '.join(host_maddrs)}: {reason}; see node0 doctor") from None
     except BaseException:  # nobody waits for this start any more: its daemon must not stay
-        for started in daemon.started:
-            started._terminate()
+        for each in daemon.started:
+            each._terminate()
         raise
 
 

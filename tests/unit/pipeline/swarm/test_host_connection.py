@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -96,6 +97,25 @@ def test_the_end_of_the_stream_ends_what_waits_for_a_reply(peer: FakePeer) -> No
 
     with pytest.raises(SwarmTimeout, match="peer x is lost: it closed the stream"):
         peer.run(ask(), timeout=None)
+
+
+def test_a_request_that_could_not_be_sent_leaves_no_error_that_nobody_reads(peer: FakePeer) -> None:
+    connection, unread = _connection(peer), []
+
+    async def ask() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: unread.append(context))
+        await connection.connect("me", deadline=5.0)
+        peer.streams["x"].send = _broken  # type: ignore[method-assign]  # its host was killed
+        await connection.request(Frame("state"), deadline=5.0)
+
+    with pytest.raises(SwarmTimeout, match="peer x is lost: the stream broke"):
+        peer.run(ask(), timeout=None)
+    gc.collect()
+    assert unread == []
+
+
+async def _broken(frame: Frame) -> None:
+    raise ConnectionResetError
 
 
 def test_a_member_that_is_refused_is_not_dialled_again(peer: FakePeer) -> None:
