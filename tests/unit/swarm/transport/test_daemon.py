@@ -3,13 +3,16 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from hivemind.p2p.p2p_daemon_bindings.utils import P2PDaemonError
+from hivemind.utils.multiaddr import Multiaddr
 
 from node0.errors import ConfigError
 from node0.swarm.transport import daemon, guard
+from node0.swarm.transport.connector import Connector
 from node0.swarm.transport.daemon import start_daemon
 
 WHERE = ["/ip4/127.0.0.1/tcp/4100", "/ip4/127.0.0.1/tcp/4101"]
@@ -24,6 +27,8 @@ class FakeP2P:
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
         self.is_shut_down = False
+        control = SimpleNamespace(daemon_connector=SimpleNamespace(control_maddr=Multiaddr("/unix/x.sock")))
+        self._client = SimpleNamespace(control=control)
 
     @classmethod
     async def create(cls, **options: Any) -> "FakeP2P":
@@ -55,6 +60,7 @@ def _start(directory: Path, *, identity: Path | None = None) -> Any:
 def test_the_guard_is_started_in_place_of_the_daemon(tmp_path: Path) -> None:
     client = _start(tmp_path, identity=tmp_path / "x.key")
 
+    assert isinstance(client._client.control.daemon_connector, Connector)
     command = client._make_process_args("p2pd", listen="somewhere")
     assert command[:6] == [sys.executable, "-I", "-S", guard.__file__, str(tmp_path), str(os.getpid())]
     assert command[6:] == ["/usr/bin/env", daemon.HEAP, "p2pd", "-listen=somewhere"]
