@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import socket
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -17,16 +18,18 @@ def _run(ask: Callable[[Connector], Coroutine[Any, Any, Opened]]) -> list[bool]:
     """Whether each connection that was made to a socket of ours is closed in the end."""
 
     async def asked(path: str) -> list[bool]:
-        server = await asyncio.start_unix_server(lambda reader, writer: writer.close(), path)
-        async with server:
-            opened = await ask(Connector(Multiaddr(f"/unix{path}")))
-            closed = [writer.is_closing() for writer in opened]
-            for writer in opened:
-                writer.close()
-            return closed
+        opened = await ask(Connector(Multiaddr(f"/unix{path}")))
+        closed = [writer.is_closing() for writer in opened]
+        for writer in opened:
+            writer.close()
+            await writer.wait_closed()
+        return closed
 
-    with tempfile.TemporaryDirectory(prefix="n-") as directory:
-        return asyncio.run(asked(str(Path(directory) / "s")))
+    with tempfile.TemporaryDirectory(prefix="n-") as directory, socket.socket(socket.AF_UNIX) as listening:
+        path = str(Path(directory) / "s")
+        listening.bind(path)
+        listening.listen()
+        return asyncio.run(asked(path))
 
 
 def test_what_a_block_opened_stays_open_when_it_went_well() -> None:
