@@ -37,9 +37,21 @@ def sample_token(
             f"the model's scores are {flat[best].item()}, not numbers: its weights are damaged, or "
             "bfloat16 is too narrow for them; verify the model, or ask with --dtype float32"
         )
-    if temperature < _COLDEST or top_k == 1:
+    if is_greedy(temperature, top_k):
         return int(best)
-    probabilities = token_probabilities(flat, temperature=temperature, top_p=top_p, top_k=top_k)
+    return draw_token(flat, temperature, top_p, top_k, generator=generator)
+
+
+def is_greedy(temperature: float, top_k: int) -> bool:
+    """Whether the likeliest token is taken."""
+    return temperature < _COLDEST or top_k == 1
+
+
+def draw_token(
+    logits: Tensor, temperature: float, top_p: float, top_k: int, *, generator: torch.Generator | None
+) -> int:
+    """As `sample_token`, where the logits (vocab,) are known to be numbers and the choice is not greedy."""
+    probabilities = token_probabilities(logits, temperature=temperature, top_p=top_p, top_k=top_k)
     return _draw(probabilities, generator)
 
 
@@ -78,7 +90,7 @@ def _likeliest(probabilities: Tensor, mass: float) -> tuple[Tensor, Tensor]:
 
 def _draw(probabilities: Tensor, generator: torch.Generator | None) -> int:
     """Where a uniform number falls among the sums; many times faster than `multinomial`."""
-    sums = probabilities.double().cumsum(-1)
+    sums = probabilities.cumsum(-1, dtype=torch.float64)
     uniform = torch.rand((), dtype=torch.float64, device=sums.device, generator=generator)
     # Tokens of no probability have empty steps, which `right` passes over.
     return int(torch.searchsorted(sums, uniform * sums[-1], right=True).clamp_(max=sums.shape[-1] - 1))

@@ -43,6 +43,7 @@ class CallList:
         self._functions = np.array([call.function.address for call in calls])
         self._work = np.array([call.work for call in calls])
         self._blocks[:, 0] = torch_threads() or 0
+        self._prepared = (0, 0)
         for block, call in zip(self._blocks, calls, strict=True):
             block[len(BY_THREADS) : len(BY_THREADS) + len(call.arguments)] = call.arguments
         places = self._blocks.ctypes.data + np.arange(len(calls)) * self._blocks.strides[0]
@@ -51,8 +52,11 @@ class CallList:
 
     def prepare(self, rows: int) -> None:
         """For so many rows, by as many threads as torch was told, where that pays."""
-        self._blocks[:, _ROWS] = rows
-        self._blocks[:, _THREADS] = np.where(rows * self._work > ALONE, torch.get_num_threads(), 1)
+        prepared = rows, torch.get_num_threads()
+        if prepared != self._prepared:
+            self._blocks[:, _ROWS] = rows
+            self._blocks[:, _THREADS] = np.where(rows * self._work > ALONE, prepared[1], 1)
+            self._prepared = prepared
 
     def fill(self, function: Function, arguments: Sequence[int], *, threads: int) -> None:
         """Set the first arguments, and the threads, of all calls of a function."""

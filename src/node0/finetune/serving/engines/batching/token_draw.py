@@ -2,6 +2,7 @@
 """Draw the next id of a sequence: mask, sampling, and how likely the id was."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from node0.errors import EngineUnavailable
 from node0.finetune.serving.engines.batching.sequence import Sequence
 from node0.finetune.serving.engines.token_engine import GeneratedToken
 from node0.lora.linear import keyed_generator
-from node0.models.sampling import sample_token
+from node0.models.sampling import draw_token, is_greedy, sample_token
 
 
 def draw(sequence: Sequence, logits: Tensor, likeliest: int) -> GeneratedToken:
@@ -27,10 +28,12 @@ def draw(sequence: Sequence, logits: Tensor, likeliest: int) -> GeneratedToken:
     if not math.isfinite(logits[likeliest].item()):
         raise EngineUnavailable(f"the scores of model {request.model} are not numbers; verify its weights")
     allowed = request.mask.allowed() if request.mask is not None else None
-    if request.sampling.temperature == 0 and allowed is None:
+    if allowed is not None:
+        token_id = _sampled(sequence, _masked(logits, allowed), sample_token)
+    elif is_greedy(request.sampling.temperature, request.sampling.top_k):
         token_id = likeliest
     else:
-        token_id = _sampled(sequence, logits if allowed is None else _masked(logits, allowed))
+        token_id = _sampled(sequence, logits, draw_token)
     if request.mask is not None:
         request.mask.accept(token_id)
     if request.logprobs is None:
@@ -41,11 +44,11 @@ def draw(sequence: Sequence, logits: Tensor, likeliest: int) -> GeneratedToken:
     return GeneratedToken(token_id, float(logprobs[token_id]), tuple(top))
 
 
-def _sampled(sequence: Sequence, logits: Tensor) -> int:
+def _sampled(sequence: Sequence, logits: Tensor, sample: Callable[..., int]) -> int:
     sampling, generator = sequence.request.sampling, None
     if sampling.temperature > 0:
         generator = keyed_generator("sample", sequence.seed, len(sequence.ids), device=logits.device)
-    return sample_token(logits, sampling.temperature, sampling.top_p, sampling.top_k, generator=generator)
+    return sample(logits, sampling.temperature, sampling.top_p, sampling.top_k, generator=generator)
 
 
 def _masked(logits: Tensor, allowed: Tensor) -> Tensor:
