@@ -17,8 +17,10 @@ from node0.swarm.peer.record_storage import NoStorage, RecordStorage
 from node0.swarm.records.own_keys import owner_of_subkey
 from node0.swarm.records.refusing import SubkeysOnly
 from node0.swarm.records.shards import ShardsValidator
+from node0.swarm.transport.connector import closed_on_failure
 
 GREET_SECONDS = 5.0
+"For a dial; for the look around that follows where somebody answered."
 
 
 class DhtNode:
@@ -58,6 +60,11 @@ class DhtNode:
         node.protocol.storage, node.protocol.cache = RecordStorage(admits), NoStorage()
         return cls(p2p, node)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether it knows no other node. One that does not answer a call in time is forgotten."""
+        return not self.node.protocol.routing_table.uid_to_peer_id
+
     async def greet(self, addresses: Sequence[str]) -> int:
         """Make peers at full addresses part of this node's DHT; how many answered."""
         answered = sum(await asyncio.gather(*map(self._greet, addresses)))
@@ -89,7 +96,13 @@ class DhtNode:
         where, _, remote = address.partition("/p2p/")
         try:
             peer = PeerID.from_base58(remote)
-            await asyncio.wait_for(self._p2p._client.connect(peer, [Multiaddr(where)]), GREET_SECONDS)
-            return await self.node.protocol.call_ping(peer, validate=False) is not None
-        except (ControlFailure, P2PDaemonError, OSError, TimeoutError, ValueError):
-            return False
+            with closed_on_failure():
+                async with asyncio.timeout(GREET_SECONDS):
+                    await self._p2p._client.connect(peer, [Multiaddr(where)])
+            if await self.node.protocol.call_ping(peer, validate=False) is None:
+                return False
+        except (ControlFailure, P2PDaemonError, OSError, EOFError, ValueError):
+            return False  # EOFError: the daemon ended meanwhile
+        # hivemind asks nobody for a while who once did not answer in time, and longer each time.
+        self.node.blacklist.register_success(peer)
+        return True

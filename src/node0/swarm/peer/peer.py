@@ -99,9 +99,14 @@ class Peer:
             raise
         self._limit.allows()
         self.peer_id: str = self._p2p.peer_id.to_base58()
-        self._settings = replace(settings, host_maddrs=same_port(settings.host_maddrs, self.addresses))
         self._watching = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
-        self.join()
+        try:
+            self._settings = replace(settings, host_maddrs=same_port(settings.host_maddrs, self.addresses))
+            with suppress(SwarmTimeout):  # the machine is busy: whoever looks for records greets again
+                self.join()
+        except BaseException:  # nobody can close a peer that was never made
+            self.close()
+            raise
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -168,7 +173,7 @@ class Peer:
 
         Peers of a run start in any order: whoever came too early calls this again.
         """
-        return self.run(self.greet(), timeout=2 * GREET_SECONDS)
+        return self.run(self.greet(), timeout=4 * GREET_SECONDS)
 
     async def greet(self) -> int:
         """`join`, on the loop."""
@@ -184,6 +189,7 @@ class Peer:
 
     async def put_until(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
         """Put a record into the DHT that expires at this time; whether any peer took it."""
+        await self._meet()
         return await self._dht.put(key, subkey, value, until=until)
 
     def get(self, key: str) -> Mapping[Any, Any]:
@@ -192,6 +198,7 @@ class Peer:
 
     async def look_up(self, key: str) -> Mapping[Any, Any]:
         """`get`, on the loop."""
+        await self._meet()
         return await self._dht.look_up(key)
 
     def close(self) -> None:
@@ -203,6 +210,11 @@ class Peer:
         finally:
             self._stop_loop()
             self._claim.release()
+
+    async def _meet(self) -> None:
+        """Greet again where the DHT node knows nobody: all were away, or too busy to answer in time."""
+        if self._settings.initial_peers and self._dht.is_alone:
+            await self.greet()
 
     async def _start(self) -> tuple[P2P, DhtNode]:
         settings = self._settings

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hivemind.dht.node import Blacklist
 from hivemind.dht.protocol import DHTProtocol
 from hivemind.dht.validation import DHTRecord, RecordValidatorBase
 from hivemind.p2p import PeerID
@@ -12,7 +13,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure
 from node0.swarm.peer import dht_node
 from node0.swarm.peer.dht_node import DhtNode
 
-HERE, GONE, SILENT = (PeerID(bytes([18, 32]) + bytes([number]) * 32) for number in (1, 2, 3))
+HERE, GONE, SILENT, CUT = (PeerID(bytes([18, 32]) + bytes([number]) * 32) for number in (1, 2, 3, 4))
 
 
 class FakeNode:
@@ -23,7 +24,9 @@ class FakeNode:
     def __init__(self) -> None:
         self.stored: dict[tuple[str, Any], tuple[Any, float]] = {}
         self.searched: list[Any] = []
-        self.protocol = SimpleNamespace(call_ping=self._ping)
+        table = SimpleNamespace(uid_to_peer_id=dict[int, PeerID]())
+        self.protocol = SimpleNamespace(call_ping=self._ping, routing_table=table)
+        self.blacklist = Blacklist(base_time=60.0, backoff_rate=2.0)
         self.is_shut_down = False
         self.last_reply = True
 
@@ -63,6 +66,8 @@ class FakeP2P:
     async def _connect(self, peer: PeerID, addresses: list[Any]) -> None:
         if peer == GONE:
             raise ControlFailure("nobody is there")
+        if peer == CUT:
+            raise asyncio.IncompleteReadError(b"", 1)
 
 
 @pytest.fixture
@@ -76,7 +81,7 @@ def _address(peer: PeerID) -> str:
 
 
 def test_only_who_answers_is_greeted(node: DhtNode) -> None:
-    addresses = [_address(peer) for peer in (HERE, GONE, SILENT)] + ["/ip4/127.0.0.1/tcp/1/p2p/0OIl"]
+    addresses = [_address(peer) for peer in (HERE, GONE, SILENT, CUT)] + ["/ip4/127.0.0.1/tcp/1/p2p/0OIl"]
 
     assert asyncio.run(node.greet(addresses)) == 1
     assert node.node.searched == [7]
@@ -86,6 +91,22 @@ def test_without_an_answer_nothing_is_searched(node: DhtNode) -> None:
     assert asyncio.run(node.greet([_address(GONE)])) == 0
     assert asyncio.run(node.greet([])) == 0
     assert node.node.searched == []
+
+
+def test_who_once_did_not_answer_in_time_is_asked_again_after_a_greeting(node: DhtNode) -> None:
+    for peer in (HERE, SILENT):
+        node.node.blacklist.register_failure(peer)
+
+    asyncio.run(node.greet([_address(HERE), _address(SILENT)]))
+
+    assert HERE not in node.node.blacklist
+    assert SILENT in node.node.blacklist
+
+
+def test_a_node_is_alone_until_it_knows_another(node: DhtNode) -> None:
+    assert node.is_alone
+    node.node.protocol.routing_table.uid_to_peer_id[8] = HERE
+    assert not node.is_alone
 
 
 def test_a_record_is_found_by_its_subkey(node: DhtNode) -> None:

@@ -2,6 +2,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,9 +55,15 @@ class FakeDht:
     def __init__(self) -> None:
         self.records: dict[str, dict[Any, Any]] = {}
         self.greeted: list[str] = []
+        self.is_alone = False
+        self.fault: Exception | None = None
+        self.slowness = 0.0
 
     async def greet(self, addresses: Sequence[str]) -> int:
         self.greeted += addresses
+        await asyncio.sleep(self.slowness)
+        if self.fault is not None:
+            raise self.fault
         return len(addresses)
 
     async def put(self, key: str, subkey: Any, value: Any, *, until: float) -> bool:
@@ -136,6 +143,40 @@ def test_a_peer_that_cannot_listen_leaves_nothing(border: Border, tmp_path: Path
         Peer(PeerSettings(tmp_path / "s"))
     assert not (tmp_path / "s").exists()
     assert "node0-peer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_peer_that_fails_while_it_joins_leaves_nothing(border: Border, tmp_path: Path) -> None:
+    border.dht.fault = RuntimeError("what nobody thought of")
+
+    with pytest.raises(RuntimeError, match="what nobody thought of"):
+        Peer(PeerSettings(tmp_path / "s", initial_peers=["a"]))
+    assert border.daemon.is_shut_down and not (tmp_path / "s").exists()
+    assert "node0-peer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_peer_is_made_although_nobody_answers_in_time(
+    border: Border, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GREET_SECONDS", 0.01)
+    border.dht.slowness = 60.0
+
+    with closing(Peer(PeerSettings(tmp_path / "s", initial_peers=["a"]))) as peer:
+        assert peer.addresses
+    assert border.daemon.is_shut_down and not (tmp_path / "s").exists()
+
+
+def test_a_peer_that_knows_nobody_greets_again_before_it_stores_or_looks(
+    border: Border, tmp_path: Path
+) -> None:
+    with closing(Peer(PeerSettings(tmp_path / "s", initial_peers=["a"]))) as peer:
+        peer.store("key", "mine", 5, seconds=9.0)
+        peer.get("key")
+        assert border.dht.greeted == ["a"]
+        border.dht.is_alone = True
+        peer.store("key", "mine", 6, seconds=9.0)
+        assert border.dht.greeted == ["a", "a"]
+        assert peer.get("key") == {"mine": 6}
+        assert border.dht.greeted == ["a", "a", "a"]
 
 
 def test_a_call_that_takes_too_long_is_cancelled(border: Border, tmp_path: Path) -> None:
