@@ -24,7 +24,9 @@ LONGEST = 60
 LIMIT = 80
 "Bytes of a directory that leave room for a socket's name: the kernel takes 107 in all."
 
-_TRIES = 20
+LIVING, DYING = 0.4, 20.0
+"Seconds for which a lock that is held is tried: of a living owner, and of one whose guard clears up."
+
 _WAIT = 0.02
 
 
@@ -59,7 +61,7 @@ class Claim:
         self._lock: int | None = _locked(directory)
         for path in directory.iterdir():
             if path.name != LOCK_NAME:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                _remove(path)
         os.truncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode("ascii"), 0)
 
@@ -109,7 +111,8 @@ def _discard_left(temporary: Path) -> None:
 
 def _locked(directory: Path) -> int:
     """A descriptor that holds the directory's lock."""
-    for _ in range(_TRIES):
+    started, patience = time.monotonic(), LIVING
+    while time.monotonic() - started < patience:
         _make_private(directory)
         # Another member that leaves may remove the directory at any moment.
         with suppress(FileNotFoundError):
@@ -117,10 +120,31 @@ def _locked(directory: Path) -> int:
             if _takes(lock, directory / LOCK_NAME):
                 return lock
             os.close(lock)
+        patience = LIVING if _is_alive(last_owner_of(directory)) else DYING
         time.sleep(_WAIT)
     raise ConfigError(
         f"process {owner_of(directory)} already runs with {directory}; stop it, or start another member"
     )
+
+
+def _is_alive(pid: int | None) -> bool:
+    """Whether there is such a process, of whatever user."""
+    if pid is None:
+        return False
+    with suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Remove what a dead owner left; its daemon, which is ending, may be the first to do so."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _takes(lock: int, path: Path) -> bool:

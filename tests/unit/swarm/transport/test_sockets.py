@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A directory for sockets has one living owner, and none afterwards."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from node0.errors import ConfigError
-from node0.swarm.transport.guard import LOCK_NAME
-from node0.swarm.transport.sockets import LIMIT, Claim, last_owner_of, owner_of, socket_directory
+from node0.swarm.transport.guard import LOCK_NAME, discard
+from node0.swarm.transport.sockets import LIMIT, LIVING, Claim, last_owner_of, owner_of, socket_directory
 
 HOLD = """
 import sys
@@ -75,6 +77,43 @@ def test_a_dead_owner_loses_it_whatever_its_number_means_now(directory: Path) ->
 
     assert [path.name for path in directory.iterdir()] == [LOCK_NAME]
     claim.release()
+
+
+def test_who_comes_while_a_dead_owners_guard_clears_up_waits_for_it(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (directory / LOCK_NAME).write_text(f"{ended.pid}\n")
+    guard = os.open(directory / LOCK_NAME, os.O_RDWR)
+    fcntl.flock(guard, fcntl.LOCK_EX)
+
+    def clear_up() -> None:
+        discard(directory)
+        os.close(guard)
+
+    late = threading.Timer(3 * LIVING, clear_up)
+    late.start()
+    claim = Claim(directory)
+    late.join()
+
+    assert owner_of(directory) == os.getpid()
+    claim.release()
+
+
+def test_a_socket_that_its_daemon_removes_at_the_same_time_is_no_error(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.mkdir(parents=True)
+    (directory / "p2pd.sock").touch()
+    found = Path.iterdir
+
+    def removed_meanwhile(path: Path) -> list[Path]:
+        names = list(found(path))
+        (directory / "p2pd.sock").unlink(missing_ok=True)
+        return names
+
+    monkeypatch.setattr(Path, "iterdir", removed_meanwhile)
+    Claim(directory).release()
 
 
 def test_what_is_left_of_runs_whose_guards_were_killed_too_goes_with_the_next_claim(
