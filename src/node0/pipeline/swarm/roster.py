@@ -156,7 +156,7 @@ class Roster:
             try:
                 await self._find()
                 late = [m for m in self._members.values() if m.stage is not None and m.is_alive]
-                await all_of([self._make_ready(m) for m in late if not m.has_model and not m.takes_part])
+                await all_of([self._prepare_late(m) for m in late if not m.has_model and not m.takes_part])
             except Node0Error as fault:
                 self._warn("late", "a late member", fault)
 
@@ -239,6 +239,13 @@ class Roster:
             await self._sync.reset(member)
         except ConfigError as fault:
             self._do_without(member, fault)
+
+    async def _prepare_late(self, member: HostConnection) -> None:
+        # Whether its stage can do without it is for a recovery to say: one may be under way.
+        try:
+            await self._sync.reset(member)
+        except ConfigError as fault:
+            self._warn(member.peer_id, "a member", fault)
 
     async def _introduce(self, members: Sequence[HostConnection]) -> None:
         addresses = {member.peer_id: list(member.spec.addresses) for member in members}

@@ -137,6 +137,28 @@ def late(peer: FakePeer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Roster]:
     peer.run(roster.close(), timeout=None)
 
 
+def test_a_member_that_cannot_be_used_is_named_once_whoever_finds_out(
+    peer: FakePeer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
+    peer.hosts["b"].refuses["reset"] = Frame("error", {"text": "another base", "retriable": False})
+    roster = _roster(peer, settings(MemberSpec("a", stage=0), MemberSpec("b", stage=0)))
+    peer.run(roster.recover(0, Cut()), timeout=None)
+
+    async def watched() -> None:
+        for member in roster._members.values():
+            member.close("the machine is busy")
+        asked = peer.hosts["b"].asked["reset"]
+        await roster.admit()
+        while peer.hosts["b"].asked["reset"] < asked + 2:
+            await asyncio.sleep(0.01)
+
+    peer.run(watched(), timeout=None)
+    peer.run(roster.close(), timeout=None)
+
+    assert caplog.text.count("cannot take part: peer b says 'another base'") == 1
+
+
 def test_a_late_member_takes_part_with_the_state_of_another(late: Roster, peer: FakePeer) -> None:
     peer.hosts["a"].state = b"7"
 
