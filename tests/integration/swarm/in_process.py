@@ -70,6 +70,7 @@ def swarm(
     *,
     members: Sequence[int | None] | None = None,
     deadline: float = 30.0,
+    patience: float = 30.0,
     host_deadline: float = 30.0,
     in_flight: int | None = None,
     codec: Codec = "float32",
@@ -122,7 +123,7 @@ def swarm(
             find,
             in_flight=in_flight,
             deadline=deadline,
-            patience=deadline,
+            patience=patience,
             state_bytes=state_bytes,
         )
         pipeline = SwarmPipeline(

@@ -42,7 +42,7 @@ def finetune(*arguments: str, timeout: float = 240.0) -> "subprocess.CompletedPr
 
 def init(file: Path, run: Path, *arguments: str) -> None:
     """`node0 swarm init`."""
-    subprocess.run([*SWARM, "init", str(run), "--config", str(file), *arguments], check=True, timeout=60)
+    subprocess.run([*SWARM, "init", str(run), "--config", str(file), *arguments], check=True, timeout=240)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def stages(run: Path, members: Sequence[str]) -> Iterator[dict[str, "subprocess.
             process.terminate()
         for process in running.values():
             with suppress(subprocess.TimeoutExpired):
-                process.wait(15)
+                process.wait(60)
             process.kill()
             process.wait()
 

@@ -110,7 +110,7 @@ def test_a_state_may_be_larger_than_any_other_frame(tmp_path: Path, monkeypatch:
         many.pipeline.train_step(batch(0), TrainStep(0, 1e-3))
         many.pipeline.save(tmp_path / "many")
     with (
-        swarm(tmp_path / "t", recipe, deadline=1.0) as many,
+        swarm(tmp_path / "t", recipe, patience=1.0) as many,
         pytest.raises(SwarmTimeout, match="is oversized"),
     ):
         many.pipeline.save(tmp_path / "many")

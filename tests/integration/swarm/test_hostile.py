@@ -116,9 +116,11 @@ def test_it_is_refused_and_logged_once(
 
     async def attacks() -> None:
         target = beside.swarm.peers[0].peer_id
-        streams = [await stranger.open(target, name) for _ in range(3)]
-        for stream in streams:
-            await act(stream)
+        streams = []
+        for _ in range(3):
+            # Each at once: a stream that nobody has used is closed after a while.
+            streams.append(await stranger.open(target, name))
+            await act(streams[-1])
         for stream in streams:
             while (frame := await stream.receive()) is not None:
                 assert frame.kind in ("error", "failed")
@@ -256,17 +258,24 @@ def test_a_stage_is_not_sent_to_strangers(beside: Beside, stranger: Peer) -> Non
 def test_one_peer_cannot_take_all_streams(
     beside: Beside, stranger: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    used = Frame("activation", {"attempt": "x", "mb": 0}, [torch.ones(1)])
+
     async def attack() -> None:
-        streams = [await stranger.open(beside.swarm.peers[0].peer_id, PUSH) for _ in range(70)]
+        streams = []
+        for _ in range(70):
+            streams.append(await stranger.open(beside.swarm.peers[0].peer_id, PUSH))
+            with suppress(OSError):  # one too many
+                # A stream on which nothing ever came is closed, however many there are.
+                await streams[-1].send(used)
         ended = [asyncio.create_task(stream.receive()) for stream in streams]
-        await asyncio.wait(ended, timeout=HOST_SECONDS / 2, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ended, timeout=20.0, return_when=asyncio.FIRST_COMPLETED)
         assert any(task.done() for task in ended)
         assert not all(task.done() for task in ended)
         for stream in streams:
             stream.close()
         await asyncio.wait(ended)
 
-    stranger.run(attack(), timeout=30.0)
+    stranger.run(attack(), timeout=60.0)
 
     assert any("has 64 streams open" in line for line in caplog.messages)
     beside.go_on()
@@ -371,28 +380,3 @@ def test_of_two_trainers_the_second_leads_and_the_first_hears_why(beside: Beside
         assert second.train_step(batch(0), TrainStep(0, 1e-3)) == expected
     finally:
         second.close()
-
-
-def test_a_peer_that_is_not_allowed_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with swarm(tmp_path / "s", RECIPE, is_closed=True) as many:
-        stranger = Peer(PeerSettings(tmp_path / "x", initial_peers=many.peers[0].addresses))
-        try:
-
-            async def ask() -> None:
-                for name in (CONTROL, PUSH, CONTROL):
-                    stream = await stranger.open(many.peers[0].peer_id, name)
-                    with suppress(OSError):
-                        await stream.send(Frame("hello", {"client": "x", "lead": True}))
-                    assert await stream.receive() is None
-                    stream.close()
-
-            stranger.run(ask(), timeout=20.0)
-        finally:
-            stranger.close()
-        Beside(many, local(RECIPE), tmp_path).go_on()
-
-    lines = [line for line in caplog.messages if stranger.peer_id in line]
-    # One line about its streams, and one about its calls of the DHT where it made any.
-    assert sum("refused its stream" in line for line in lines) == 1
-    assert sum("its calls of the DHT are refused" in line for line in lines) == len(lines) - 1 <= 1
-    assert "not on the allow-list" in lines[0]

@@ -72,8 +72,8 @@ def test_a_process_that_is_killed_leaves_no_daemon_and_no_socket(run_dir: Path) 
             killed.process.send_signal(signal.SIGKILL)
             killed.process.wait()
 
-            _wait_until(lambda: not _processes(run_dir / "a"), seconds=20.0)
-            _wait_until(lambda: not (run_dir / "a").exists(), seconds=20.0)
+            _wait_until(lambda: not _processes(run_dir / "a"))
+            _wait_until(lambda: not (run_dir / "a").exists())
         assert len(_processes(run_dir / "b")) == 2
         assert list((run_dir / "b").glob("p2pd-*.sock"))
         assert spared.addresses
@@ -88,7 +88,7 @@ def test_a_place_that_is_taken_again_at_once_keeps_its_sockets(run_dir: Path) ->
         killed.process.wait()
         peer = Peer(PeerSettings(run_dir / "a"))
         try:
-            _wait_until(lambda: len(_processes(run_dir)) == 2, seconds=20.0)
+            _wait_until(lambda: len(_processes(run_dir)) == 2)
             assert len(list((run_dir / "a").glob("p2pd-*.sock"))) == 1
             assert peer.addresses
         finally:
@@ -184,7 +184,7 @@ def _processes(directory: Path) -> list[int]:
     return found
 
 
-def _wait_until(holds: object, *, seconds: float = 2.0) -> None:
+def _wait_until(holds: object, *, seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:  # type: ignore[operator]  # a callable
         time.sleep(0.05)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from integration.swarm.processes import wait_until
 
 from node0.swarm.peer.membership import Announcer, MemberRecord, find_members
 from node0.swarm.peer.peer import Peer, PeerSettings
@@ -45,11 +46,8 @@ def test_a_member_is_found_whatever_others_write(
         thief.store(members_key(RUN), subkey, value, seconds=48 * 3600)
 
     with closing(Announcer(member, run_id=RUN, key=key, describe=lambda: {"time": time.time()})):
-        for _ in range(100):
-            found = _find(reader)
-            if found:
-                break
-            time.sleep(0.1)
+        assert wait_until(lambda: _find(reader), 60.0)
+        found = _find(reader)
         again = [_find(reader) for _ in range(5)]
 
     assert [[each.peer_id for each in look] for look in (found, *again)] == [[member.peer_id]] * 6

@@ -54,7 +54,7 @@ def typed(line: str, home: Path, log: Path) -> Iterator["subprocess.Popen[bytes]
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def test_every_line_does_what_it_says(home: Path, tmp_path: Path) -> None:

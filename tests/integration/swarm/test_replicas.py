@@ -70,7 +70,7 @@ def test_a_peer_that_comes_late_learns_from_its_neighbour_and_takes_part(
 
     def come(many: Swarm) -> None:
         late = join(many, tmp_path / "late", StagePlace(1, CLIPPED.num_stages))
-        assert wait_until(lambda: late.stage.executor is not None, 20.0)
+        assert wait_until(lambda: late.stage.executor is not None, 60.0)
 
     with swarm(tmp_path / "s", CLIPPED) as many:
         _train(tmp_path, many, local(CLIPPED), events={6: come})

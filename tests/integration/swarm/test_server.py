@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,6 +27,19 @@ from node0.swarm.run.run_file import authorizer_of, read_run, write_run
 from node0.swarm.transport.sockets import socket_directory
 
 pytestmark = pytest.mark.integration
+
+GREETS_FOR_LONG = """
+import asyncio, sys
+from node0.run_server import main
+from node0.swarm.peer.dht_node import DhtNode
+
+async def greet(node, addresses):
+    print("greeting", file=sys.stderr, flush=True)
+    await asyncio.sleep(600)
+
+DhtNode.greet = greet
+sys.exit(main())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +172,20 @@ def test_it_can_be_ended_while_it_starts(made: Path) -> None:
         assert process.stderr is not None
         said = iter(process.stderr.readline, "")
         assert any(line.startswith("WARNING: running in local mode") for line in said)
+        process.terminate()
+        rest = process.communicate(timeout=60)[1]
+
+    # It may have started by then, where the machine is busy.
+    assert [line for line in rest.splitlines() if not line.startswith("Server started: ")] == []
+    assert process.returncode == 0
+    assert not socket_directory(made, "body-1").exists()
+
+
+def test_it_can_be_ended_while_it_greets_who_does_not_answer(made: Path) -> None:
+    words = [sys.executable, "-c", GREETS_FOR_LONG, "--run", str(made), "--local-stage", "body-1"]
+    with subprocess.Popen([*words, "--device", "cpu"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any(line == "greeting\n" for line in iter(process.stderr.readline, ""))
         process.terminate()
         rest = process.communicate(timeout=60)[1]
 

@@ -176,7 +176,8 @@ def test_a_bad_holder_gives_nothing_and_hinders_nothing(
     alone = gatherer(net, tmp_path / "g")
 
     assert alone.gather_all_shards(net.leader, RUN, step, [STAGE], 4.0) is None
-    assert net.asked >= 1
+    while not net.asked:  # a busy machine: not even a stream was open in time
+        assert alone.gather_all_shards(net.leader, RUN, step, [STAGE], 4.0) is None
     announce(net, "honest", step)
     found = alone.gather_all_shards(net.leader, RUN, step, [STAGE], 30.0)
 
@@ -190,7 +191,7 @@ def test_a_stranger_gets_no_shard(net: Net, step: int) -> None:
 
     assert b"".join(pull_shard(net.leader, source, 5, stall=20.0)) == DATA[5:]
     with pytest.raises(SwarmTimeout, match="closed the stream"):
-        list(pull_shard(net.stranger, source, 0, stall=5.0))
+        list(pull_shard(net.stranger, source, 0, stall=60.0))
 
 
 def test_an_announcement_of_a_stranger_does_not_count(net: Net, tmp_path: Path, step: int) -> None:

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hivemind.dht.routing import DHTID
 from integration.swarm.in_process import Recipe, batch, member, training
-from integration.swarm.processes import SWARM
+from integration.swarm.processes import SWARM, wait_until
 
 from node0.commands.swarm.swarm_options import main
 from node0.pipeline.protocol import TrainStep
 from node0.pipeline.swarm.host_connection import MemberSpec
 from node0.pipeline.swarm.swarm_pipeline import SwarmPipeline
 from node0.pipeline.swarm.swarm_settings import SwarmSettings
+from node0.server.node0_server import Node0Server
 from node0.swarm.peer.dht_node import DhtNode
 from node0.swarm.peer.peer import Peer, PeerSettings
+from node0.swarm.records.members import members_key
 from node0.swarm.run.create import create_run
 from node0.swarm.run.layout import first_port, lay_out
 from node0.swarm.run.run_file import key_file, read_run
@@ -69,11 +72,23 @@ def status(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[
     return {row["member"]: row for row in json.loads(capsys.readouterr().out)}
 
 
+def wait_for_record(keeper: Node0Server, run_dir: Path, name: str) -> None:
+    """Until a member keeps another's record: it then outlives that other."""
+    run = read_run(run_dir)
+    key, whose = DHTID.generate(source=members_key(run.run_id)), run.member(name).peer_id
+
+    async def is_kept() -> bool:
+        held = keeper.peer._dht.node.protocol.storage.get(key)
+        return held is not None and held.value.get(whose) is not None
+
+    assert wait_until(lambda: keeper.peer.run(is_kept(), timeout=20.0), 60.0)
+
+
 def test_it_tells_who_holds_what_and_who_is_missing_for_how_long(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ExitStack() as stack:
-        stack.enter_context(member(run_dir, "head-0"))
+        head = stack.enter_context(member(run_dir, "head-0"))
         tail = stack.enter_context(ExitStack())
         tail.enter_context(member(run_dir, "tail-1"))
         waiting = status(run_dir, capsys)
@@ -81,8 +96,9 @@ def test_it_tells_who_holds_what_and_who_is_missing_for_how_long(
         for step in range(3):
             pipeline.train_step(batch(step), TrainStep(step, 1e-3))
         training = status(run_dir, capsys)
-        tail.close()
+        wait_for_record(head, run_dir, "tail-1")
         gone = time.time()
+        tail.close()
         without = status(run_dir, capsys)
         most = time.time() - gone + 10
 
@@ -167,9 +183,10 @@ def test_an_observer_that_met_nobody_when_it_came_asks_again(
         came.append(node)
         return 0
 
-    with member(run_dir, "head-0"):
+    with member(run_dir, "head-0") as head:
         with member(run_dir, "tail-1"):
             status(run_dir, capsys)
+            wait_for_record(head, run_dir, "tail-1")
         monkeypatch.setattr(DhtNode, "greet", busy_at_first)
         found = status(run_dir, capsys)
 
