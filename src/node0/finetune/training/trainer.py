@@ -129,7 +129,7 @@ class Trainer:
     def _one_step(self, metrics: Metrics | None) -> None:
         started = time.monotonic()
         self.state.data = self.plan.data.steps.state()
-        self._past.note(self.state)
+        self._past.note(self.state, behind=self.engine.steps_since_backup)
         microbatches = next(self.plan.data.steps)
         step = self._step(microbatches)
         result = self.engine.pipeline.train_step(microbatches, step)

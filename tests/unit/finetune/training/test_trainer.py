@@ -235,6 +235,16 @@ def test_a_run_whose_stages_are_lost_keeps_what_was_last_fetched(fault, raised, 
     assert (again.plan.data.steps.position, again.engine.stages[0].lora_A.item()) == (8, 8.0)
 
 
+def test_far_from_a_checkpoint_only_steps_to_which_the_run_can_go_back_are_remembered(tmp_path):
+    trainer = make_trainer(tmp_path, max_steps=300, checkpoint_every_n_steps=300)
+    fault = SwarmTimeout("it stayed away")
+    trainer.engine = trainer.checkpoints.engine = LosingStages(trainer.engine, fault, after=250)
+    with pytest.raises(SwarmTimeout):
+        run(trainer)
+
+    assert [step for step in range(300) if trainer._past.at(step) is not None] == [248, 249, 250]
+
+
 def test_a_run_that_stops_early_on_request_is_not_finished(tmp_path):
     trainer = make_trainer(tmp_path, stop_after=2)
 
