@@ -4,8 +4,9 @@
     PYTHONPATH=tests python bench/flood.py [--megabytes 500] [--connects 1000] [--streams 300]
 
 A trainer leads three stages. A peer that is on no allow-list stores records at all of them, connects over and
-over, and opens streams. Quiet times and floods take turns in one run. Memory is what the process of a member
-and its daemon take more than before, without what others share, at the worst moment and after the end.
+over, and opens streams. Quiet times and floods take turns in one run. Memory is what of a member's process
+and its daemon is resident more than before, at the worst moment and after the end; and how much of that came
+in which kind of time, as training takes memory too.
 
 What the stranger computes itself stands for other machines. So it, its daemon and the peers beside the run
 that it floods too, which refuse it as members do, have only what the run leaves of the cores. On a machine
@@ -30,6 +31,7 @@ from integration.swarm.processes import descendants
 
 import forked
 from forked import STAGES, TRAINER
+from machine_use import busy_seconds, cpu_seconds, resident_mebibytes
 from stranger import AT_MEMBERS, BESIDE, Done, Flood, be_stranger
 from temporary import temporary_place
 
@@ -47,6 +49,9 @@ class Pace:
     seconds: float
     cores: Mapping[str, float]
     "What members, their daemons and the whole machine computed with."
+
+    grown: Mapping[str, float]
+    "MiB that each member had more at the end."
 
     @property
     def rate(self) -> float:
@@ -72,7 +77,7 @@ class Scene:
         """MiB of each member with its daemon, now."""
         now = {}
         for member, pid in self.processes.items():
-            now[member] = sum(map(_mebibytes, [pid, *descendants(pid)]))
+            now[member] = sum(map(resident_mebibytes, [pid, *descendants(pid)]))
             self.most[member] = max(self.most.get(member, 0.0), now[member])
         return now
 
@@ -80,21 +85,22 @@ class Scene:
         """Seconds of computing so far: of the members' own processes, their daemons, and all there is."""
         below = [pid for member in self.processes.values() for pid in descendants(member)]
         return {
-            "members": sum(map(_cpu_seconds, self.processes.values())),
-            "daemons": sum(map(_cpu_seconds, below)),
-            "whole machine": _busy_seconds(),
+            "members": sum(map(cpu_seconds, self.processes.values())),
+            "daemons": sum(map(cpu_seconds, below)),
+            "whole machine": busy_seconds(),
         }
 
     def pace(self, is_over: Callable[[float], bool]) -> "Pace":
         """How fast steps are until it is over, given the seconds so far."""
-        first, started, before = self.step(), time.monotonic(), self.computed()
+        first, started, before, small = self.step(), time.monotonic(), self.computed(), self.look()
         while not is_over(time.monotonic() - started):
             self.look()
             time.sleep(0.25)
         seconds = time.monotonic() - started
         after = self.computed()
         cores = {name: (after[name] - before[name]) / seconds for name in after}
-        return Pace(self.step() - first, seconds, cores)
+        now = self.look()
+        return Pace(self.step() - first, seconds, cores, {name: now[name] - small[name] for name in now})
 
 
 def main() -> None:
@@ -165,7 +171,10 @@ def measure(found: Scene, ask: Ask, flood: Flood, *, turns: int, quiet: float) -
     after = found.look()
     for member in MEMBERS:
         most, end = found.most[member] - before[member], after[member] - before[member]
-        print(f"{member:8} {before[member]:6.0f} MiB before, {most:+6.1f} at most, {end:+6.1f} after")
+        print(
+            f"{member:8} {before[member]:6.0f} MiB before, {most:+6.1f} at most, {end:+6.1f} after:",
+            ", ".join(f"{_grown(each, member)} {when}" for when, each in paces.items()),
+        )
     return max(found.most[member] - before[member] for member in MEMBERS), _slowest(paces)
 
 
@@ -214,6 +223,11 @@ def _arrived(done: Sequence[Done], paces: Sequence[Pace]) -> str:
     )
 
 
+def _grown(paces: Sequence[Pace], member: str) -> str:
+    """How much more a member had at the end of all these times, and what the run did in them."""
+    return f"{sum(pace.grown[member] for pace in paces):+.1f} in {sum(pace.steps for pace in paces)} steps"
+
+
 def _slowest(paces: Mapping[str, Sequence[Pace]]) -> float:
     """Print how fast steps were in each kind of time; the lower ratio of the flood's."""
     for when, each in paces.items():
@@ -227,28 +241,6 @@ def _slowest(paces: Mapping[str, Sequence[Pace]]) -> float:
     )
     print(f"flooded: {busy / calm:.2f}x of quiet, {busy / beside:.2f}x of a flood beside the run")
     return min(busy / calm, busy / beside)
-
-
-def _mebibytes(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
-
-
-def _cpu_seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _busy_seconds() -> float:
-    """What all processors of this machine have computed, since it started."""
-    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
-    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait(holds: Callable[[], bool], seconds: float) -> None:
