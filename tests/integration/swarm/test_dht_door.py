@@ -5,9 +5,9 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -25,6 +25,8 @@ from node0.swarm.run.identity import Identity, make_identity
 pytestmark = pytest.mark.integration
 
 RUN = "run"
+CALL = 1 << 18
+"A call of more bytes is one that a test made."
 
 
 class Scene(NamedTuple):
@@ -96,6 +98,37 @@ def test_an_allowed_peer_that_is_mad_takes_little_and_hides_nobody(scene: Scene)
         while not (found := _members(scene.member)) and time.monotonic() < deadline:
             time.sleep(0.1)
     assert found == [honest.peer_id]
+
+
+def test_a_caller_that_hangs_up_leaves_nothing_of_its_call(scene: Scene) -> None:
+    control, brought = scene.member._p2p._client.control, list[int]()
+    handle = control._handle_persistent_request
+
+    def heard(call: object, request: Any) -> Any:
+        brought.append(len(request.data))
+        return handle(call, request)
+
+    control._handle_persistent_request = heard
+    scene.mad.join()
+    for number in range(4):
+        # The member is busy, and finds the call and its end at once.
+        scene.member.loop.call_soon_threadsafe(time.sleep, 1.0)
+        scene.mad.run(_store_and_leave(scene.mad, scene.member, f"key {number}"), timeout=30.0)
+
+    until = time.monotonic() + 20.0
+    while (sum(size > CALL for size in brought) < 4 or control._handler_tasks) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert sum(size > CALL for size in brought) == 4
+    assert not control._handler_tasks
+
+
+async def _store_and_leave(peer: Peer, at: Peer, key: str) -> None:
+    """Ask a member to keep a large record, and wait for no answer."""
+    protocol = peer._dht.node.protocol
+    keys, until = [DHTID.generate(source=key)], time.time() + 3600
+    call = protocol.call_store(at._p2p.peer_id, keys, [bytes(2 * CALL)], until, subkeys=["x"])
+    with suppress(TimeoutError):
+        await asyncio.wait_for(call, 0.4)
 
 
 def _invented() -> Identity:

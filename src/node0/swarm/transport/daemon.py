@@ -12,6 +12,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import P2PDaemonError
 
 from node0.errors import ConfigError
 from node0.swarm.transport import guard
+from node0.swarm.transport.calls_under_way import CallsUnderWay
 from node0.swarm.transport.connector import Connector
 
 LARGEST_CALL = 1 << 20
@@ -53,6 +54,7 @@ async def start_daemon(
         )
         control = started._client.control
         control.daemon_connector = Connector(control.daemon_connector.control_maddr)
+        control._handler_tasks = CallsUnderWay()
         return started
     except (P2PDaemonError, ValueError) as error:
         for each in daemon.started:

@@ -12,6 +12,7 @@ from hivemind.utils.multiaddr import Multiaddr
 
 from node0.errors import ConfigError
 from node0.swarm.transport import daemon, guard
+from node0.swarm.transport.calls_under_way import CallsUnderWay
 from node0.swarm.transport.connector import Connector
 from node0.swarm.transport.daemon import start_daemon
 
@@ -61,6 +62,7 @@ def test_the_guard_is_started_in_place_of_the_daemon(tmp_path: Path) -> None:
     client = _start(tmp_path, identity=tmp_path / "x.key")
 
     assert isinstance(client._client.control.daemon_connector, Connector)
+    assert isinstance(client._client.control._handler_tasks, CallsUnderWay)
     command = client._make_process_args("p2pd", listen="somewhere")
     assert command[:6] == [sys.executable, "-I", "-S", guard.__file__, str(tmp_path), str(os.getpid())]
     assert command[6:] == ["/usr/bin/env", daemon.HEAP, "p2pd", "-listen=somewhere"]
