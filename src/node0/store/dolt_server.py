@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -27,6 +28,8 @@ from node0.store.dolt_store import DRIVER, answers
 HOST, USER, DATABASE = "127.0.0.1", "node0", "node0"
 DETACH = '"$0" sql-server --config "$1" >>"$2" 2>&1 & echo $!'
 READY_SECONDS, STOP_SECONDS, OFFLINE_SECONDS = 60.0, 20.0, 120.0
+PORTS_TRIED = 3
+"Where another program takes the port that was free a moment before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,9 @@ class OwnDolt:
     def running(self) -> Running | None:
         """The server, if it runs and answers as ours."""
         known = self._known()
-        return known if known is not None and answers(known.url) else None
+        if known is None or not _lets_in(known, while_=lambda: self._is_its_process(known.pid)):
+            return None
+        return known
 
     def require(self) -> Running:
         """As `running`.
@@ -95,15 +100,26 @@ class OwnDolt:
         """
         private_directory(self.directory)
         with locked(self.directory / ".lock"):
-            running = self.running()
-            if running is None:
+            known = self._known()
+            if known is None or not (self._is_its_process(known.pid) or answers(known.url)):
                 return False
-            os.kill(running.pid, signal.SIGTERM)
-            if not _until(lambda: not _is_alive(running.pid), STOP_SECONDS):
-                raise StoreUnavailable(f"Dolt, process {running.pid}, did not end within {STOP_SECONDS:g} s")
+            os.kill(known.pid, signal.SIGTERM)
+            if not _until(lambda: not _is_alive(known.pid), STOP_SECONDS):
+                raise StoreUnavailable(f"Dolt, process {known.pid}, did not end within {STOP_SECONDS:g} s")
             return True
 
     def _launch(self, program: str, port: int | None) -> Running:
+        for _ in range(PORTS_TRIED):
+            running = self._begin(program, port)
+            if _lets_in(running, while_=partial(_is_alive, running.pid)):
+                return running
+            if _is_alive(running.pid):
+                os.kill(running.pid, signal.SIGKILL)
+            if port is not None or _is_free(running.port):
+                break
+        raise ConfigError(f"Dolt did not start on port {running.port}: {self._last_words()}")
+
+    def _begin(self, program: str, port: int | None) -> Running:
         known = self._known()
         password = known.password if known is not None else secrets.token_urlsafe(24)
         wanted = port or (known.port if known is not None and _is_free(known.port) else _free_port())
@@ -113,12 +129,15 @@ class OwnDolt:
         pid = self._detached(program)
         running = Running(pid, wanted, USER, password)
         self._remember(running)
-        _until(lambda: not _is_alive(pid) or answers(running.url), READY_SECONDS)
-        if not answers(running.url):
-            if _is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-            raise ConfigError(f"Dolt did not start on port {wanted}: {self._last_words()}")
         return running
+
+    def _is_its_process(self, pid: int) -> bool:
+        """Whether a process was started with this directory's configuration; False where no /proc tells."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return str(self.directory / "config.yaml").encode() in words
 
     def _detached(self, program: str) -> int:
         """Start the server as nobody's child, so that it outlives whoever starts it; its process id."""
@@ -183,6 +202,16 @@ class OwnDolt:
     def _last_words(self) -> str:
         text = (self.directory / "server.log").read_text(encoding="utf-8", errors="replace")
         return " ".join(text.split())[-300:] or "it said nothing"
+
+
+def _lets_in(server: Running, *, while_: Callable[[], bool]) -> bool:
+    """Whether a server answers; one that a busy machine keeps from it is asked again while this holds."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not answers(server.url):
+        if not while_() or time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _until(is_done: Callable[[], bool], seconds: float) -> bool:

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from node0.errors import ConfigError, NotFound, StoreUnavailable
+from node0.store import dolt_server
 from node0.store.dolt_server import OwnDolt, Running
 
 FAILS = "#!/bin/sh\nif [ \"$1\" = sql-server ]; then echo 'disk on fire'; exit 1; fi\n"
@@ -59,6 +65,43 @@ def test_another_program_on_its_port_is_not_taken_for_the_server(tmp_path: Path)
         other.settimeout(0)
 
         assert OwnDolt(tmp_path).stop() is False
+
+
+@pytest.fixture
+def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server of this directory that is asked twice before it answers."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)", "--config", str(tmp_path / "config.yaml")]
+    with subprocess.Popen(command) as process:
+        (tmp_path / "server.json").write_text(json.dumps(asdict(Running(process.pid, 9, "node0", "x"))))
+        replies = iter([False, False])
+        monkeypatch.setattr(dolt_server, "answers", lambda url: next(replies, True))
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="whose a process is is read from /proc")
+def test_a_server_that_a_busy_machine_keeps_waiting_is_found_and_not_started_again(
+    tmp_path: Path, busy: "subprocess.Popen[bytes]"
+) -> None:
+    assert OwnDolt(tmp_path).start(binary=_program(tmp_path, FAILS)).pid == busy.pid
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="whose a process is is read from /proc")
+def test_a_server_that_does_not_answer_is_ended_too(tmp_path: Path, busy: "subprocess.Popen[bytes]") -> None:
+    assert OwnDolt(tmp_path).stop() is True
+    assert busy.wait(60) != 0
+
+
+def test_a_port_that_another_program_takes_meanwhile_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = dolt_server._free_port()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = iter([other.getsockname()[1], free])
+        monkeypatch.setattr(dolt_server, "_free_port", lambda: next(ports))
+
+        with pytest.raises(ConfigError, match=f"did not start on port {free}: "):
+            OwnDolt(tmp_path / "d").start(binary=_program(tmp_path, FAILS))
 
 
 def test_the_password_is_not_in_the_url_that_is_shown() -> None:
