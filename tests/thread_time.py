@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def least_seconds(work: Callable[[], object], *, below: float, tries: int = 3) -> float:
@@ -18,3 +19,12 @@ def least_seconds(work: Callable[[], object], *, below: float, tries: int = 3) -
         if least < below:
             break
     return least
+
+
+def waited_for_a_core(pid: int) -> float:
+    """Seconds in which a process's main thread could have run and others had the cores; 0 where none tells.
+
+    Of a duration by the clock it leaves what the process computed, and what it slept.
+    """
+    file = Path(f"/proc/{pid}/schedstat")  # ns on a core, ns that it waited for one, turns
+    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0

@@ -15,8 +15,16 @@ import anthropic
 import httpx
 import openai
 import pytest
-from integration.served_process import COMMAND, Served, anthropic_client, openai_client, serving
+from integration.served_process import (
+    COMMAND,
+    Served,
+    anthropic_client,
+    computed_ids,
+    openai_client,
+    serving,
+)
 from serving_parts import ScriptedHttpEngine, encode, scripted_http_engine
+from thread_time import waited_for_a_core
 from tiny_chat import BASH
 from tiny_run import make_base
 
@@ -24,7 +32,10 @@ from node0.finetune.deploy.endpoint import Endpoint, Wanted, probe
 
 pytestmark = pytest.mark.integration
 
-CONTEXT = 4096
+CONTEXT = 32_768
+GOES_ON = 200
+"Ids at most that are computed for whoever has left; it takes a moment to be noticed."
+
 SHOUT: Any = [{"role": "user", "content": "Look at rust."}]
 GREEDY: dict[str, Any] = {"model": "tiny", "messages": SHOUT, "max_tokens": 24, "temperature": 0}
 FUNCTION: Any = {
@@ -75,7 +86,7 @@ def test_a_sign_of_life_comes_within_two_seconds_before_anything_heavy_is_loaded
         with subprocess.Popen([*COMMAND, "--model", "deacon"], stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             line = process.stderr.readline()
-            seconds.append(time.monotonic() - began)
+            seconds.append(time.monotonic() - began - waited_for_a_core(process.pid))
             process.kill()
 
     assert line == "loading deacon\n"
@@ -206,7 +217,7 @@ def test_a_client_that_leaves_a_stream_is_told_to_the_engine(
             next(iter(stream))
             stream.close()
 
-        assert engine.cut.wait(5)
+        assert engine.cut.wait(60)  # until then the engine holds its answer back
     finally:
         engine.hold = None
 
@@ -256,8 +267,8 @@ def test_errors_are_the_clients_own_exceptions(own: Served, changes: dict[str, A
 def test_when_all_places_are_taken_clients_are_told_and_a_stream_that_is_left_frees_its_place(
     own: Served,
 ) -> None:
-    endless: dict[str, Any] = {"model": "tiny", "prompt": [1, 2, 3], "max_tokens": 4000, "temperature": 0}
-    seconds = []
+    endless: dict[str, Any] = {"model": "tiny", "prompt": [1, 2, 3], "max_tokens": 32_000, "temperature": 0}
+    computed = []
 
     with openai_client(own) as client, anthropic_client(own) as other:
         for _ in range(3):
@@ -271,23 +282,21 @@ def test_when_all_places_are_taken_clients_are_told_and_a_stream_that_is_left_fr
                 529,
                 "overloaded_error",
             )  # type: ignore[index]  # a body of JSON
+            before = computed_ids(own.url)
             stream.close()
-            left = time.monotonic()
             _until_answered(client)
-            seconds.append(time.monotonic() - left)
+            computed.append(computed_ids(own.url) - before)
 
-    assert min(seconds) < 0.2
+    assert min(computed) < GOES_ON
 
 
 def _until_answered(client: openai.OpenAI) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    while True:  # as long as the stream that was left would take, if it went on
         try:
             client.completions.create(model="tiny", prompt=[1], max_tokens=1)
+            return
         except openai.InternalServerError:
             time.sleep(0.005)
-        else:
-            return
 
 
 @pytest.mark.parametrize(

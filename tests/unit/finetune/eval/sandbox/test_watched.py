@@ -93,10 +93,10 @@ time.sleep(60)
 def test_a_machine_on_which_others_write_is_no_reason_to_end(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = iter(range(10 << 30, 0, -(1 << 30)))
-    monkeypatch.setattr(watched, "_free", lambda workspace: next(free))
+    free = [10 << 30, 9 << 30, 8 << 30, 7 << 30]
+    monkeypatch.setattr(watched, "_free", lambda workspace: free.pop(0) if len(free) > 1 else free[0])
 
-    assert watch(["true"], workspace=workspace, limits=SandboxLimits(disk=1000)).stopped == []
+    assert watch(["sleep", "0.6"], workspace=workspace, limits=SandboxLimits(disk=1000)).stopped == []
 
 
 def test_directories_that_cannot_be_measured_end_it(workspace: Workspace) -> None:
