@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,9 @@ pytestmark = [
 ]
 
 CHAT = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit(main())", "chat"]
+SECONDS = 200
+"For whatever is to be shown; a loaded machine takes long to import torch."
+
 CALL = '<tool_call>{"name": "Bash", "arguments": {"command": "gt status"}}</tool_call>'
 
 
@@ -41,13 +44,25 @@ class Terminal:
     def keys(self, *keys: str) -> None:
         subprocess.run([*self._tmux, "send-keys", *keys], check=True)
 
-    def shows(self, text: str, *, times: int = 1) -> str:
-        for _ in range(1200):
-            seen = subprocess.run([*self._tmux, "capture-pane", "-p"], capture_output=True, text=True).stdout
-            if seen.count(text) >= times:
-                return seen
+    def shows(self, text: str) -> str:
+        """All that was shown, once this is in it."""
+        return self._until(lambda seen: text in seen, what=repr(text))
+
+    def asks(self) -> None:
+        """Wait until a line may be typed: keys that come before are the terminal's own affair."""
+        self._until(lambda seen: seen.rstrip().endswith(">>>"), what="the prompt")
+
+    def answers(self, typed: str) -> None:
+        """Wait until an answer to what was typed has begun."""
+        self._until(lambda seen: seen.partition(f">>> {typed}")[2].strip(), what="an answer")
+
+    def _until(self, holds: Callable[[str], object], *, what: str) -> str:
+        deadline = time.monotonic() + SECONDS
+        capture = [*self._tmux, "capture-pane", "-p", "-S", "-"]
+        while not holds(seen := subprocess.run(capture, capture_output=True, text=True).stdout):
+            assert time.monotonic() < deadline, f"{what} never appeared in:\n{seen}"
             time.sleep(0.05)
-        raise AssertionError(f"{text!r} never appeared in:\n{seen}")
+        return seen
 
     def end(self) -> None:
         subprocess.run([*self._tmux, "kill-server"], check=False)
@@ -68,13 +83,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ctrl_c_stops_an_answer_and_not_the_chat(tmp_path: Path, terminal: Terminal) -> None:
     endless = endless_model(tmp_path / "endless")
     terminal.start(tmp_path / "chat.sh", endless, "--max-tokens", "60000", "--device", "cpu")
+    terminal.asks()
     seen = terminal.shows(">>>")
     assert seen.index("loading ") < seen.index("loaded ") < seen.index(" answers (")
 
     terminal.keys("hello", "Enter")
-    time.sleep(1)  # somewhere in the answer, or before it
+    terminal.answers("hello")
     terminal.keys("C-c")
     terminal.shows("stopped")
+    terminal.asks()
     terminal.keys("C-c")
     terminal.shows("Ctrl-D or /bye leaves")
     terminal.keys("/set max_tokens 3", "Enter")
@@ -83,6 +100,7 @@ def test_ctrl_c_stops_an_answer_and_not_the_chat(tmp_path: Path, terminal: Termi
     terminal.shows("The conversation is forgotten.")
     terminal.keys("hello", "Enter")
     terminal.shows("cut after 3 tokens")
+    terminal.asks()
     terminal.keys("C-d")
 
     assert "Traceback" not in terminal.shows("LEFT WITH 0")
@@ -97,6 +115,7 @@ def test_a_server_is_talked_with_lines_are_edited_and_calls_are_shown(
     ):
         terminal.start(tmp_path / "chat.sh", "--url", served.url, "--role", "deacon")
         terminal.shows("tiny answers (at http://127.0.0.1:")
+        terminal.asks()
         terminal.keys("how is rustX", "BSpace", "Enter")
         terminal.shows('→ Bash {"command": "gt status"}')
         terminal.shows("result of Bash>")

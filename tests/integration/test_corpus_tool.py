@@ -184,7 +184,7 @@ def test_a_real_pane_is_collected_with_its_whole_scrollback(tmp_path: Path) -> N
     ]
     subprocess.run([*server, *options], env=variables, check=True, timeout=20)
     try:
-        time.sleep(1)
+        _until_shown([*server, "capture-pane", "-p", "-t", "de-toast"], "Done.", variables)
         argv = [
             "collect",
             "--session",
@@ -210,6 +210,14 @@ def test_a_real_pane_is_collected_with_its_whole_scrollback(tmp_path: Path) -> N
     entry = json.loads((tmp_path / "gt" / ".corpus" / "polecat" / f"{row['id']}.json").read_text())
     assert entry["source"] == "tmux"
     assert all(f"line {number}\n" in entry["messages"][1]["content"] for number in range(2000))
+
+
+def _until_shown(capture: list[str], text: str, variables: dict[str, str]) -> None:
+    """Wait until a pane shows the last of what is written into it."""
+    deadline = time.monotonic() + 120
+    while text not in (seen := subprocess.run(capture, env=variables, capture_output=True, text=True).stdout):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)
 
 
 def test_a_watch_shows_what_arrives_and_ends_at_ctrl_c(tmp_path: Path) -> None:

@@ -215,12 +215,11 @@ def test_it_answers_and_is_interrupted_in_tmux(base: Path, tmp_path: Path) -> No
     script.write_text(f"{tool} --temperature 0\necho LEFT WITH $?\nsleep 60\n")
 
     def screen_with(text: str) -> str:
-        for _ in range(600):
-            seen = subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True).stdout
-            if text in seen:
-                return seen
+        deadline, capture = time.monotonic() + 120, [*tmux, "capture-pane", "-p"]
+        while text not in (seen := subprocess.run(capture, capture_output=True, text=True).stdout):
+            assert time.monotonic() < deadline, f"{text!r} never appeared in:\n{seen}"
             time.sleep(0.05)
-        raise AssertionError(f"{text!r} never appeared in:\n{seen}")
+        return seen
 
     expected = _run("--model", str(base), "--max-tokens", "8", "--raw", "--temperature", "0", text="hello\n")
     printable = "".join(letter for letter in expected.stdout if letter.isascii() and letter.isprintable())
