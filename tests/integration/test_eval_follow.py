@@ -26,6 +26,20 @@ tests:
   - {vars: {ask: say bd}, assert: [{type: equals, value: bd list}]}
 """
 STEPS = 400
+WAITS_TO_BE_LOOKED_AT = f"""
+import sys, time
+from pathlib import Path
+from node0.pipeline.local import LocalPipeline
+from node0.run_finetune import main
+quick = LocalPipeline.train_step
+def train_step(self, microbatches, step):
+    while step.step == {STEPS // 2} and not list(Path(sys.argv[-1]).glob("evals/*/report.json")):
+        time.sleep(0.05)
+    return quick(self, microbatches, step)
+LocalPipeline.train_step = train_step
+sys.exit(main(sys.argv[1:-1]))
+"""
+"Trains, and stays at half of its steps until one of them was evaluated."
 
 
 @pytest.fixture
@@ -61,7 +75,10 @@ def test_a_run_is_followed_to_its_end_and_trains_as_if_nobody_looked(place: Path
     config = ["--config", str(place / "run.yaml")]
     assert node0_finetune([*config, "--checkpoint-dir", str(place / "alone")]) == 0
     with subprocess.Popen(
-        [*TOOL, "finetune", *config], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", WAITS_TO_BE_LOOKED_AT, *config, str(place / "run")],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as training:
         _wait_for(place / "run" / "config.resolved.yaml")
         with _followed(place) as following:

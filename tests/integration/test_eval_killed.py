@@ -26,6 +26,25 @@ tests:
 """
 EPOCHS = 6
 TRIALS_IN_ALL = 9 * EPOCHS
+STAYS_AT_HALF = f"""
+import sys, time
+from contextlib import contextmanager
+from itertools import count
+from node0.cli import main
+from node0.finetune.eval.running.run_files import EvalDirectory
+quick = EvalDirectory.recording
+@contextmanager
+def recording(self):
+    numbers = count(1)
+    with quick(self) as record:
+        def slow(result):
+            record(result)
+            time.sleep(120 if next(numbers) >= {TRIALS_IN_ALL // 2} else 0)
+        yield slow
+EvalDirectory.recording = recording
+sys.exit(main())
+"""
+"The command, which goes on from half of its trials so slowly that a kill comes before the last."
 
 
 @pytest.fixture
@@ -60,11 +79,11 @@ def _run(place: Path, name: str, concurrency: int) -> dict[str, Any]:
 
 def _kill_at_half(place: Path, output: Path) -> int:
     """SIGKILL the command when half of its trials are written; how many were."""
-    process = subprocess.Popen(
-        _command(place, output, 2), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-c", STAYS_AT_HALF, *_command(place, output, 2)[len(TOOL) :]]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     written, deadline = 0, time.monotonic() + 120
     while written < TRIALS_IN_ALL // 2:
+        time.sleep(0.02)
         assert process.poll() is None, "it ended before half of its trials were seen"
         assert time.monotonic() < deadline
         trials = output / TRIALS
