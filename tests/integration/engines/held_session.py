@@ -3,6 +3,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,8 +126,15 @@ class Held:
 
     def session(self, usages: Sequence[Usage], *, last_words: str, steps: Path) -> HeldSession:
         """What came of it, once the harness has ended."""
-        lines = self._told.read_text("utf-8").splitlines()
+        lines = self._lines(least=STEPS + 1)
         wrote = steps.read_text("utf-8").splitlines()
         return HeldSession(
             [Told(**json.loads(line)) for line in lines], computed_ids(self.url), usages, last_words, wrote
         )
+
+    def _lines(self, *, least: int) -> list[str]:
+        """What was told; of its last answer the harness may know before the server has written it down."""
+        deadline = time.monotonic() + 60
+        while len(lines := self._told.read_text("utf-8").splitlines()) < least and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return lines
