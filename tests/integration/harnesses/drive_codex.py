@@ -28,6 +28,7 @@ class DriveCodex:
     """One provider, which is the scripted model."""
 
     name, program = "codex", "codex"
+    keeps_streamed = True
     failing: Block = tool("exec_command", comand="ls")
 
     def shell(self, command: str) -> Block:

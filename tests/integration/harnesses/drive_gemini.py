@@ -14,6 +14,7 @@ class DriveGemini:
     """A key of no use, and the scripted model in the service's place."""
 
     name, program = "gemini", "gemini"
+    keeps_streamed = False
     failing: Block = tool("read_file", file_path="/nowhere/at-all.txt")
 
     def shell(self, command: str) -> Block:

@@ -19,6 +19,7 @@ class DriveOpencode:
     """One provider, which is the scripted model, and nothing that asks elsewhere."""
 
     name, program = "opencode", "opencode"
+    keeps_streamed = True
     failing: Block = tool("read", filePath="/nowhere/at-all.txt")
 
     def shell(self, command: str) -> Block:

@@ -12,6 +12,7 @@ class DrivePi:
     """One provider, which is the scripted model."""
 
     name, program = "pi", "pi"
+    keeps_streamed = False
     failing: Block = tool("read", path="/nowhere/at-all.txt")
 
     def shell(self, command: str) -> Block:

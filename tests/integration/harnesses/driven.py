@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -38,6 +39,9 @@ class Driver(Protocol):
     program: str
     failing: Block
     "A call that a tool refuses."
+
+    keeps_streamed: bool
+    "Whether the words of an answer are recorded before the answer has ended."
 
     def shell(self, command: str) -> Block:
         """A call that runs a command."""
@@ -90,7 +94,6 @@ class _Home:
         try:
             if until is not None:
                 _wait(until, process)
-                time.sleep(2)  # what was streamed is shown, and recorded, a little later
                 process.send_signal(signal.SIGINT)
             told, _ = process.communicate(timeout=SECONDS)
         except BaseException:
@@ -108,10 +111,20 @@ def _wait(until: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
 
 
+def _holds(kept: Path, words: str) -> bool:
+    """Whether words stand in any file that a harness keeps."""
+    for path in kept.rglob("*"):
+        with suppress(OSError):  # it may be gone, or a directory
+            if words.encode() in path.read_bytes():
+                return True
+    return False
+
+
 def works(driver: Driver, program: Path, home: Path) -> Driven:
     """Two tools at once, two that fail, one that is not there; then an answer that is cut, and a resume."""
     place = _Home(driver, program, home)
     secret = f"sleep 0.3; echo GITHUB_TOKEN={SECRET}"
+    kept = driver.kept(home)
     answers: list[list[Block]] = [
         [text("I run both."), driver.shell(secret), driver.shell("echo quick")],
         [driver.shell("echo broken >&2; exit 3"), driver.failing],
@@ -121,8 +134,12 @@ def works(driver: Driver, program: Path, home: Path) -> Driven:
         [text("I went on.")],
     ]
     with ScriptedModel(answers) as model:
+
+        def is_cut() -> bool:
+            return model.hanging.is_set() and (_holds(kept, "I begin") or not driver.keeps_streamed)
+
         place.run(model, "Run both.")
-        place.run(model, "Cut this.", again=True, until=model.hanging.is_set)
+        place.run(model, "Cut this.", again=True, until=is_cut)
         place.run(model, "Go on.", again=True)
         return Driven([sent(body) for body in model.bodies], home, driver.kept(home))
 
@@ -132,7 +149,13 @@ def cut_tool(driver: Driver, program: Path, home: Path) -> Driven:
     place = _Home(driver, program, home)
     answers = [[text("I wait."), driver.shell(STARTED), driver.shell("echo second")], [text("I went on.")]]
     with ScriptedModel(answers) as model:
-        place.run(model, "Wait.", until=(place.project / "begun").exists)
+
+        def is_cut() -> bool:
+            begun = (place.project / "begun").exists()
+            time.sleep(2 if begun else 0)  # what the command printed is shown, and recorded, a little later
+            return begun
+
+        place.run(model, "Wait.", until=is_cut)
         place.run(model, "Go on.", again=True)
         return Driven([sent(body) for body in model.bodies], home, driver.kept(home))
 
