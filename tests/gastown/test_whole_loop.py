@@ -27,6 +27,7 @@ from node0.finetune.data.tokenizer import load_tokenizer
 MISSING = why_not("claude")
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
 ROLES = ("deacon", "witness", "refinery", "polecat")
@@ -89,6 +90,7 @@ def work(roles: RoleTown, bead: str) -> dict[str, list[str]]:
         slung.result()
         for role in ROLES:
             roles.wait(role, 2)
+        roles.wait_recorded(roles.town.home / ".claude" / "projects", LAST_WORDS, sessions=len(ROLES))
         agents = {role: roles.town.running(role) for role in ROLES}
         ends = [*PATROLS, ("session", "{}", "demo/rust")]
         list(beside.map(lambda words: roles.town.run("gt", *(word.format("stop") for word in words)), ends))
