@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 ROOT = Path(__file__).parents[2]
+PORTS_TRIED = 3
 ISSUE = """
     id VARCHAR(255) PRIMARY KEY, content_hash VARCHAR(64), title VARCHAR(500) NOT NULL,
     description TEXT NOT NULL, design TEXT, acceptance_criteria TEXT, notes {notes},
@@ -72,8 +73,14 @@ def find_dolt() -> Path | None:
 class Dolt:
     """A running server."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, pid: int) -> None:
+        self.port, self._pid = port, pid
+
+    def computed(self) -> float:
+        """Seconds that it has had a core; 0 where no /proc tells."""
+        file = Path(f"/proc/{self._pid}/stat")
+        own = file.read_text().rpartition(")")[2].split()[11:13] if file.exists() else []
+        return sum(map(int, own)) / os.sysconf("SC_CLK_TCK")
 
     def engine(self) -> Engine:
         url = URL.create("mysql+pymysql", "root", host="127.0.0.1", port=self.port)
@@ -117,32 +124,43 @@ def running(binary: Path, folder: Path) -> Iterator[Dolt]:
     home, data = folder / "home", folder / "data"
     data.mkdir(parents=True)
     home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "DOLT_DISABLE_EVENT_FLUSH": "1"}
     settings = {"metrics.disabled": "true", "user.name": "t", "user.email": "t@example.com"}
     for key, value in settings.items():
         add = [str(binary), "config", "--global", "--add", key, value]
         subprocess.run(add, env=environment, check=True, capture_output=True, timeout=60)
-    listen = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data)]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [str(binary), "sql-server", *listen], env=environment, cwd=data, stdout=log, stderr=log
-        )
-    try:
-        yield _answering(Dolt(port), server, folder / "log")
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    for _ in range(PORTS_TRIED):
+        port, log = _free_port(), folder / "log"
+        listen = ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data)]
+        with log.open("wb") as file:
+            server = subprocess.Popen(
+                [str(binary), "sql-server", *listen], env=environment, cwd=data, stdout=file, stderr=file
+            )
+        dolt = Dolt(port, server.pid)
+        try:
+            if _answers(dolt, server):
+                yield dolt
+                return
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+    raise AssertionError(f"dolt did not start: {log.read_text()[-2000:]}")
 
 
-def _answering(dolt: Dolt, server: "subprocess.Popen[bytes]", log: Path) -> Dolt:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(dolt: Dolt, server: "subprocess.Popen[bytes]") -> bool:
+    """Whether this server is there; it ends where another program took its port meanwhile."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         try:
             dolt.run("SELECT 1")
-            return dolt
         except DBAPIError:
             time.sleep(0.1)
-    raise AssertionError(f"dolt did not start: {log.read_text()[-2000:]}")
+        else:
+            return server.poll() is None
+    return False

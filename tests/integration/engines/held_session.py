@@ -135,6 +135,8 @@ class Held:
     def _lines(self, *, least: int) -> list[str]:
         """What was told; of its last answer the harness may know before the server has written it down."""
         deadline = time.monotonic() + 60
-        while len(lines := self._told.read_text("utf-8").splitlines()) < least and time.monotonic() < deadline:
+        while (
+            len(lines := self._told.read_text("utf-8").splitlines()) < least and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         return lines
