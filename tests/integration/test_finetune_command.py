@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from slow_steps import slow_after
 from tiny_run import FRESH, make_base, make_corpus, settings
 
 from node0.finetune.registry.store import ModelRegistry
@@ -204,7 +205,8 @@ def test_ctrl_c_saves_exits_130_and_the_same_command_goes_on_to_the_same_bytes(p
     arguments = configured(place, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=50)
     assert main([*arguments, "--checkpoint-dir", str(place / "straight")]) == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*TOOL, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+    command = [*slow_after(7), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith('{"step": 7,'):
@@ -229,7 +231,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(place):
     arguments = configured(place, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=3)
     assert main([*arguments, "--checkpoint-dir", str(place / "straight")]) == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*TOOL, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+    command = [*slow_after(8), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith('{"step": 8,'))
         process.kill()

@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from slow_steps import slow_after
 from tiny_run import make_base, make_corpus, settings
 
 from node0.commands.job import job_options as run_job
@@ -21,7 +21,6 @@ from node0.run_finetune import main
 
 pytestmark = pytest.mark.integration
 
-TOOL = [sys.executable, "-c", "import sys; from node0.run_finetune import main; sys.exit(main())"]
 Show = Callable[[str], dict[str, Any]]
 
 
@@ -103,7 +102,8 @@ def test_a_killed_run_is_known_as_failed_when_it_is_begun_again(
 ) -> None:
     arguments = _arguments(place, town_root, max_steps=60, eval_every_n_steps=50, checkpoint_every_n_steps=5)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([*TOOL, *arguments], stderr=subprocess.PIPE, text=True, env=environment) as process:
+    command = [*slow_after(7), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith('{"step": 7,'):
