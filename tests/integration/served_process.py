@@ -19,7 +19,8 @@ import openai
 
 COMMAND = [sys.executable, "-c", "import sys; from node0.cli import main; sys.exit(main())", "serve"]
 KEY = "not-used-on-loopback"
-START_SECONDS = 120
+START_SECONDS = 240
+"For imports on a loaded machine; of a server that ends instead it is known at once."
 
 
 @dataclass
