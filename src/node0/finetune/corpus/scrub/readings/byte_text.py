@@ -11,6 +11,10 @@ ESCAPED = {0xDC00 + byte: PRIVATE + byte for byte in range(0x80, 0x100)}
 RESTORED = {code: lone for lone, code in ESCAPED.items()}
 "Python's lone surrogates for bytes (PEP 383), and what stands for them: not everybody can encode those."
 
+FOREIGN = frozenset(map(chr, ESCAPED.values()))
+OF_UTF_8 = ESCAPED | {ord(sign): "".join(chr(PRIVATE + byte) for byte in sign.encode()) for sign in FOREIGN}
+"Where a sign of that area stands itself, its bytes do: they lead back to it."
+
 TEXT = bytes([*range(32, 127), 9, 10, 13, 27, *range(128, 256)])
 ASCII = bytes([*range(32, 127), 9, 10, 13])
 MOST_FOREIGN = 10
@@ -32,7 +36,7 @@ def read_bytes(data: bytes, *, any_content: bool = False) -> BytesOfText | None:
     wide = _wide_encoding(data)
     if wide:
         return BytesOfText(data.decode(wide, "surrogatepass").translate(ESCAPED), wide)
-    text = data.decode("utf-8", "surrogateescape").translate(ESCAPED)
+    text = data.decode("utf-8", "surrogateescape").translate(OF_UTF_8)
     if not any_content:
         foreign = len(data.translate(None, TEXT)) + sum(map(text.count, set(text) & FOREIGN))
         if foreign > len(data) // MOST_FOREIGN:
@@ -58,15 +62,12 @@ def begins_as_text(head: bytes) -> bool:
     return len(head) - len(whole) <= 3 and head.startswith(whole[: len(head) - 3])
 
 
-FOREIGN = frozenset(map(chr, ESCAPED.values()))
-
-
 def _wide_encoding(data: bytes) -> str | None:
-    """UTF-16 in which most signs are ASCII, by its NULs."""
+    """UTF-16 in which most signs are ASCII, by its NULs; none where a sign stands for a byte already."""
     half = len(data) // 2
     if half < LEAST_WIDE or len(data) % 2:
         return None
     for encoding, high, low in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
         if high.count(0) * 4 >= half * 3 and low.count(0) * 8 <= half:
-            return encoding
+            return None if FOREIGN & set(data.decode(encoding, "surrogatepass")) else encoding
     return None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.readings.byte_text import begins_as_text, read_bytes, write_bytes
@@ -16,6 +16,10 @@ def test_text_is_read_in_its_encoding(encoding: str) -> None:
 
 
 @given(st.binary(max_size=80))
+@example("\uf780".encode())
+@example(b"\x80" + "\uf7ff".encode() + b"\xef\x9f")
+@example("the key \uf7ff of it".encode("utf-16-le"))
+@example("the key \udcff of it".encode("utf-16-be", "surrogatepass"))
 def test_what_is_read_leads_back_to_the_same_bytes(data: bytes) -> None:
     content = read_bytes(data, any_content=True)
 
