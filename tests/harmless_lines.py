@@ -146,5 +146,9 @@ TEST_OUTPUT = [
     "not ok 3 - token-rotation-5 # TODO secret",
     " \u2713 token of session-4 is refreshed",
     "  \u2713 PASS: merge-token-9",
+    "pass: word-7 ok",
+    "pass: token-willow-31 (0.2s)",
+    "  passed: rotate_secret_4 [12 ms]",
+    "pass session-token-8 ... ok",
 ]
 "What test runners print: automake, go test, cargo, pytest, TAP, bats and jest."

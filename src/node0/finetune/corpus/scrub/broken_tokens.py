@@ -18,7 +18,7 @@ from node0.finetune.corpus.scrub.anchors import (
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain
 from node0.finetune.corpus.scrub.line_starts import begins_anew
-from node0.finetune.corpus.scrub.rules.judges import ENDED, names_a_test
+from node0.finetune.corpus.scrub.rules.named_tests import ENDED, names_a_test, names_a_test_that_ran
 from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 
@@ -52,7 +52,11 @@ def broken_tokens(anchored: AnchoredText, joined: JoinedLines) -> Iterator[Findi
     text = joined.view.text
     for rule, found, start in rule_matches(anchors_of_joined(anchored, joined)):
         breaks = joined.inside(start, found.end)
-        if not breaks or _below_its_name(rule, found, text, breaks[-1]) or _names_a_test(found, joined):
+        if (
+            not breaks
+            or _below_its_name(rule, found, text, breaks[-1])
+            or _names_a_test(found, joined, anchored.text)
+        ):
             continue
         if rule.kind == "url-credentials" and ":" not in text[start : breaks[0]]:
             continue  # no login begins with the last word of the line before
@@ -92,12 +96,15 @@ def _below_its_name(rule: SecretRule, found: Finding, text: str, last_break: int
     return not re.search("[:=]", text[last_break : found.start])
 
 
-def _names_a_test(found: Finding, joined: JoinedLines) -> bool:
+def _names_a_test(found: Finding, joined: JoinedLines, original: str) -> bool:
     """Whether the line of a value begins with how a test ended, and words follow: they end where it does."""
     text, first = joined.view.text, bisect_right(joined.breaks, found.start)
-    if not first or not RESULT.fullmatch(text, joined.breaks[first - 1], found.start):
+    end = min([found.end, *joined.breaks[first : first + 1]])
+    if not first:
         return False
-    return reads_as_words(text[found.start : min([found.end, *joined.breaks[first : first + 1]])])
+    if RESULT.fullmatch(text, joined.breaks[first - 1], found.start):
+        return reads_as_words(text[found.start : end])
+    return names_a_test_that_ran(original, *joined.view.span(found.start, end))
 
 
 def _end_of_key(found: Finding, breaks: Sequence[int], text: str) -> int:

@@ -17,7 +17,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     odd,
     phrase,
 )
-from node0.finetune.corpus.scrub.rules.judges import RESULT_ALONE, names_a_test
+from node0.finetune.corpus.scrub.rules.named_tests import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 
 NAME = r"[\w.-]{0,40}(?:passw(?:or)?d?|passphrase|secret|pwd)[\w.-]{0,24}"

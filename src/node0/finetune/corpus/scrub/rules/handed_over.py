@@ -8,7 +8,8 @@ import re
 from functools import lru_cache
 
 from node0.finetune.corpus.scrub.finding import Tier
-from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE, names_a_test, stands_in_code
+from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE, stands_in_code
+from node0.finetune.corpus.scrub.rules.named_tests import names_a_test
 from node0.finetune.corpus.scrub.rules.secret_values import (
     DIGEST,
     FIGURES,

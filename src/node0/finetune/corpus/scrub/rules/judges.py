@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from node0.finetune.corpus.scrub.finding import Tier
+from node0.finetune.corpus.scrub.rules.named_tests import names_a_test
 from node0.finetune.corpus.scrub.rules.secret_values import (
     DIGEST,
     IDENTIFIER,
@@ -27,10 +28,6 @@ GAP = r"(?:\s|\\{1,4}[nrt])"
 "White space, also written out as an escape."
 
 INVITE_SIGNS = 5
-LINE = 200
-BEFORE_RESULT = 32
-"Characters before a value that are looked at for a login, and for how a test ended."
-
 SCHEME = re.compile(r"^(?:bearer|basic|token)(?=\W)", re.IGNORECASE)
 TEST_NAME = re.compile(
     r"(?i:test|benchmark|example|fuzz|spec)(?=[A-Z_./:]|s/|[a-z]\d)|[\w./-]+(?:::|\.(?:py|go|js|ts|rs|java|rb)\b)"
@@ -52,16 +49,6 @@ SOURCE = re.compile(r"(?:pass|env|file|fd|stdin|prompt):")
 "Of openssl: what follows is where the password is, or the password, for another rule."
 
 TEST_STATUS = re.compile(r"(?:---|===|\u2713|\u2714)\s*$")
-ENDED = r"X?(?:PASS|FAIL)(?:ED)?(?:[\s:|]|\\t){1,4}\\{0,7}[\"'`]?$"
-RESULT = re.compile(r"(?:^|[\s|:\]]|\\[nrt])" + ENDED)
-"How a test ended, before its name."
-
-RESULT_ALONE = re.compile(r"(?:^|[\n\r]|\\[nr])[ \t]{0,12}(?:[|\u2713\u2714] )?" + ENDED)
-"The same at the beginning of a line."
-
-LOGIN = re.compile(r"\bUSER ")
-"Of FTP, POP3 and IRC (RFC 959, RFC 1939, RFC 2812): a password follows it."
-
 CODE_PATH = re.compile(r":[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*")
 "What stands behind the first colon of `module::name`."
 
@@ -170,14 +157,6 @@ def assigned_pass(match: re.Match[str]) -> Tier | None:
         return None
     glued = re.search(r"\w$", match.string[max(0, match.start() - 1) : match.start()])
     return assigned(match) if glued or match.group("quote") else _unlike_words(match)
-
-
-def names_a_test(match: re.Match[str], result: re.Pattern[str] = RESULT) -> bool:
-    """Whether words stand behind how a test ended: they say which test that was."""
-    start = match.start("secret")
-    before = match.string[max(0, start - LINE) : start]
-    ended = result.search(before[-BEFORE_RESULT:])
-    return bool(ended) and reads_as_words(match.group("secret")) and not LOGIN.search(before)
 
 
 def assigned_key(match: re.Match[str]) -> Tier | None:

@@ -15,7 +15,8 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     line_before,
     odd,
 )
-from node0.finetune.corpus.scrub.rules.judges import RESULT_ALONE, SOURCE, names_a_test
+from node0.finetune.corpus.scrub.rules.judges import SOURCE
+from node0.finetune.corpus.scrub.rules.named_tests import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
 ATTACHED = {"p": r"sshpass|mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
