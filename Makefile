@@ -43,7 +43,7 @@ integration: setup
 	@place=$$(mktemp -d /tmp/n0.XXXX) && { $(PYTEST) -n 2 --dist loadfile --basetemp=$$place -m integration \
 		tests/integration tests/gastown; code=$$?; rm -rf $$place; exit $$code; }
 
-bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing, and large corpora
+bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing and what it costs, and large corpora
 	$(BIN)/python bench/train_vs_trl.py
 	$(BIN)/python bench/four_bit.py
 	$(BIN)/python bench/generate_vs_transformers.py
@@ -51,6 +51,7 @@ bench: setup  ## Measure training, decoding, a cluster and the swarm, scrubbing,
 	PYTHONPATH=examples $(BIN)/python bench/long_prompt.py
 	$(BIN)/python bench/scrub.py
 	$(BIN)/python bench/corpus.py
+	PYTHONPATH=examples $(BIN)/python bench/surrogates.py
 	$(BIN)/python bench/registry.py
 	$(BIN)/python bench/rag.py
 	$(BIN)/python bench/startup.py
