@@ -57,6 +57,7 @@ def typed(line: str, home: Path, log: Path) -> Iterator["subprocess.Popen[bytes]
         process.wait(120)
 
 
+@pytest.mark.timeout(1200)  # nine programs one after the other, each with its own limit
 def test_every_line_does_what_it_says(home: Path, tmp_path: Path) -> None:
     lines = commands()
     servers = [line for line in lines if line.startswith("node0 server ")]
