@@ -63,7 +63,7 @@ def token_probabilities(
     The k likeliest tokens are kept, then, of what they share among them, the likeliest ones until
     `top_p` is reached (Holtzman et al. 2019, arXiv:1904.09751); the token that reaches it is kept.
     """
-    scaled = logits.float() / max(temperature, _COLDEST)
+    scaled = logits.float() if temperature == 1.0 else logits.float() / max(temperature, _COLDEST)
     if 0 < top_k < scaled.shape[-1]:
         kept = scaled.topk(top_k)
         scaled = torch.full_like(scaled, -torch.inf).scatter_(-1, kept.indices, kept.values)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from node0.models.compiled.cached_attention import Attention, Tasks
     from node0.models.llama.compiled_layers import CompiledLayers
 
+Head = Callable[[Tensor], Tensor]
+"Logits, float32 (rows, vocab), of rows of the residual stream."
+
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 "With a layer's number, queries, new keys and new values."
 
@@ -49,6 +52,7 @@ class BatchRunner:
         attention = compiled_attention(first.args, first.device.type) if self._multiple == 1 else None
         self._compiled: list[CompiledLayers] = []
         self._caches = [self._new_cache(stage, n_blocks, attention) for stage in stages]
+        self._head = self._new_head(attention)
         self._load_adapter = load_adapter
         self._banks: list[dict[str, Products]] = [{} for _ in stages]
         self.n_blocks = n_blocks
@@ -101,6 +105,7 @@ class BatchRunner:
     def close(self) -> None:
         """Free weights and caches."""
         self._stages, self._caches, self._banks, self._compiled = [], [], [], []
+        self._head = _no_head
         self._load_adapter = None
 
     def _new_cache(
@@ -114,6 +119,15 @@ class BatchRunner:
         cache = stage.new_panel_cache(n_blocks)
         self._compiled.append(CompiledLayers(stage.blocks(), cache, attention))
         return cache
+
+    def _new_head(self, attention: "Attention | None") -> Head:
+        """What gives logits of rows of the residual stream."""
+        tail = cast(TailExpert, self._stages[-1])
+        if attention is None:
+            return lambda rows: tail.logits(rows.to(tail.dtype))
+        from node0.models.llama.compiled_head import CompiledHead  # llvmlite comes with the extra `serve`
+
+        return CompiledHead(tail, attention.heads)
 
     def _layers(
         self, index: int, attention: "BatchAttention | Tasks", adapters: AdapterRows | None
@@ -139,10 +153,11 @@ class BatchRunner:
         )
 
     def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
-        tail = cast(TailExpert, self._stages[-1])
+        if len(wanted) == len(hidden):  # each row, as it is where all sequences decode
+            return self._head(hidden)
         filled = [*wanted, *[0] * (-len(wanted) % self._multiple)]
         rows = hidden.index_select(0, torch.tensor(filled, dtype=torch.int64, device=hidden.device))
-        return tail.logits(rows.to(tail.dtype))[: len(wanted)]
+        return self._head(rows)[: len(wanted)]
 
 
 class _Step:
@@ -158,6 +173,10 @@ class _Step:
     def adapt(self, layer_idx: int, matrix: str, x: Tensor, y: Tensor) -> None:
         if self._adapters is not None:
             self._adapters.add(layer_idx, matrix, x, y)
+
+
+def _no_head(rows: Tensor) -> Tensor:
+    raise RuntimeError("this runner is closed")
 
 
 def blocks_for(tokens: int) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from node0.models.compiled.call_list import ALONE, Call
+from node0.models.compiled.large_pages import LargePages
 from node0.models.compiled.machine_code import machine_code, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 from node0.models.compiled.product_code import ENTRY, panel_width, product_code
@@ -47,13 +48,15 @@ class Product:
         """Numbers of a matrix (out, in) as it is laid out, with the zeros that fill it up."""
         return (outputs + -outputs % self._width) * (inputs + -inputs % self._in_a_word)
 
-    def panels(self, weight: Tensor, bias: Tensor | None = None) -> Panels:
-        """Lay out a matrix (out, in) and a bias (out,) of the product's type."""
+    def panels(
+        self, weight: Tensor, bias: Tensor | None = None, *, pages: LargePages | None = None
+    ) -> Panels:
+        """Lay out a matrix (out, in) and a bias (out,) of the product's type, in `pages` if there is room."""
         outputs, inputs = weight.shape
         more = -outputs % self._width
         filled = functional.pad(weight.detach(), (0, -inputs % self._in_a_word, 0, more))
         words = filled.view(-1, self._width, filled.shape[1] // self._in_a_word, self._in_a_word)
-        laid = words.transpose(1, 2).contiguous()
+        laid = (pages or LargePages(0)).hold(words.transpose(1, 2))
         given = weight.new_zeros(outputs) if bias is None else bias.detach()
         return Panels(
             laid.squeeze(-1) if self._in_a_word == 1 else laid, functional.pad(given.float(), (0, more))

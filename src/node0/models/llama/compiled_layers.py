@@ -5,28 +5,20 @@ This is `TransformerBlock.forward` again; the residual stream stays float32. Wit
 has no part in it: a thread that computes a step keeps nobody else from running.
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from node0.models.block_cache import PanelCache
-from node0.models.compiled.attention_rows import Heads
 from node0.models.compiled.cached_attention import Attention, Tasks
 from node0.models.compiled.call_list import Call, CallList
-from node0.models.compiled.layer_code import ENTRIES, layer_code
-from node0.models.compiled.machine_code import Function, machine_code
-from node0.models.compiled.processor import this_processor
 from node0.models.llama.adapter_rows import AdapterRows
-from node0.models.llama.blocks import RMSNorm, TransformerBlock
+from node0.models.llama.blocks import TransformerBlock
+from node0.models.llama.compiled_calls import Norms, bits, functions, zeros
 from node0.models.llama.compiled_linear import CompiledLinear
-
-_SLACK = 64
-"Numbers behind the last one that vectors may read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +78,10 @@ class CompiledLayers:
         first = layers[0]
         self._dtype = first.feed_forward.w2.weight.dtype
         narrow, normed = self._dtype == torch.bfloat16, first.attention.q_norm is not None
-        self._add, self._norm, self._turn, self._gate, self._narrow = _functions(
+        self._add, norm, self._turn, self._gate, self._narrow = functions(
             attention.heads, narrow=narrow, normed=normed
         )
-        self._weights = dict[int, Tensor]()
+        self._norms = Norms(norm)
         self._room: _Room | None = None
 
     def __call__(
@@ -130,23 +122,23 @@ class CompiledLayers:
         filled = 4 // own.itemsize
 
         def multiplied(width: int) -> Tensor:
-            return _zeros(rows, product.words(width) * filled, dtype=own)
+            return zeros(rows, product.words(width) * filled, dtype=own)
 
-        attended = _zeros(rows, queries, heads.dim)
+        attended = zeros(rows, queries, heads.dim)
         return _Room(
             rows=rows,
-            x=_zeros(rows, hidden),
-            cos=_zeros(rows, heads.dim),
-            sin=_zeros(rows, heads.dim),
+            x=zeros(rows, hidden),
+            cos=zeros(rows, heads.dim),
+            sin=zeros(rows, heads.dim),
             normed=multiplied(hidden),
-            joined=_zeros(rows, all_heads, heads.dim, dtype=own),
-            turned=_zeros(rows, all_heads, heads.dim),
-            notes=_zeros(rows, queries, self._attention.notes),
+            joined=zeros(rows, all_heads, heads.dim, dtype=own),
+            turned=zeros(rows, all_heads, heads.dim),
+            notes=zeros(rows, queries, self._attention.notes),
             attended=attended,
             narrowed=multiplied(queries * heads.dim),
-            both=_zeros(rows, 2 * ffn, dtype=own),
+            both=zeros(rows, 2 * ffn, dtype=own),
             inner=multiplied(ffn),
-            out=_zeros(rows, hidden, dtype=own),
+            out=zeros(rows, hidden, dtype=own),
         )
 
     def _listed(self, room: _Room) -> tuple[CallList, list[_Product]]:
@@ -165,10 +157,13 @@ class CompiledLayers:
         attention, feed_forward = layer.attention, layer.feed_forward
         yield (
             "wqkv",
-            [self._normed(layer.attention_norm, room), self._multiplied(attention.wqkv, "wqkv", room)],
+            [
+                self._norms.call(layer.attention_norm, room.x, room.normed),
+                self._multiplied(attention.wqkv, "wqkv", room),
+            ],
         )
         yield "wo", [*self._attended(layer, room), self._multiplied(attention.wo, "wo", room)]
-        normed = [self._added(room), self._normed(layer.ffn_norm, room)]
+        normed = [self._added(room), self._norms.call(layer.ffn_norm, room.x, room.normed)]
         yield "w13", [*normed, self._multiplied(feed_forward.w13, "w13", room)]
         yield "w2", [self._gated(room), self._multiplied(feed_forward.w2, "w2", room)]
 
@@ -182,18 +177,13 @@ class CompiledLayers:
         hidden = room.x.shape[1]
         return Call(self._add, (room.x.data_ptr(), room.out.data_ptr(), hidden), work=hidden)
 
-    def _normed(self, norm: RMSNorm, room: _Room) -> Call:
-        hidden = room.x.shape[1]
-        places = (room.x.data_ptr(), self._weight(norm), room.normed.data_ptr())
-        return Call(self._norm, (*places, hidden, room.normed.shape[1], _bits(norm.eps)), work=2 * hidden)
-
     def _attended(self, layer: TransformerBlock, room: _Room) -> Iterator[Call]:
         """Queries, keys and values turned, what they attend to, and that in the matrices' type."""
         heads, norms = self._attention.heads, (layer.attention.q_norm, layer.attention.k_norm)
-        weights = tuple(0 if norm is None else self._weight(norm) for norm in norms)
+        weights = tuple(0 if norm is None else self._norms.weight(norm) for norm in norms)
         eps = 0.0 if norms[0] is None else norms[0].eps
         places = tuple(each.data_ptr() for each in (room.joined, room.turned, room.cos, room.sin))
-        yield Call(self._turn, (*places, *weights, _bits(eps)), work=room.joined[0].numel())
+        yield Call(self._turn, (*places, *weights, bits(eps)), work=room.joined[0].numel())
         sizes = [heads.kv_heads * heads.per_key, heads.kv_heads, heads.kv_heads]
         query, key, value = torch.split(room.turned, sizes, dim=1)
         cached = self._cache.layer(layer.attention.layer_idx)
@@ -207,11 +197,6 @@ class CompiledLayers:
         places = (room.both.data_ptr(), room.inner.data_ptr())
         return Call(self._gate, (*places, width, room.inner.shape[1]), work=16 * width)
 
-    def _weight(self, norm: RMSNorm) -> int:
-        """Address of a norm's weight with numbers behind it."""
-        kept = self._weights.setdefault(id(norm), _zeros(norm.weight.numel()))
-        return kept.copy_(norm.weight.detach()).data_ptr()
-
 
 def _ends(room: _Room, matrix: str) -> tuple[Tensor, Tensor]:
     """Inputs and outputs of a joined matrix."""
@@ -221,21 +206,3 @@ def _ends(room: _Room, matrix: str) -> tuple[Tensor, Tensor]:
         "w13": (room.normed, room.both),
         "w2": (room.inner, room.out),
     }[matrix]
-
-
-@cache
-def _functions(heads: Heads, *, narrow: bool, normed: bool) -> list[Function]:
-    found = this_processor()
-    assert found is not None  # the matrices were compiled for it
-    return machine_code(found, layer_code(found, heads, narrow=narrow, normed=normed), *ENTRIES)
-
-
-def _zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Zeros, with some more behind them."""
-    number = torch.Size(shape).numel()
-    return torch.zeros(number + _SLACK, dtype=dtype)[:number].view(shape)
-
-
-def _bits(value: float) -> int:
-    """A float32 as an entry takes it."""
-    return int.from_bytes(struct.pack("<f", value), "little")

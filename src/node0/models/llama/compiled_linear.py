@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from node0.models.compiled.large_pages import LargePages
+
 if TYPE_CHECKING:
     from node0.models.compiled.product import Product
 
@@ -15,10 +17,10 @@ class CompiledLinear(nn.Module):
     A row's result depends on nothing but the row.
     """
 
-    def __init__(self, plain: nn.Linear, product: "Product") -> None:
+    def __init__(self, plain: nn.Linear, product: "Product", pages: LargePages | None = None) -> None:
         super().__init__()
         self.in_features, self.out_features = plain.in_features, plain.out_features
-        self.product, self.panels = product, product.panels(plain.weight, plain.bias)
+        self.product, self.panels = product, product.panels(plain.weight, plain.bias, pages=pages)
         self.weight = nn.Parameter(self.panels.weight, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:

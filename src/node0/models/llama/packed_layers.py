@@ -5,11 +5,12 @@ The choice is made for a layer, by its type and place alone, when the layer is p
 row is then the same for prompts, answers and guesses, however many rows there are.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from node0.models.compiled.large_pages import LargePages, room_for
 from node0.models.device import packs_matrices
 from node0.models.llama.batch_attention import ROWS
 from node0.models.llama.compiled_linear import CompiledLinear
@@ -27,10 +28,11 @@ def pack_matrices(module: nn.Module) -> None:
 
     A matrix that is also used otherwise, as a tied head is, stays beside its packed copy.
     """
-    for path in [path for path, layer in module.named_modules() if isinstance(layer, nn.Linear)]:
+    linear = {path: layer for path, layer in module.named_modules() if isinstance(layer, nn.Linear)}
+    pages = LargePages(sum(map(_compiled_bytes, linear.values())))
+    for path in list(linear):
         parent, _, child = path.rpartition(".")
-        owner = module.get_submodule(parent)
-        setattr(owner, child, _packed(cast(nn.Linear, getattr(owner, child))))
+        setattr(module.get_submodule(parent), child, _packed(linear.pop(path), pages))
 
 
 def packed_size(module: nn.Module, device: str, dtype: torch.dtype) -> int:
@@ -80,8 +82,14 @@ def compiled_product(device: str, dtype: torch.dtype) -> "Product | None":
     return product_here(dtype)
 
 
-def _packed(layer: nn.Linear) -> nn.Module:
+def _compiled_bytes(layer: nn.Linear) -> int:
+    """Room that a layer's matrix takes once it is laid out for compiled code, if it will be."""
+    product = compiled_product(layer.weight.device.type, layer.weight.dtype)
+    return 0 if product is None else room_for(product.numbers(*layer.weight.shape) * layer.weight.itemsize)
+
+
+def _packed(layer: nn.Linear, pages: LargePages) -> nn.Module:
     product = compiled_product(layer.weight.device.type, layer.weight.dtype)
     if product is not None:
-        return CompiledLinear(layer, product)
+        return CompiledLinear(layer, product, pages)
     return PackedLinear(layer) if pays(layer) else layer

@@ -64,7 +64,8 @@ def run_until_stopped(
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    asyncio.run(_run(_DrainedServer(config, state), listening, warm_up, close))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:  # uvloop, where it is installed
+        runner.run(_run(_DrainedServer(config, state), listening, warm_up, close))
 
 
 async def _run(
