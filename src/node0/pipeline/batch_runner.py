@@ -153,6 +153,8 @@ class BatchRunner:
         )
 
     def _logits(self, hidden: Tensor, wanted: Sequence[int]) -> Tensor:
+        if not wanted:  # all are of prompts that go on
+            return torch.empty(0, self._stages[-1].args.vocab_size, device=hidden.device)
         if len(wanted) == len(hidden):  # each row, as it is where all sequences decode
             return self._head(hidden)
         filled = [*wanted, *[0] * (-len(wanted) % self._multiple)]

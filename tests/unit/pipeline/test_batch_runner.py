@@ -86,6 +86,17 @@ def test_a_runner_packs_matrices_of_every_stage_and_keeps_their_type() -> None:
     assert [stage.dtype for stage in stages] == [torch.bfloat16] * 3
 
 
+@pytest.mark.parametrize("compiles", [True, False], ids=["compiled", "not compiled"])
+def test_a_prompt_that_goes_on_has_no_logits_yet(compiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiles:
+        monkeypatch.setattr(packed_layers, "compiled_product", lambda *_: None)
+    runner = BatchRunner(joined_stages(), 4)
+
+    logits = runner.run([Segment(0, 12, [0])], random_ids(12), [])
+
+    assert (logits.shape, logits.dtype) == ((0, ARGS.vocab_size), torch.float32)
+
+
 def test_a_copied_block_continues_as_its_source() -> None:
     runner, ids = BatchRunner(joined_stages(), 4), random_ids(12)
     whole = runner.run([Segment(0, 12, [0])], ids, [11])
