@@ -2,6 +2,7 @@
 """Sample the next token: temperature, top-k, top-p."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -55,6 +56,16 @@ def draw_token(
     return _draw(probabilities, generator)
 
 
+def draw_tokens(
+    logits: Tensor, temperatures: Sequence[float], generators: Sequence[torch.Generator]
+) -> list[int]:
+    """`draw_token` for each row of logits (rows, vocab) with every token kept: the same ids, in one go."""
+    colder = torch.tensor(temperatures, dtype=torch.float32, device=logits.device).unsqueeze(-1)
+    sums = torch.softmax(logits.float() / colder, dim=-1).cumsum(-1, dtype=torch.float64)
+    uniform = torch.stack([_uniform(sums.device, generator) for generator in generators])
+    return _where(sums, uniform.unsqueeze(-1)).squeeze(-1).tolist()
+
+
 def token_probabilities(
     logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0
 ) -> Tensor:
@@ -91,6 +102,15 @@ def _likeliest(probabilities: Tensor, mass: float) -> tuple[Tensor, Tensor]:
 def _draw(probabilities: Tensor, generator: torch.Generator | None) -> int:
     """Where a uniform number falls among the sums; many times faster than `multinomial`."""
     sums = probabilities.cumsum(-1, dtype=torch.float64)
-    uniform = torch.rand((), dtype=torch.float64, device=sums.device, generator=generator)
+    return int(_where(sums, _uniform(sums.device, generator)))
+
+
+def _uniform(device: torch.device, generator: torch.Generator | None) -> Tensor:
+    return torch.rand((), dtype=torch.float64, device=device, generator=generator)
+
+
+def _where(sums: Tensor, uniform: Tensor) -> Tensor:
+    """Where numbers below 1 (..., 1) fall among sums (..., vocab)."""
     # Tokens of no probability have empty steps, which `right` passes over.
-    return int(torch.searchsorted(sums, uniform * sums[-1], right=True).clamp_(max=sums.shape[-1] - 1))
+    found = torch.searchsorted(sums, uniform * sums[..., -1:].view(uniform.shape), right=True)
+    return found.clamp_(max=sums.shape[-1] - 1)

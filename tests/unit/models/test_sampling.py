@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from node0.errors import BadCheckpoint
 from node0.finetune.inference.sampling import sample_token, token_probabilities
+from node0.models.sampling import draw_token, draw_tokens
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -3.0])
 
@@ -76,6 +77,22 @@ def test_a_seed_repeats_its_draws() -> None:
 
     assert draws(1) == draws(1)
     assert draws(1) != draws(2)
+
+
+def test_rows_drawn_together_are_drawn_as_each_alone() -> None:
+    logits = torch.randn(60, 301, generator=torch.Generator().manual_seed(1))
+    temperatures = [0.5 + row / 20 for row in range(60)]
+
+    def generators() -> list[torch.Generator]:
+        return [torch.Generator().manual_seed(row) for row in range(60)]
+
+    together = draw_tokens(logits, temperatures, generators())
+
+    alone = [
+        draw_token(row, temperature, 1.0, 0, generator=generator)
+        for row, temperature, generator in zip(logits, temperatures, generators(), strict=True)
+    ]
+    assert together == alone
 
 
 @settings(max_examples=40, deadline=None)

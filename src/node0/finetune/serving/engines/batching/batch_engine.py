@@ -12,7 +12,7 @@ from node0.errors import ConfigError, EngineUnavailable
 from node0.finetune.serving.engines.batching.block_pool import BlockPool
 from node0.finetune.serving.engines.batching.scheduler import Scheduler, Work
 from node0.finetune.serving.engines.batching.sequence import Sequence
-from node0.finetune.serving.engines.batching.token_draw import draw
+from node0.finetune.serving.engines.batching.token_draw import draw, draw_ahead
 from node0.finetune.serving.engines.token_engine import EngineFigures, GeneratedToken
 from node0.models.block_cache import BLOCK
 from node0.models.llama.batch_attention import Segment
@@ -97,14 +97,8 @@ class BatchEngine:
         works = self.scheduler.plan()
         if not works:
             return []
-        brought, row = [], 0
-        logits = self._run(works)
-        likeliest = logits.argmax(dim=-1).tolist()
+        brought = self._drawn(works, self._run(works))
         for work in works:
-            work.sequence.computed += len(work.ids) - work.guessed
-            if work.draws:
-                rows = slice(row, row := row + 1 + work.guessed)
-                brought.append(self._draw(work, logits[rows], likeliest[rows]))
             self.scheduler.publish(work.sequence)
         for progress in brought:
             if progress.error is not None or progress.sequence.done:
@@ -144,13 +138,29 @@ class BatchEngine:
         self.counts.computed += len(ids)
         return self._runner.run(segments, ids, wanted)
 
-    def _draw(self, work: Work, logits: Tensor, likeliest: list[int]) -> Progress:
+    def _drawn(self, works: list[Work], logits: Tensor) -> list[Progress]:
+        """What each work that draws comes to, given the logits of all."""
+        drawing, rows, row = list[tuple[Work, int]](), dict[int, Sequence](), 0
+        for work in works:
+            work.sequence.computed += len(work.ids) - work.guessed
+            if work.draws:
+                drawing.append((work, row))
+                rows[row] = work.sequence
+                row += 1 + work.guessed
+        likeliest, ahead = logits.argmax(dim=-1).tolist(), draw_ahead(rows, logits)
+        found = []
+        for work, row in drawing:
+            own = slice(row, row + 1 + work.guessed)
+            found.append(self._draw(work, logits[own], likeliest[own], ahead.get(row)))
+        return found
+
+    def _draw(self, work: Work, logits: Tensor, likeliest: list[int], ahead: int | None) -> Progress:
         """Draw behind the last known id, and behind each guess that was right."""
         sequence, tokens = work.sequence, list[GeneratedToken]()
         guesses = work.ids[len(work.ids) - work.guessed :]
         try:
             for number, row in enumerate(logits):
-                token = draw(sequence, row, likeliest[number])
+                token = draw(sequence, row, likeliest[number], ahead=None if number else ahead)
                 sequence.ids.append(token.id)
                 sequence.done = token.id in sequence.request.stop_ids
                 if not sequence.done:

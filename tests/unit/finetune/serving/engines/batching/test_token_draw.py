@@ -6,7 +6,7 @@ import torch
 
 from node0.errors import EngineUnavailable
 from node0.finetune.serving.engines.batching.sequence import Sequence
-from node0.finetune.serving.engines.batching.token_draw import draw
+from node0.finetune.serving.engines.batching.token_draw import draw, draw_ahead
 from node0.finetune.serving.engines.token_engine import GenerationRequest, TokenMask
 from node0.pipeline.protocol import SamplingParams
 
@@ -79,3 +79,36 @@ def test_a_draw_repeats_at_the_same_length_and_seed_and_differs_at_others() -> N
 
     assert drawn(1, 5) == drawn(1, 5)
     assert len({drawn(1, 5), drawn(1, 6), drawn(2, 5)}) == 3
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.5])
+def test_ids_drawn_together_are_those_drawn_alone(temperature: float) -> None:
+    logits = 3 * torch.randn(40, 1003, generator=torch.Generator().manual_seed(4))
+    sampling = [SamplingParams(temperature=temperature + row / 40, seed=row) for row in range(40)]
+    rows = {row: sequence(each) for row, each in enumerate(sampling) if row % 3}
+
+    ahead = draw_ahead(rows, logits)
+
+    assert ahead == {row: draw(one, logits[row], 0).id for row, one in rows.items()}
+    assert len(set(ahead.values())) > 10
+
+
+def test_nothing_is_drawn_ahead_where_more_than_temperature_decides() -> None:
+    others = [
+        sequence(),
+        sequence(SamplingParams(temperature=1.0, top_p=0.9)),
+        sequence(SamplingParams(temperature=1.0, top_k=3)),
+        sequence(SamplingParams(temperature=1.0), mask=Only(1)),
+    ]
+    plain = [sequence(SamplingParams(temperature=1.0, seed=row)) for row in range(2)]
+
+    assert draw_ahead(dict(enumerate([plain[0], *others])), LOGITS.expand(5, -1)) == {}
+    assert draw_ahead(dict(enumerate([*plain, *others])), LOGITS.expand(6, -1)).keys() == {0, 1}
+
+
+def test_an_id_that_was_drawn_ahead_is_taken_if_the_scores_are_numbers() -> None:
+    one = sequence(SamplingParams(temperature=1.0), logprobs=1)
+
+    assert draw(one, LOGITS, 1, ahead=3).id == 3
+    with pytest.raises(EngineUnavailable, match="not numbers"):
+        draw(one, LOGITS * math.nan, 0, ahead=3)
