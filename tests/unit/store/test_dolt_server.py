@@ -3,6 +3,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -72,6 +73,9 @@ def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subproces
     """A server of this directory that is asked twice before it answers."""
     command = [sys.executable, "-c", "import time; time.sleep(60)", "--config", str(tmp_path / "config.yaml")]
     with subprocess.Popen(command) as process:
+        # Between the start of a program and its first instruction its command line is empty for a moment.
+        while not Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
         (tmp_path / "server.json").write_text(json.dumps(asdict(Running(process.pid, 9, "node0", "x"))))
         replies = iter([False, False])
         monkeypatch.setattr(dolt_server, "answers", lambda url: next(replies, True))
