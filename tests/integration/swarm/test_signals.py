@@ -76,7 +76,9 @@ def test_a_trainer_that_is_interrupted_and_then_killed_ends_with_the_same_bytes(
         with trainer("--swarm", "--run", str(run)) as second:
             read_up_to(second, 14)
             kill(second)
-            last = max(14, *map(int, re.findall(r'^{"step": (\d+),', second.communicate()[1], re.MULTILINE)))
+            last = max(
+                [14, *map(int, re.findall(r'^{"step": (\d+),', second.communicate()[1], re.MULTILINE))]
+            )
         state = RunDirectory(many).newest_state()
         third = finetune("--swarm", "--run", str(run))
         alive = [process.poll() for process in running.values()]
@@ -161,7 +163,7 @@ def test_a_trainer_whose_daemon_was_killed_for_good_obeys_the_first_sigterm_and_
     kept = key.read_bytes()
     with stages(run, ["solo-0"]):
         with trainer("--swarm", "--run", str(run)) as first:
-            read_up_to(first, 8)
+            read_until(first, "collected the checkpoint of step 8 ")
             below = descendants(first.pid)
             key.unlink()
             key.mkdir()  # no other daemon can be this peer
