@@ -90,7 +90,7 @@ def no_process_is_left() -> Iterator[None]:
     """Fail a test that ends before the processes that it started."""
     before = _children()
     yield
-    deadline = time.monotonic() + 20  # on a busy machine what was told to end takes a while
+    deadline = time.monotonic() + 2
     while (left := _children() - before) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not left, f"the test left processes behind: {sorted(map(_command, left))}"
