@@ -50,7 +50,7 @@ _TILES = (4, 2, 1)
 def attention_code(processor: Processor, heads: Heads) -> str:
     """A module with ENTRY, which appends keys and values to a cache and attends.
 
-    Its arguments are GOMP_parallel, new tokens and threads; how many tasks there are; the addresses of tasks
+    Its arguments are a team, new tokens and threads; how many tasks there are; the addresses of tasks
     (tasks, TASK), the table of blocks, and the slot of each new token, int64; those of queries, new keys and
     new values, of their cache's keys and values, of the output (tokens, heads, dim) and of room for notes
     (tokens, heads, `notes_of`), float32; numbers from a token's queries, keys and values to the next one's.
@@ -86,13 +86,11 @@ def _entry(kind: RowCode, tiles: dict[int, ir.Function]) -> None:
 
     shared = shared_work(kind.module, arguments, items=items, item=item)
     types = [*BY_THREADS, I64, *[COUNTS] * 3, *[FLOATS] * 7, *[I64] * 3]
-    build, (parallel, tokens, threads, n_tasks, tasks, table, slots, *numbers) = entry(
-        kind.module, ENTRY, types
-    )
+    build, (team, tokens, threads, n_tasks, tasks, table, slots, *numbers) = entry(kind.module, ENTRY, types)
     q, k, v, keys, values, out, notes, q_step, k_step, v_step = numbers
     _append(kind, build, (k, k_step, v, v_step), (keys, values, slots, tokens))
     given = [q, q_step, keys, values, out, notes, tasks, table, n_tasks]
-    do_by_threads(build, shared, given, by=(parallel, threads))
+    do_by_threads(build, shared, given, by=(team, threads))
     build.ret_void()
 
 

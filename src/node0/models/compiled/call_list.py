@@ -6,15 +6,13 @@ The calls stay as they are but for rows, threads, and what a step fills in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
-from llvmlite import ir
 
-from node0.models.compiled.machine_code import Function, machine_code, torch_threads
-from node0.models.compiled.processor import this_processor
-from node0.models.compiled.vector_code import BODY, BY_THREADS, BYTES, COUNTS, I64, count, entry, loop
+from node0.models.compiled.machine_code import Function
+from node0.models.compiled.thread_team import Team
+from node0.models.compiled.vector_code import BY_THREADS
 
 ALONE = 1 << 16
 "Multiplications up to which one thread is faster than waking others."
@@ -28,7 +26,7 @@ class Call:
 
     function: Function
     arguments: tuple[int, ...]
-    "Behind GOMP_parallel, rows and threads."
+    "Behind a team, rows and threads."
 
     work: int
     "Multiplications of a row, about."
@@ -42,13 +40,13 @@ class CallList:
         self._blocks = np.zeros((len(calls), width), dtype=np.int64)
         self._functions = np.array([call.function.address for call in calls])
         self._work = np.array([call.work for call in calls])
-        self._blocks[:, 0] = torch_threads() or 0
+        self._team = Team()
+        self._blocks[:, 0] = self._team.address
         self._prepared = (0, 0)
         for block, call in zip(self._blocks, calls, strict=True):
             block[len(BY_THREADS) : len(BY_THREADS) + len(call.arguments)] = call.arguments
         places = self._blocks.ctypes.data + np.arange(len(calls)) * self._blocks.strides[0]
         self._pairs = np.stack([self._functions, places], axis=1)
-        self._run = _runner()
 
     def prepare(self, rows: int) -> None:
         """For so many rows, by as many threads as torch was told, where that pays."""
@@ -68,23 +66,5 @@ class CallList:
         """Make the calls from one to before another."""
         pairs = self._pairs[first:last]
         if len(pairs):
-            self._run(pairs.ctypes.data, len(pairs))
-
-
-@cache
-def _runner() -> Function:
-    """Calls functions with their blocks, given the address of pairs of both and how many there are."""
-    module = ir.Module("calls")
-    build, (pairs, number) = entry(module, "run", [COUNTS, I64])
-
-    def one(build: ir.IRBuilder, at: ir.Value, _: Sequence[ir.Value]) -> list[ir.Value]:
-        pair = build.gep(pairs, [build.mul(at, count(2))])
-        function, block = (build.load(build.gep(pair, [count(n)])) for n in range(2))
-        build.call(build.inttoptr(function, BODY.as_pointer()), [build.inttoptr(block, BYTES)])
-        return []
-
-    loop(build, (count(0), number, 1), [], one)
-    build.ret_void()
-    found = this_processor()
-    assert found is not None  # nothing was compiled without one
-    return machine_code(found, str(module), "run")[0]
+            threads = int(self._blocks[first:last, _THREADS].max())
+            self._team.run(pairs.ctypes.data, len(pairs), threads=threads)

@@ -38,7 +38,7 @@ Row = Callable[[ir.IRBuilder, Sequence[ir.Value], ir.Value], None]
 def layer_code(processor: Processor, heads: Heads, *, narrow: bool, normed: bool) -> str:
     """A module with ENTRIES, each for so many rows. T is bfloat16 if `narrow`, else float32.
 
-    Behind GOMP_parallel, rows and threads their arguments are, numbers of a row in brackets:
+    Behind a team, rows and threads their arguments are, numbers of a row in brackets:
 
     - ADD: x [width] float32, more [width] T, width; adds it to x.
     - NORM: x [width] float32, weight, out [step] T, width, step, eps; an RMS norm.
@@ -98,8 +98,8 @@ def _kernel(kind: _Kind, name: str, kinds: Sequence[ir.Type], row: Row) -> None:
         row(build, given[1:], number)
 
     shared = shared_work(kind.module, [I64, *kinds], items=items, item=item, name=f"share_{name}")
-    build, (parallel, rows, threads, *given) = entry(kind.module, name, [*BY_THREADS, *kinds])
-    do_by_threads(build, shared, [rows, *given], by=(parallel, threads))
+    build, (team, rows, threads, *given) = entry(kind.module, name, [*BY_THREADS, *kinds])
+    do_by_threads(build, shared, [rows, *given], by=(team, threads))
     build.ret_void()
 
 

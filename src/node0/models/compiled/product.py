@@ -16,6 +16,7 @@ from node0.models.compiled.large_pages import LargePages
 from node0.models.compiled.machine_code import machine_code, torch_threads
 from node0.models.compiled.processor import Processor, this_processor
 from node0.models.compiled.product_code import ENTRY, panel_width, product_code
+from node0.models.compiled.thread_team import single_calls
 
 TYPES = (torch.float32, torch.bfloat16)
 
@@ -42,7 +43,6 @@ class Product:
         self._in_a_word = 4 // dtype.itemsize
         code = product_code(processor, narrow=dtype == torch.bfloat16)
         (self._multiply,) = machine_code(processor, code, ENTRY)
-        self._threads = torch_threads() or 0
 
     def numbers(self, outputs: int, inputs: int) -> int:
         """Numbers of a matrix (out, in) as it is laid out, with the zeros that fill it up."""
@@ -70,7 +70,7 @@ class Product:
         y = x.new_empty((*x.shape[:-1], outputs))
         call, rows = self.call(x.data_ptr(), panels, y.data_ptr(), words, outputs), y.numel() // outputs
         threads = torch.get_num_threads() if rows * call.work > ALONE else 1
-        self._multiply(self._threads, rows, threads, *call.arguments)
+        self._multiply(single_calls().address, rows, threads, *call.arguments)
         return y
 
     def words(self, inputs: int) -> int:

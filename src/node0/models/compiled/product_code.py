@@ -43,7 +43,7 @@ def panel_width(processor: Processor) -> int:
 
 
 def product_code(processor: Processor, *, narrow: bool) -> str:
-    """A module with ENTRY(GOMP_parallel, rows, threads, x, W, b, y, words, outputs).
+    """A module with ENTRY(team, rows, threads, x, W, b, y, words, outputs).
 
     x (rows, words), W (panels, words, panel), b float32 (panels * panel) and y (rows, outputs) are addresses.
     `narrow`: x, W and y are bfloat16 and two inputs are a word; sums are float32.
@@ -150,6 +150,6 @@ def _entry(kind: _Kind, tiles: dict[int, ir.Function]) -> None:
         in_tiles(build, rows, tiles, call)
 
     shared = shared_work(kind.module, [I64, *kind.arguments], items=panels, item=one_panel)
-    build, (parallel, rows, threads, *arguments) = entry(kind.module, ENTRY, [*BY_THREADS, *kind.arguments])
-    do_by_threads(build, shared, [rows, *arguments], by=(parallel, threads))
+    build, (team, rows, threads, *arguments) = entry(kind.module, ENTRY, [*BY_THREADS, *kind.arguments])
+    do_by_threads(build, shared, [rows, *arguments], by=(team, threads))
     build.ret_void()

@@ -13,11 +13,11 @@ I1, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 16, 32, 64))
 FLOAT, VOID, BYTES = ir.FloatType(), ir.VoidType(), ir.IntType(8).as_pointer()
 FLOATS, COUNTS = FLOAT.as_pointer(), I64.as_pointer()
 BODY = ir.FunctionType(VOID, [BYTES])
-PARALLEL = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
-"GOMP_parallel of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
+FORK = ir.FunctionType(VOID, [BYTES, BODY.as_pointer(), BYTES, I32])
+"How a team shares work: the team, what each thread calls, with what, and how many threads."
 
-BY_THREADS = (PARALLEL.as_pointer(), I64, I32)
-"How the arguments of every entry that works on rows begin: GOMP_parallel, rows and threads."
+BY_THREADS = (FORK.as_pointer().as_pointer(), I64, I32)
+"How the arguments of every entry that works on rows begin: a team (see `thread_team`), rows and threads."
 
 _NAN = 0x7FC0
 "Of bfloat16."
@@ -246,8 +246,8 @@ def do_by_threads(
     *,
     by: Sequence[ir.Value],
 ) -> None:
-    """Lay down the work and have it done; `by`: GOMP_parallel, and how many threads (int32)."""
-    (kind, share), (parallel, threads) = shared, by
+    """Lay down the work and have it done; `by`: the team, and how many threads (int32)."""
+    (kind, share), (team, threads) = shared, by
     work = build.alloca(kind)
     for number, value in enumerate([count(0), *arguments]):
         build.store(value, _field(build, work, number))
@@ -256,7 +256,7 @@ def do_by_threads(
         with one:
             build.call(share, [given])
         with several:
-            build.call(parallel, [share, given, threads, ir.Constant(I32, 0)])
+            build.call(build.load(team), [build.bitcast(team, BYTES), share, given, threads])
 
 
 def _field(build: ir.IRBuilder, work: ir.Value, number: int) -> ir.Value:

@@ -12,6 +12,7 @@ from node0.models.compiled.attention_rows import Heads
 from node0.models.compiled.layer_code import ENTRIES, layer_code
 from node0.models.compiled.machine_code import Function, machine_code, torch_threads
 from node0.models.compiled.processor import processor, this_processor
+from node0.models.compiled.thread_team import single_calls
 from node0.models.llama.rope import rotate
 
 HEADS = Heads(2, 3, 40)
@@ -53,7 +54,7 @@ def room(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tens
 
 def call(function: Function, *arguments: Tensor | float, rows: int = ROWS, threads: int = 2) -> None:
     given = [_number(each) for each in arguments]
-    function(torch_threads() or 0, rows, threads, *given)
+    function(single_calls().address, rows, threads, *given)
 
 
 def _number(value: Tensor | float) -> int:
