@@ -4,21 +4,23 @@
 The demo's town is collected twice, as it is shipped and with `stand_ins: placeholders`, under one key. On
 each corpus the demo's adapter is trained, once a seed, and asked for the calls of the sessions held out: the
 same ones on both sides, for a session's side follows from its id. Printed are loss and exact calls of each
-run; then, session by session over all seeds, how many went better and worse with surrogates, the chance of
-so large a fall where nothing differs (exact, paired), and 95 % bounds of the mean difference. Exit 1 where
-that chance is below one in twenty. Both are of these runs: what another seed would change, only more seeds
-show, and they move the share by several points.
+run. A run's share moves by several points with its seed, so runs are what is compared, in pairs of one seed:
+the mean difference with 95 % bounds, and the chance of so large a fall where nothing differs (exact,
+paired). Exit 1 where that chance is below one in twenty. Runs have one thread each, and as many are under
+way as there are cores.
 
-    PYTHONPATH=examples python bench/surrogates.py [--seed SEED ...]
+    PYTHONPATH=examples python bench/surrogates.py [--seeds COUNT] [--jobs COUNT]
 """
 
 import argparse
 import contextlib
 import io
+import multiprocessing
+import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,26 +54,18 @@ LONGEST_ANSWER = 96
 
 CHANCE = 0.05
 
-Tallies = Mapping[str, Tally]
-"Session -> exact calls of the turns measured in it."
-
 
 @dataclass(frozen=True)
-class Answered:
-    """What a trained adapter did with the sessions that its run held out."""
+class Run:
+    """A training of the demo's adapter, and what it did with the sessions that it held out."""
 
+    side: str
+    seed: int
     loss: float
-    sessions: Tallies
+    exact: Tally
+    "Of the turns measured in them."
 
-    @property
-    def exact(self) -> int:
-        """Turns answered exactly."""
-        return sum(tally.passes for tally in self.sessions.values())
-
-    @property
-    def turns(self) -> int:
-        """Turns measured."""
-        return sum(tally.trials for tally in self.sessions.values())
+    seconds: float
 
 
 def main() -> int:
@@ -79,45 +73,56 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, nargs="+", default=[0, 1, 2], help="of training; 0 is the demo's")
+    parser.add_argument(
+        "--seeds", type=int, default=8, help="trainings on each side, from seed 0, the demo's"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at once")
     options = parser.parse_args()
-    # As in the demo: its matrices are small.
-    torch.set_num_threads(1)
-    sides: dict[str, list[Answered]] = {NEW: [], OLD: []}
+    if options.seeds < 1 or options.jobs < 1:
+        parser.error(f"--seeds is {options.seeds} and --jobs is {options.jobs}; give 1 or more of each")
     with temporary_place("surrogates") as place:
-        for name in sides:
+        for name in (NEW, OLD):
             _collect(place / name, name)
         _print_difference(place)
-        for seed in options.seed:
-            for name, answered in sides.items():
-                answered.append(_trained(place / name, name, seed))
-    return compare(together(sides[OLD]), together(sides[NEW]))
+        return compare(_trained_all(place, range(options.seeds), options.jobs))
 
 
-def compare(old: Tallies, new: Tallies) -> int:
-    """Print the difference over the sessions of both; 1 where it is a fall that chance does not explain."""
-    common = sorted(old.keys() & new.keys())
-    pairs = [old[session] for session in common], [new[session] for session in common]
-    changes = differences(*pairs)
+def compare(runs: Sequence[Run]) -> int:
+    """Print the difference over pairs of one seed; 1 where it is a fall that chance does not explain."""
+    old, new = (
+        [run.exact for run in sorted(runs, key=lambda run: run.seed) if run.side == side]
+        for side in (OLD, NEW)
+    )
+    changes = differences(old, new)
     better, worse = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-    gained = sum(tally.passes for tally in pairs[1]) - sum(tally.passes for tally in pairs[0])
-    tails, (low, high) = sign_flips(changes), bootstrap(*pairs)
-    turns, sessions = sum(tally.trials for tally in pairs[0]), len(common)
-    print(f"{NEW} less {OLD}: {gained:+d} of {turns} exact calls")
-    print(f"{sessions} sessions, {better} better, {worse} worse: chance of such a fall {tails.worse:.2f}")
-    print(f"mean difference over sessions: {100 * low:+.1f} to {100 * high:+.1f} points")
+    tails, (low, high) = sign_flips(changes), bootstrap(old, new)
+    gained = sum(one.share for one in new) / len(new) - sum(one.share for one in old) / len(old)
+    print(f"{len(changes)} seeds, {better} better and {worse} worse: chance of such a fall {tails.worse:.2f}")
+    print(f"{NEW} less {OLD}: {100 * gained:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})")
     return int(tails.worse < CHANCE)
 
 
-def together(answered: Sequence[Answered]) -> Tallies:
-    """Every session with what all runs did in it."""
-    passes: Counter[str] = Counter()
-    trials: Counter[str] = Counter()
-    for one in answered:
-        for session, tally in one.sessions.items():
-            passes[session] += tally.passes
-            trials[session] += tally.trials
-    return {session: Tally(passes[session], trials[session]) for session in trials}
+def _trained_all(place: Path, seeds: Sequence[int], jobs: int) -> list[Run]:
+    """A run of each side for each seed."""
+    found = []
+    # A new process each: a fork would inherit torch's threads, which it cannot use.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        begun = [pool.submit(_trained, place / name, name, seed) for seed in seeds for name in (NEW, OLD)]
+        for coming in begun:
+            found.append(coming.result())
+            _print(found[-1])
+    return found
+
+
+def _print(run: Run) -> None:
+    low, high = wilson(run.exact.passes, run.exact.trials)
+    share = f"{run.exact.share:.1%} ({100 * low:.0f} to {100 * high:.0f} %)"
+    print(
+        f"{run.side:12} seed {run.seed}: loss {run.loss:.4f}, "
+        f"exact calls {run.exact.passes} of {run.exact.trials}, {share}, {run.seconds:.0f} s",
+        flush=True,
+    )
 
 
 def _collect(town: Path, stand_ins: str) -> None:
@@ -141,40 +146,32 @@ def _print_difference(place: Path) -> None:
     print(f"{len(stored[0])} sessions of the {ROLE}, {differ} of them differ between the corpora", flush=True)
 
 
-def _trained(town: Path, name: str, seed: int) -> Answered:
+def _trained(town: Path, name: str, seed: int) -> Run:
     """Train the demo's adapter in this town, and ask it."""
+    # As in the demo: its matrices are small.
+    torch.set_num_threads(1)
     run, begun = town / ".checkpoints" / str(seed), time.monotonic()
     _quietly(
         run_finetune.main,
         *("--config", CONFIG, "--base-model", BASE, "--corpus-path", town / ".corpus"),
         *("--checkpoint-dir", run, "--town", town, "--set", f"seed={seed}"),
     )
-    answered = _asked(run, town)
-    low, high = wilson(answered.exact, answered.turns)
-    share = f"{answered.exact / answered.turns:.1%} ({100 * low:.0f} to {100 * high:.0f} %)"
-    print(
-        f"{name:12} seed {seed}: loss {answered.loss:.4f}, exact calls {answered.exact} of {answered.turns}, "
-        f"{share}, {time.monotonic() - begun:.0f} s",
-        flush=True,
-    )
-    return answered
+    return Run(name, seed, *_asked(run, town), time.monotonic() - begun)
 
 
-def _asked(run: Path, town: Path) -> Answered:
-    """Loss and exact calls on what the run held out, as `node0 measure` finds them, by session."""
+def _asked(run: Path, town: Path) -> tuple[float, Tally]:
+    """Loss and exact calls on what the run held out, as `node0 measure` finds them."""
     entries = held_out_of(RunDirectory(run))
     loaded = load_model(str(run), town=town, role=ROLE, device="cpu", dtype="float32")
-    passes: Counter[str] = Counter()
-    trials: Counter[str] = Counter()
+    found = []
     with contextlib.closing(loaded.pipeline):
         model = MeasuredModel(loaded)
         loss = model.answer_loss(entries)[0]
         for entry in entries:
             for turn in measured_turns(entry, reduce=model.reduce):
                 answer = model.answer(turn.request, max_tokens=LONGEST_ANSWER)
-                trials[str(entry.session_id)] += 1
-                passes[str(entry.session_id)] += calls_of(answer) == turn.calls
-    return Answered(loss, {session: Tally(passes[session], trials[session]) for session in trials})
+                found.append(calls_of(answer) == turn.calls)
+    return loss, Tally(sum(found), len(found))
 
 
 def _quietly(command: Callable[[Sequence[str]], int], *arguments: object) -> None:
