@@ -47,8 +47,8 @@ _FOLLOWERS = 16
 _SPINS = 2000
 "Rounds, of some 20 ns, before a thread that waits lets others have the core."
 
-_GIVEN = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
-"GOMP_parallel of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
+_GOMP_PARALLEL = ir.FunctionType(VOID, [BODY.as_pointer(), BYTES, I32, I32])
+"Of an OpenMP runtime: what each thread calls, with what, how many threads, and flags."
 
 _YIELDS = ir.FunctionType(I32, [])
 
@@ -186,7 +186,7 @@ def _calls(build: ir.IRBuilder, words: ir.Value) -> None:
 def _parallel(
     build: ir.IRBuilder, words: ir.Value, share: ir.Value, work: ir.Value, threads: ir.Value
 ) -> None:
-    given = build.inttoptr(build.load(_at(build, words, PARALLEL)), _GIVEN.as_pointer())
+    given = build.inttoptr(build.load(_at(build, words, PARALLEL)), _GOMP_PARALLEL.as_pointer())
     build.call(given, [share, work, threads, ir.Constant(I32, 0)])
 
 
