@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -10,8 +11,11 @@ from node0.finetune.serving.http.json_body import MAX_DEPTH, read_json
 from node0.finetune.serving.protocols.api_errors import RequestRefused
 
 
-def read(*pieces: bytes, length: str | None = None, max_bytes: int = 1 << 20) -> dict[str, Any]:
-    headers = [] if length is None else [(b"content-length", length.encode())]
+def read(
+    *pieces: bytes, length: str | None = None, coding: str | None = None, max_bytes: int = 1 << 20
+) -> dict[str, Any]:
+    told = {b"content-length": length, b"content-encoding": coding}
+    headers = [(name, value.encode()) for name, value in told.items() if value is not None]
     left = list(pieces)
 
     async def receive() -> dict[str, Any]:
@@ -40,6 +44,8 @@ def test_half_a_utf16_pair_is_replaced_as_in_the_corpus() -> None:
         (b"{", "no JSON"),
         (b"[]", "no JSON object"),
         (b'{"a": "\xff\xfe"}', "not UTF-8"),
+        (json.dumps({"a": "x\ud83d"}).encode("utf-16"), "not UTF-8"),
+        (json.dumps({"a": "x"}).encode("utf-16-le"), "no JSON"),
         (nested(MAX_DEPTH + 1), "nested more than 100 deep"),
         (b"[" * 200_000, "nested more than 100 deep"),
     ],
@@ -49,6 +55,15 @@ def test_a_body_that_is_no_sound_json_is_refused(body: bytes, message: str) -> N
         read(body)
 
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate, identity"])
+def test_a_body_that_is_packed_is_refused_by_the_name_of_its_coding(coding: str) -> None:
+    with pytest.raises(RequestRefused, match=f"Content-Encoding '{coding}'") as caught:
+        read(gzip.compress(b"{}"), coding=coding)
+
+    assert caught.value.status == 415
+    assert read(b"{}", coding="identity") == {}
 
 
 def test_as_deep_as_may_be_is_read() -> None:

@@ -13,6 +13,7 @@ from node0.finetune.serving.protocols.api_errors import RequestRefused, api_erro
         (ConfigError("x"), (400, "invalid_request_error"), (400, "invalid_request_error")),
         (RequestRefused("x", status=401), (401, "authentication_error"), (401, "authentication_error")),
         (RequestRefused("x", status=413), (413, "request_too_large"), (413, "invalid_request_error")),
+        (RequestRefused("x", status=415), (415, "invalid_request_error"), (415, "invalid_request_error")),
         (NotFound("x"), (404, "not_found_error"), (404, "invalid_request_error")),
         (EngineBusy("x"), (529, "overloaded_error"), (503, "server_error")),
         (EngineUnavailable("x"), (502, "api_error"), (502, "server_error")),
