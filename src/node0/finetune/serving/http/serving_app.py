@@ -82,7 +82,9 @@ def serving_app(gateway: Gateway, options: ServingOptions, state: ServingState) 
         ("GET", "/metrics"): figures,
     }
     for (method, path), handler in routes.items():
-        app.add_api_route(path, _guarded(handler, path, options), methods=[method], response_model=None)
+        # Whoever answers GET answers HEAD (RFC 9110, 9.1): probes and proxies ask so.
+        methods = [method, "HEAD"] if method == "GET" else [method]
+        app.add_api_route(path, _guarded(handler, path, options), methods=methods, response_model=None)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_middleware(ReportingMiddleware, metrics=metrics)
     return app
@@ -122,4 +124,7 @@ def _admit(request: Request, report: RequestReport, options: ServingOptions) -> 
 async def _no_route(request: Request, error: Exception) -> Response:
     status: Any = getattr(error, "status_code", 404)
     message = f"no {request.method} endpoint here; see docs/serving.md"
-    return error_response(request, RequestRefused(message, status=status))
+    response = error_response(request, RequestRefused(message, status=status))
+    # Of a method that a path does not have: which it has (RFC 9110, 15.5.6).
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response

@@ -2,7 +2,7 @@
 from typing import Any
 
 import pytest
-from serving_parts import ScriptedEngine, application, events, got, posted, served
+from serving_parts import ScriptedEngine, application, asked, events, got, posted, served
 
 from node0.errors import EngineBusy, EngineUnavailable
 from node0.finetune.serving.http.admission import Admission
@@ -92,9 +92,20 @@ def test_a_path_or_method_that_there_is_not_is_refused_in_the_clients_form() -> 
     app = application(ScriptedEngine())
 
     assert got(app, "/v1/messages").status_code == 405
+    assert got(app, "/v1/messages").headers["allow"] == "POST"
     assert got(app, "/v1/messages").json()["type"] == "error"
     assert got(app, "/v1/nothing").json()["error"]["message"].startswith("no GET endpoint here")
     assert got(app, "/openapi.json").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/v1/models", "/v1/models/tiny"])
+def test_whoever_may_get_a_page_may_ask_for_its_head(path: str) -> None:
+    app = application(ScriptedEngine())
+
+    head = asked(app, lambda client: client.head(path))
+
+    assert (head.status_code, head.headers["content-type"]) == (200, got(app, path).headers["content-type"])
+    assert set(posted(app, path, {}).headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize(
