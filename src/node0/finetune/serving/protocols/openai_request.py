@@ -31,8 +31,17 @@ _OFF: Mapping[str, tuple[Any, ...]] = {
     "best_of": (None, 1),
     "echo": (None, False),
     "suffix": (None, ""),
+    "repetition_penalty": (None, 1),
+    "repeat_penalty": (None, 1),
+    "min_p": (None, 0),
+    "min_tokens": (None, 0),
+    **dict.fromkeys(("guided_json", "guided_regex", "guided_choice", "guided_grammar"), (None,)),
+    "structured_outputs": (None, {}),
+    "grammar": (None, ""),
+    "json_schema": (None, {}),
+    "response_format": (None, {"type": "text"}),
 }
-"What this server does not do, and the values with which a request does not ask for it."
+"What this server does not do, and the values that do not ask for it; of a chat, response_format is a field."
 
 
 class StreamOptions(BaseModel):

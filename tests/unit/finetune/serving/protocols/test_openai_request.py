@@ -85,6 +85,15 @@ def test_a_turn_that_cannot_be_read_is_refused_by_its_place(message: dict[str, A
         {"logit_bias": {"1": 5}},
         {"presence_penalty": 0.5},
         {"functions": [{"name": "f"}]},
+        {"repetition_penalty": 1.2},
+        {"repeat_penalty": 1.1},
+        {"min_p": 0.05},
+        {"min_tokens": 3},
+        {"guided_json": {"type": "object"}},
+        {"guided_choice": ["a", "b"]},
+        {"structured_outputs": {"regex": "a"}},
+        {"grammar": 'root ::= "a"'},
+        {"json_schema": {"type": "object"}},
     ],
     ids=str,
 )
@@ -97,7 +106,20 @@ def test_what_would_be_answered_otherwise_than_asked_is_refused(asked: dict[str,
 
 def test_what_is_switched_off_may_be_named() -> None:
     chat(logprobs=False, response_format={"type": "text"}, presence_penalty=0, logit_bias={}).check()
-    completion("x", echo=False, best_of=1, logprobs=None).check()
+    chat(
+        repetition_penalty=1.0, repeat_penalty=1, min_p=0.0, min_tokens=0, grammar="", guided_json=None
+    ).check()
+    completion("x", echo=False, best_of=1, logprobs=None, response_format={"type": "text"}).check()
+
+
+def test_a_form_is_for_chats_alone() -> None:
+    form = {"type": "json_object"}
+    chat(response_format=form).check()
+
+    with pytest.raises(RequestRefused) as caught:
+        completion("x", response_format=form).check()
+
+    assert caught.value.param == "response_format"
 
 
 def test_log_probabilities_are_asked_for_in_two_ways() -> None:
