@@ -96,9 +96,15 @@ def api_error(error: Exception) -> ApiError:
 
 def _invalid(error: ValidationError) -> ApiError:
     """The first fault, with its place; without the value, which may be a prompt."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    # A union's branches stand in the path as if they were fields.
-    place = ".".join(
-        str(part) for part in first["loc"] if part != "str" and not str(part).startswith(("list[", "dict["))
-    )
-    return ApiError(400, f"{place or 'the body'}: {first['msg']}", place or None)
+    found = error.errors(include_input=False, include_url=False)
+    first = _place(found[0]["loc"])
+    same = [fault for fault in found if _place(fault["loc"])[: len(first)] == first]
+    # Of a union every branch complains; the one that was meant got furthest.
+    told = max(same, key=lambda fault: (len(fault["loc"]), not fault["type"].endswith("_type")))
+    place = ".".join(_place(told["loc"]))
+    return ApiError(400, f"{place or 'the body'}: {told['msg']}", place or None)
+
+
+def _place(path: tuple[int | str, ...]) -> list[str]:
+    """Names and numbers of fields; a union's branches stand in the path as if they were fields."""
+    return [str(part) for part in path if part != "str" and not str(part).startswith(("list[", "dict["))]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from node0.errors import ConfigError, EngineBusy, EngineUnavailable, NotFound
 from node0.finetune.serving.protocols.anthropic_request import MessagesBody
 from node0.finetune.serving.protocols.api_errors import RequestRefused, api_error
+from node0.finetune.serving.protocols.openai_request import ChatBody
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,26 @@ def test_a_fault_of_the_body_is_named_by_its_place_without_its_value() -> None:
 
     assert (told.status, told.param) == (400, "max_tokens")
     assert "secret" not in told.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "place", "message"),
+    [
+        ({"stop": ["x"] * 65}, "stop", "at most 64"),
+        ({"stop": ["x", 1]}, "stop.1", "valid string"),
+        ({"messages": [{"role": "user", "content": ["hi"]}]}, "messages.0.content.0", "valid dictionary"),
+        ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content", "valid string"),
+        ({"seed": "x", "stop": ["x"] * 65}, "seed", "valid integer"),
+    ],
+    ids=str,
+)
+def test_of_several_forms_the_one_that_was_meant_is_told(
+    asked: dict[str, Any], place: str, message: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ChatBody.model_validate({"model": "m", "messages": [{"role": "user", "content": "x"}], **asked})
+
+    told = api_error(caught.value)
+
+    assert told.param == place
+    assert told.message.startswith(f"{place}: ") and message in told.message
