@@ -94,7 +94,11 @@ def _check(request: ServeRequest) -> None:
         raise ConfigError(f"{request.host} is not loopback: others could ask; give --token-file")
     if request.engine != "own" and request.engine not in DIALECTS:
         raise ConfigError(f"engine {request.engine!r} is unknown; use own, {', '.join(DIALECTS)}")
-    if (request.engine == "own") != (request.engine_url is None):
+    if request.engine != "own" and request.engine_url is None:
+        raise ConfigError(
+            f"--engine {request.engine} needs its address; give --engine-url, as http://127.0.0.1:8000"
+        )
+    if request.engine == "own" and request.engine_url is not None:
         raise ConfigError(f"--engine-url names another engine: give it with --engine {', '.join(DIALECTS)}")
     if request.engine_models and len(request.engine_models) != len(request.models):
         raise ConfigError("give --engine-model once for each --model, in the same order, or not at all")

@@ -50,8 +50,8 @@ RUN = Path("the run of the test")
     [
         ({"host": "0.0.0.0"}, "--token-file"),
         ({"engine": "sglong"}, "engine 'sglong' is unknown"),
-        ({"engine": "vllm"}, "--engine-url"),
-        ({"engine_url": "http://127.0.0.1:1"}, "--engine-url"),
+        ({"engine": "vllm"}, "--engine vllm needs its address; give --engine-url"),
+        ({"engine_url": "http://127.0.0.1:1"}, "--engine-url names another engine: give it with --engine"),
         ({"engine_models": ("a", "b")}, "--engine-model once for each"),
         ({"models": ("a\nb=x",)}, "is no model id"),
         ({"models": ("a=x", "a=y")}, "two models are called a"),

@@ -38,8 +38,8 @@ def read_keys(path: Path) -> list[ApiKey]:
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ConfigError(f"others may read the tokens in {path}; run: chmod 600 {path}")
     keys = [_key(path, number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    if not keys or min(len(key.token) for key in keys) < MIN_TOKEN:
-        raise ConfigError(f"{path} needs one token a line, each of {MIN_TOKEN} characters or more")
+    if not keys:
+        raise ConfigError(f"{path} is empty; write one token a line, of {MIN_TOKEN} characters or more")
     if len({key.name for key in keys}) < len(keys):
         raise ConfigError(f"{path} gives two keys one name; give each its own")
     return keys
@@ -49,6 +49,10 @@ def _key(path: Path, number: int, words: list[str]) -> ApiKey:
     token, name, grant, *rest = [*words, *([""] * (3 - len(words)))]
     if rest:
         raise ConfigError(f"{path} line {number} has more than TOKEN NAME FILE; write one key a line")
+    if len(token) < MIN_TOKEN:
+        raise ConfigError(
+            f"{path} line {number} begins with no token of {MIN_TOKEN} characters or more; write one"
+        )
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"{path} holds a token that no header can carry; use letters and digits")
     return ApiKey(token, name or f"key{number}", path.parent / grant if grant else None)

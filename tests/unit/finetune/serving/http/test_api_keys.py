@@ -27,7 +27,8 @@ def test_keys_are_read_one_a_line_with_names_and_grants_beside_the_file(tmp_path
     [
         (TOKEN, 0o644, "chmod 600"),
         ("", 0o600, "one token a line"),
-        ("short\n", 0o600, "16 characters"),
+        ("short\n", 0o600, "line 1 begins with no token of 16 characters"),
+        (f"{TOKEN}\n# a comment\n", 0o600, "line 2 begins with no token of 16 characters"),
         (f"{TOKEN}é", 0o600, "no header can carry"),
         (f"{TOKEN} a b c", 0o600, "line 1 has more than TOKEN NAME FILE"),
         (f"{TOKEN} a\n{TOKEN}2 a", 0o600, "two keys one name"),
