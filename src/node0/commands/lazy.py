@@ -29,6 +29,6 @@ class _Lazy:
         self._module, self._heavy = module, heavy
 
     def __getattr__(self, name: str) -> Any:
-        if self._heavy and "torch" not in sys.modules:
+        if self._heavy and not {self._module, "torch"} & sys.modules.keys():
             console.note("loading the libraries of training and answering")
         return getattr(import_module(self._module), name)
