@@ -10,7 +10,7 @@ from node0 import console
 from node0.commands.known_role import require_role
 from node0.commands.measure.keep_measured import keep_measured, registered_as
 from node0.finetune.eval.held_out import held_out_of, measure_model
-from node0.finetune.inference.loading import load_model
+from node0.finetune.inference.loading import find_source, load_model
 from node0.finetune.inference.measured_model import MeasuredModel
 from node0.finetune.run_dir import RunDirectory
 
@@ -43,6 +43,8 @@ def measure_models(names: Sequence[str], request: MeasureRequest, *, as_json: bo
     settings = run.require_settings()
     require_role(request.role, request.town, [str(settings.get("role"))])
     entries = held_out_of(run, request.corpus_path)
+    for name in names:  # measuring one takes long enough: a wrong name is said before
+        find_source(name, town=request.town)
     rows: list[dict[str, Any]] = []
     for name in names:
         spelled = registered_as(name, request.town) if request.store else None

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from tiny_chat import tiny_tokenizer
 
+from node0.commands.measure import measure_models as work
 from node0.commands.measure.measure_models import MeasureRequest, measure_models
 from node0.errors import NotFound
 from node0.finetune.corpus.schema import CorpusEntry
@@ -57,3 +58,15 @@ def test_a_corpus_that_is_named_is_taken_instead_of_the_runs(base: str, run: Pat
 
     with pytest.raises(NotFound, match="give the corpus it was trained on with --corpus-path"):
         measure_models([base], MeasureRequest(run, corpus_path=tmp_path / "other"), as_json=True)
+
+
+def test_a_model_that_there_is_not_is_said_before_any_is_measured(
+    base: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[object] = []
+    monkeypatch.setattr(work, "measure_model", lambda *_, **__: measured.append(1))
+
+    with pytest.raises(NotFound, match="nowhere"):
+        measure_models([base, f"{base}/nowhere"], MeasureRequest(run, device="cpu"), as_json=True)
+
+    assert not measured
