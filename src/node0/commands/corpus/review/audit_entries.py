@@ -15,6 +15,7 @@ def audit_entries(town: Path | None, *, role: str | None, strict: bool, as_json:
     strict: also what waits in quarantine or was accepted in review.
     """
     place, store = open_store(town, role)
+    console.note(f"looking at the entries in {store.root} with the rules of today")
     report = audit(store, make_scrubber((), town=place), role=role, strict=strict)
     path = write_report(report, store.root)
     if as_json:

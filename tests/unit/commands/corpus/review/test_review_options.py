@@ -60,6 +60,7 @@ def test_an_audit_writes_a_dated_report(town: Path, capsys: Printed) -> None:
     assert run(town, "audit", "--strict") == 1
 
     printed = capsys.readouterr()
+    assert printed.err.startswith("looking at the entries in ")
     assert "3 entries audited, 3 flagged" in printed.err
     assert "next: node0 corpus collect --again" in printed.err
     assert "redact: deny-list" in printed.out
