@@ -2,6 +2,7 @@
 """The models that a server offers: their ids, and what stands between each and text."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from node0.finetune.chat.tool_names import named_request
 from node0.finetune.inference.text import Decode
 from node0.finetune.serving.constraint import MARKS, AnswerForm, Constraint, call_form, grammar
 from node0.finetune.serving.grammar_masks import GrammarMask, GrammarMasks, check_grammar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -71,6 +74,11 @@ class ServedModel:
         ids = self.renderer.prompt_ids(request, context=context)
         if context and len(ids) + self.default_max_tokens > self.context:
             # What was retrieved never takes the room of an answer.
+            logger.warning(
+                "asked without retrieved context: with it the prompt has %d tokens, "
+                "and %d of the %d of %s are kept for an answer; retrieve fewer",
+                *(len(ids), self.default_max_tokens, self.context, self.ids[0]),
+            )
             return self.renderer.prompt_ids(request)
         return ids
 

@@ -118,7 +118,9 @@ def test_a_form_that_no_grammar_can_hold_reaches_no_engine() -> None:
         asyncio.run(served().form(Constraint(schema={"type": "nonsense"})))
 
 
-def test_what_was_retrieved_follows_the_last_turn_and_takes_no_room_of_an_answer() -> None:
+def test_what_was_retrieved_follows_the_last_turn_and_takes_no_room_of_an_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     plain = served("tiny", context=4096)
     short = "The lamp is broken."
     retrieving = replace(plain, context_of=lambda request: f"{short} {request['messages'][-1]['content']}")
@@ -132,3 +134,6 @@ def test_what_was_retrieved_follows_the_last_turn_and_takes_no_room_of_an_answer
     opening = len(plain.renderer.prompt_ids({**request, "messages": []})) - 1
     assert after[:opening] == before[:opening]
     assert crowded == before
+    (told,) = caplog.messages
+    assert told.startswith("asked without retrieved context: with it the prompt has ")
+    assert "1024 of the 4096 of tiny are kept for an answer" in told
