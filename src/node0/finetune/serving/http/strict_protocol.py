@@ -47,6 +47,10 @@ class StrictProtocol(H11Protocol):
         if self.conn.trailing_data[0]:
             self._watch()
 
+    def _should_upgrade(self) -> bool:
+        """Never, and without uvicorn's advice in the log: RFC 9110, 7.8 lets a server pass over the wish."""
+        return False
+
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
             self._stop_watching()

@@ -72,3 +72,15 @@ def test_what_is_no_http_is_refused_in_a_body_that_both_clients_read(address: tu
             "code": None,
         },
     }
+
+
+@pytest.mark.parametrize("wish", [b"websocket", b"h2c"])
+def test_a_wish_to_upgrade_is_passed_over_without_a_word(
+    address: tuple[str, int], wish: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: " + wish
+
+    status, body = told(address, head + b"\r\n\r\n")
+
+    assert (status, body) == (b"HTTP/1.1 200 OK", {"status": "ok"})
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
