@@ -22,6 +22,9 @@ OURS = "surrogate"
 UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 UUID_HYPHENS = 4
 STRETCH = re.compile(r"[A-Za-z0-9+/_-]{16,}")
+NUMBER = re.compile(r"\d+(?:[uUlL]{1,3}|[in]\d{0,2})?")
+"A number of a program, also with its type behind it."
+
 PIECE = re.compile(r"[A-Za-z0-9]+")
 TELLING_PIECE = 5
 "Signs of the shortest piece that must not be left of a random stretch, and that may be a word."
@@ -130,7 +133,7 @@ def _of_stretch(stretch: str, at: int) -> Iterator[Span]:
     pieces = [
         match
         for match in PIECE.finditer(stretch)
-        if not match.group().isdigit() and not TIME.fullmatch(match.group())
+        if not NUMBER.fullmatch(match.group()) and not TIME.fullmatch(match.group())
     ]
     if sum(len(piece.group()) for piece in pieces) < SHORTEST:
         return

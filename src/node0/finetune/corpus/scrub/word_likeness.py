@@ -74,7 +74,8 @@ TERM = re.compile(
 "Terms of the trade that end with digits: they are words, and add nothing."
 
 ACRONYM = re.compile(
-    r"(?:HTTPS?|JSON|HTML|XML|YAML|TOML|CSS|CSV|URL|URI|SQL|API|UUID|TLS|SSL|TCP|UDP|DNS|CPU|GPU|SSH|JWT|RPC|PDF)"
+    r"(?:HTTPS?|JSON|HTML|XML|YAML|TOML|CSS|CSV|URL|URI|SQL|API|UUID|TLS|SSL|TCP|UDP|DNS|CPU|GPU|SSH|JWT|RPC|PDF"
+    r"|AES|CBC|ECB|GCM|PKCS|OAEP|MGF|RSA|HMAC|SHA)"
     r"(?=[A-Z0-9]|\b)"
 )
 "In names of several words; random strings seldom have one."

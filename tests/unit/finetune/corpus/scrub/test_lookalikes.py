@@ -20,6 +20,8 @@ STAY = [
     "src/node0/finetune/corpus/scrub/lookalikes.py and refs/heads/polecat/toast-mh8d2x",
     "abcdefghijklmnopqrstuvwxyz0123456789 and aaaaaaaaaaaaaaaaaaaaaaaa",
     "the-quick-brown-fox-jumps-over-the-lazy-dog and internationalization",
+    "AES/GCM/PKCS1Padding and RSA/ECB/OAEPWithSHA-256AndMGF1Padding and HMAC-SHA512/256-PKCS12",
+    "3487495895819393123L and -8126301773649025117L and 12345678901234567890ull and 98765432109876543n",
 ]
 
 
