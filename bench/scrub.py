@@ -97,6 +97,7 @@ HOSTILE = (
         "12 34 ",
         ":5432:a:a:",
     ),
+    *("login('a', '1", "'1', key: ", "'a|password_hash", "key = {0x12, ", "password is generated for a "),
     *("YWJjZGVm", 'password: "abc!defgh"\n', "hvs." + "a" * 40 + "\n", "(", "1 ", "\n"),
 )
 MEGA = 1_000_000

@@ -8,6 +8,10 @@ SCRUBBER = TextScrubber(voters=(), surrogates=Surrogates(b"a town's key"))
 VALUES = ["Tr0ub4dor_3x", "kX9vLq27mW", "hunter2024"]
 
 SHELL = [
+    "net use X: \\\\h\\s /user:yard\\bob {}",
+    "net use \\\\h\\s /user:bob {}",
+    "ansible-vault encrypt_string --vault-id dev@x '{}'",
+    "gpg --passphrase-fd 3 3< <(echo {})",
     "search ldap://h -D cn=bob,dc=harbor -w {}",
     "tool --user bob -p {} --quiet",
     "mysqldump -h h \\\n  -u root -p{} shop",
@@ -155,6 +159,7 @@ CONNECTIONS = [
 "What names a server and how to log in to it."
 
 SQL = [
+    "MERGE INTO a USING b ON (x) WHEN NOT MATCHED THEN INSERT (id, pwd) VALUES (7, '{}');",
     "await page.fill('#password', '{}')",
     "COPY users (id, name, password) FROM stdin;\n1\tbob\t{}\n\\.",
     'Credentials.basic("bob", "{}")',
@@ -208,6 +213,9 @@ SQL = [
 ]
 
 PROSE = [
+    "the password was generated for ops@yard: {}",
+    "Initial password created: {}",
+    "wrong password: {}",
     "the admin pwd was changed to {} today",
     "we have reset the password to {}",
     "the mdp is {}",
@@ -320,8 +328,31 @@ FILES = [
     "password {}",
     '<entry key="db.password">{}</entry>',
     '<Data Name="Password">{}</Data>',
+    "  harbor_pw: {}",
+    'QUAY-PW="{}"',
+    "relay_pw {}",
+    "jwt:key = '{}'",
+    "hmac.key = '{}'",
     "secret_key_base: {}",
     "SECRET_KEY = 'django-insecure-{}'",
+]
+
+CALLS = [
+    "harbor.basic_auth 'bob', '{}'",
+    'request.basic_auth("bob", Some("{}"))',
+    "create_superuser('bob', 'bob@harbor-yard.net', '{}')",
+    'mysql_real_connect(link, "localhost", "bob", "{}", NULL);',
+    '$agent->credentials("h:80", "Yard", "bob", "{}");',
+    'sign_in("harbor_7b", "{}")',
+    'softAP("Yard", "{}");',
+    'private var masterKey = []byte("{}")',
+    'let clientSecret = String("{}")',
+    'jwt_key: Buffer.from("{}")',
+    'store.load(in, "{}".toCharArray());',
+    "createHmac('sha256', '{}')",
+    'keyring.put("{}", forKey: "login_password")',
+    "login: \"{{ '{}' | password_hash('sha256', salt) }}\"",
+    "define('NONCE_KEY', '{}');",
 ]
 
 

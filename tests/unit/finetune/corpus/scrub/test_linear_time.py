@@ -57,6 +57,14 @@ RULES = (
     "a at b dot c ",
     "Ab Cd <",
     "12 34 ",
+    "login('a', '1",
+    '"a" .tochararray(',
+    "'1', key: ",
+    "'a|password_hash",
+    "a_key','a! ",
+    "key = {0x12, ",
+    "seed aaa bbb ",
+    "password is generated for a ",
 )
 
 

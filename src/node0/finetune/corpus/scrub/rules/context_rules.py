@@ -198,6 +198,7 @@ CONTEXT_RULES: tuple[SecretRule, ...] = (
         assigned_pass,
         fold=True,
     ),
+    make_rule("assigned-secret", "_pw -pw", rf"(?P<name>[_-]pw){ASSIGNED}", assigned, fold=True),
     make_rule(
         "assigned-secret",
         "passw passphrase pwd secret token credential",

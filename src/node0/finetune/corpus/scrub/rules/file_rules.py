@@ -4,6 +4,7 @@
 Formats are those of the programs' manuals; a directive is a line of a name, perhaps a type, and its value.
 """
 
+import itertools
 import re
 
 from node0.finetune.corpus.scrub.finding import Tier
@@ -17,6 +18,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     odd,
     phrase,
 )
+from node0.finetune.corpus.scrub.rules.label_texts import is_under_a_texts_name
 from node0.finetune.corpus.scrub.rules.named_tests import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 
@@ -25,6 +27,10 @@ USER_ALONE = re.compile(r"[ \t]{0,8}\"[\w.@-]{1,64}")
 SECRET_SETTING = re.compile(r"pass(?!ed|ing|es\b)|pwd|secret|token|api_?key|private_?key", re.IGNORECASE)
 MACRO = re.compile(r"#[ \t]{0,4}define[ \t]{1,8}\w{0,64}$")
 SETTING = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
+MNEMONIC_WORDS = 9
+"Different ones among twelve; a word may come twice."
+
+FEWEST_BYTES = 8
 LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
 
 
@@ -34,9 +40,28 @@ def directive(match: re.Match[str]) -> Tier | None:
     return tier if tier and directive_start(match) and not names_a_test(match, RESULT_ALONE) else None
 
 
+def named_phrase(match: re.Match[str]) -> Tier | None:
+    """A passphrase under a name that is not that of a text about one."""
+    return None if is_under_a_texts_name(match) else phrase(match)
+
+
+def is_mnemonic(match: re.Match[str]) -> Tier | None:
+    """Words of a wallet's seed, as BIP 39 counts them."""
+    return Tier.REDACT if len(set(match["secret"].split())) >= MNEMONIC_WORDS else None
+
+
+def key_bytes(match: re.Match[str]) -> Tier | None:
+    """Bytes under the name of a key: a sequence of neighbours is a table or a test's."""
+    values = [int(one, 16) for one in re.findall(r"0[xX]([0-9A-Fa-f]{1,2})", match["secret"])]
+    steps = {after - before for before, after in itertools.pairwise(values)}
+    return Tier.REDACT if len(values) >= FEWEST_BYTES and len(steps) > len(values) // 2 else None
+
+
 def open_phrase(match: re.Match[str]) -> Tier | None:
     """Words up to the end of a line that begins with the name; a command may follow a setting of its own."""
     words = match.group("secret").split()
+    if is_under_a_texts_name(match):
+        return None
     command = any(is_odd(word) or word[0] in "-/.|&;>" for word in words)
     return None if command or directive_start(match) is None else phrase(match)
 
@@ -73,7 +98,7 @@ FILE_RULES: tuple[SecretRule, ...] = (
         "passw passphrase secret pwd",
         rf"{NAME}(?:\\{{0,7}}[\"'])?\]?\s{{0,2}}(?:=>|:=|=|:|,)\s{{0,3}}"
         rf"(?:value\s{{0,2}}=\s{{0,2}})?{QUOTED}",
-        phrase,
+        named_phrase,
         fold=True,
     ),
     make_rule(
@@ -112,8 +137,8 @@ FILE_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "assigned-secret",
-        "pass secret pwd rootpw bindpw community",
-        rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community)[ \t]{{1,8}}"
+        "pass secret pwd rootpw bindpw community _pw",
+        rf"(?:passw(?:or)?d|pass|secret|pwd|rootpw|bindpw|community|_pw)[ \t]{{1,8}}"
         rf"(?:[0-9][ \t]{{1,4}})?{LAST_VALUE}(?=[ \t]{{0,8}}(?:R[OW])?"
         rf"(?:\n|\Z|\\n))",
         directive,
@@ -168,6 +193,25 @@ FILE_RULES: tuple[SecretRule, ...] = (
         fold=True,
         before=WORD + "\"': \t",
         reach=40,
+    ),
+    make_rule(
+        "assigned-secret",
+        "seed mnemonic recovery",
+        r"(?:seed|mnemonic|recovery)[\w -]{0,24}[\"']?\]?\s{0,3}(?:=>|:=|=|:)\s{0,3}[\"'`]?"
+        r"(?P<secret>[a-z]{3,8}(?:[ \t][a-z]{3,8}){11,23})(?![ \t]?[\w,])",
+        is_mnemonic,
+        fold=True,
+    ),
+    make_rule(
+        "private-key",
+        "key secret token salt hmac",
+        r"(?:key|secret|token|salt|hmac)\w{0,24}\s{0,2}(?:\[[\w ]{0,24}\])?"
+        r"\s{0,2}(?::\s?&?\[\w{1,8};\s?\w{1,16}\])?"
+        r"\s{0,2}=\s{0,2}(?:new\s\w{1,8}\[\w{0,8}\]\s?|\[\]byte|&|vec!|bytes\()?\s{0,2}[{\[(]{1,2}\s{0,24}"
+        r"(?P<secret>0x[0-9a-f]{1,2}(?:,\s{0,24}0x[0-9a-f]{1,2}){7,255})",
+        key_bytes,
+        fold=True,
+        needs=("0x",),
     ),
     make_rule("assigned-secret", "psk", rf"psk\s{{0,2}}=\s{{0,2}}{VALUE}", handed, fold=True),
 )

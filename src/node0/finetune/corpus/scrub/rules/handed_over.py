@@ -9,6 +9,12 @@ from functools import lru_cache
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.judges import REFERENCE_VALUE, stands_in_code
+from node0.finetune.corpus.scrub.rules.label_texts import (
+    ALGORITHM,
+    SPOKEN_ELSEWHERE,
+    is_label,
+    is_under_a_texts_name,
+)
 from node0.finetune.corpus.scrub.rules.named_tests import names_a_test
 from node0.finetune.corpus.scrub.rules.secret_values import (
     DIGEST,
@@ -62,10 +68,19 @@ PASSWORD_NAME = re.compile(
     r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo"
 )
 NO_VALUE = re.compile(
-    r"^[A-Za-z][\w.-]*=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
+    r"^(?:[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+)(?:[._-](?:[a-z]+|[A-Z]+))*\d{0,2}=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
     r"|^\d\d?:\d\d(?:[ap]m)?\b"
 )
 "A setting, a source of openssl, a query, a date, a time."
+
+KEYBOARD = re.compile(r"\bkey[a-z]{2,}\b")
+"Words that begin like a key's name and say nothing of one."
+
+ATTEMPT = re.compile(
+    r"\b(?:failed|invalid|wrong|incorrect|bad|no|accepted|unknown|expired)[ \t]$", re.IGNORECASE
+)
+FOR_USER = re.compile(r"\bfor\b.{0,80}\buser(?:name)?[ \t]{0,2}[:=][ \t]{0,3}$", re.IGNORECASE)
+"Who tried to log in, not with what."
 
 RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
@@ -102,6 +117,10 @@ def told(match: re.Match[str]) -> Tier | None:
     if not link and match["secret"].startswith("-"):
         return None  # an option of a command of that name
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
+    if not joined and match["quote"] and " " in match["secret"] and is_under_a_texts_name(match):
+        return None
+    if not joined and ATTEMPT.search(line_before(match)) and FOR_USER.search(link_from(match)):
+        return None
     tier = _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
     return None if tier and names_a_test(match) else tier
 
@@ -147,10 +166,20 @@ def phrase(match: re.Match[str]) -> Tier | None:
 
 def _phrase(value: str) -> Tier | None:
     value = value.strip()
-    if " " not in value or value[0] in ";,)]}&|+" or stands_for_a_value(value) or NAMES_ITSELF.search(value):
+    if (
+        " " not in value
+        or value[0] in ";,)]}&|+"
+        or stands_for_a_value(value)
+        or NAMES_ITSELF.search(KEYBOARD.sub("", value))
+    ):
         return None
     words = value.split()
-    told_about = SPOKEN.search(value) and not (re.search(r"\d", value) and SIGN.search(value))
+    spoken = SPOKEN.search(value) or SPOKEN_ELSEWHERE.search(value)
+    told_about = (
+        is_label(value)
+        or any(map(ALGORITHM.fullmatch, words))
+        or (spoken and not (re.search(r"\d", value) and SIGN.search(value)))
+    )
     return None if told_about or len(words) > 12 or value.endswith((".", ":", "...")) else Tier.REDACT
 
 
@@ -198,6 +227,11 @@ def line_before(match: re.Match[str], at: int | None = None) -> str:
     """What stands before a match on its line."""
     end = match.start() if at is None else at
     return match.string[max(0, end - LINE) : end].rpartition("\n")[2]
+
+
+def link_from(match: re.Match[str]) -> str:
+    """What stands between the name in a match and its value."""
+    return match.string[match.end("name") : match.start("quote" if match["quote"] else "secret")]
 
 
 def command_before(match: re.Match[str]) -> str:

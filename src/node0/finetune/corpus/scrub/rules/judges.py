@@ -35,7 +35,7 @@ TEST_NAME = re.compile(
 FLAG = re.compile(r"(?:^|[\s\"'`(;|]|\\[nrt])(?:--|(?:setenv|ENV|ARG)\s{1,2})[\w-]*$")
 COOKIE_NAME = re.compile(r"^[\w.-]{1,80}=(?=\[|[A-Z]{2,10}_\d)")
 OPENING_KEY = re.compile(
-    r"(?:api|access|private|signing|encryption|preshared|pre[-_]shared|auth|master|session)[-_]?$",
+    r"(?:api|access|private|signing|encryption|preshared|pre[-_]shared|auth|master|session|jwt|hmac|aes|cipher|cookie|crypto?)[-_.:]?$",
     re.IGNORECASE,
 )
 REFERENCE_VALUE = re.compile(
@@ -135,7 +135,10 @@ def _is_reference(match: re.Match[str]) -> bool:
 
 def stands_in_code(value: str) -> bool:
     """Whether this is the rest of `module::name`, read as a value behind the first colon."""
-    return bool(CODE_PATH.fullmatch(value)) and reads_as_words(value)
+    path = CODE_PATH.match(value)
+    if path is None or value[path.end() : path.end() + 1] not in ("", "(", "<", "!"):
+        return False
+    return reads_as_words(path.group())
 
 
 def _word_before(match: re.Match[str]) -> str:

@@ -14,6 +14,8 @@ PASSWORDS = (
 )
 "What often begins a word of the trade, such as key and token, is looked for apart: fewer words may follow."
 
+PASSWORD_ANCHORS = "passw passphrase passcode"
+
 NAME = (
     r"(?P<name>(?:pass(?:w(?:or[dt]|d))?(?:phrase|code|e)?[a-z]{0,4}|pwd"
     r"|(?<![\w.-])(?:pin|pw|otp)\b|cred(?:ential)?s?|kennwort"
@@ -69,6 +71,15 @@ PROSE_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "assigned-secret",
+        PASSWORD_ANCHORS,
+        r"(?P<name>passw(?:or)?d|passphrase|passcode)[ \t](?:(?:is|was|has been)[ \t])?(?:randomly[ \t])?"
+        r"(?:generated|created|assigned|set|issued)(?:[ \t](?:for|to|of)[ \t][^\s:]{1,64})?"
+        rf"(?P<link>:[ \t]{{1,3}}){SAID}",
+        told,
+        fold=True,
+    ),
+    make_rule(
+        "assigned-secret",
         "secret token key code",
         rf"{TRADE}{SAYS}{FEW_BETWEEN}{LINK}{SAID}",
         told,
@@ -97,7 +108,7 @@ PROSE_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "assigned-secret",
-        "passw passphrase passcode",
+        PASSWORD_ANCHORS,
         rf"(?P<name>passw(?:or)?d|passphrase|passcode)(?: for [\w@.'\"-]{{1,64}}"
         rf"| \([^()\n]{{1,40}}\))?:[ \t]{{0,2}}\n{SAID}(?=\n|\Z)",
         told,

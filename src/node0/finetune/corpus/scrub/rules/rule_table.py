@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from node0.finetune.corpus.scrub.finding import Finding
+from node0.finetune.corpus.scrub.rules.call_rules import CALL_RULES
 from node0.finetune.corpus.scrub.rules.connection_rules import CONNECTION_RULES
 from node0.finetune.corpus.scrub.rules.context_rules import CONTEXT_RULES
 from node0.finetune.corpus.scrub.rules.file_rules import FILE_RULES
@@ -25,7 +26,7 @@ SECRET_RULES: tuple[SecretRule, ...] = (
     *CONTEXT_RULES,
     *(
         replace(rule, in_line=True)
-        for rule in (*SHELL_RULES, *CONNECTION_RULES, *SQL_RULES, *FILE_RULES, *PROSE_RULES)
+        for rule in (*SHELL_RULES, *CONNECTION_RULES, *SQL_RULES, *FILE_RULES, *CALL_RULES, *PROSE_RULES)
     ),
 )
 "Where two overlap, the one that covers more is kept."

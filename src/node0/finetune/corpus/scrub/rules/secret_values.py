@@ -7,20 +7,27 @@ from collections import Counter
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.placeholders import NUMBERED
+from node0.finetune.corpus.scrub.rules.label_texts import ALGORITHM, is_label
 from node0.finetune.corpus.scrub.word_likeness import is_generated, reads_as_words
 
 JUDGED = 128
 "Characters of a value that are looked at."
 
+SHORTEST_TOKEN = 12
+"Characters; what is shorter people choose, who repeat syllables."
+
 VARIABLE = re.compile(
     r"\$(?:[{(]|(?:[A-Z_][A-Z0-9_]*|[a-z_][a-z0-9_]*|\d)(?=$|[/:.,;)}\]\[\-]))|%(?:[sd]\b|\(|[A-Z_]+%)|[A-Z_]+=\$"
 )
 REFERENCE = re.compile(
-    r"""[<{\[(]|\*[A-Za-z_.*]*$                         # a template, a placeholder of ours, a pointer
+    r"""[<{\[(]|\)\[|\*[A-Za-z_.*]*$        # a template, a pattern, a placeholder of ours, a pointer
       | !(?:vault|secret|env|ref|sub|getatt)\b          # a tag of YAML
       | (?:os\.|process\.|env\.|getenv|config[.\[(]|self\.|this\.|args\.|settings\.|secrets\.|ctx\.)
       | (?:none|null|nil|true|false|undefined|string|optional|required|redacted|disabled|enabled)\b
-      | [A-Za-z_][\w.]{0,80}[(\[]                       # a call or an index
+      # a call or an index; signs alone in brackets are part of a word
+      | [&*]?[A-Za-z_][\w.]{0,80}(?:(?:::|->)[A-Za-z_]\w{0,60}){0,6}[(\[](?![!@\#$%^&*?]{1,8}[)\]]\w)
+      | (?-i:[&*][A-Za-z][\w.]{0,80}\{                  # a composite literal
+      |   (?:Get|New|Read|Import|ConvertTo|ConvertFrom|Invoke|Select)-[A-Z][A-Za-z]{3,40}$)   # a cmdlet
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -38,7 +45,7 @@ WORDS = re.compile(r"[a-z]*(?:[._-]?[A-Z][a-z]{2,}|[._-][a-z]{2,})*[:.?!)]*|[A-Z
 NAMES_ITSELF = re.compile(r"passw|secret|token|credential|key|field|input|label|name|value", re.IGNORECASE)
 DIGEST = re.compile(r"[0-9a-f]{32,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PASSWORD = re.compile(
-    r"passw|passphrase|pwd|secret|credential|(?:^|[_-]|db|smtp|user|root|admin|ftp|mail|pg|sql)pass$",
+    r"passw|passphrase|pwd|secret|credential|(?:^|[_-]|db|smtp|user|root|admin|ftp|mail|pg|sql)pass$|[_-]pw$",
     re.IGNORECASE,
 )
 FIGURES = re.compile(r"(?!\d{20})[\d.,:/%-]+")
@@ -50,7 +57,7 @@ UNIT = (
     r"|rpm|rps|qps|tps|px|r?em|pt|x|%|k|v)"
 )
 QUANTITY = re.compile(
-    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?(?!\d{{20}})\d[\d_.,]*(?:e[+-]?\d+)?",
+    rf"[+-]?(?:\d[\d_]*(?:[.,]\d+)*[ _.-]?{UNIT})+(?:/{UNIT}|ps)?|[+-]?(?!\d{{20}})\d[\d_.,]*(?:e[+-]?\d+)?",
     re.IGNORECASE,
 )
 "A number with its unit, a duration of several, a rate."
@@ -59,6 +66,9 @@ PLACES = re.compile(r"[A-Za-z][\w.-]*(?:/[\w.{}:-]+){2,}(?:#[\w.-]+)?")
 "Where something is in a store, a tree or a cloud, where every step is a word."
 
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8});?", re.IGNORECASE)
+OPTIONAL_TYPE = re.compile(r"[A-Z]+[a-z]\w*[!?]")
+"A type of Swift or Kotlin, as it stands behind a name."
+
 COUNTER = re.compile(r"token(?:s|_?(?:count|type|id|ize|limit|budget|length))", re.IGNORECASE)
 
 
@@ -72,7 +82,11 @@ def is_example(value: str) -> bool:
     """Whether this has a secret's form but nobody's content: words, or few different characters."""
     if EXAMPLE.search(value):
         return True
-    return len(set(value[-24:])) < min(5, len(value) // 2)
+    few = len(set(value[-24:]))
+    chosen = (
+        len(value) < SHORTEST_TOKEN and few > 2 and re.search(r"[A-Za-z]", value) and re.search(r"\d", value)
+    )
+    return few < min(5, len(value) // 2) and not chosen
 
 
 def looks_random(value: str) -> bool:
@@ -103,7 +117,9 @@ def assigned_value_tier(name: str, value: str, *, quoted: bool) -> Tier | None:
     value = value[:JUDGED].rstrip(".)]}:")
     if len(value) < 6 or FIGURES.fullmatch(value) or QUANTITY.fullmatch(value) or COUNTER.search(name):
         return None
-    if COLOUR.fullmatch(value):
+    if COLOUR.fullmatch(value) or ALGORITHM.fullmatch(value) or is_label(value):
+        return None
+    if not quoted and OPTIONAL_TYPE.fullmatch(value) and _is_camel(value[:-1]):
         return None
     if stands_for_a_value(value):
         return Tier.KEEP
@@ -134,3 +150,10 @@ def _password_tier(value: str, *, quoted: bool) -> Tier | None:
         return Tier.REDACT
     plain = "_" in value or "." in value or NAMES_ITSELF.search(value)
     return Tier.QUARANTINE if quoted and len(value) >= 8 and not plain else None
+
+
+def _is_camel(name: str) -> bool:
+    """Whether this is a name of several words, each with a capital."""
+    return len(re.findall(r"[A-Z]+", name)) > 1 and bool(
+        WORDS.fullmatch(re.sub(r"^[A-Z]+(?=[A-Z])", "", name))
+    )

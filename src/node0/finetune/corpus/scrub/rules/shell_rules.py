@@ -16,6 +16,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     odd,
 )
 from node0.finetune.corpus.scrub.rules.judges import SOURCE
+from node0.finetune.corpus.scrub.rules.label_texts import is_placeholder_login
 from node0.finetune.corpus.scrub.rules.named_tests import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
 
@@ -56,6 +57,9 @@ NAMED = (
     r"|secret|secret-string|token|oauth2-bearer|pin|api-?key|access-?key|credentials?))"
 )
 STORES = re.compile(r"secret|passw|keyvault|vault|SecureString|credential", re.IGNORECASE)
+EXPANDED = re.compile(r"\$\{?\w{1,64}\}?")
+"What a variable is called says nothing of the command."
+
 READS_SECRET = re.compile(
     r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -"
     r"|read -s|pass insert",
@@ -97,11 +101,14 @@ def operand(match: re.Match[str]) -> Tier | None:
 
 def of_store(match: re.Match[str]) -> Tier | None:
     """The value that a command puts into a store of secrets."""
-    return odd(match) if STORES.search(line_before(match)) else None
+    return odd(match) if STORES.search(EXPANDED.sub("", line_before(match))) else None
 
 
 def of_login(match: re.Match[str]) -> Tier | None:
     """User and password of a program that asks a server."""
+    user = re.split(r"[\s='\"]", match.group()[: match.start("secret") - match.start()])[-1]
+    if is_placeholder_login(user[:-1], match["secret"]):
+        return Tier.KEEP
     return (
         handed(match)
         if re.search(r"\b(?:curl|wget|https?|xh|aria2c|lftp|smb\w+|rpcclient|net)\b", line_before(match))
@@ -117,13 +124,14 @@ def to_stdin(match: re.Match[str]) -> Tier | None:
 
 POSITIONAL_ANCHORS = (
     "vault␣login bw␣ rclone␣obscure mkpasswd openssl␣passwd drush␣ mc␣alias mc␣config "
-    "user_pw owner_pw input_pw --encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
+    "encrypt_string user_pw owner_pw input_pw --encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
 )
 POSITIONAL = (
     r"vault login(?: -\S{1,40}){0,3}|bw (?:login \S{1,80}|unlock)|rclone obscure"
     r"|(?:mkpasswd|openssl passwd)(?: -{1,2}[\w-]{1,16}(?:[ =](?:sha-?\d{3}|md5|des|bcrypt|yescrypt))?){0,3}"
     r"|drush (?:user:password|user-password|upwd) \S{1,64}"
     r"|mc (?:alias set|config host add) \S{1,64} \S{1,128} \S{1,64}"
+    r"|encrypt_string(?: -{1,2}[\w-]{1,24}(?: [\w@./-]{1,40})?){0,3}"
     r"|(?:user|owner|input)_pw|qpdf --encrypt|--encrypt|plaintext|x11vnc -passwd"
     r"|IDENTIFY(?: \w{1,32}(?= \S{4}))?|PASS|OPER \w{1,32}"
 )
@@ -201,6 +209,7 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,200}|[^\s'\"$|;&]{4,256}))(?(quote)(?P=quote))",
         handed,
     ),
+    make_rule("cli-password", "<(echo␣ <(printf␣", rf"<\((?:echo|printf)(?: -\w)? {VALUE}", to_stdin),
     make_rule("cli-password", "<<<", rf"<<<[ \t]{{0,2}}{VALUE}", to_stdin),
     make_rule(
         "cli-password",
@@ -223,8 +232,8 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "net␣u",
-        rf"net use?r?[ \t]{{1,2}}(?:[\w.-]{{1,64}}|[A-Za-z*]:?[ \t]{{1,2}}\\\\\S{{1,128}}"
-        rf")[ \t]{{1,2}}(?![/*]){VALUE}",
+        rf"net use?r?[ \t]{{1,2}}(?:[\w.-]{{1,64}}|(?:[A-Za-z*]:?[ \t]{{1,2}})?\\\\\S{{1,128}}"
+        rf")(?:[ \t]{{1,2}}/user:\S{{1,80}})?[ \t]{{1,2}}(?![/*]){VALUE}",
         handed,
         fold=True,
     ),

@@ -17,6 +17,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     odd,
     phrase,
 )
+from node0.finetune.corpus.scrub.rules.label_texts import is_field_name, is_label
 from node0.finetune.corpus.scrub.rules.secret_rule import WORD, SecretRule, make_rule
 from node0.finetune.corpus.scrub.rules.secret_values import stands_for_a_value
 
@@ -34,8 +35,8 @@ SETS = re.compile(
 )
 HASHED = re.compile(r"hash|salt|id$|_at$|type|count|expires", re.IGNORECASE)
 INSERT = re.compile(
-    r"insert\s{1,8}(?:or\s{1,4}\w{1,16}\s{1,4}|ignore\s{1,4})?into\s{1,8}[\w.\"`\[\]"
-    r"]{1,128}\s{0,8}\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
+    r"(?:insert\s{1,8}(?:or\s{1,4}\w{1,16}\s{1,4}|ignore\s{1,4})?into\s{1,8}[\w.\"`\[\]"
+    r"]{1,128}\s{0,8}|insert\s{1,8})\((?P<columns>[^()]{1,2000})\)\s{0,8}values\s{0,8}",
     re.IGNORECASE,
 )
 COPY = re.compile(r"COPY [\w.\"]{1,128} \((?P<columns>[^()\n]{1,2000})\) FROM stdin;\n")
@@ -50,15 +51,17 @@ ROWS = 10_000
 
 def in_statement(match: re.Match[str]) -> Tier | None:
     """A literal behind the word; without a sign between them, only in a statement."""
-    if match.group("sign").strip() or STATEMENT.search(line_before(match)):
-        return handed(match)
-    return None
+    statement = STATEMENT.search(line_before(match))
+    if not match.group("sign").strip() and not statement:
+        return None
+    named = is_label(match["secret"]) or is_field_name(match["secret"])
+    return None if named and not statement else handed(match)
 
 
 def in_table(match: re.Match[str]) -> Tier | None:
     """A literal that is hashed or encrypted, where the line is about users."""
     around = match.string[max(0, match.start() - 160) : match.end() + 80]
-    return handed(match) if SECRET_COLUMN.search(around) or "gen_salt" in around else None
+    return handed(match) if SECRET_COLUMN.search(around.replace("_", " ")) or "gen_salt" in around else None
 
 
 def pair(match: re.Match[str]) -> Tier | None:

@@ -3,7 +3,7 @@ import json
 import random
 
 import pytest
-from handed_over_lines import CONNECTIONS, FILES, PROSE, SHELL, SQL
+from handed_over_lines import CALLS, CONNECTIONS, FILES, PROSE, SHELL, SQL
 from secret_contexts import CONTEXTS, SURVIVORS
 from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
 
@@ -67,7 +67,12 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "Enter password:\nTr0ub4dor_3x\n",
         "password:\nTr0ub4dor_3x\n",
         "kubectl create secret generic x --from-literal='password=Tr0ub4dor_3x'",
-        *(line.replace("{}", "Tr0ub4dor_3x") for line in (*SHELL, *CONNECTIONS, *SQL, *FILES, *PROSE)),
+        "aes_key = {0x1f, 0x83, 0x02, 0xd9, 0x44, 0x7b, 0xa0, 0x6e}",
+        "seed: lamp river stone cloud apple tiger motor piano glass honey robot winter",
+        *(
+            line.replace("{}", "Tr0ub4dor_3x")
+            for line in (*SHELL, *CONNECTIONS, *SQL, *FILES, *CALLS, *PROSE)
+        ),
     ]
 
     silent = [

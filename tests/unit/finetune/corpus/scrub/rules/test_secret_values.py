@@ -56,6 +56,15 @@ def test_entropy_is_that_of_shannon_in_bits() -> None:
         ("max_tokens", "a8f3k2m9q1z7", False, None),
         ("token", "32000", False, None),
         ("token", "abc", True, None),
+        ("password", "lila2lila", False, Tier.REDACT),
+        ("password", "harbor(?)Wall9", True, Tier.REDACT),
+        ("smtp_pw", "walnut22", False, Tier.REDACT),
+        ("password", "Wachtwoord", True, None),
+        ("passwordCell", "PasswordTableCell!", False, None),
+        ("password", "SommerTag7!", False, Tier.REDACT),
+        ("password", "vault::Store::open(path)", False, Tier.KEEP),
+        ("secret", "&v1.KeySelector{Name:", False, Tier.KEEP),
+        ("password_hash", "scram-sha-512", False, None),
     ],
 )
 def test_a_value_is_judged_with_the_name_that_it_is_assigned_to(
