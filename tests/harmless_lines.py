@@ -38,6 +38,7 @@ HARMLESS = [
     "password_cipher: aes-192-gcm",
     "'user.password': 'argon2id digest'",
     're.sub("(passwd=)[^;]*", "")',
+    "'harbor_open_key', 'harbor_xk_vqj_keygen', 'harbor_kx_pair'",
     "reset_password_within = 12.hours",
     "private static final long serialVersionUID = 3487495895819393123L;",
     'Cipher.getInstance("RSA/ECB/PKCS1Padding")',

@@ -36,6 +36,9 @@ CONVERTED = re.compile(
 TEMPLATE = re.compile(r"[$#%]\{|\{\{|<%|%\(|<[a-z_ -]+>$|\^")
 "Or a pattern."
 
+DEFINES = re.compile(r"(?:define|setenv|putenv)\(\s{0,4}[\"'`]\w{0,40}$", re.IGNORECASE)
+"Of two strings in a list neither is the other's name."
+
 SHORTEST = 6
 NOISE = 16
 "Characters of the shortest value that signs alone show to be a generator's."
@@ -57,7 +60,8 @@ def generated(match: re.Match[str]) -> Tier | None:
     value = match["secret"]
     if _is_noise(value):
         return Tier.REDACT
-    return None if " " in value else odd(match)
+    listed = "," in match.group()[:8] and not DEFINES.search(line_before(match))
+    return None if listed or " " in value else odd(match)
 
 
 def _is_noise(value: str) -> bool:
