@@ -42,7 +42,8 @@ def directive(match: re.Match[str]) -> Tier | None:
 
 def named_phrase(match: re.Match[str]) -> Tier | None:
     """A passphrase under a name that is not that of a text about one."""
-    return None if is_under_a_texts_name(match) else phrase(match)
+    tier = phrase(match)
+    return None if tier and is_under_a_texts_name(match) else tier
 
 
 def is_mnemonic(match: re.Match[str]) -> Tier | None:

@@ -80,7 +80,6 @@ ATTEMPT = re.compile(
     r"\b(?:failed|invalid|wrong|incorrect|bad|no|accepted|unknown|expired)[ \t]$", re.IGNORECASE
 )
 FOR_USER = re.compile(r"\bfor\b.{0,80}\buser(?:name)?[ \t]{0,2}[:=][ \t]{0,3}$", re.IGNORECASE)
-"Who tried to log in, not with what."
 
 RESULT = re.compile(r"[A-Z]*PASS(?:ED)?")
 
@@ -119,10 +118,13 @@ def told(match: re.Match[str]) -> Tier | None:
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
     if not joined and match["quote"] and " " in match["secret"] and is_under_a_texts_name(match):
         return None
-    if not joined and ATTEMPT.search(line_before(match)) and FOR_USER.search(link_from(match)):
-        return None
     tier = _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
-    return None if tier and names_a_test(match) else tier
+    return None if tier and (names_a_test(match) or _names_a_user(match)) else tier
+
+
+def _names_a_user(match: re.Match[str]) -> bool:
+    """Whether a sentence says who tried to log in, not with what."""
+    return bool(FOR_USER.search(link_from(match)) and ATTEMPT.search(line_before(match)))
 
 
 def chosen(match: re.Match[str]) -> Tier | None:
