@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from node0 import console
+from node0.usage.termination import kept_signals
 
 
 def when_called(module: str, *, heavy: bool = False) -> Any:
@@ -31,4 +32,6 @@ class _Lazy:
     def __getattr__(self, name: str) -> Any:
         if self._heavy and not {self._module, "torch"} & sys.modules.keys():
             console.note("loading the libraries of training and answering")
-        return getattr(import_module(self._module), name)
+        with kept_signals():
+            module = import_module(self._module)
+        return getattr(module, name)

@@ -60,3 +60,11 @@ def test_what_takes_long_is_said_before_and_once(
     monkeypatch.setitem(sys.modules, "torch", sys)
     assert work.double(1) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_that_a_library_swallows_ends_the_command_all_the_same(module: str, tmp_path: Path) -> None:
+    swallowing = "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept BaseException: pass\nx = 1\n"
+    (tmp_path / f"{module}.py").write_text(swallowing)
+
+    with pytest.raises(KeyboardInterrupt):
+        assert when_called(module).x == 1
