@@ -42,6 +42,7 @@ CHANCE = 4
 IN_STYLE = re.compile(r"[a-z0-9]+|[A-Z0-9]+|[a-z]*(?:[A-Z][a-z0-9]{2,})+")
 
 TIME = re.compile(r"\d{8}[Tt]\d{4,9}Z?")
+HEX_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]+")
 ESCAPE = re.compile(
     r"\\{1,8}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[A-Za-z])"
     r"|%(?:25)*[0-9A-Fa-f]{2}|\x1b\[[0-9;?]{0,32}[A-Za-z]"
@@ -143,7 +144,12 @@ def _of_stretch(stretch: str, at: int) -> Iterator[Span]:
     if telling and not _has_words(rest, stretch) and _is_random(stretch):
         yield at + pieces[0].start(), at + len(stretch.rstrip("-_/+"))
         return
-    yield from ((at + piece.start(), at + piece.end()) for piece in long)
+    yield from ((at + piece.start() + _before_digits(piece.group()), at + piece.end()) for piece in long)
+
+
+def _before_digits(piece: str) -> int:
+    """Signs that say that the others are digits of hex: a surrogate of those alone is hex again."""
+    return 2 if HEX_NUMBER.fullmatch(piece) else 0
 
 
 def _has_words(rest: Sequence[str], stretch: str) -> bool:

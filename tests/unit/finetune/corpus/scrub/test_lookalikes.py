@@ -122,3 +122,7 @@ def test_the_name_of_a_digest_is_no_part_of_it() -> None:
     assert found("sha512-XI5MPzVNApjAyhQzphX8BkmKsKUxD4LdyK24iZeQGinB") == [
         "XI5MPzVNApjAyhQzphX8BkmKsKUxD4LdyK24iZeQGinB"
     ]
+
+
+def test_a_long_number_of_hex_keeps_what_says_that_it_is_hex() -> None:
+    assert found("at 0x9f86d081884c7d65 in frame") == ["9f86d081884c7d65"]
