@@ -110,6 +110,15 @@ SHA, SHA256 = hashlib.sha1(b"x").hexdigest(), hashlib.sha256(b"x").hexdigest()
 BASE64 = base64.b64encode(_RNG.randbytes(64)).decode()
 UUID = uuid.UUID(int=_RNG.getrandbits(128))
 SURVIVORS = [
+    "pin scipy==1.11.4 until the wheel is there",
+    "pin vue@3.4.21 and torch[cuda]>=2.2.0 in the lock file",
+    "  --password PASSWORD   of the account",
+    "      --auth-token TOKEN  of the service",
+    "snmpget -v2c -c public sw1 sysName.0",
+    'validate_password("login", "password")',
+    "the word “password” stands in the header",
+    "le mot de passe est demandé au démarrage",
+    "密码是从环境变量读取的",
     f"HEAD is now at {SHA[:9]} fix token refresh", f"key: {SHA}", f"cache-key: node-{SHA256}",
     f'"k": "{SHA}"', f"docker pull alpine@sha256:{SHA256}", f'"integrity": "sha512-{BASE64}"',
     f"x/y v1.2.3 h1:{BASE64[:43]}=", f'checksum = "{SHA256}"', f"    --hash=sha256:{SHA256}",

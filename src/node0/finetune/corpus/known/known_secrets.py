@@ -16,7 +16,9 @@ from node0.finetune.corpus.scrub.written_signs import read
 from node0.finetune.corpus.town_secret import read_town_secret
 from node0.town import Town, environment, user_home
 
-UNTOLD = frozenset({KIND, LOOKALIKE, "deny-list", "private-key", "ssh-public-key", "ssn"})
+UNTOLD = frozenset(
+    {KIND, LOOKALIKE, "deny-list", "private-key", "ssh-public-key", "ssn", "national-id", "address"}
+)
 "Kinds whose values are not looked for elsewhere: known already, or nothing that a rule was sure about."
 
 KEY_FILE = "found-secrets.key"

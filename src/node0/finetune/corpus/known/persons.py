@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from node0.finetune.corpus.scrub.rules.personal_names import NOBODY, ROBOTS
+from node0.finetune.corpus.scrub.rules.personal.personal_names import NOBODY, ROBOTS
 from node0.town import Town
 
 GENERIC = re.compile(

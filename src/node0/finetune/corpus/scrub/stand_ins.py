@@ -14,8 +14,11 @@ from node0.finetune.corpus.scrub.surrogates import FEWEST, Surrogates, fits
 from node0.finetune.corpus.scrub.word_likeness import reads_as_words
 from node0.finetune.corpus.scrub.written_signs import read, write_over
 
-STRUCTURED = frozenset({"private-key", "ssh-public-key", "deny-list", "ssn"})
+STRUCTURED = frozenset({"private-key", "ssh-public-key", "deny-list", "ssn", "national-id", "address"})
 "Kinds that get a placeholder whatever they look like."
+
+LIKE_ADDRESS = re.compile(r"[A-Za-z0-9]@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9]{2}")
+"In a value whose surrogate would be read as a mail address."
 
 TRIES = 16
 "Surrogates that are drawn until one is steady: seen again, its pieces read as those of one value."
@@ -83,7 +86,9 @@ class StandIns:
         if inside is not None:
             return inside
         value = read(written)
-        return write_over(written, self._of(value, kind)) if fits(value) else None
+        if not fits(value) or LIKE_ADDRESS.search(value):
+            return None
+        return write_over(written, self._of(value, kind))
 
     def remember(self, written: str, replacement: str) -> None:
         """Look for a value that was found once in the rest of the entry too."""

@@ -7,7 +7,7 @@ import urllib.parse
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.schema import CorpusEntry
@@ -150,6 +150,7 @@ TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=10)), max_size=14).map("".jo
 
 @settings(max_examples=250, deadline=None)
 @given(TEXTS)
+@example(f"3f78685@b.io{TOKEN}")
 def test_scrubbing_twice_is_scrubbing_once(text: str) -> None:
     found = SCRUBBER.findings(text)
     assert all(one.end <= two.start for one, two in pairwise(found))

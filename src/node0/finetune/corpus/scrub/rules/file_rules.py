@@ -27,9 +27,6 @@ USER_ALONE = re.compile(r"[ \t]{0,8}\"[\w.@-]{1,64}")
 SECRET_SETTING = re.compile(r"pass(?!ed|ing|es\b)|pwd|secret|token|api_?key|private_?key", re.IGNORECASE)
 MACRO = re.compile(r"#[ \t]{0,4}define[ \t]{1,8}\w{0,64}$")
 SETTING = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
-MNEMONIC_WORDS = 9
-"Different ones among twelve; a word may come twice."
-
 FEWEST_BYTES = 8
 LINE_START = re.compile(r"(?:^|\n|\\n)[ \t]{0,16}(?:[\w.-]{1,32}[ \t]{1,4}){0,3}[\w.-]{0,32}$")
 
@@ -44,11 +41,6 @@ def named_phrase(match: re.Match[str]) -> Tier | None:
     """A passphrase under a name that is not that of a text about one."""
     tier = phrase(match)
     return None if tier and is_under_a_texts_name(match) else tier
-
-
-def is_mnemonic(match: re.Match[str]) -> Tier | None:
-    """Words of a wallet's seed, as BIP 39 counts them."""
-    return Tier.REDACT if len(set(match["secret"].split())) >= MNEMONIC_WORDS else None
 
 
 def key_bytes(match: re.Match[str]) -> Tier | None:
@@ -194,14 +186,6 @@ FILE_RULES: tuple[SecretRule, ...] = (
         fold=True,
         before=WORD + "\"': \t",
         reach=40,
-    ),
-    make_rule(
-        "assigned-secret",
-        "seed mnemonic recovery",
-        r"(?:seed|mnemonic|recovery)[\w -]{0,24}[\"']?\]?\s{0,3}(?:=>|:=|=|:)\s{0,3}[\"'`]?"
-        r"(?P<secret>[a-z]{3,8}(?:[ \t][a-z]{3,8}){11,23})(?![ \t]?[\w,])",
-        is_mnemonic,
-        fold=True,
     ),
     make_rule(
         "private-key",

@@ -42,13 +42,18 @@ VALUE = (
 LAST_VALUE = VALUE.replace(f"{BARE}{{4,128}}", f"{BARE}{{4,128}}+")
 "As VALUE, where a blank or the end of a line follows: all of a word is tried, no part of it."
 
+CURLY = "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u2039\u203a\u300c\u300d\u300e\u300f"
+"Quotes of prose: which of them opens and which closes depends on the language."
+
 SAID = (
-    rf"(?:{OPEN})?(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}?|{BARE}{{4,128}}?))"
-    r"(?(quote)(?P=quote)|(?=[.,;:!?]{0,3}(?:[\s\"'`,;()<>\\]|[^\x00-\x7f]|\Z)))"
+    rf"(?:{OPEN}|(?P<curly>[{CURLY}][ \xa0\u202f]?))?"
+    rf"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}?|(?(curly)[^\n{CURLY}]{{3,200}}?|{BARE}{{4,128}}?)))"
+    rf"(?(quote)(?P=quote)|(?(curly)[ \xa0\u202f]?[{CURLY}]"
+    r"|(?=[.,;:!?]{0,3}(?:[\s\"'`,;()<>\\]|[^\x00-\x7f]|\Z))))"
 )
 "As VALUE, in a sentence: what ends it is no part of the value."
 
-CHOSEN = r"(?=[\"'`]?(?=[!-~]{8})(?=[!-/:-~]{0,40}[0-9])(?=[!-@\[-`{-~]{0,40}[A-Za-z]))"
+CHOSEN = rf"(?=[\"'`{CURLY}]?(?=[!-~]{{8}})(?=[!-/:-~]{{0,40}}[0-9])(?=[!-@\[-`{{-~]{{0,40}}[A-Za-z]))"
 "Before a value: eight signs or more, with a letter and a digit among them."
 
 YEARLY = re.compile(r"[A-Za-z]{4,16}(?:[._@#-][A-Za-z]{2,16})?[._@#-]?(?:19|20)\d\d[!#$%&*?]?")
@@ -69,9 +74,12 @@ PASSWORD_NAME = re.compile(
 )
 NO_VALUE = re.compile(
     r"^(?:[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+)(?:[._-](?:[a-z]+|[A-Z]+))*\d{0,2}=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
-    r"|^\d\d?:\d\d(?:[ap]m)?\b"
+    r"|^\d\d?:\d\d(?:[ap]m)?\b|^[A-Za-z][\w./-]*(?:\[[\w,-]{1,64}\])?(?:[=<>~!^]=|@[~^]?)\d+(?:\.\d+)+"
 )
-"A setting, a source of openssl, a query, a date, a time."
+"A setting, a source of openssl, a query, a date, a time, a package and its version."
+
+CHOSEN_PAIR = re.compile(r"[a-z]{4,16}_\d{1,4}")
+"A word and a number, as people choose passwords and as things are numbered: a verb before it tells."
 
 KEYBOARD = re.compile(r"\bkey[a-z]{2,}\b")
 "Words that begin like a key's name and say nothing of one."
@@ -118,7 +126,7 @@ def told(match: re.Match[str]) -> Tier | None:
     joined = bool(re.search(r"\w|[^\x00-\x7f]", link))
     if not joined and match["quote"] and " " in match["secret"] and is_under_a_texts_name(match):
         return None
-    tier = _told(match["name"], match["secret"], quoted=bool(match["quote"]), joined=joined)
+    tier = _told(match["name"], match["secret"], quoted=_is_quoted(match), joined=joined)
     return None if tier and (names_a_test(match) or _names_a_user(match)) else tier
 
 
@@ -127,13 +135,24 @@ def _names_a_user(match: re.Match[str]) -> bool:
     return bool(FOR_USER.search(link_from(match)) and ATTEMPT.search(line_before(match)))
 
 
+def told_as(match: re.Match[str]) -> Tier | None:
+    """As `told`, for a value that is to be taken as a password."""
+    tier = _told(match["name"], match["secret"], quoted=_is_quoted(match), joined=True)
+    return None if tier and names_a_test(match) else tier
+
+
+def told_of_key(match: re.Match[str]) -> Tier | None:
+    """As `told`, whatever a key or a token is called."""
+    return _told("key", match["secret"], quoted=_is_quoted(match), joined=True)
+
+
 def chosen(match: re.Match[str]) -> Tier | None:
     """A value in a sentence about a password, where no word says that this is it: only what people choose."""
     value = match["secret"]
     if value[0] in "-/.~<[({$" or match.string[match.end() : match.end() + 1] == "(":
         return None
     solid = YEARLY.fullmatch(value) or SIGN.search(value.rstrip("?!")) or has_odd_letters(value)
-    return _told(match["name"], value, quoted=bool(match["quote"]), joined=True) if solid else None
+    return _told(match["name"], value, quoted=_is_quoted(match), joined=True) if solid else None
 
 
 def has_odd_letters(value: str) -> bool:
@@ -158,7 +177,12 @@ def _told(name: str, value: str, *, quoted: bool, joined: bool) -> Tier | None:
         word = len(value) >= 4 and "_" not in value and not NAMES_ITSELF.search(value)
         return Tier.REDACT if word or is_odd(value) else None
     digits = len(value) >= 8 and re.search(r"\d", value) and not DIGEST.fullmatch(value)
-    return Tier.REDACT if (password or digits) and is_odd(value) else None
+    odd_enough = is_odd(value) or (password and joined and CHOSEN_PAIR.fullmatch(value))
+    return Tier.REDACT if (password or digits) and odd_enough else None
+
+
+def _is_quoted(match: re.Match[str]) -> bool:
+    return bool(match["quote"] or match.groupdict().get("curly"))
 
 
 def phrase(match: re.Match[str]) -> Tier | None:

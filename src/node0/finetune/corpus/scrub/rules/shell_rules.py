@@ -19,6 +19,7 @@ from node0.finetune.corpus.scrub.rules.judges import SOURCE
 from node0.finetune.corpus.scrub.rules.label_texts import is_placeholder_login
 from node0.finetune.corpus.scrub.rules.named_tests import RESULT_ALONE, names_a_test
 from node0.finetune.corpus.scrub.rules.secret_rule import LETTERS, WORD, SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.secret_values import NAMES_ITSELF
 
 ATTACHED = {"p": r"sshpass|mysql\w*|mariadb[\w-]*|7z\w*|rar|unrar", "P": r"bcp|sqlcmd|isql", "o": r"7z"}
 "Programs whose option stands before its value without a space; with one it is something else."
@@ -30,7 +31,8 @@ SPACED = {
     r"|az|oc|cf|acr|tsh|argocd|ibmcloud|eksctl)\b[^|;&\n]{0,120}\blogin",
     "P": r"zip\w*|unzip|bcp|sqlcmd|isql|osql|mosquitto_\w+|ssh-keygen|ipmitool|snmp\w+|onesync|rar",
     "a": r"redis-cli|valkey-cli",
-    "w": r"ldap\w+|sshpass|security",
+    "w": r"ldap\w+|sshpass|security|kadmin\w*",
+    "c": r"snmp\w+",
     "s": r"slappasswd|ldappasswd",
     "b": r"gh",
     "t": r"doctl",
@@ -62,9 +64,16 @@ EXPANDED = re.compile(r"\$\{?\w{1,64}\}?")
 
 READS_SECRET = re.compile(
     r"passw|passphrase|login|auth|secret|token|luks|cryptsetup|-stdin|sudo\b[^|]{0,20}-S|chpasswd|kinit|su -"
+    r"|keepass|\bvault\b|\bgpg\b|\b(?:bw|op) unlock|borg\b|restic\b|openssl"
     r"|read -s|pass insert",
     re.IGNORECASE,
 )
+COMMUNITY = "c"
+"Options of SNMP that take a word which is the same nearly everywhere, or a secret."
+
+METAVAR = re.compile(r"<?[A-Z][A-Z_-]*>?")
+"What a help text has where a value would stand."
+
 NOT_A_SECRET = re.compile(
     r"(?:[-/.](?:file|stdin|env|command|path|prompt|fd|name|id|type|url|ttl|only)|^(?:no|with))$"
 )
@@ -78,7 +87,7 @@ def short_option(match: re.Match[str]) -> Tier | None:
     command = SEPARATE.split(command_before(match))[-1]
     programs = (SPACED if gap else ATTACHED).get(option)
     if programs and re.search(rf"(?:^[+\-<>$#%]{{0,2}}|[\s/\"'`(])(?:{programs})(?=\s)", command + " "):
-        return handed(match)
+        return odd(match) if option in COMMUNITY else handed(match)
     beside_user = gap and option in "pPw" and USER_OPTION.search(command)
     return odd(match) if beside_user and not PUBLISHED.match(match.group("secret")) else None
 
@@ -87,6 +96,8 @@ def long_option(match: re.Match[str]) -> Tier | None:
     """An option whose name says what it takes."""
     value, name = match.group("secret"), match.group("name")
     if NOT_A_SECRET.search(name) or value.startswith("-") or SOURCE.match(value):
+        return None
+    if METAVAR.fullmatch(value) and NAMES_ITSELF.search(value.replace("PASS", "PASSW")):
         return None
     if re.search(r"pass|pw", name, re.IGNORECASE):
         return handed(match) if match.group("quote") or is_odd(value) or "--" in match.group() else None
@@ -124,11 +135,14 @@ def to_stdin(match: re.Match[str]) -> Tier | None:
 
 POSITIONAL_ANCHORS = (
     "vault␣login bw␣ rclone␣obscure mkpasswd openssl␣passwd drush␣ mc␣alias mc␣config "
+    "cargo␣login wandb␣login ngrok␣authtoken unseal␣ mosquitto_passwd "
     "encrypt_string user_pw owner_pw input_pw --encrypt plaintext x11vnc IDENTIFY␣ PASS␣ OPER␣"
 )
 POSITIONAL = (
     r"vault login(?: -\S{1,40}){0,3}|bw (?:login \S{1,80}|unlock)|rclone obscure"
     r"|(?:mkpasswd|openssl passwd)(?: -{1,2}[\w-]{1,16}(?:[ =](?:sha-?\d{3}|md5|des|bcrypt|yescrypt))?){0,3}"
+    r"|cargo login|wandb login(?: --relogin)?|ngrok authtoken|unseal"
+    r"|mosquitto_passwd(?: -\w{1,4}){1,3} \S{1,128} [\w.@-]{1,64}"
     r"|drush (?:user:password|user-password|upwd) \S{1,64}"
     r"|mc (?:alias set|config host add) \S{1,64} \S{1,128} \S{1,64}"
     r"|encrypt_string(?: -{1,2}[\w-]{1,24}(?: [\w@./-]{1,40})?){0,3}"
@@ -177,11 +191,27 @@ SHELL_RULES: tuple[SecretRule, ...] = (
     make_rule(
         "cli-password",
         "␣-",
-        r" (?:-u|--user|--proxy-user|-U|-a)[ =]?(?P<quote>['\"])?[^\s:%,'\"/]{1,64}(?:[:%]|,(?P<q2>['\"])?)"
+        r" (?:-?-auth|--(?:(?:src|dest)-)?creds|--credentials|--basic-auth|-u|--user|--proxy-user|-U|-a)"
+        r"[ =]?(?P<quote>['\"])?[^\s:%,'\"/]{1,64}(?:[:%]|,(?P<q2>['\"])?)"
         r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,128}"
         r"|(?:[^\s'\":;|&<>()@]|@(?![\w-]{1,63}[.:]|[a-z-]{1,63}(?:['\"\s]|\Z))){4,128}))(?(quote)(?P=quote))",
         of_login,
         after="-uUa",
+    ),
+    make_rule(
+        "cli-password",
+        "set␣-",
+        rf"set -\w{{1,4}} (?P<name>\w{{0,40}}(?:PASS|PW|PWD|SECRET|TOKEN|KEY)\w{{0,24}}"
+        rf"|\w{{0,40}}(?:passw|secret|token)\w{{0,24}})"
+        rf"[ \t]{{1,2}}{VALUE}",
+        odd,
+    ),
+    make_rule(
+        "cli-password",
+        "user␣=",
+        r"user ?= ?(?P<quote>\\{0,7}[\"'])[\w.@-]{1,64}:"
+        r"(?P<secret>(?:(?!(?P=quote))[^\n]){3,128})(?P=quote)",
+        odd,
     ),
     make_rule("cli-password", "␣/rp␣ ␣-p:", rf" (?:/rp |-p:){VALUE}", handed, fold=True),
     make_rule(
@@ -216,13 +246,15 @@ SHELL_RULES: tuple[SecretRule, ...] = (
         "echo␣ printf␣",
         r"(?:echo|printf)(?: -\w{1,3})?(?: ['\"]%s(?:\\n)?['\"])? (?P<quote>['\"])?(?:[\w.-]{1,32}:)?"
         r"(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){3,200}|[^\s'\"$|;&]{4,256}))(?(quote)(?P=quote)) ?\|"
-        r"[^\n]{0,120}?(?:-stdin|sudo\b[^|\n]{0,20} -S|chpasswd|cryptsetup|--with-token|passwd|kinit)",
+        r"[^\n]{0,120}?(?:-stdin|sudo\b[^|\n]{0,20} -S|chpasswd|cryptsetup|--with-token|passwd|kinit"
+        r"|passphrase-fd|secrets? (?:create|set|put|add)|secrets versions add|keepassxc-cli"
+        r"|pass insert|-pass fd:0)",
         handed,
     ),
     make_rule(
         "cli-password",
-        "rabbitmqctl wpa_passphrase htpasswd",
-        rf"(?:rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password"
+        "rabbitmqctl wpa_passphrase htpasswd sendemail␣",
+        rf"(?:sendemail [^\n|;&]{{0,200}}? -xp|rabbitmqctl[^\n|;]{{0,40}}?(?:add_user|change_password"
         rf"|authenticate_user)[ \t]{{1,2}}[\w.@-]{{1,64}}"
         rf"|wpa_passphrase[ \t]{{1,2}}(?:\S{{1,32}}|\"[^\"\n]{{1,32}}\"|'[^'\n]{{1,32}}')"
         rf"|htpasswd[ \t]{{1,2}}-\w{{0,6}}b\w{{0,6}}(?:[ \t]{{1,2}}-\w{{1,6}}){{0,3}}[ \t"

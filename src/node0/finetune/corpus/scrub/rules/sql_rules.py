@@ -45,12 +45,20 @@ CELL = re.compile(
     r"|\"(?P<double>[^\"\n]{0,400})\"|(?P<other>(?:\w{1,40}\([^"
     r"()]{0,400}\)|[^,()'\"]){0,400}))\s*(?P<end>[,)])"
 )
+ARGUMENT = re.compile(r"\s{0,3},\s{0,4}[\"']")
+"Another literal of a call."
+
+CREDENTIAL = re.compile(r"\b(?:credential|create\s{1,4}(?:or\s{1,4}replace\s{1,4})?secret)\b", re.IGNORECASE)
+"A statement in which the word is the name of nothing but a secret."
+
 ROWS = 10_000
 "Of one statement."
 
 
 def in_statement(match: re.Match[str]) -> Tier | None:
     """A literal behind the word; without a sign between them, only in a statement."""
+    if match.group("sign").strip() == "(" and ARGUMENT.match(match.string, match.end()):
+        return odd(match)  # the first of two may be the account
     statement = STATEMENT.search(line_before(match))
     if not match.group("sign").strip() and not statement:
         return None
@@ -58,8 +66,15 @@ def in_statement(match: re.Match[str]) -> Tier | None:
     return None if named and not statement else handed(match)
 
 
+def in_credential(match: re.Match[str]) -> Tier | None:
+    """A literal behind the word: any, where the statement makes a credential."""
+    return handed(match) if CREDENTIAL.search(line_before(match)) else odd(match)
+
+
 def in_table(match: re.Match[str]) -> Tier | None:
     """A literal that is hashed or encrypted, where the line is about users."""
+    if match.group().lower().startswith("password") and ARGUMENT.match(match.string, match.end()):
+        return odd(match)
     around = match.string[max(0, match.start() - 160) : match.end() + 80]
     return handed(match) if SECRET_COLUMN.search(around.replace("_", " ")) or "gen_salt" in around else None
 
@@ -158,9 +173,16 @@ SQL_RULES: tuple[SecretRule, ...] = (
     ),
     make_rule(
         "sql-password",
+        "passw pwd",
+        rf"(?:passw(?:or)?d|pwd)\(\s{{0,4}}(?P<q1>\\{{0,7}}[\"'])[\w.@%-]{{1,64}}(?P=q1)\s{{0,2}},\s{{0,4}}{QUOTED}",
+        odd,
+        fold=True,
+    ),
+    make_rule(
+        "sql-password",
         "secret",
         rf"secret(?:\s{{0,3}}=\s{{0,3}}|\s{{1,3}}){LITERAL}",
-        odd,
+        in_credential,
         fold=True,
         after=" \t\n\r\f\v=",
     ),

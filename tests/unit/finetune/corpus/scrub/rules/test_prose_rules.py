@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from handed_over_lines import PROSE, SCRUBBER, VALUES, assert_only_the_value_goes
+from handed_over_lines import SCRUBBER, VALUES, assert_only_the_value_goes
+from told_sentences import PROSE
 
 
 @pytest.mark.parametrize("line", PROSE)

@@ -3,9 +3,10 @@ import json
 import random
 
 import pytest
-from handed_over_lines import CALLS, CONNECTIONS, FILES, PROSE, SHELL, SQL
+from handed_over_lines import CALLS, CONNECTIONS, FILES, SHELL, SQL
 from secret_contexts import CONTEXTS, SURVIVORS
 from secret_formats import FORMATS, PLAIN, WORD, WRITTEN, pieces_left, signs
+from told_sentences import PROSE
 
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
@@ -66,6 +67,14 @@ def test_every_rule_of_the_table_fires_on_some_format() -> None:
         "encryptbypassphrase('Tr0ub4dor_3x', x)",
         "Enter password:\nTr0ub4dor_3x\n",
         "password:\nTr0ub4dor_3x\n",
+        "the verification code is 904417",
+        "CVV: 417",
+        "my backup codes:\n41fa-22bc\n90ce-7d1f",
+        "mnemonic: gravel otter pencil raft sunset velvet cabin anchor timber walnut fabric zebra",
+        "CPF: 390.533.447-05",
+        "my address is 4 Granite Close, York YO1 7HH",
+        "ich wohne Birkenstraße 9, 24103 Kiel",
+        "indirizzo: via Garibaldi 12, 16124 Genova",
         "kubectl create secret generic x --from-literal='password=Tr0ub4dor_3x'",
         "aes_key = {0x1f, 0x83, 0x02, 0xd9, 0x44, 0x7b, 0xa0, 0x6e}",
         "seed: lamp river stone cloud apple tiger motor piano glass honey robot winter",

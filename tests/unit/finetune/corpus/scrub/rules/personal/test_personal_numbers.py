@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node0.finetune.corpus.scrub.rules.personal_numbers import numbers
+from node0.finetune.corpus.scrub.rules.personal.personal_numbers import numbers
 
 UNAVAILABLE = """
 import sys
@@ -89,3 +89,30 @@ def test_scrubbing_that_cannot_run_says_so(missing: str) -> None:
 
     assert "nothing was stored" in done.stdout
     assert missing in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Telefon: 0431/2207714",
+        "mobil 0160 9917 4420",
+        "手机号 13622047718",
+        "電話: 03-5544-2210",
+        "my cell is 4157018832",
+        "call (415) 701-8832 ext. 221",
+        "+49 30 90187 4420, Durchwahl 17",
+    ],
+)
+def test_a_number_behind_its_word_goes_with_its_extension(text: str) -> None:
+    kinds = found_in(text)
+
+    assert {kind for kind, _ in kinds} == {"phone"}
+    assert max((number for _, number in kinds), key=len) in text
+    assert text.endswith(max((number for _, number in kinds), key=len))
+
+
+@pytest.mark.parametrize(
+    "text", ["mobile 1920 1080", "phone 375x812", "tel aviv 2024", "cell 12000000", "hotel 0160991744"]
+)
+def test_other_numbers_behind_such_words_stay(text: str) -> None:
+    assert found_in(text) == []

@@ -50,7 +50,7 @@ NO_PERSON = re.compile(
     re.IGNORECASE,
 )
 LABEL = re.compile(
-    rf"s?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}"
+    rf"(?:s|_(?i:name))?(?:\\{{0,7}}[\"'])?(?:[ \t]{{0,2}}[:=][ \t]{{0,2}}|[ \t]{{1,2}}"
     rf"(?=[\"'])|: ?\[)\[?\s{{0,2}}(?:\\{{0,7}}[\"'])?(?P<name>{PERSON})"
     rf"(?![\w(.:])"
 )
@@ -191,7 +191,7 @@ def _places(folded: str, word: str) -> Iterator[int]:
 
 
 def _name(match: re.Match[str], *, keep: bool) -> Iterator[Finding]:
-    name = match.group("name").strip()
+    name = match.group("name").strip().rstrip("'\u2019")
     tier = Tier.KEEP if keep or not re.search(r"\w", without_placeholders(name)) else Tier.REDACT
     start = match.start("name")
     yield Finding("name", tier, start, start + len(name), name.lower())

@@ -20,6 +20,7 @@ PERSONAL = {
     "projects/-home-alice-gt-deacon/": "projects/-home-USER_1-gt-deacon/",
     "/home/alice and -Users-bob-x and /home/alice": "/home/USER_1 and -Users-USER_2-x and /home/USER_1",
     "Author: Jane Doe <jane@harbor-yard.net>": "Author: [NAME_1] <[EMAIL_1]>",
+    "GIT_AUTHOR_NAME='Jane Doe' git commit": "GIT_AUTHOR_NAME='[NAME_1]' git commit",
     "Bob@harbor-yard.net bob@harbor-yard.net": "[EMAIL_1] [EMAIL_1]",
 }
 

@@ -56,6 +56,28 @@ SSN_WORD = re.compile(r"(?:\bssn|social security(?: (?:no|number))?)\W{0,4}(?:is
 BARE_SSN = re.compile(r"\d{9}(?!\d)", re.ASCII)
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}", re.ASCII)
 
+PHONE_WORD = re.compile(
+    r"(?:\btel|telephone|telefon\w{0,2}|t[e\u00e9]l[e\u00e9]phone|tel[e\u00e9]fono"
+    r"|telefono|telefoon\w{0,8}|phone(?: number| no)?|mobile(?: number| no)?"
+    r"|\bmobil|handy(?:nummer)?|whatsapp|\bcell(?:phone| phone| number)?|m[o\u00f3]vil|celular"
+    r"|cellulare|portable|telem[o\u00f3]vel"
+    r"|kom[o\u00f3]rka|numer telefonu|\u0442\u0435\u043b(?:\u0435\u0444\u043e\u043d)?"
+    r"|\u624b\u673a\u53f7?\u7801?|\u7535\u8bdd\u53f7?\u7801?|\u96fb\u8a71(?:\u756a\u53f7)?|\u643a\u5e2f)"
+    r"(?:\W{1,3}(?:is|ist|est|es|er|\u00e8|\u00e9|number|nummer|at|me))?[\"'\s.:=\uff1a\u306f\u662f(]{1,4}(?P<area>0\d{1,5}/)?$",
+    re.IGNORECASE,
+)
+"Before a number that is written as it is dialled at home."
+
+BEFORE_PHONE = " \t\n\"'.:=(/\uff1a\u306f\u662f\u7801\u7801\u673a\u53f7\u8bdd\u643a\u5e2f"
+"One of these stands before it."
+
+NATIONAL = re.compile(r"(?:0\d{8,11}|[1-9]\d{8,10})", re.ASCII)
+"Digits of one: a number of seven or eight may be anything."
+
+EXTENSION = re.compile(
+    r"[ ,]{0,2}(?:ext(?:ension)?|durchwahl|poste|interno|ramal|x)[ .:#]{0,3}\d{1,6}(?!\w)",
+    re.IGNORECASE | re.ASCII,
+)
 REMEMBERED = 64
 "Characters of a stretch whose form is remembered."
 
@@ -68,6 +90,8 @@ def numbers(text: str) -> Iterator[Finding]:
         if accounts:
             yield from _accounts(text, max(floor, start - IBAN_REACH), end + IBAN_REACH)
             floor = max(floor, end - IBAN_REACH)
+        if text[start] in BEFORE_PHONE and (text[start] == "/" or _may_be_dialled(text[start:end])):
+            yield from _named_phone(text, start, end)
         if end - start > REMEMBERED or _may_be_a_number(text[start:end]):
             yield from _phones(text, start, end)
             yield from _cards(text, start, end)
@@ -78,6 +102,12 @@ def numbers(text: str) -> Iterator[Finding]:
 def _may_be_a_number(written: str) -> bool:
     """Whether a stretch of digits has the form of any; dates and addresses come again and again."""
     return any(form.search(written) for form in (PHONE, CARD, SSN, BARE_SSN))
+
+
+@lru_cache(maxsize=16384)
+def _may_be_dialled(written: str) -> bool:
+    """Whether a stretch has the digits of a number as it is dialled at home."""
+    return bool(NATIONAL.fullmatch(re.sub(r"\D", "", written)))
 
 
 def _digit_runs(text: str) -> Iterator[tuple[int, int]]:
@@ -100,7 +130,25 @@ def _phones(text: str, start: int, end: int) -> Iterator[Finding]:
         except phonenumbers.NumberParseException:
             continue
         if phonenumbers.is_possible_number(number):
-            yield Finding("phone", Tier.REDACT, *match.span(), str(number.national_number))
+            extension = EXTENSION.match(text, match.end())
+            end = extension.end() if extension else match.end()
+            yield Finding("phone", Tier.REDACT, match.start(), end, str(number.national_number))
+
+
+def _named_phone(text: str, start: int, end: int) -> Iterator[Finding]:
+    """Digits behind a word for a telephone, with whatever signs between them."""
+    start += 1
+    word = PHONE_WORD.search(text[max(0, start - BESIDE) : start])
+    if word is None:
+        return
+    start -= len(word["area"] or "")
+    written = text[start:end].rstrip(" .-()")
+    digits = re.sub(r"\D", "", written)
+    stop = start + len(written)
+    glued = text[start - 1].isascii() and is_glued(text, start, stop, "-/_")
+    if NATIONAL.fullmatch(digits) and not glued:
+        extension = EXTENSION.match(text, stop)
+        yield Finding("phone", Tier.REDACT, start, extension.end() if extension else stop, digits.lstrip("0"))
 
 
 def _dialled(written: str) -> tuple[str, str]:
