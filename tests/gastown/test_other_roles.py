@@ -72,7 +72,7 @@ class Kennel:
         deploy(Town(self.town.root), "dog:1", harness=harness)
 
     def sling(self, dog: str, *more: str) -> str:
-        """The command of a dog's session, once gt has begun it for a bead."""
+        """The command of a dog's session, once gt has begun it for a bead; the session is there before."""
         made = self.town.run("env", "-C", self.town.root / "demo", "bd", "create", f"For {dog}", "--json")
         (bead,) = re.findall(r'"id": "([^"]+)"', made)
         self.town.run("gt", "dog", "add", dog)
@@ -82,7 +82,7 @@ class Kennel:
             subprocess.Popen([gt, *words], cwd=self.town.root, env=given, stdout=subprocess.DEVNULL)
         )
         session = f"hq-dog-{dog}"
-        until(lambda: session in self.commands(), self.town.panes)
+        until(lambda: bool(self.commands().get(session)), self.town.panes)
         return self.commands()[session]
 
     def commands(self) -> dict[str, str]:

@@ -30,7 +30,7 @@ class _Lazy:
         self._module, self._heavy = module, heavy
 
     def __getattr__(self, name: str) -> Any:
-        if self._heavy and not {self._module, "torch"} & sys.modules.keys():
+        if self._heavy and "torch" not in sys.modules:
             console.note("loading the libraries of training and answering")
         with kept_signals():
             module = import_module(self._module)

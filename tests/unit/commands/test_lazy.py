@@ -55,8 +55,6 @@ def test_what_takes_long_is_said_before_and_once(
 
     assert work.double(1) == 2
     assert capsys.readouterr().err == "loading the libraries of training and answering\n"
-    assert work.double(1) == 2
-    assert when_called("json", heavy=True).dumps(1) == "1"
     monkeypatch.setitem(sys.modules, "torch", sys)
     assert work.double(1) == 2
     assert capsys.readouterr().err == ""

@@ -13,7 +13,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.rag import query_index as work
 else:
-    work = when_called("node0.commands.rag.query_index")
+    work = when_called("node0.commands.rag.query_index", heavy=True)
 
 app = command_app(
     help="Look for what a town's records say; `node0-corpus rag-index` makes the index.", is_group=True

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What gives chunks their vectors: a sentence-embedding model, an analysis of the index, or nothing."""
 
-import logging
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +9,6 @@ from typing import Protocol
 from node0.errors import ConfigError, NotFound
 from node0.finetune.rag.latent import Matrix
 from node0.store.chunk_store import ChunkStore
-
-logger = logging.getLogger(__name__)
 
 LATENT, NONE = "latent", "none"
 "Words that stand in the place of a model's directory."
@@ -45,8 +41,6 @@ def load_sentence_embedder(directory: Path) -> tuple[str, Embedder]:
         raise NotFound(f"no embedding model in {directory}: name its directory with --embedder")
     if find_spec("transformers") is None or find_spec("torch") is None:
         raise ConfigError("an embedding model needs the extra finetune: pip install '.[finetune]'")
-    if "torch" not in sys.modules:
-        logger.info("loading %s, and the libraries that compute it", directory)
     from node0.finetune.rag import sentence_embedder  # torch takes seconds, and most indexes do without
 
     embedder = sentence_embedder.SentenceEmbedder(directory)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-import logging
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from tiny_embedder import make_embedder
@@ -18,20 +16,6 @@ def test_a_directory_gives_its_model_and_whose_it_is(tmp_path: Path) -> None:
     assert len(identity) == 64
     assert embedder.name == "embedding model tiny"
     assert embedder.embed(["one", "two"]).shape == (2, 32)
-
-
-def test_the_seconds_that_torch_takes_are_said_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    make_embedder(tmp_path / "tiny")
-    caplog.set_level(logging.INFO)
-    load_sentence_embedder(tmp_path / "tiny")
-    there = caplog.text
-    monkeypatch.setattr(embedders, "sys", SimpleNamespace(modules={}))
-    load_sentence_embedder(tmp_path / "tiny")
-
-    assert "and the libraries" not in there
-    assert f"loading {tmp_path / 'tiny'}, and the libraries" in caplog.text
 
 
 def test_a_missing_directory_and_a_missing_extra_say_what_to_do(

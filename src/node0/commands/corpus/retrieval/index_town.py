@@ -39,7 +39,6 @@ class IndexRequest:
     def open(self) -> tuple[Town, RAGIndexer]:
         """The town, and what indexes it."""
         town = Town.locate(self.town)
-        console.note(f"reading what is new in {town.root}")
         scrubber = make_scrubber(self.deny, town=town, stand_ins=False)
         return town, RAGIndexer(self.rag_dir or town.rag, scrubber=scrubber, embedder=self.embedder)
 

@@ -12,7 +12,7 @@ from node0.commands.lazy import when_called
 if TYPE_CHECKING:
     from node0.commands.corpus.retrieval import index_town as work
 else:
-    work = when_called("node0.commands.corpus.retrieval.index_town")
+    work = when_called("node0.commands.corpus.retrieval.index_town", heavy=True)
 
 EmbedderOption = Annotated[
     str | None,
