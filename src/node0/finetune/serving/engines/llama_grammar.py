@@ -13,6 +13,12 @@ from node0.finetune.serving.constraint import ARGUMENTS, END_TAG, LIST_TAG, TAG,
 _KEPT_OR_NAME = re.compile(r'("(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{[^}]*\})|([\w-]+)', re.DOTALL)
 "Literals, classes of characters and counts of repetitions; else a rule's name."
 
+_CHARACTER = r'[^"\\\x7F\x00-\x1F]'
+"What llama-server lets stand in a string of JSON: bytes too that spell no character of Unicode."
+
+_UNICODE = "[ !#-\\x5B\\x5D-\\x7E\u0080-\ud7ff\ue000-\U0010ffff]"
+"The same without these: each would come as several U+FFFD, in a string that may have so many characters."
+
 _WHITE = r'white ::= "\n"? " "{0,12}'
 
 
@@ -79,5 +85,6 @@ def _text(name: str, *, then: str | None) -> list[str]:
 
 
 def _renamed(rules: str, prefix: str) -> str:
-    """The rules with other names."""
-    return _KEPT_OR_NAME.sub(lambda part: part[1] or prefix + part[2], rules.strip())
+    """The rules with other names, of Unicode alone."""
+    unicode = rules.strip().replace(_CHARACTER, _UNICODE)
+    return _KEPT_OR_NAME.sub(lambda part: part[1] or prefix + part[2], unicode)

@@ -87,3 +87,24 @@ def test_rules_of_schemas_are_kept_apart_and_what_only_looks_like_a_name_is_left
     assert 'given-1-root ::= "root \\"x\\" [y" [a-z\\]"]{2,3} ( given-1-part | "]" given-1-part )' in given
     assert "given-0-part ::= [root]" in given
     assert not LLMatcher.validate_grammar(gbnf_to_lark(given), None)
+
+
+@pytest.mark.parametrize("said", ["", "!~", "\u00e9", "\u65e5\u672c", "\U0001f600", "\U0010ffff", "\ue000"])
+def test_a_string_holds_any_character_of_unicode(said: str) -> None:
+    call = f'{{"name":"Bash","arguments":{{"command":"{said}"}}}}'
+
+    assert allows(Constraint(tools=TOOLS, forced=True), f"{TAG}{call}{END_TAG}")
+
+
+@pytest.mark.parametrize("said", ["\n", "\x1f", "\x7f", '"', "\\"])
+def test_a_string_holds_no_sign_that_json_escapes(said: str) -> None:
+    call = f'{{"name":"Bash","arguments":{{"command":"{said}"}}}}'
+
+    assert not allows(Constraint(tools=TOOLS, forced=True), f"{TAG}{call}{END_TAG}")
+
+
+def test_no_class_lets_bytes_stand_that_are_no_character() -> None:
+    constraint = Constraint(tools=TOOLS, forced=True)
+    rules = llama_grammar(AnswerForm(constraint, "tagged"), answer=None, arguments=[COMMAND, NUMBER])
+
+    assert "[^" not in rules and "\U0010ffff" in rules
