@@ -12,13 +12,12 @@ from node0.finetune.corpus.known.machine_stores import stores_of
 from node0.finetune.corpus.known.persons import persons_of
 from node0.finetune.corpus.scrub.finding import Finding
 from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
+from node0.finetune.corpus.scrub.stand_ins import STRUCTURED
 from node0.finetune.corpus.scrub.written_signs import read
 from node0.finetune.corpus.town_secret import read_town_secret
 from node0.town import Town, environment, user_home
 
-UNTOLD = frozenset(
-    {KIND, LOOKALIKE, "deny-list", "private-key", "ssh-public-key", "ssn", "national-id", "address"}
-)
+UNTOLD = STRUCTURED | {KIND, LOOKALIKE}
 "Kinds whose values are not looked for elsewhere: known already, or nothing that a rule was sure about."
 
 KEY_FILE = "found-secrets.key"

@@ -10,10 +10,9 @@ import re
 from node0.finetune.corpus.scrub.finding import Tier
 from node0.finetune.corpus.scrub.rules.handed_over import QUOTED, handed, line_before, odd
 from node0.finetune.corpus.scrub.rules.label_texts import is_field_name
-from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.secret_rule import PRINTED, SecretRule, make_rule
 from node0.finetune.corpus.scrub.rules.secret_values import entropy
 
-PRINTED = "".join(map(chr, range(32, 127)))
 ARGUMENT = r"(?:[bur]?\\{0,7}[\"'][^\"'\n]{0,100}\\{0,7}[\"']|[\w.$@&:>-]{1,60})\s{0,2},\s{0,4}"
 SEEMS_ODD = (
     r"(?=[bBu@]?\\{0,7}[\"'](?![^\"'\n@]{1,64}@[\w-]{1,64}\.|[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\\{0,7}[\"'])"
@@ -24,7 +23,8 @@ SEEMS_ODD = (
 NO_ALGORITHM = r"(?!\\{0,7}[\"'](?:sha|md5|aes|des|hs\d|rs\d))"
 SECRET_NAME = (
     r"(?:passw|pwd|passphrase|secret|token|credential|salt|pepper"
-    r"|(?:api|sign(?:ing)?|jwt|hmac|mac|aes|crypt\w{0,5}|cipher|private|access|master|session|cookie|auth)[-_.]?key)"
+    r"|(?:api|sign(?:ing)?|jwt|hmac|mac|aes|crypt\w{0,5}|cipher|private|access|master|session|cookie|auth)"
+    r"[-_.]?key)"
 )
 CONVERTED = re.compile(
     rf"{SECRET_NAME}[\w-]{{0,24}}[\"'\]]{{0,2}}\s{{0,3}}(?::\s?[\w&<>\[\]; ]{{1,24}}?)?"

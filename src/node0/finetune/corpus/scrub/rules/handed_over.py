@@ -73,7 +73,8 @@ PASSWORD_NAME = re.compile(
     r"pass|pwd|\bpw|pin\b|[^\x00-\x7f]|kenn|contras|clave|senha|wachtw|parola|heslo|salas|adgang|haslo"
 )
 NO_VALUE = re.compile(
-    r"^(?:[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+)(?:[._-](?:[a-z]+|[A-Z]+))*\d{0,2}=[^=]|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
+    r"^(?:[a-z]+(?:[A-Z][a-z]+)*|[A-Z]+)(?:[._-](?:[a-z]+|[A-Z]+))*\d{0,2}=[^=]"
+    r"|^(?:pass|env|file|fd|stdin|prompt):|&[\w.-]+=|^\d{4}-\d\d-\d\d"
     r"|^\d\d?:\d\d(?:[ap]m)?\b|^[A-Za-z][\w./-]*(?:\[[\w,-]{1,64}\])?(?:[=<>~!^]=|@[~^]?)\d+(?:\.\d+)+"
 )
 "A setting, a source of openssl, a query, a date, a time, a package and its version."

@@ -35,7 +35,8 @@ TEST_NAME = re.compile(
 FLAG = re.compile(r"(?:^|[\s\"'`(;|]|\\[nrt])(?:--|(?:setenv|ENV|ARG)\s{1,2})[\w-]*$")
 COOKIE_NAME = re.compile(r"^[\w.-]{1,80}=(?=\[|[A-Z]{2,10}_\d)")
 OPENING_KEY = re.compile(
-    r"(?:api|access|private|signing|encryption|preshared|pre[-_]shared|auth|master|session|jwt|hmac|aes|cipher|cookie|crypto?)[-_.:]?$",
+    r"(?:api|access|private|signing|encryption|preshared|pre[-_]shared|auth|master|session"
+    r"|jwt|hmac|aes|cipher|cookie|crypto?)[-_.:]?$",
     re.IGNORECASE,
 )
 REFERENCE_VALUE = re.compile(

@@ -50,7 +50,8 @@ def is_label(value: str) -> bool:
     word = PASSWORD_WORD.search(value)
     if not word or " " in value.strip():
         return bool(word)
-    return word.start() == 0 and len(value) - word.end() <= 4 and not value[0].islower() | (value[0] == "-")
+    is_title = not (value[0].islower() or value[0] == "-")
+    return is_title and word.start() == 0 and len(value) - word.end() <= 4
 
 
 def is_field_name(value: str) -> bool:

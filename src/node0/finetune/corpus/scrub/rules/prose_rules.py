@@ -13,7 +13,7 @@ from node0.finetune.corpus.scrub.rules.handed_over import (
     told_as,
     told_of_key,
 )
-from node0.finetune.corpus.scrub.rules.secret_rule import SecretRule, make_rule
+from node0.finetune.corpus.scrub.rules.secret_rule import PRINTED, SecretRule, make_rule
 
 PASSWORDS = (
     "pass pwd pw pin otp creds credential kennwort contrase clave senha wachtwoord parola heslo "
@@ -131,7 +131,7 @@ PROSE_RULES: tuple[SecretRule, ...] = (
         + rf"[.,]?[ \t]{{1,2}}{AS}[ \t]{{1,2}}{ARTICLE}(?:[a-z]{{1,16}}[ \t]){{0,2}}?{PASSWORD_ABROAD}",
         told_as,
         fold=True,
-        before="".join(map(chr, range(32, 127))) + CURLY,
+        before=PRINTED + CURLY,
         reach=96,
     ),
     make_rule(

@@ -12,6 +12,7 @@ LONG_WORD = 15
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 WORD = LETTERS + "_"
+PRINTED = "".join(map(chr, range(32, 127)))
 START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 "Where a short prefix may begin, also after an escaped newline."
 

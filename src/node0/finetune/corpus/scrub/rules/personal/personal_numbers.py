@@ -68,7 +68,7 @@ PHONE_WORD = re.compile(
 )
 "Before a number that is written as it is dialled at home."
 
-BEFORE_PHONE = " \t\n\"'.:=(/\uff1a\u306f\u662f\u7801\u7801\u673a\u53f7\u8bdd\u643a\u5e2f"
+BEFORE_PHONE = " \t\n\"'.:=(/\uff1a\u306f\u662f\u7801\u673a\u53f7\u8bdd\u643a\u5e2f"
 "One of these stands before it."
 
 NATIONAL = re.compile(r"(?:0\d{8,11}|[1-9]\d{8,10})", re.ASCII)
