@@ -26,13 +26,13 @@ NIGHTS = [f"{number:02}" for number in range(1, 11)]
 class Sizes:
     """How long versions are trained, and what the town asks of them."""
 
-    first: int = 40
+    first: int = 80
     "Steps of a version that is cut short."
 
-    further: int = 40
+    further: int = 120
     "Steps by which the adapter of the first half is trained on."
 
-    hasty: int = 20
+    hasty: int = 40
     "Steps of a version that somebody trained in a hurry."
 
     threshold: float = 0.6

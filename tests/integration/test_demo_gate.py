@@ -15,8 +15,8 @@ from town.generator.build import TownPlan, build_town
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-SIZES = Sizes(first=25, further=30, hasty=15, threshold=0.36)
-STEPS = 100
+SIZES = Sizes(first=50, further=60, hasty=30, threshold=0.36)
+STEPS = 200
 "Of the version that is at work before."
 
 PLAN = TownPlan(sessions={"deacon": 300, "witness": 0, "polecat": 0}, secrets=0, people=0)
