@@ -16,8 +16,8 @@ from node0.finetune.corpus.scrub.word_likeness import is_generated, word_evidenc
 
 SHORTEST = 16
 KIND = "lookalike"
-OURS = "surrogate"
-"The kind of what a rule found, and what is made up already."
+OURS, AMONG_OURS = "surrogate", "surrogates"
+"The kinds of what a rule found and is made up already: one value, or some beside words."
 
 UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 UUID_HYPHENS = 4
@@ -71,26 +71,26 @@ def lookalikes(text: str, words: Sequence[str], taken: Sequence[Span]) -> Iterat
 
 
 def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
-    """The findings less the lookalikes of which a rule knows some part, or that are part of a surrogate.
+    """The findings less what is part of a surrogate, and the lookalikes of which a rule knows some part.
 
     A rule that lets something be knows a lookalike that is an example or stands for a value, no other: the
     value in `${NAME:-value}` or `example-value` is one.
     """
-    if all(one.kind != KIND for one in found):
-        return list(found)
+    ours = (OURS, AMONG_OURS)
     firm = _Covered(
-        one for one in found if one.kind != KIND and (one.tier is not Tier.KEEP or one.kind == OURS)
+        one for one in found if one.kind != KIND and (one.tier is not Tier.KEEP or one.kind in ours)
     )
     kept = _Covered(one for one in found if one.kind != KIND and one.tier is Tier.KEEP)
-
-    own = _Covered(one for one in found if one.kind == KIND and one.tier is Tier.KEEP)
+    own = _Covered(one for one in found if one.kind in (KIND, OURS) and one.tier is Tier.KEEP)
 
     def is_known(one: Finding) -> bool:
-        if one in firm or (one.tier is not Tier.KEEP and own.holds(one)):
+        if one.tier is not Tier.KEEP and own.holds(one):
             return True
-        return one in kept and stands_for_a_value(text[one.start : one.end])
+        if one.kind != KIND:
+            return False
+        return one in firm or (one in kept and stands_for_a_value(text[one.start : one.end]))
 
-    return [one for one in found if one.kind != KIND or not is_known(one)]
+    return [one for one in found if not is_known(one)]
 
 
 class _Covered:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match the scrub rules against a text and its decoded views, with spans in the text itself."""
 
+import string
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
 from node0.finetune.corpus.scrub.broken_tokens import (
@@ -14,7 +16,7 @@ from node0.finetune.corpus.scrub.broken_tokens import (
 )
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines, word_around
-from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import AMONG_OURS, KIND, OURS, lookalikes, without_covered
 from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
 from node0.finetune.corpus.scrub.readings.encoded_words import SHORTEST as SHORTEST_CODE
@@ -24,10 +26,23 @@ from node0.finetune.corpus.scrub.rules.rule_table import FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
 
-Ours = Callable[[str], bool]
+AROUND = string.ascii_letters + string.digits + "+/_%\\-"
+"Signs of the stretch that a value may be part of; it reaches no further than `LONGEST_STRETCH`."
+
+LONGEST_STRETCH = 512
 DEEPEST = 3
 LONGEST_ESCAPE = len(r"\u0041")
 "Encodings around each other that are undone."
+
+
+class Ours(Protocol):
+    """Knows what was made up to stand for a value."""
+
+    def is_one(self, written: str) -> bool:
+        """Whether this is one, all of it."""
+
+    def are_all(self, written: str) -> bool:
+        """Whether this is nothing else, beside words and signs."""
 
 
 class Matcher:
@@ -63,9 +78,8 @@ class Matcher:
         return resolved([*certain, *confirmed(candidates, text, self._voters)])
 
     def looks_random(self, word: str) -> bool:
-        """Whether a word holds what only looks random and stands for nothing."""
-        found = self._foreign(word, lookalikes(word, [word], [blob.span for blob in text_blobs(word)]))
-        return any(one.tier is Tier.REDACT for one in found)
+        """Whether a word, or what it reads as, holds what only looks random and stands for nothing."""
+        return any(one.kind == KIND and one.tier is Tier.REDACT for one in self.findings(word))
 
     def _everything(self, text: str, depth: int, *, wide: bool) -> Iterator[Finding]:
         anchored = find_anchors(text)
@@ -89,12 +103,15 @@ class Matcher:
     ) -> Iterator[Finding]:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
-            yield from (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
+            shown = (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
+            yield from self._foreign(anchored.text, _outside(blobs, shown) if blobs else shown)
         names = None if self._detectors else _names(anchored)
         joined = joined_lines(anchored.text, names, is_told=self._is_known)
         if joined:
-            found_over_breaks = self._over_breaks(anchored, joined, depth)
-            yield from (_in_original(joined.view, found) for found in found_over_breaks)
+            over_breaks = self._over_breaks(anchored, joined, depth)
+            yield from self._foreign(
+                anchored.text, (_in_original(joined.view, found) for found in over_breaks)
+            )
             if wide:
                 random = (_in_original(joined.view, found) for found in self._wrapped(joined))
                 yield from _outside(blobs, random) if blobs else random
@@ -102,7 +119,8 @@ class Matcher:
         decoded = in_context(anchored.text, blobs)
         if decoded:
             found_in_context = self._everything(decoded.text, depth, wide=False)
-            yield from (_in_original(decoded, found) for found in found_in_context)
+            shown = (_in_original(decoded, found) for found in found_in_context)
+            yield from self._foreign(anchored.text, shown)
 
     def _is_known(self, text: str) -> bool:
         return any(True for find_known in self._known for _ in find_known(text))
@@ -136,23 +154,29 @@ class Matcher:
         """All of them; to be kept where something stands for the value already."""
         return found if self._ours is None else self._without_ours(text, found, self._ours)
 
-    def _without_ours(self, text: str, found: Iterable[Finding], is_ours: Ours) -> Iterator[Finding]:
+    def _without_ours(self, text: str, found: Iterable[Finding], ours: Ours) -> Iterator[Finding]:
         for one in found:
-            ours = not one.name and any(map(is_ours, _readings(text, one)))
-            kind = one.kind if one.kind == KIND else OURS
-            yield one._replace(kind=kind, tier=Tier.KEEP) if ours else one
+            own = "" if one.name else _own(text, one, ours)
+            yield one._replace(kind=KIND if one.kind == KIND else own, tier=Tier.KEEP) if own else one
 
     def _inside(self, blobs: Sequence[Blob], depth: int, *, wide: bool) -> Iterator[Finding]:
         """What is found in texts that stand in a code of their own: each as a whole, by the surest."""
         for blob in blobs:
-            inside = [
-                found
-                for found in self._everything(blob.text, depth, wide=wide)
-                if found.tier is not Tier.KEEP
-            ]
+            found = without_covered(list(self._everything(blob.text, depth, wide=wide)), blob.text)
+            inside = [one for one in found if one.tier is not Tier.KEEP]
             if inside:
-                worst = min(inside, key=lambda found: FIRMNESS[found.tier])
+                worst = min(inside, key=lambda one: FIRMNESS[one.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
+
+
+def _own(text: str, one: Finding, ours: Ours) -> str:
+    """The kind of what stands for a value already; nothing where something does not."""
+    readings = list(_readings(text, one))
+    if any(map(ours.is_one, readings)):
+        return OURS
+    if any(map(ours.are_all, readings)):
+        return AMONG_OURS
+    return OURS if ours.is_one(_around(text, one)) else ""
 
 
 def _readings(text: str, one: Finding) -> Iterator[str]:
@@ -161,6 +185,14 @@ def _readings(text: str, one: Finding) -> Iterator[str]:
     backslash = text.rfind("\\", max(0, one.start - LONGEST_ESCAPE), one.start)
     if backslash >= 0:
         yield text[backslash + 1 : one.end]
+
+
+def _around(text: str, one: Finding) -> str:
+    """The stretch that the value is a part of."""
+    before = text[max(0, one.start - LONGEST_STRETCH) : one.start]
+    behind = text[one.end : one.end + LONGEST_STRETCH]
+    start = one.start - len(before) + len(before.rstrip(AROUND))
+    return text[start : one.end + len(behind) - len(behind.lstrip(AROUND))]
 
 
 def _names(anchored: AnchoredText) -> AbstractSet[str]:

@@ -174,15 +174,24 @@ class StandIns:
         return short
 
 
-def is_ours(surrogates: Surrogates, written: str) -> bool:
-    """Whether nothing but surrogates and placeholders stands there, beside words and signs."""
-    if written.isalnum() and written.isascii():
-        return surrogates.is_own(written)
-    value = read(without_placeholders(written))
-    if surrogates.is_own(value):
-        return True
-    parts = [part for part in PARTS.split(value) if part]
-    own = [part for part in parts if surrogates.is_own(part)]
-    return bool(own) and all(
-        part in own or len(part) < SHORTEST_PREFIX or reads_as_words(part) for part in parts
-    )
+class OwnValues:
+    """Knows what was made up to stand for a value, under the town's key."""
+
+    def __init__(self, surrogates: Surrogates) -> None:
+        self._surrogates = surrogates
+
+    def is_one(self, written: str) -> bool:
+        """Whether this is a surrogate, all of it."""
+        if written.isalnum() and written.isascii():
+            return self._surrogates.is_own(written)
+        return self._surrogates.is_own(read(without_placeholders(written)))
+
+    def are_all(self, written: str) -> bool:
+        """Whether nothing but surrogates and placeholders stands there, beside words and signs."""
+        if written.isalnum() and written.isascii():
+            return False
+        parts = [part for part in PARTS.split(read(without_placeholders(written))) if part]
+        own = [part for part in parts if self._surrogates.is_own(part)]
+        return bool(own) and all(
+            part in own or len(part) < SHORTEST_PREFIX or reads_as_words(part) for part in parts
+        )

@@ -34,11 +34,9 @@ SMALL = 16
 BLOCK = 4
 "Signs whose choices are found by one hash."
 
-TELLING = 20
-"Signs by which a surrogate is known."
-
 CHAINED = 128
-"Signs that are drawn one by one, as many as the longest hash has; the rest of a longer value by all of it."
+"""Signs that are drawn one by one, as many as the longest hash has, and by which a surrogate is known; the
+rest of a longer value is drawn by all of it."""
 
 REMEMBERED = 65_536
 DIGITS = string.digits
@@ -147,7 +145,7 @@ class Surrogates:
         return drawn
 
     def _follows(self, value: str, shape: _Shape) -> bool:
-        signs = [value[place] for place in shape.places[:TELLING]]
+        signs = [value[place] for place in shape.places[:CHAINED]]
         written = self._begun(shape)
         offsets = b""
         for number in range(FREE, len(signs)):

@@ -9,7 +9,6 @@ import hashlib
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Protocol
 
 from node0.finetune.corpus.scrub.broken_tokens import KnownDetect
@@ -19,7 +18,7 @@ from node0.finetune.corpus.scrub.lookalikes import KIND as LOOKALIKE
 from node0.finetune.corpus.scrub.matcher import Matcher
 from node0.finetune.corpus.scrub.placeholders import Placeholders, replaced
 from node0.finetune.corpus.scrub.rules.rule_table import SECRET_RULES
-from node0.finetune.corpus.scrub.stand_ins import StandIns, is_ours
+from node0.finetune.corpus.scrub.stand_ins import OwnValues, StandIns
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.voters import Voter, make_voters
 
@@ -92,7 +91,7 @@ class TextScrubber:
         words = sorted((word for word in deny if word.strip()), key=len, reverse=True)
         detectors = [*(rule.findings for rule in rules), *_deny_list(words)]
         self._surrogates = surrogates
-        ours = partial(is_ours, surrogates) if surrogates else None
+        ours = OwnValues(surrogates) if surrogates else None
         self._matcher = Matcher(detectors, known=known, voters=asked, ours=ours)
         self.memory = FindingsMemory(lambda text, wide: self._matcher.findings(text, wide=wide), state)
         self._verdict = verdict or (lambda value: None)
@@ -183,7 +182,8 @@ class TextScrubber:
         """Whether a word in which a lookalike was replaced still holds what only looks random."""
         for start, end in replaced_ones:
             if text[start - 1 : start] in JOINING or GOES_ON.match(text, end):
-                first = text.rfind("\n", max(0, start - LONGEST_NAMED), start) + 1 or start
+                first = text.rfind("\n", max(0, start - LONGEST_NAMED), start) + 1
+                first = first or max(0, start - LONGEST_NAMED)
                 last = WORD.match(text, end)
                 words = text[first : last.end() if last else end].split()
                 if words and any(map(self._matcher.looks_random, words[-2:])):

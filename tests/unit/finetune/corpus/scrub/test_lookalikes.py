@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.lookalikes import KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import AMONG_OURS, KIND, OURS, lookalikes, without_covered
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 
@@ -70,8 +70,21 @@ def test_what_a_rule_knows_some_part_of_is_left_to_it() -> None:
     inside, beside = Finding(KIND, Tier.REDACT, 25, 60), Finding(KIND, Tier.REDACT, 30, 60)
     text = "x" * 25 + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC"
 
-    for rule in (Finding("github-token", Tier.CANDIDATE, 10, 30), Finding(OURS, Tier.KEEP, 10, 30)):
+    for rule in (
+        Finding("github-token", Tier.CANDIDATE, 10, 30),
+        Finding(OURS, Tier.KEEP, 10, 30),
+        Finding(AMONG_OURS, Tier.KEEP, 10, 30),
+    ):
         assert without_covered([inside, beside, rule], text) == [beside, rule]
+
+
+def test_what_is_part_of_a_surrogate_goes_with_it_whatever_found_it() -> None:
+    inside, over = Finding("password", Tier.REDACT, 12, 20), Finding("password", Tier.REDACT, 12, 40)
+    text = "x" * 60
+
+    assert without_covered([inside, over, Finding(OURS, Tier.KEEP, 10, 30)], text)[:1] == [over]
+    for other in (Finding(AMONG_OURS, Tier.KEEP, 10, 30), Finding("example", Tier.KEEP, 10, 30)):
+        assert without_covered([inside, over, other], text) == [inside, over, other]
 
 
 @pytest.mark.parametrize("value", ["aB3dE5gH7jK9mN1pQ3rS5tU7", "1f0e9d8c7b6a51423c4d5e6f70819a2b"])

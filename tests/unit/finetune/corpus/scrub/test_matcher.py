@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
 from node0.finetune.corpus.scrub.matcher import Matcher
+from node0.finetune.corpus.scrub.stand_ins import OwnValues
+from node0.finetune.corpus.scrub.surrogates import Surrogates
 
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
 PASSWORD = "zI4X8id8xq2"
@@ -107,7 +109,7 @@ def test_a_form_without_a_percent_sign_is_still_read() -> None:
 )
 def test_words_around_a_token_of_their_lines_width_are_no_part_of_it(token: str) -> None:
     text = f"first we look at the log\n{token}\nand then we go on with it"
-    found = Matcher(ours=lambda value: False).findings(text)
+    found = Matcher(ours=OwnValues(Surrogates(b"a town's key"))).findings(text)
 
     assert [text[one.start : one.end] for one in found] == [token]
 
@@ -177,7 +179,7 @@ def test_digits_of_a_dump_are_nobodys_number() -> None:
 def test_what_looks_random_goes_on_behind_a_full_line(digits: str) -> None:
     line = "curl -H 'X-Header: 7313662bad005e70e4afe0ef93b2865fcbabb72f28c61a68aed9d9260"
     text = f"look at it\n{line}\n{digits}' https://a.io\nand go on"
-    (found,) = Matcher(ours=lambda word: False).findings(text)
+    (found,) = Matcher(ours=OwnValues(Surrogates(b"a town's key"))).findings(text)
 
     assert text[found.start : found.end] == f"{line[19:]}\n{digits}"
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.schema import CorpusEntry
-from node0.finetune.corpus.scrub.stand_ins import is_ours
+from node0.finetune.corpus.scrub.stand_ins import OwnValues
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrubber import CorpusScrubber
 
@@ -188,12 +188,13 @@ def test_an_entry_scrubbed_twice_is_as_once(seed: int) -> None:
 
 
 def test_only_what_is_ours_is_known_as_ours() -> None:
-    surrogate = SURROGATES.of("aB3dE5gH7jK9mN1pQ3rS5tU7")
+    surrogate, ours = SURROGATES.of("aB3dE5gH7jK9mN1pQ3rS5tU7"), OwnValues(SURROGATES)
 
-    assert is_ours(SURROGATES, surrogate)
-    assert is_ours(SURROGATES, f"session={surrogate}; theme=dark")
-    assert not is_ours(SURROGATES, f"{surrogate} and Zx81kQpLm42")
-    assert not is_ours(SURROGATES, "session=dark")
+    assert ours.is_one(surrogate)
+    assert ours.are_all(f"session={surrogate}; theme=dark")
+    assert not ours.is_one(f"session={surrogate}")
+    assert not ours.are_all(f"{surrogate} and Zx81kQpLm42")
+    assert not ours.are_all("session=dark")
 
 
 def test_a_surrogate_in_pieces_is_still_one_when_it_is_seen_again() -> None:
