@@ -49,13 +49,11 @@ class LlamaServerDialect:
         return body if sampling.seed is None else {**body, "seed": sampling.seed % (1 << 32)}
 
     async def binding(self, form: AnswerForm, request: GenerationRequest, ask: Ask) -> Mapping[str, Any]:
-        """A schema as it is; around calls a grammar of ours, within them the engine's own of schemas."""
+        """A grammar of ours around the engine's own rules of schemas."""
         constraint = form.constraint
         schemas = [schema for _, schema in constraint.tools]
         for schema in [*schemas, *([constraint.schema] if constraint.schema is not None else [])]:
             check_schema(schema)
-        if not schemas:
-            return {"json_schema": constraint.schema}
         learn = partial(self._learnt, request, ask)
         answer = await learn(constraint.schema) if constraint.schema is not None else None
         return {

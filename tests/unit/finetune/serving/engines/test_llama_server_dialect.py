@@ -98,11 +98,13 @@ def calls(*schemas: dict[str, Any]) -> Constraint:
     return Constraint(tools=tuple((f"t{at}", schema) for at, schema in enumerate(schemas)), forced=True)
 
 
-def test_json_of_a_schema_is_left_to_the_engine() -> None:
+def test_json_of_a_schema_has_the_rules_that_the_engine_tells() -> None:
     telling, schema = Telling(), {"type": "object"}
+    given = bound(LlamaServerDialect(), telling, Constraint(schema=schema))
 
-    assert bound(LlamaServerDialect(), telling, Constraint(schema=schema)) == {"json_schema": schema}
-    assert telling.bodies == []
+    assert given["grammar"].splitlines()[0] == "root ::= answer-root"
+    assert "answer-n ::= [0-9]" in given["grammar"].splitlines()
+    assert [body["json_schema"] for body in telling.bodies] == [schema]
 
 
 def test_rules_of_a_schema_are_asked_for_once_with_the_prompt_that_comes_next() -> None:
