@@ -91,6 +91,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def commands(numbers: Sequence[int]) -> dict[int, str]:
+    """Their command lines and where the kernel holds them, of those that run."""
+    found = {}
+    for number in filter(is_alive, numbers):
+        with suppress(OSError):
+            line = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found[number] = f"{line[-300:]} in {Path(f'/proc/{number}/wchan').read_text()}"
+    return found
+
+
 def daemons(sockets: Path) -> list[int]:
     """The libp2p daemons whose sockets lie below a directory, without their guards."""
     found = []

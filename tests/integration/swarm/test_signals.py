@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from integration.swarm.processes import (
     TRAINER,
+    commands,
     daemons,
     descendants,
     finetune,
@@ -107,7 +108,7 @@ def test_nothing_of_a_local_swarm_outlives_its_supervisor(tmp_path: Path, number
         supervisor.send_signal(number)
         code = supervisor.wait(60)
         ended = time.monotonic()
-        assert wait_until(lambda: not any(map(is_alive, below)), 30.0)
+        assert wait_until(lambda: not any(map(is_alive, below)), 30.0), commands(below)
         assert wait_until(lambda: not any(each.exists() for each in sockets), 30.0)
         seconds = time.monotonic() - ended
 

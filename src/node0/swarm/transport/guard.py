@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,9 @@ GRACE = 2.0
 
 LEFT_AFTER = 4.0
 "Seconds that a parent which dies may take to let its lock go: its threads end one after the other."
+
+TOLD_AFTER = 0.5
+"Seconds in which the kernel tells of a parent that died, where the daemon was the first to see it."
 
 _ASKED = (signal.SIGTERM, signal.SIGINT)
 _ORPHANED = signal.SIGUSR1
@@ -57,8 +61,7 @@ def main() -> None:
     finally:
         if daemon is not None:
             _end(daemon)
-        is_orphan = _ORPHANED in told or os.getppid() != parent
-        _discard_unowned(directory, parent, patience=LEFT_AFTER if is_orphan else 0.0)
+        _discard_unowned(directory, parent, told)
 
 
 def _signals(*numbers: int) -> tuple[int, list[int]]:
@@ -91,18 +94,26 @@ def discard(directory: Path) -> None:
             above.rmdir()
 
 
-def _discard_unowned(directory: Path, parent: int, *, patience: float) -> None:
-    """Remove the directory unless it is in use. `patience`: seconds to wait for a parent that dies."""
+def _discard_unowned(directory: Path, parent: int, told: Sequence[int]) -> None:
+    """Remove the directory unless it is in use: a parent that dies lets its lock go in a while."""
     try:
         lock = os.open(directory / LOCK_NAME, os.O_RDWR)
     except OSError:
         return
-    until = time.monotonic() + patience
+    started = time.monotonic()
     while not _takes(lock):
-        if time.monotonic() > until or os.pread(lock, 20, 0).strip() != b"%d" % parent:
+        passed = time.monotonic() - started
+        if passed > _patience(parent, told) or os.pread(lock, 20, 0).strip() != b"%d" % parent:
             return
         time.sleep(0.02)
     discard(directory)
+
+
+def _patience(parent: int, told: Sequence[int]) -> float:
+    """Seconds to wait for the parent's lock, by what is known of the parent now."""
+    if _ORPHANED in told or os.getppid() != parent:
+        return LEFT_AFTER
+    return 0.0 if set(_ASKED) & set(told) else TOLD_AFTER
 
 
 def _takes(lock: int) -> bool:

@@ -105,6 +105,23 @@ def test_sockets_of_a_living_owner_stay(tmp_path: Path) -> None:
     assert (sockets / "a.sock").exists()
 
 
+def test_a_daemon_that_ends_just_before_its_parent_leaves_no_sockets(tmp_path: Path) -> None:
+    """The kernel closes the parent's connections before it lets the lock go and tells the guard."""
+    sockets = _claimed(tmp_path / "x", os.getpid())
+    with (sockets / guard.LOCK_NAME).open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        watching = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, str(sockets), str(os.getpid()), *DAEMON, "pid"],
+            cwd=tmp_path,
+        )
+        assert _until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        time.sleep(0.1)
+    watching.wait(20)
+
+    assert not sockets.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_guard_that_is_asked_to_end_ends_its_daemon(tmp_path: Path, number: int) -> None:
     sockets, told = _claimed(tmp_path / "x", os.getpid()), tmp_path / "pid"
