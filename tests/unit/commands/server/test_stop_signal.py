@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 import typer
 
 from node0.commands.server.stop_signal import StopSignal
+
+WAITS = """
+import signal
+from node0.commands.server.stop_signal import StopSignal
+
+stop = StopSignal()
+stop._waiting = True
+print("waiting", flush=True)
+stop.wait()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +49,19 @@ def test_it_ends_the_wait_in_order() -> None:
     stop.wait()
 
     assert signal.getsignal(signal.SIGTERM) == stop._ask
+
+
+def test_signals_that_come_while_one_is_handled_end_the_wait_too() -> None:
+    """As the kernel sends them when a parent of many threads dies."""
+    with subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"waiting\n"
+            until = time.monotonic() + 20
+            while process.poll() is None and time.monotonic() < until:
+                process.send_signal(signal.SIGTERM)
+            assert process.returncode == 0
+        finally:
+            process.kill()
 
 
 def test_the_wait_ends_without_a_signal_too() -> None:
