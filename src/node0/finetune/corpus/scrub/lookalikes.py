@@ -16,8 +16,9 @@ from node0.finetune.corpus.scrub.word_likeness import is_generated, word_evidenc
 
 SHORTEST = 16
 KIND = "lookalike"
-OURS, AMONG_OURS = "surrogate", "surrogates"
-"The kinds of what a rule found and is made up already: one value, or some beside words."
+OURS, AMONG_OURS, ALIKE_AMONG_OURS = "surrogate", "surrogates", "lookalikes"
+"""The kinds of what is made up already: one value that a rule found, some beside words, and some in what only
+looks random; what is one value and only looks random stays `KIND`."""
 
 UUID = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 UUID_HYPHENS = 4
@@ -76,19 +77,19 @@ def without_covered(found: Sequence[Finding], text: str) -> list[Finding]:
     A rule that lets something be knows a lookalike that is an example or stands for a value, no other: the
     value in `${NAME:-value}` or `example-value` is one.
     """
-    ours = (OURS, AMONG_OURS)
-    firm = _Covered(
-        one for one in found if one.kind != KIND and (one.tier is not Tier.KEEP or one.kind in ours)
-    )
-    kept = _Covered(one for one in found if one.kind != KIND and one.tier is Tier.KEEP)
+    alike, ours = (KIND, ALIKE_AMONG_OURS), (OURS, AMONG_OURS)
+    of_rules = [one for one in found if one.kind not in alike]
+    firm = _Covered(one for one in of_rules if one.tier is not Tier.KEEP or one.kind in ours)
+    kept = _Covered(one for one in of_rules if one.tier is Tier.KEEP)
     own = _Covered(one for one in found if one.kind in (KIND, OURS) and one.tier is Tier.KEEP)
+    own_alike = _Covered(one for one in found if one.kind in alike and one.tier is Tier.KEEP)
 
     def is_known(one: Finding) -> bool:
-        if one.tier is not Tier.KEEP and own.holds(one):
-            return True
         if one.kind != KIND:
-            return False
-        return one in firm or (one in kept and stands_for_a_value(text[one.start : one.end]))
+            return one.tier is not Tier.KEEP and own.holds(one)
+        if one in firm or (one.tier is not Tier.KEEP and own_alike.holds(one)):
+            return True
+        return one in kept and stands_for_a_value(text[one.start : one.end])
 
     return [one for one in found if not is_known(one)]
 

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Match the scrub rules against a text and its decoded views, with spans in the text itself."""
 
-import string
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol
 
 from node0.finetune.corpus.scrub.anchors import AnchoredText, find_anchors, rule_matches
 from node0.finetune.corpus.scrub.broken_tokens import (
@@ -16,7 +14,8 @@ from node0.finetune.corpus.scrub.broken_tokens import (
 )
 from node0.finetune.corpus.scrub.finding import FIRMNESS, Finding, Tier, resolved
 from node0.finetune.corpus.scrub.joined_lines import JoinedLines, is_plain, joined_lines, word_around
-from node0.finetune.corpus.scrub.lookalikes import AMONG_OURS, KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import KIND, lookalikes, without_covered
+from node0.finetune.corpus.scrub.made_up import Ours, without_made_up
 from node0.finetune.corpus.scrub.readings.blob import Blob
 from node0.finetune.corpus.scrub.readings.byte_text import FOREIGN
 from node0.finetune.corpus.scrub.readings.encoded_words import SHORTEST as SHORTEST_CODE
@@ -26,23 +25,8 @@ from node0.finetune.corpus.scrub.rules.rule_table import FINDERS
 from node0.finetune.corpus.scrub.views import View, decoded_views
 from node0.finetune.corpus.scrub.voters import Voter, confirmed
 
-AROUND = string.ascii_letters + string.digits + "+/_%\\-"
-"Signs of the stretch that a value may be part of; it reaches no further than `LONGEST_STRETCH`."
-
-LONGEST_STRETCH = 512
 DEEPEST = 3
-LONGEST_ESCAPE = len(r"\u0041")
 "Encodings around each other that are undone."
-
-
-class Ours(Protocol):
-    """Knows what was made up to stand for a value."""
-
-    def is_one(self, written: str) -> bool:
-        """Whether this is one, all of it."""
-
-    def are_all(self, written: str) -> bool:
-        """Whether this is nothing else, beside words and signs."""
 
 
 class Matcher:
@@ -152,12 +136,7 @@ class Matcher:
 
     def _foreign(self, text: str, found: Iterable[Finding]) -> Iterable[Finding]:
         """All of them; to be kept where something stands for the value already."""
-        return found if self._ours is None else self._without_ours(text, found, self._ours)
-
-    def _without_ours(self, text: str, found: Iterable[Finding], ours: Ours) -> Iterator[Finding]:
-        for one in found:
-            own = "" if one.name else _own(text, one, ours)
-            yield one._replace(kind=KIND if one.kind == KIND else own, tier=Tier.KEEP) if own else one
+        return found if self._ours is None else without_made_up(text, found, self._ours)
 
     def _inside(self, blobs: Sequence[Blob], depth: int, *, wide: bool) -> Iterator[Finding]:
         """What is found in texts that stand in a code of their own: each as a whole, by the surest."""
@@ -167,32 +146,6 @@ class Matcher:
             if inside:
                 worst = min(inside, key=lambda one: FIRMNESS[one.tier])
                 yield Finding(worst.kind, worst.tier, blob.start, blob.end)
-
-
-def _own(text: str, one: Finding, ours: Ours) -> str:
-    """The kind of what stands for a value already; nothing where something does not."""
-    readings = list(_readings(text, one))
-    if any(map(ours.is_one, readings)):
-        return OURS
-    if any(map(ours.are_all, readings)):
-        return AMONG_OURS
-    return OURS if ours.is_one(_around(text, one)) else ""
-
-
-def _readings(text: str, one: Finding) -> Iterator[str]:
-    """The value, and what it is where the backslash before it begins no escape."""
-    yield text[one.start : one.end]
-    backslash = text.rfind("\\", max(0, one.start - LONGEST_ESCAPE), one.start)
-    if backslash >= 0:
-        yield text[backslash + 1 : one.end]
-
-
-def _around(text: str, one: Finding) -> str:
-    """The stretch that the value is a part of."""
-    before = text[max(0, one.start - LONGEST_STRETCH) : one.start]
-    behind = text[one.end : one.end + LONGEST_STRETCH]
-    start = one.start - len(before) + len(before.rstrip(AROUND))
-    return text[start : one.end + len(behind) - len(behind.lstrip(AROUND))]
 
 
 def _names(anchored: AnchoredText) -> AbstractSet[str]:

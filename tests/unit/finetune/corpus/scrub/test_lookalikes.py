@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node0.finetune.corpus.scrub.finding import Finding, Tier
-from node0.finetune.corpus.scrub.lookalikes import AMONG_OURS, KIND, OURS, lookalikes, without_covered
+from node0.finetune.corpus.scrub.lookalikes import (
+    ALIKE_AMONG_OURS,
+    AMONG_OURS,
+    KIND,
+    OURS,
+    lookalikes,
+    without_covered,
+)
 from node0.finetune.corpus.scrub.surrogates import Surrogates
 from node0.finetune.corpus.scrub.text_scrubber import TextScrubber
 
@@ -83,7 +90,8 @@ def test_what_is_part_of_a_surrogate_goes_with_it_whatever_found_it() -> None:
     text = "x" * 60
 
     assert without_covered([inside, over, Finding(OURS, Tier.KEEP, 10, 30)], text)[:1] == [over]
-    for other in (Finding(AMONG_OURS, Tier.KEEP, 10, 30), Finding("example", Tier.KEEP, 10, 30)):
+    for kind in (AMONG_OURS, ALIKE_AMONG_OURS, "example"):
+        other = Finding(kind, Tier.KEEP, 10, 30)
         assert without_covered([inside, over, other], text) == [inside, over, other]
 
 
