@@ -107,18 +107,23 @@ def test_sockets_of_a_living_owner_stay(tmp_path: Path) -> None:
 
 def test_a_daemon_that_ends_just_before_its_parent_leaves_no_sockets(tmp_path: Path) -> None:
     """The kernel closes the parent's connections before it lets the lock go and tells the guard."""
-    sockets = _claimed(tmp_path / "x", os.getpid())
+    patient = (
+        Path(guard.__file__).read_text().replace(f"TOLD_AFTER = {guard.TOLD_AFTER}\n", "TOLD_AFTER = 60.0\n")
+    )
+    (tmp_path / "guard.py").write_text(patient)
+    sockets, told = _claimed(tmp_path / "x", os.getpid()), tmp_path / "pid"
+    program = [sys.executable, "-I", "-S", str(tmp_path / "guard.py"), str(sockets), str(os.getpid())]
     with (sockets / guard.LOCK_NAME).open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        watching = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, str(sockets), str(os.getpid()), *DAEMON, "pid"],
-            cwd=tmp_path,
-        )
-        assert _until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        watching = subprocess.Popen([*program, *DAEMON, str(told)])
+        assert _until(lambda: told.exists() and told.read_text())
+        os.kill(int(told.read_text()), signal.SIGKILL)
+        assert _until(lambda: _is_gone(int(told.read_text())))
+        # Time to find the lock held; on a slow machine it is free before that.
         time.sleep(0.1)
     watching.wait(20)
 
+    assert "TOLD_AFTER = 60.0\n" in patient
     assert not sockets.exists()
 
 

@@ -46,7 +46,10 @@ def _own(text: str, one: Finding, ours: Ours) -> str:
         return OURS
     if any(map(ours.are_all, readings)):
         return AMONG_OURS
-    return OURS if ours.is_one(_around(text, one)) else ""
+    if ours.is_one(_around(text, one, AROUND)):
+        return OURS
+    pieces = [piece for piece in _around(text, one, AROUND + ".").split(".") if piece]
+    return OURS if pieces and all(map(ours.is_one, pieces)) else ""
 
 
 def _readings(text: str, one: Finding) -> Iterator[str]:
@@ -57,9 +60,9 @@ def _readings(text: str, one: Finding) -> Iterator[str]:
         yield text[backslash + 1 : one.end]
 
 
-def _around(text: str, one: Finding) -> str:
-    """The stretch that the value is a part of."""
+def _around(text: str, one: Finding, signs: str) -> str:
+    """The stretch of such signs that the value is a part of."""
     before = text[max(0, one.start - LONGEST_STRETCH) : one.start]
     behind = text[one.end : one.end + LONGEST_STRETCH]
-    start = one.start - len(before) + len(before.rstrip(AROUND))
-    return text[start : one.end + len(behind) - len(behind.lstrip(AROUND))]
+    start = one.start - len(before) + len(before.rstrip(signs))
+    return text[start : one.end + len(behind) - len(behind.lstrip(signs))]

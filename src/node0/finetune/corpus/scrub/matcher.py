@@ -74,7 +74,7 @@ class Matcher:
         for find_known in self._known:
             yield from find_known(text, anchored.distinct)
         if depth < DEEPEST:
-            yield from self._encoded(anchored, blobs, depth + 1, wide=wide)
+            yield from self._foreign(text, self._encoded(anchored, blobs, depth + 1, wide=wide))
         if wide:
             taken = [blob.span for blob in blobs]
             yield from self._foreign(text, lookalikes(text, anchored.words, taken))
@@ -88,14 +88,12 @@ class Matcher:
         """What other readings of the text show."""
         for view in decoded_views(anchored.text):
             shown = (_in_original(view, found) for found in self._everything(view.text, depth, wide=wide))
-            yield from self._foreign(anchored.text, _outside(blobs, shown) if blobs else shown)
+            yield from _outside(blobs, shown) if blobs else shown
         names = None if self._detectors else _names(anchored)
         joined = joined_lines(anchored.text, names, is_told=self._is_known)
         if joined:
-            over_breaks = self._over_breaks(anchored, joined, depth)
-            yield from self._foreign(
-                anchored.text, (_in_original(joined.view, found) for found in over_breaks)
-            )
+            found_over_breaks = self._over_breaks(anchored, joined, depth)
+            yield from (_in_original(joined.view, found) for found in found_over_breaks)
             if wide:
                 random = (_in_original(joined.view, found) for found in self._wrapped(joined))
                 yield from _outside(blobs, random) if blobs else random
@@ -103,8 +101,7 @@ class Matcher:
         decoded = in_context(anchored.text, blobs)
         if decoded:
             found_in_context = self._everything(decoded.text, depth, wide=False)
-            shown = (_in_original(decoded, found) for found in found_in_context)
-            yield from self._foreign(anchored.text, shown)
+            yield from (_in_original(decoded, found) for found in found_in_context)
 
     def _is_known(self, text: str) -> bool:
         return any(True for find_known in self._known for _ in find_known(text))

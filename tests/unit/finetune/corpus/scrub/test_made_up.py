@@ -9,6 +9,7 @@ from node0.finetune.corpus.scrub.surrogates import Surrogates
 
 SURROGATES = Surrogates(b"a town's key")
 VALUE = SURROGATES.of("aB3dE5gH7jK9mN1pQ3rS5tU7")
+SECOND = SURROGATES.of("Qw2Er4Ty6Ui8Op0As1Df3Gh5")
 OTHER = "Zx81kQpLm42Vb7Nw9Rt5Ys3D"
 
 
@@ -30,6 +31,7 @@ def judged(text: str, part: str, kind: str, name: str = "") -> tuple[str, Tier]:
         (f"see {VALUE} here", VALUE[3:20], KIND, KIND),
         (f"cookie: {VALUE}; theme=dark", f"{VALUE}; theme=dark", "cookie", AMONG_OURS),
         (f"under /main/{VALUE} there", f"main/{VALUE}", KIND, ALIKE_AMONG_OURS),
+        (f"see {VALUE}.{SECOND} here", f"{VALUE[-4:]}.{SECOND}", "token", OURS),
         (f"C:\\{VALUE}", f"{VALUE[1:]}", "token", OURS),
     ],
 )
@@ -45,6 +47,7 @@ def test_what_stands_for_a_value_already_is_kept(text: str, part: str, kind: str
         (f"see {VALUE}{OTHER} here", f"{VALUE}{OTHER}"),
         (f"see {VALUE} {OTHER} here", f"{VALUE} {OTHER}"),
         (f"user {VALUE}:pa55 here", "pa55"),
+        (f"see {VALUE}.{OTHER} here", f"{VALUE[-4:]}.{OTHER}"),
     ],
 )
 def test_what_stands_beside_it_goes(text: str, part: str) -> None:

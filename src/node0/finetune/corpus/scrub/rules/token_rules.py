@@ -104,7 +104,7 @@ TOKEN_RULES: tuple[SecretRule, ...] = (
     make_token("tailscale-key", "tskey-", r"tskey-[a-z]{2,12}-[A-Za-z0-9-]{16,100}"),
     make_token("cloud-key", "Q~", r"[\w~.-]{3}[78]Q~[\w~.-]{31,34}", before=WORD + "~.-", reach=4),
     make_token("age-key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[0-9A-Z]{40,64}", length=74),
-    make_token("sendgrid-key", "SG.", rf"{START}SG\.[\w-]{{16,32}}\.[\w-]{{32,64}}"),
+    make_token("sendgrid-key", "SG.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
     make_token("twilio-key", "SK", rf"{START}SK[a-f0-9]{{32}}(?![\w-])", length=34),
     make_token(
         "mailgun-key", "key-", r"(?:(?<![A-Za-z0-9-])|(?<=\\[nrt]))key-[a-f0-9]{32}(?![\w-])", length=36
