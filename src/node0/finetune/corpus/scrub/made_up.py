@@ -46,9 +46,10 @@ def _own(text: str, one: Finding, ours: Ours) -> str:
         return OURS
     if any(map(ours.are_all, readings)):
         return AMONG_OURS
-    if ours.is_one(_around(text, one, AROUND)):
+    dotted = _around(text, one, AROUND + ".")
+    if ours.is_one(_around(text, one, AROUND)) or ours.is_one(dotted):
         return OURS
-    pieces = [piece for piece in _around(text, one, AROUND + ".").split(".") if piece]
+    pieces = [piece for piece in dotted.split(".") if piece]
     return OURS if pieces and all(map(ours.is_one, pieces)) else ""
 
 

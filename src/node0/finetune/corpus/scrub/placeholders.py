@@ -59,15 +59,15 @@ class Placeholders:
         for kind, number in NUMBERED.findall(text):
             self.highest[kind] = max(self.highest[kind], int(number))
 
-    def text(self, finding: Finding, written: str = "") -> str:
-        """What replaces the finding, which is written so."""
+    def text(self, finding: Finding, written: str = "", *, made_up: bool = True) -> str:
+        """What replaces the finding, which is written so: `made_up` where that can be."""
         if not finding.name:
             self.replaced.append((finding.kind, written))
-            made_up = self.stand_ins.text(finding.kind, written) if self.stand_ins else None
+            surrogate = self.stand_ins.text(finding.kind, written) if self.stand_ins and made_up else None
             placeholder = f"[REDACTED:{finding.kind}]"
-            if self.stand_ins and made_up is None:
+            if self.stand_ins and surrogate is None:
                 self.stand_ins.remember(written, placeholder)
-            return placeholder if made_up is None else made_up
+            return placeholder if surrogate is None else surrogate
         word = finding.kind.upper().replace("-", "_")
         key = (word, finding.name)
         if key not in self.given:
@@ -77,14 +77,20 @@ class Placeholders:
         return label if finding.kind == "user" else f"[{label}]"
 
 
-def replaced(text: str, findings: Sequence[Finding], placeholders: Placeholders) -> tuple[str, list[int]]:
-    """The text with each finding replaced, and where in it the placeholders stand."""
+def replaced(
+    text: str, findings: Sequence[Finding], placeholders: Placeholders, *, made_up: bool = True
+) -> tuple[str, list[int]]:
+    """The text with each finding replaced, and where in it that stands.
+
+    Args:
+        made_up: By a surrogate where there can be one.
+    """
     pieces: list[str] = []
     places: list[int] = []
     done = length = 0
     for finding in findings:
         before = text[done : finding.start]
-        stand_in = placeholders.text(finding, text[finding.start : finding.end])
+        stand_in = placeholders.text(finding, text[finding.start : finding.end], made_up=made_up)
         places.append(length + len(before))
         length += len(before) + len(stand_in)
         pieces += [before, stand_in]

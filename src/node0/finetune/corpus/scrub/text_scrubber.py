@@ -27,6 +27,12 @@ SHORTEST = 6
 "No rule matches fewer characters."
 
 PASSES = 8
+MADE_UP_PASSES = 4
+"Looks after which a value gets a placeholder: of what is taken for a value again and again, none is one."
+
+SHORT = 2048
+"Texts of so many characters are always looked at again."
+
 LONG = 32_768
 "Longer texts are looked at again only where something was replaced."
 
@@ -148,13 +154,14 @@ class TextScrubber:
             wide: Also what only looks random, where values get surrogates.
         """
         gone: list[Finding] = []
-        for _ in range(PASSES):
+        for number in range(PASSES):
             found = self.findings(text, name=name, wide=wide)
             redact = [finding for finding in found if finding.tier is Tier.REDACT]
             if not redact:
                 break
             # A placeholder is shorter than what it hides, so a second look may see more context.
-            text, places = replaced(text, redact, placeholders)
+            made_up = number < MADE_UP_PASSES
+            text, places = replaced(text, redact, placeholders, made_up=made_up)
             gone += redact
             if not self._may_show_more(text, redact, places):
                 break
@@ -163,7 +170,7 @@ class TextScrubber:
     def _may_show_more(self, text: str, gone: Sequence[Finding], places: Sequence[int]) -> bool:
         """Whether a text may show more now that these were replaced, at these places in it."""
         others = [place for one, place in zip(gone, places, strict=True) if one.kind != LOOKALIKE]
-        if others and (len(text) <= LONG or self._more_around(text, others)):
+        if len(text) <= SHORT or (others and (len(text) <= LONG or self._more_around(text, others))):
             return True
         # What has kept its length and shape shows nothing new but in its own word.
         sizes = (0 if one.kind != LOOKALIKE else one.end - one.start for one in gone)

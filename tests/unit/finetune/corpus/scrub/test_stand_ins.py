@@ -18,6 +18,7 @@ from node0.finetune.corpus.scrubber import CorpusScrubber
 SURROGATES = Surrogates(b"a town's key")
 SCRUBBER = CorpusScrubber(voters=(), surrogates=SURROGATES)
 TOKEN = "ghp_0123456789abcdefABCDEF0123456789wxyz"
+CODED = base64.b64encode(f"key is {TOKEN} ok".encode()).decode()
 COMMIT = "3f786850e387550fdab836ed7e6dc881de23001b"
 
 
@@ -142,7 +143,7 @@ PIECES = st.sampled_from(
         "[REDACTED:x]",
         "word",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0",
-        base64.b64encode(f"key is {TOKEN} ok".encode()).decode(),
+        CODED,
     ]
 )
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=10)), max_size=14).map("".join)
@@ -150,7 +151,10 @@ TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=10)), max_size=14).map("".jo
 
 @settings(max_examples=250, deadline=None)
 @given(TEXTS)
+@example(f'"word{CODED}=Y9_=_cY4111 1111 1111 1111123e4567-e89b-12d3-a456-426614174000\x1b[0m4111')
+@example(f"/:token: DB_PASSWORD={CODED}token: ://a:")
 @example(f"3f78685@b.io{TOKEN}")
+@example(f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0\x1b[0m{TOKEN}")
 def test_scrubbing_twice_is_scrubbing_once(text: str) -> None:
     found = SCRUBBER.findings(text)
     assert all(one.end <= two.start for one, two in pairwise(found))
